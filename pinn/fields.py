@@ -1,0 +1,121 @@
+"""Fields: named jets, what residuals read and compute with.
+
+A field is a jet over N points whose arithmetic is that of physics: scalars are (N,), vectors
+(N, C), tensors (N, C, D), and a scalar times a vector lines the points up. Three rules keep
+derivatives honest: coordinates are fields with unit gradient; numbers and tuples are constants;
+a raw per-point tensor has no known derivative and raises.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.channels import Channel, Plan, first, full_plan, order, symbol
+from pinn.coordinates import Coordinates
+from pinn.jet import Jet
+from pinn.series import Streams
+
+
+class Field(Jet):
+    """A named jet in a coordinate system.
+
+    Args:
+        value: (N,), (N, C) or (N, C, D).
+        streams: the derivatives, shaped like `value`; None where identically zero.
+        coordinates: what the axes of differentiation are called, and which of them is time.
+        name: the unknown's or the coordinate's name; used in messages.
+    """
+
+    __slots__ = ("coordinates", "name")
+
+    def __init__(
+        self, value: Tensor, streams: Streams, coordinates: Coordinates, name: str = "expression"
+    ) -> None:
+        super().__init__(value, streams, lead=1)
+        self.coordinates = coordinates
+        self.name = name
+
+    def like(self, value: Tensor, streams: Streams) -> "Field":
+        """A field over the same points with other contents."""
+        return Field(value, streams, self.coordinates)
+
+    def named(self, name: str) -> "Field":
+        """The same field under a name."""
+        return Field(self.value, self.streams, self.coordinates, name)
+
+    def operand(self, other: Any) -> Jet:
+        """The other operand; refuses a raw per-point tensor.
+
+        Raises:
+            TypeError: `other` is a tensor with entries per point or of unknown meaning.
+        """
+        if isinstance(other, Jet):
+            return other
+        if isinstance(other, Tensor) and other.ndim > 0:
+            raise TypeError(
+                f"a raw tensor of shape {tuple(other.shape)} meets field {self.name!r}: its "
+                "derivative is unknown. Write it in terms of the coordinates (`at`, `x`, …), or "
+                "use a number or a tuple for a constant"
+            )
+        constant = torch.as_tensor(other, dtype=self.dtype, device=self.device)
+        value = constant if constant.ndim == 0 else constant.unsqueeze(0)
+        return Jet(value, dict.fromkeys(self.streams))
+
+    def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Point axes first: a scalar (N,) beside a vector (N, C) becomes (N, 1)."""
+        if a.ndim < b.ndim:
+            return a.reshape(a.shape + (1,) * (b.ndim - a.ndim)), b
+        return a, b.reshape(b.shape + (1,) * (a.ndim - b.ndim))
+
+    def describe(self, channel: Channel) -> str:
+        """A derivative of this field, written for people."""
+        return f"{symbol(channel, self.coordinates.names)} of {self.name!r}"
+
+    def __repr__(self) -> str:
+        known = " ".join(symbol(c, self.coordinates.names) for c in self.streams)
+        return f"Field({self.name!r}, shape={tuple(self.shape)}, derivatives=[{known}])"
+
+
+def coordinate_field(at: Tensor, coordinates: Coordinates) -> Field:
+    """The position x as a field:  ∂xᵢ/∂xⱼ = δᵢⱼ,  ∂²x = 0.
+
+    Args:
+        at: (N, D) points.
+        coordinates: their names.
+
+    Returns:
+        A field (N, D); `field[:, i]` is one coordinate.
+    """
+    plan = full_plan(len(coordinates), coordinates.space)
+    return Field(at, seed(at, plan), coordinates, "at")
+
+
+def seed(x: Tensor, plan: Plan) -> Streams:
+    """The streams of the identity x ↦ x: unit vectors first, zero (None) second."""
+    unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    return {c: unit[c[0][0]].expand_as(x) if order(c) == 1 else None for c in plan.channels}
+
+
+def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
+    """Measured values at the points: usable in a residual, but not differentiable."""
+    return Field(values, {}, coordinates, name)
+
+
+def partial(f: Field, axis: int | str) -> Field:
+    """∂f/∂xᵢ, one order lower.
+
+    Args:
+        f: a field of any shape.
+        axis: the coordinate's name or index.
+
+    Returns:
+        A field shaped like `f`.
+    """
+    i = f.coordinates.index(axis) if isinstance(axis, str) else axis
+    streams = {
+        first(sum(c[0]) - i): s
+        for c, s in f.streams.items()
+        if order(c) == 2 and len(c) == 1 and i in c[0]
+    }
+    return f.like(f.stream(first(i)), streams)

@@ -1,0 +1,1 @@
+"""The ways to differentiate a function at points, each the others' oracle."""

@@ -1,0 +1,69 @@
+"""What a differentiated function may return: one tensor, a tuple, or a dict of components."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.jet import Jet
+
+Function = Callable[[Any], Any]
+
+
+def split(y: Any, shape: Sequence[int]) -> list[Any]:
+    """The components of an output, each of the point shape, kept separate.
+
+    Args:
+        y: a tensor (*shape, C), or a tuple or dict of tensors (*shape,) or (*shape, 1).
+        shape: the leading shape of the points.
+
+    Raises:
+        ValueError: a component does not have one value per point.
+        TypeError: complex or non-tensor output.
+    """
+    parts = list(y.values()) if isinstance(y, Mapping) else y
+    if isinstance(parts, Tensor | Jet):
+        if tuple(parts.shape[:-1]) != tuple(shape) or parts.ndim != len(shape) + 1:
+            raise ValueError(
+                f"f returned shape {tuple(parts.shape)} for points of shape {tuple(shape)}: "
+                "expected the same leading shape and one axis of components"
+            )
+        return [check(parts)[..., i] for i in range(parts.shape[-1])]
+    if not isinstance(parts, Sequence):
+        raise TypeError(f"f returned {type(y).__name__}: return a tensor, a tuple or a dict")
+    return [flatten(check(part), tuple(shape)) for part in parts]
+
+
+def flatten(part: Any, shape: tuple[int, ...]) -> Any:
+    """One component without its trailing axis of length one."""
+    if tuple(part.shape) == shape:
+        return part
+    if tuple(part.shape) == (*shape, 1):
+        return part[..., 0]
+    raise ValueError(
+        f"f returned a component of shape {tuple(part.shape)} for points of shape {shape}: "
+        "expected one value per point"
+    )
+
+
+def check(part: Any) -> Any:
+    """Refuse what has no real derivative."""
+    if not isinstance(part, Tensor | Jet):
+        raise TypeError(f"f returned a component of type {type(part).__name__}: return tensors")
+    if part.dtype.is_complex:
+        raise TypeError("f returned complex values: differentiate real and imaginary parts apart")
+    return part
+
+
+def stacked(f: Function) -> Function:
+    """f with its components along one last axis."""
+
+    def single(x: Any) -> Any:
+        y = f(x)
+        if isinstance(y, Tensor | Jet):
+            split(y, x.shape[:-1])
+            return y
+        return torch.stack(split(y, x.shape[:-1]), dim=-1)
+
+    return single
