@@ -80,7 +80,8 @@ class Plan:
         return " ".join(["value", *(symbol(c, names) for c in self.channels)])
 
 
-def full_plan(dimension: int, space: tuple[int, ...]) -> Plan:
-    """Every channel up to second order that a residual can read."""
+def every_channel(dimension: int, space: tuple[int, ...]) -> tuple[Channel, ...]:
+    """Every channel up to second order that a residual can read, the collapsed ∇² included."""
     pairs = [second(i, j) for i in range(dimension) for j in range(i, dimension)]
-    return Plan((*(first(i) for i in range(dimension)), *pairs, laplace(space)))
+    collapsed = [laplace(space)] if space else []
+    return tuple(dict.fromkeys([*(first(i) for i in range(dimension)), *pairs, *collapsed]))

@@ -6,12 +6,13 @@ derivatives honest: coordinates are fields with unit gradient; numbers and tuple
 a raw per-point tensor has no known derivative and raises.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pinn.channels import Channel, Plan, first, full_plan, order, symbol
+from pinn.channels import Channel, every_channel, first, order, symbol
 from pinn.coordinates import Coordinates
 from pinn.jet import Jet
 from pinn.series import Streams
@@ -48,15 +49,15 @@ class Field(Jet):
         """The other operand; refuses a raw per-point tensor.
 
         Raises:
-            TypeError: `other` is a tensor with entries per point or of unknown meaning.
+            TypeError: `other` is a tensor or array with entries per point or of unknown meaning.
         """
         if isinstance(other, Jet):
             return other
-        if isinstance(other, Tensor) and other.ndim > 0:
+        if getattr(other, "ndim", 0) > 0:
             raise TypeError(
-                f"a raw tensor of shape {tuple(other.shape)} meets field {self.name!r}: its "
-                "derivative is unknown. Write it in terms of the coordinates (`at`, `x`, …), or "
-                "use a number or a tuple for a constant"
+                f"a raw {type(other).__name__} of shape {tuple(other.shape)} meets field "
+                f"{self.name!r}: its derivative is unknown. Write it in terms of the coordinates "
+                "(`at`, `x`, …), or use a number or a tuple for a constant"
             )
         constant = torch.as_tensor(other, dtype=self.dtype, device=self.device)
         value = constant if constant.ndim == 0 else constant.unsqueeze(0)
@@ -87,14 +88,14 @@ def coordinate_field(at: Tensor, coordinates: Coordinates) -> Field:
     Returns:
         A field (N, D); `field[:, i]` is one coordinate.
     """
-    plan = full_plan(len(coordinates), coordinates.space)
-    return Field(at, seed(at, plan), coordinates, "at")
+    channels = every_channel(len(coordinates), coordinates.space)
+    return Field(at, seed(at, channels), coordinates, "at")
 
 
-def seed(x: Tensor, plan: Plan) -> Streams:
+def seed(x: Tensor, channels: Iterable[Channel]) -> Streams:
     """The streams of the identity x ↦ x: unit vectors first, zero (None) second."""
     unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    return {c: unit[c[0][0]].expand_as(x) if order(c) == 1 else None for c in plan.channels}
+    return {c: unit[c[0][0]].expand_as(x) if order(c) == 1 else None for c in channels}
 
 
 def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
@@ -111,8 +112,14 @@ def partial(f: Field, axis: int | str) -> Field:
 
     Returns:
         A field shaped like `f`.
+
+    Raises:
+        ValueError: there is no such coordinate.
+        MissingDerivativeError: the evaluation did not produce this derivative.
     """
     i = f.coordinates.index(axis) if isinstance(axis, str) else axis
+    if not 0 <= i < len(f.coordinates):
+        raise ValueError(f"axis {i} is not one of the {len(f.coordinates)} coordinates")
     streams = {
         first(sum(c[0]) - i): s
         for c, s in f.streams.items()

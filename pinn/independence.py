@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from pinn.strategies.outputs import Function, split
 
@@ -25,18 +26,18 @@ def check_independence(f: Function, x: Tensor) -> None:
         x: the batch; at least two points along some leading axis for the check to mean anything.
 
     Raises:
-        CoupledPointsError: the two differ, or batch statistics are in training mode.
+        CoupledPointsError: the two differ, or a module mixes points or draws random numbers.
     """
-    refuse_batch_statistics(f)
+    refuse_coupling_modules(f)
     if x.numel() == 0 or all(n == 1 for n in x.shape[:-1]):
         return
-    with torch.no_grad():
-        together = values(f, x)
-        few = tuple(slice(0, min(2, max(1, n - 1))) for n in x.shape[:-1])
-        alone = alone_or_disturbed(f, x, few)
-    scale = max(float(together.abs().max()), 1e-30)
-    gap = float((together[few] - alone).abs().max()) / scale
-    if not gap <= 1e3 * torch.finfo(x.dtype).eps:
+    few = tuple(slice(0, min(2, max(1, n - 1))) for n in x.shape[:-1])
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        together, alone = with_and_without_others(f, x, few)
+    scale = max(float(together.nan_to_num(0, 0, 0).abs().max()), 1e-30)
+    tolerance = 1e3 * torch.finfo(x.dtype).eps * scale
+    if not torch.allclose(together[few], alone, rtol=0, atol=tolerance, equal_nan=True):
+        gap = float((together[few] - alone).abs().max()) / scale
         raise CoupledPointsError(
             f"f is not pointwise: its values at two points change by {gap:.1e} (relative) with the "
             "other points of the batch. Remove batch statistics and attention over points, and "
@@ -44,17 +45,20 @@ def check_independence(f: Function, x: Tensor) -> None:
         )
 
 
-def alone_or_disturbed(f: Function, x: Tensor, few: tuple[slice, ...]) -> Tensor:
-    """f on the few points alone; if f needs the whole batch's shape, f with the others moved."""
+def with_and_without_others(
+    f: Function, x: Tensor, few: tuple[slice, ...]
+) -> tuple[Tensor, Tensor]:
+    """f on a batch, and f on few of its points alone.
+
+    If f closes over per-point tensors it needs the whole batch's shape: then the others are moved.
+    """
+    batch = x[tuple(slice(0, 16) for _ in few)]
     try:
-        alone = values(f, x[few])
-        if alone.shape[:-1] == x[few].shape[:-1]:
-            return alone
+        return values(f, batch), values(f, x[few])
     except (RuntimeError, ValueError, IndexError):
-        pass  # f closes over per-point tensors; a moved batch has the shape it expects
-    moved = x.flip(tuple(range(x.ndim - 1))) * 0.9 + 0.05
-    moved[few] = x[few]
-    return values(f, moved)[few]
+        moved = x.flip(tuple(range(x.ndim - 1))) * 0.9 + 0.05
+        moved[few] = x[few]
+        return values(f, x), values(f, moved)[few]
 
 
 def values(f: Function, x: Tensor) -> Tensor:
@@ -62,14 +66,19 @@ def values(f: Function, x: Tensor) -> Tensor:
     return torch.stack(split(f(x.detach().clone()), x.shape[:-1]), dim=-1)
 
 
-def refuse_batch_statistics(f: Any) -> None:
-    """Batch norm in training mode couples the points and changes its buffers when probed."""
-    if isinstance(f, nn.parallel.DistributedDataParallel):
-        raise CoupledPointsError(
-            "f is wrapped in DistributedDataParallel: parameter gradients of derivatives would not "
-            "be synchronised. Differentiate inside the wrapped module's forward, or pass f.module"
-        )
+def refuse_coupling_modules(f: Any) -> None:
+    """Modules known to break the rule; batch norm would even change its buffers when probed."""
     for name, module in f.named_modules() if isinstance(f, nn.Module) else ():
+        if isinstance(module, nn.parallel.DistributedDataParallel):
+            raise CoupledPointsError(
+                "f is wrapped in DistributedDataParallel: parameter gradients of derivatives would "
+                "not be synchronised. Differentiate inside the wrapped module's forward"
+            )
+        if isinstance(module, _DropoutNd) and module.training and module.p > 0:
+            raise CoupledPointsError(
+                f"{type(module).__name__} {name!r} draws new random numbers in every pass: use "
+                ".eval() or no dropout"
+            )
         if isinstance(module, _BatchNorm) and (module.training or not module.track_running_stats):
             raise CoupledPointsError(
                 f"{type(module).__name__} {name!r} mixes the points of a batch: use .eval(), "

@@ -8,6 +8,7 @@ table below maps each torch function to its Taylor rule. A function without a ru
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -15,7 +16,18 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
 from pinn.channels import Channel, symbol
-from pinn.series import Derivatives, Series, Streams, composition, product, total
+from pinn.indexing import keeps_points
+from pinn.series import (
+    Derivatives,
+    Series,
+    Streams,
+    carries,
+    composition,
+    derivative,
+    product,
+    shared,
+    total,
+)
 from pinn.smooth import SMOOTH, gelu, power, silu, softplus
 
 
@@ -68,12 +80,10 @@ class Jet:
         Raises:
             MissingDerivativeError: the channel was not part of the evaluation.
         """
-        if channel in self.streams:
-            found = self.streams[channel]
-            return torch.zeros_like(self.value) if found is None else found
-        if len(channel) > 1 and all((pair,) in self.streams for pair in channel):
-            return torch.stack([self.stream((pair,)) for pair in channel]).sum(0)
-        raise MissingDerivativeError(f"{self.describe(channel)} is not in the derivative plan")
+        if not carries(self.streams, channel):
+            raise MissingDerivativeError(f"{self.describe(channel)} is not in the derivative plan")
+        found = derivative(self.streams, channel)
+        return torch.zeros_like(self.value) if found is None else found
 
     def describe(self, channel: Channel) -> str:
         """A derivative of this jet, written for people."""
@@ -93,71 +103,56 @@ class Jet:
         """Two tensors ready to broadcast; for networks, torch's own rule."""
         return a, b
 
-    # What modules look at before they compute.
-    @property
-    def shape(self) -> torch.Size:
-        """The shape of the value."""
-        return self.value.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes of the value, point axes included."""
-        return self.value.ndim
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the value."""
-        return self.value.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the value."""
-        return self.value.device
-
     def __getitem__(self, index: Any) -> Self:
-        parts = index if isinstance(index, tuple) else (index,)
-        points = () if parts[0] is Ellipsis else parts[: self.lead]
-        if any(not (isinstance(p, slice) and p == slice(None)) for p in points):
+        if not keeps_points(index, self.ndim, self.lead):
             raise NoRuleError(f"indexing the points with {index!r} has no Taylor rule")
         return self.map(lambda s: s[index])
 
     def __neg__(self) -> Self:
         return self.map(torch.neg)
 
-    def __add__(self, other: Any) -> "Jet":
+    def __getattr__(self, name: str) -> Any:
+        """What modules look at before they compute, and methods: `x.sin()` is `torch.sin(x)`."""
+        if name in ("shape", "ndim", "dtype", "device", "dim", "size"):
+            return getattr(self.value, name)
+        function = getattr(torch, name, None)
+        if not callable(function) or function not in RULES:
+            raise AttributeError(f"Tensor.{name} has no Taylor rule")
+        return lambda *args, **kwargs: function(self, *args, **kwargs)
+
+    def __add__(self, other: Any) -> Self:
         return add(self, other)
 
-    def __radd__(self, other: Any) -> "Jet":
-        return add(self, other)
+    def __sub__(self, other: Any) -> Self:
+        return subtract(self, other)
 
-    def __sub__(self, other: Any) -> "Jet":
-        return add(self, -self.operand(other))
+    def __rsub__(self, other: Any) -> Self:
+        return subtract(other, self)
 
-    def __rsub__(self, other: Any) -> "Jet":
-        return add(-self, other)
-
-    def __mul__(self, other: Any) -> "Jet":
+    def __mul__(self, other: Any) -> Self:
         return multiply(self, other)
 
-    def __rmul__(self, other: Any) -> "Jet":
-        return multiply(self, other)
-
-    def __truediv__(self, other: Any) -> "Jet":
+    def __truediv__(self, other: Any) -> Self:
         return divide(self, other)
 
-    def __rtruediv__(self, other: Any) -> "Jet":
-        return divide(self.operand(other), self)
+    def __rtruediv__(self, other: Any) -> Self:
+        return divide(other, self)
 
-    def __pow__(self, exponent: Any) -> "Jet":
+    def __pow__(self, exponent: Any) -> Self:
         return raise_to(self, exponent)
 
-    def __rpow__(self, base: Any) -> "Jet":
+    def __rpow__(self, base: Any) -> Self:
         return raise_to(base, self)
 
-    def _in_place(self, other: Any) -> "Jet":
-        raise NoRuleError("in-place arithmetic on the input has no Taylor rule")
+    def _refuse(self, *_: Any) -> Any:
+        raise NoRuleError("comparison, truth and in-place arithmetic have no Taylor rule")
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _in_place
+    __radd__, __rmul__ = __add__, __mul__
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _refuse
+    # Python's own answers would be wrong numbers: False for `x == 0`, True for `bool(x)`.
+    __eq__ = __ne__ = __bool__ = _refuse
+    __hash__ = object.__hash__
+    __array_ufunc__ = None  # `array * jet` is left to the jet
 
 
 def jet_of(*operands: Any) -> Jet:
@@ -181,19 +176,18 @@ def combine(operation: Callable, torch_function: Callable, a: Any, b: Any) -> Je
     return home.like(*operation(Series(a.value, a.streams), Series(b.value, b.streams), aligned))
 
 
-def add(a: Any, b: Any, *, alpha: float = 1) -> Jet:
+def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """a + αb."""
-    return combine(
-        total, torch.add, a, b if alpha == 1 else multiply(jet_of(a, b).operand(b), alpha)
-    )
+    b = b if alpha == 1 else multiply(jet_of(a, b).operand(b), alpha)
+    return combine(total, torch.add, a, b)
 
 
-def subtract(a: Any, b: Any, *, alpha: float = 1) -> Jet:
+def subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """a − αb."""
     return add(a, -jet_of(a, b).operand(b), alpha=alpha)
 
 
-def multiply(a: Any, b: Any) -> Jet:
+def multiply(a: Any, b: Any) -> Any:
     """a b."""
     home = jet_of(a, b)
     other = b if home is a else a
@@ -202,19 +196,22 @@ def multiply(a: Any, b: Any) -> Jet:
     return combine(product, torch.mul, a, b)
 
 
-def divide(a: Any, b: Any) -> Jet:
+def divide(a: Any, b: Any) -> Any:
     """a / b."""
     if isinstance(b, int | float):
         return a.map(lambda s: s / b)
-    if isinstance(b, Jet):
-        return multiply(a, compose(b, SMOOTH[torch.reciprocal]))
-    return multiply(a, 1 / a.operand(b).value)
+    return multiply(a, compose(jet_of(a, b).operand(b), SMOOTH[torch.reciprocal]))
 
 
-def raise_to(base: Any, exponent: Any) -> Jet:
+def raise_to(base: Any, exponent: Any) -> Any:
     """base^exponent; a jet as exponent is read as exp(exponent · ln base)."""
-    if not isinstance(exponent, Jet):
+    if isinstance(exponent, int | float):
         return compose(base, power(exponent))
+    if not isinstance(exponent, Jet):
+        n = base.operand(exponent).value
+        if n.ndim > base.ndim:
+            raise NoRuleError("an exponent with more axes than its base has no Taylor rule")
+        return compose(base, power(n))
     log = compose(exponent.operand(base), SMOOTH[torch.log])
     return compose(multiply(exponent, log), SMOOTH[torch.exp])
 
@@ -236,10 +233,8 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Jet
     if not home.lead <= dim % axes < axes:
         raise NoRuleError(f"joining along the point axis {dim} has no Taylor rule")
     streams: dict[Channel, Tensor | None] = {}
-    for channel in home.streams:
-        if any(channel not in j.streams for j in jets):
-            continue
-        found = [j.streams[channel] for j in jets]
+    for channel in shared(*(j.streams for j in jets)):
+        found = [derivative(j.streams, channel) for j in jets]
         pairs = zip(found, jets, strict=True)
         filled = [torch.zeros_like(j.value) if s is None else s for s, j in pairs]
         streams[channel] = None if all(s is None for s in found) else join(filled, dim)
@@ -256,10 +251,10 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Jet:
     return joined(torch.stack, tensors, dim, new_axes=1)
 
 
-def sum_features(x: Jet, dim: int, keepdim: bool = False) -> Jet:
+def sum_features(x: Jet, dim: int | None = None, keepdim: bool = False) -> Jet:
     """Σ over one feature axis."""
-    if dim % x.ndim < x.lead:
-        raise NoRuleError(f"a sum over the point axis {dim} has no Taylor rule")
+    if not isinstance(dim, int) or dim % x.ndim < x.lead:
+        raise NoRuleError(f"torch.sum over dim={dim}, not one feature axis, has no Taylor rule")
     return x.map(lambda s: s.sum(dim, keepdim=keepdim))
 
 
@@ -272,26 +267,22 @@ def gelu_rule(x: Jet, *, approximate: str = "none") -> Jet:
 
 def softplus_rule(x: Jet, beta: float = 1.0, threshold: float = 20.0) -> Jet:
     """softplus(βx)/β; torch's switch to the identity above the threshold is below 1e-8."""
+    if threshold < 20:
+        raise NoRuleError(f"softplus(threshold={threshold}) has no Taylor rule")
     return multiply(compose(multiply(x, beta), softplus), 1 / beta)
 
 
 def silu_rule(x: Jet, inplace: bool = False) -> Jet:
-    """SiLU."""
+    """SiLU; in place it would leave the argument behind unchanged."""
+    if inplace:
+        raise NoRuleError("silu(inplace=True) has no Taylor rule")
     return compose(x, silu)
 
 
-def smooth_rule(derivatives: Derivatives) -> Callable[[Jet], Jet]:
-    """The rule of a smooth function of one variable."""
-    return lambda x: compose(x, derivatives)
-
-
-def reversed_(rule: Callable) -> Callable:
-    """The rule of a reflected operation: `tensor.__rsub__(jet)` is jet − tensor."""
-    return lambda a, b: rule(b, a)
-
+BINARY = {"add": add, "sub": subtract, "mul": multiply, "div": divide, "pow": raise_to}
 
 RULES: dict[Callable, Callable] = {
-    **{function: smooth_rule(d) for function, d in SMOOTH.items()},
+    **{function: partial(compose, derivatives=d) for function, d in SMOOTH.items()},
     F.linear: linear,
     F.gelu: gelu_rule,
     F.softplus: softplus_rule,
@@ -300,20 +291,9 @@ RULES: dict[Callable, Callable] = {
     torch.stack: stack,
     torch.sum: sum_features,
     torch.neg: lambda x: -x,
-    torch.add: add,
-    torch.sub: subtract,
-    torch.mul: multiply,
-    torch.div: divide,
-    torch.pow: raise_to,
-    torch.Tensor.add: add,
-    torch.Tensor.sub: subtract,
-    torch.Tensor.mul: multiply,
-    torch.Tensor.div: divide,
-    torch.Tensor.pow: raise_to,
+    **{getattr(t, name): rule for t in (torch, torch.Tensor) for name, rule in BINARY.items()},
     torch.Tensor.__pow__: raise_to,
-    torch.Tensor.__rsub__: reversed_(subtract),
-    torch.Tensor.__rtruediv__: reversed_(divide),
-    torch.Tensor.__rpow__: reversed_(raise_to),
-    torch.Tensor.__rmul__: multiply,
-    torch.Tensor.__radd__: add,
+    torch.Tensor.__rsub__: lambda a, b: subtract(b, a),
+    torch.Tensor.__rtruediv__: lambda a, b: divide(b, a),
+    torch.Tensor.__rpow__: lambda a, b: raise_to(b, a),
 }

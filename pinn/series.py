@@ -38,8 +38,8 @@ def total(f: Series, g: Series, plus: Binary) -> Series:
     """f + g."""
     value = plus(f.value, g.value)
     streams: dict[Channel, Tensor | None] = {}
-    for channel in shared(f, g):
-        f_c, g_c = f.streams[channel], g.streams[channel]
+    for channel in shared(f.streams, g.streams):
+        f_c, g_c = derivative(f.streams, channel), derivative(g.streams, channel)
         if f_c is not None and g_c is not None:
             streams[channel] = plus(f_c, g_c)
         else:
@@ -50,8 +50,8 @@ def total(f: Series, g: Series, plus: Binary) -> Series:
 def product(f: Series, g: Series, times: Binary) -> Series:
     """f g by the Leibniz rule."""
     streams: dict[Channel, Tensor | None] = {}
-    for channel in shared(f, g):
-        f_c, g_c = f.streams[channel], g.streams[channel]
+    for channel in shared(f.streams, g.streams):
+        f_c, g_c = derivative(f.streams, channel), derivative(g.streams, channel)
         terms = [] if f_c is None else [times(f_c, g.value)]
         if g_c is not None:
             terms.append(times(f.value, g_c))
@@ -64,23 +64,20 @@ def product(f: Series, g: Series, times: Binary) -> Series:
 
 def composition(f: Series, derivatives: Derivatives) -> Series:
     """σ(f) by the chain rule; `derivatives(f, k)` returns (σ, σ′, …) up to order k."""
-    highest = 0
-    for channel, stream in f.streams.items():
-        if stream is not None or crossed(f, f, channel, torch.mul):
-            highest = max(highest, order(channel))
-    values = derivatives(f.value, highest)
+    squares = {c: add_up(crossed(f, f, c, torch.mul)) for c in f.streams}
+    present = [c for c, s in f.streams.items() if s is not None or squares[c] is not None]
+    values = derivatives(f.value, max(map(order, present), default=0))
     streams: dict[Channel, Tensor | None] = {}
     for channel, stream in f.streams.items():
         terms = [] if stream is None else [values[1] * stream]
-        squares = add_up(crossed(f, f, channel, torch.mul))
-        if squares is not None:
-            terms.append(values[2] * squares)
+        if (square := squares[channel]) is not None:
+            terms.append(values[2] * square)
         streams[channel] = add_up(terms)
     return Series(values[0], streams)
 
 
 def crossed(f: Series, g: Series, channel: Channel, times: Binary) -> list[Tensor]:
-    """The terms fᵢ gⱼ for the pairs (i, j) of a second-order channel; none for a first-order one."""
+    """The terms fᵢ gⱼ over the pairs (i, j) of a second-order channel; none for a first order."""
     if order(channel) == 1:
         return []
     pairs = [(f.streams[first(i)], g.streams[first(j)]) for i, j in channel]
@@ -94,9 +91,25 @@ def widened(stream: Tensor | None, value: Tensor, plus: Binary) -> Tensor | None
     return plus(stream, torch.zeros_like(value))
 
 
-def shared(f: Series, g: Series) -> list[Channel]:
-    """The channels that both series know, in the order of the first."""
-    return [channel for channel in f.streams if channel in g.streams]
+def carries(streams: Streams, channel: Channel) -> bool:
+    """Whether the derivative is known: as its own channel, or term by term if it is a sum."""
+    return channel in streams or all((pair,) in streams for pair in channel)
+
+
+def derivative(streams: Streams, channel: Channel) -> Tensor | None:
+    """The derivative of a channel that is carried; None where identically zero."""
+    if channel in streams:
+        return streams[channel]
+    terms = [streams[(pair,)] for pair in channel]
+    return add_up([term for term in terms if term is not None])
+
+
+def shared(*series: Streams) -> list[Channel]:
+    """The channels that every series knows; a sum that none asks for gives way to its terms."""
+    union = dict.fromkeys(channel for streams in series for channel in streams)
+    known = [c for c in union if all(carries(streams, c) for streams in series)]
+    asked = {c for c in known if all(c in streams for streams in series)}
+    return [c for c in known if c in asked or not all((pair,) in asked for pair in c)]
 
 
 def add_up(terms: Sequence[Tensor]) -> Tensor | None:

@@ -134,15 +134,17 @@ def gelu(x: Tensor, order: int) -> Smooth:
 def power(exponent: float | Tensor) -> Derivatives:
     """xⁿ,  n xⁿ⁻¹,  n(n − 1) xⁿ⁻².
 
-    For n = 0 and n = 1 the factor 0 would meet x^(negative) = ∞ at x = 0: those terms are zero.
+    A factor 0 would meet x^(negative) = ∞ at x = 0: those terms are zero.
     """
 
     def derivatives(x: Tensor, order: int) -> Smooth:
         terms, factor = [torch.pow(x, exponent)], exponent
         for k in range(1, order + 1):
-            vanishes = not isinstance(factor, Tensor) and factor == 0
-            zero = torch.zeros_like(x)
-            terms.append(zero if vanishes else factor * torch.pow(x, exponent - k))
+            if isinstance(factor, Tensor):
+                slope = torch.pow(x, torch.where(factor == 0, 0, exponent - k))
+            else:
+                slope = torch.pow(x, 0 if factor == 0 else exponent - k)
+            terms.append(factor * slope)
             factor = factor * (exponent - k)
         return tuple(terms)
 

@@ -4,16 +4,20 @@
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn.channels import Plan, first
 from pinn.choice import Choice, choose
-from pinn.derivatives import StrategyName, evaluate
+from pinn.derivatives import StrategyName, check_points, evaluate
 from pinn.independence import check_independence
 from pinn.strategies.outputs import Function, split
+
+CHOICES: weakref.WeakKeyDictionary[Any, dict[Hashable, Choice]] = weakref.WeakKeyDictionary()
 
 
 class Divergence(nn.Module):
@@ -52,7 +56,6 @@ class Divergence(nn.Module):
         self.dims = None if dims is None else tuple(dims)
         self.components = None if components is None else tuple(components)
         self.chunk = chunk
-        self._choices: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
@@ -64,14 +67,15 @@ class Divergence(nn.Module):
 
     def choice(self, f: Function, x: Tensor) -> Choice:
         """The strategy used for f, with the reason; f is probed once and remembered weakly."""
-        situation = (tuple(x.shape), x.dtype, x.device, getattr(f, "training", None))
-        known: dict = self._choices.setdefault(f, {})
+        check_points(f, x)
+        settings = (self.strategy, self.dims, self.components)
+        known = remembered(f)
+        situation = (settings, circumstances(f, x))
         if situation not in known:
             dims = self._dims(x)
-            picked = self._picked(f, len(dims))
             check_independence(f, x)
             plan = Plan(tuple(first(i) for i in dims))
-            known[situation] = choose(picked, x, plan, self.strategy)
+            known[situation] = choose(self._picked(f, len(dims)), x, plan, self.strategy)
         return known[situation]
 
     def extra_repr(self) -> str:
@@ -102,6 +106,33 @@ class Divergence(nn.Module):
         return vector
 
 
+def remembered(f: Function) -> dict[Hashable, Choice]:
+    """What is known about f for as long as f lives; nothing where Python cannot tell."""
+    try:
+        return CHOICES.setdefault(owner_of(f), {})
+    except TypeError:  # neither hashable nor weakly referenceable
+        return {}
+
+
+def owner_of(f: Function) -> Any:
+    """f, or the object whose method it is: a bound method is a new object at every access."""
+    return f.__self__ if isinstance(f, MethodType) else f
+
+
+def circumstances(f: Function, x: Tensor) -> Hashable:
+    """What a probe of f at x holds for: it does not depend on how many points there are.
+
+    One point alone does not show whether points interact, so an axis of length 1 differs from
+    a longer one.
+    """
+    owner = owner_of(f)
+    modules = owner.modules() if isinstance(owner, nn.Module) else ()
+    training = tuple(module.training for module in modules)
+    method = f.__func__ if isinstance(f, MethodType) else None
+    counts = tuple(min(n, 2) for n in x.shape[:-1])
+    return method, training, counts, x.shape[-1], x.dtype, x.device
+
+
 def divergence(
     f: Function,
     x: Tensor,
@@ -111,7 +142,7 @@ def divergence(
 ) -> Tensor:
     """∇·f at the points x (…, d), as (…); see `Divergence`.
 
-    A module that is differentiated again and again is better served by one `Divergence`, which
-    probes it once.
+    f is probed once for as long as it lives: a module costs nothing more from the second call on,
+    a lambda made anew for each call is probed each time.
     """
     return Divergence(strategy, dims, components)(f, x)

@@ -26,7 +26,7 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
     keep_graph = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     with torch.inference_mode(False), torch.enable_grad():
         points = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
-        components = split(f(points), points.shape[:-1])
+        components = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
         rows = [derivatives(y, points, plan, keep_graph) for y in components]
         value = torch.stack(components, dim=-1)
         streams = {c: torch.stack([row[c] for row in rows], dim=-1) for c in plan.channels}

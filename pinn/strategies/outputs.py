@@ -20,7 +20,7 @@ def split(y: Any, shape: Sequence[int]) -> list[Any]:
 
     Raises:
         ValueError: a component does not have one value per point.
-        TypeError: complex or non-tensor output.
+        TypeError: complex, integer or non-tensor output.
     """
     parts = list(y.values()) if isinstance(y, Mapping) else y
     if isinstance(parts, Tensor | Jet):
@@ -53,6 +53,8 @@ def check(part: Any) -> Any:
         raise TypeError(f"f returned a component of type {type(part).__name__}: return tensors")
     if part.dtype.is_complex:
         raise TypeError("f returned complex values: differentiate real and imaginary parts apart")
+    if not part.dtype.is_floating_point:
+        raise TypeError(f"f returned {part.dtype} values: return floating-point ones")
     return part
 
 

@@ -28,9 +28,9 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
     Raises:
         NoRuleError: f calls a function that has no Taylor rule.
     """
-    y = stacked(f)(Jet(x, seed(x, plan), lead=x.ndim - 1))
+    y = stacked(f)(Jet(x, seed(x, plan.channels), lead=x.ndim - 1))
     if isinstance(y, Tensor):  # f does not read x: a constant
-        return Jet(y, dict.fromkeys(plan.channels), lead=x.ndim - 1)
+        return Jet(y, dict.fromkeys(plan.channels, x.new_zeros(y.shape)), lead=x.ndim - 1)
     streams = {
         c: None if s is None else torch.broadcast_to(s, y.shape) for c, s in y.streams.items()
     }

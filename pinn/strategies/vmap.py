@@ -24,16 +24,21 @@ def vmap(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
         chunk: the number of cotangents pulled back together; all of them by default.
     """
     lead = x.ndim - 1
+    components = stacked(f)
+
+    def fresh(points: Tensor) -> Tensor:
+        return components(points.clone())  # f may write to its argument
+
     if not plan.channels:
-        return Jet(stacked(f)(x), {}, lead)
+        return Jet(fresh(x), {}, lead)
     if not plan.second:
-        jacobian, value = pullback(stacked(f), x, chunk)
+        jacobian, value = pullback(fresh, x, chunk)
         return Jet(value, first_order(jacobian, plan), lead)
 
     rows = sorted({pair[0] for c in plan.second for pair in c})
 
     def gradients(points: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        jacobian, value = pullback(stacked(f), points, chunk)
+        jacobian, value = pullback(fresh, points, chunk)
         return torch.cat([jacobian[..., i] for i in rows], dim=-1), (jacobian, value)
 
     hessian, (jacobian, value) = pullback_aux(gradients, x, chunk)
@@ -65,7 +70,7 @@ def pullback(f: Function, x: Tensor, chunk: int | None) -> tuple[Tensor, Tensor]
 
 def pullback_aux(f: Function, x: Tensor, chunk: int | None) -> tuple[Tensor, Tensor]:
     """J (…, C, D) of the first result of f, and the second result as it is."""
-    y, pull, aux = torch.func.vjp(f, x, has_aux=True)
+    y, pull, aux = torch.func.vjp(f, x, has_aux=True)  # type: ignore[misc]
     one_hot = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
     shape = (y.shape[-1], *(1 for _ in y.shape[:-1]), y.shape[-1])
     cotangents = one_hot.reshape(shape).expand(-1, *y.shape)

@@ -1,0 +1,69 @@
+"""Physics-informed training: PDEs in the field's notation, one fused derivative pass.
+
+Names are imported on first use, so that asking for one of them loads torch and importing the
+package alone does not: the command line answers a mistyped configuration at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pinn.api import fit as fit
+    from pinn.checkpoint import load as load
+    from pinn.fields import Field as Field
+    from pinn.fields import partial as partial
+    from pinn.geometry import Box as Box
+    from pinn.geometry import Geometry as Geometry
+    from pinn.geometry import Interval as Interval
+    from pinn.geometry import Rectangle as Rectangle
+    from pinn.networks import MLP as MLP
+    from pinn.networks import Network as Network
+    from pinn.operators import Divergence as Divergence
+    from pinn.operators import advect as advect
+    from pinn.operators import curl as curl
+    from pinn.operators import div as div
+    from pinn.operators import divergence as divergence
+    from pinn.operators import dt as dt
+    from pinn.operators import grad as grad
+    from pinn.operators import laplacian as laplacian
+    from pinn.optim import Phase as Phase
+    from pinn.problem import Problem as Problem
+    from pinn.residuals import on as on
+    from pinn.solution import Solution as Solution
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "pinn.api": ("fit",),
+    "pinn.checkpoint": ("load",),
+    "pinn.fields": ("Field", "partial"),
+    "pinn.geometry": ("Box", "Geometry", "Interval", "Rectangle"),
+    "pinn.networks": ("MLP", "Network"),
+    "pinn.operators": (
+        "Divergence",
+        "advect",
+        "curl",
+        "div",
+        "divergence",
+        "dt",
+        "grad",
+        "laplacian",
+    ),
+    "pinn.optim": ("Phase",),
+    "pinn.problem": ("Problem",),
+    "pinn.residuals": ("on",),
+    "pinn.solution": ("Solution",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'pinn' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,88 @@
+"""From Python what the command line does."""
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pinn.callbacks import Announce, FiniteGuard, Keeper, Panels, Report, Scalars, progress_bar
+from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
+from pinn.data import Collocation
+from pinn.derivatives import StrategyName
+from pinn.networks import Network
+from pinn.optim import Phase
+from pinn.problem import Problem
+from pinn.runs import new_run
+from pinn.solution import Solution
+from pinn.solver import Solver
+
+# What every trainer of this package starts from; each can be set under `trainer`.
+TRAINER: dict[str, Any] = {
+    "log_every_n_steps": 50,
+    "val_check_interval": 200,
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+    # Off a terminal, lines take the place of the bar.
+    "enable_progress_bar": sys.stdout.isatty(),
+}
+
+
+def fixed_callbacks() -> list[L.Callback]:
+    """The callbacks of every run, besides `Panels` and `Keeper`, which have settings."""
+    return [Announce(), FiniteGuard(), Scalars(), progress_bar(), Report()]
+
+
+def fit(
+    problem: Problem,
+    network: Network | dict[str, Network],
+    phases: list[Phase],
+    points: dict[str, int] | None = None,
+    weights: dict[str, float] | None = None,
+    strategy: StrategyName = "auto",
+    method: Literal["sobol", "lhs", "uniform"] = "sobol",
+    resample: int = 0,
+    seed: int = 0,
+    folder: str | Path = "runs",
+    init_from: str | Path | None = None,
+    **trainer: Any,
+) -> Solution:
+    """Solve a problem; the run is kept below `folder` like one of the command line.
+
+        solution = pinn.fit(Kovasznay(), MLP(32, 3), phases=[Phase(1000), Phase(100, "LBFGS")])
+        solution(points)["u"]
+
+    Args:
+        problem: the equations.
+        network: one network for all unknowns, or one per unknown.
+        phases: the optimisers, in order.
+        points: region → number of collocation points.
+        weights: residual → weight of its loss.
+        strategy: how derivatives are computed.
+        method: how points are drawn.
+        resample: draw new points every so many steps; 0 keeps the first ones.
+        seed: of weights and points.
+        folder: where runs are kept.
+        init_from: a checkpoint whose weights to start from.
+        **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`.
+
+    Returns:
+        The trained solution.
+    """
+    L.seed_everything(seed, verbose=False)
+    solver = Solver(problem, network, phases, weights, strategy)
+    if init_from is not None:
+        restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
+    data = Collocation(points, method, resample, seed=seed)
+    run = new_run(folder, type(problem).__name__.lower())
+    settings = {
+        **TRAINER,
+        "logger": TensorBoardLogger(run.parent, name="", version=run.name, default_hp_metric=False),
+        "callbacks": [*fixed_callbacks(), Panels(), Keeper()],
+        "plugins": [AtomicCheckpointIO()],
+        **trainer,
+    }
+    L.Trainer(**settings).fit(solver, datamodule=data)
+    return solver.solution.eval()

@@ -1,0 +1,95 @@
+"""How good a solution is: errors against a reference, residuals and divergence off the points."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from pinn.geometry import Points
+from pinn.losses import residual_values
+from pinn.metrics import Maximum, RelativeL2, RootMeanSquare
+from pinn.operators import div
+from pinn.reads import RegionPlan
+from pinn.references import Reference
+from pinn.solution import Solution
+
+Scores = dict[str, float]
+
+
+def assess(
+    solution: Solution,
+    reference: Reference | None,
+    held_out: Mapping[str, Points],
+    plans: Mapping[str, RegionPlan],
+) -> Scores:
+    """Every score, under the tag it has in TensorBoard.
+
+    `error/<component>` is the relative L2 error over the judged points of the reference, and
+    `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
+    compared up to its constant. `residual/<name>_rms`, `_max` and `divergence/rms`, `max` are
+    taken over points that training never saw.
+    """
+    scores = {} if reference is None else errors(solution, reference)
+    with torch.no_grad():
+        for name, by_region in residual_values(solution, held_out, plans).items():
+            scores |= size(f"residual/{name}_", list(by_region.values()))
+    return scores | divergences(solution, held_out)
+
+
+def errors(solution: Solution, reference: Reference) -> Scores:
+    """Relative L2 error per component."""
+    like = next(solution.parameters())
+    predicted = component_values(solution, reference.at.to(like))
+    scores: Scores = {}
+    for component, truth in reference.values.items():
+        gauged = owner(solution, component) in solution.problem.gauges
+        judged = reference.judged
+        # A reference may have no value at a singular point, which it then does not judge.
+        for tag, mask in (("", judged), ("_everywhere", truth.isfinite())):
+            if tag and bool(judged.all()):
+                continue
+            metric = RelativeL2(up_to_constant=gauged)
+            metric.update(predicted[component].cpu()[mask], truth[mask])
+            scores[f"error/{component}{tag}"] = float(metric.compute())
+    return scores
+
+
+def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
+    """The unknowns at points, split into components (N,), gauges applied."""
+    found = {}
+    for unknown, value in solution(at).items():
+        columns = value.unsqueeze(-1) if value.ndim == 1 else value
+        names = solution.problem.components(unknown)
+        found |= dict(zip(names, columns.unbind(-1), strict=True))
+    return found
+
+
+def owner(solution: Solution, component: str) -> str:
+    """The unknown a component belongs to."""
+    problem = solution.problem
+    return next(name for name in problem.unknowns if component in problem.components(name))
+
+
+def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
+    """RMS and maximum of ∇·u in the interior, for each vector unknown as long as space is wide."""
+    problem = solution.problem
+    space = len(problem.geometry.coordinates.space)
+    vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
+    if not vectors or "interior" not in held_out:
+        return {}
+    with torch.no_grad():
+        fields, _ = solution.fields(held_out["interior"].at, solution.first_order())
+    scores: Scores = {}
+    for name in vectors:
+        tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"
+        scores |= size(tag, [div(fields[name]).value])
+    return scores
+
+
+def size(tag: str, values: list[Tensor]) -> Scores:
+    """RMS and maximum of |r| over several sets of points."""
+    rms, maximum = RootMeanSquare(), Maximum()
+    for value in values:
+        rms.update(value.detach().cpu())
+        maximum.update(value.detach().cpu())
+    return {f"{tag}rms": float(rms.compute()), f"{tag}max": float(maximum.compute())}

@@ -1,0 +1,20 @@
+"""What happens around a step: keeping checkpoints, guarding, logging, drawing, reporting."""
+
+from pinn.callbacks.announce import Announce
+from pinn.callbacks.guard import FiniteGuard, NonFiniteError
+from pinn.callbacks.keeper import Keeper
+from pinn.callbacks.panels import Panels
+from pinn.callbacks.progress import progress_bar
+from pinn.callbacks.report import Report
+from pinn.callbacks.scalars import Scalars
+
+__all__ = [
+    "Announce",
+    "FiniteGuard",
+    "Keeper",
+    "NonFiniteError",
+    "Panels",
+    "Report",
+    "Scalars",
+    "progress_bar",
+]

@@ -1,0 +1,35 @@
+"""What a run is about to do, printed once before the first step."""
+
+import lightning as L
+
+from pinn.console import say
+from pinn.solver import Solver
+
+
+class Announce(L.Callback):
+    """Problem, networks, derivative plan, strategy and phases, one line each."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print it."""
+        for line in announcement(pl_module, trainer.world_size):  # type: ignore[arg-type]
+            say(line)
+
+
+def announcement(solver: Solver, processes: int) -> list[str]:
+    """The lines."""
+    problem, names = solver.problem, solver.problem.coordinates
+    count = sum(p.numel() for p in solver.parameters() if p.requires_grad)
+    lines = [f"problem   {type(problem).__name__} on {problem.geometry!r}, {count} parameters"]
+    for region, plan in solver.plans.items():
+        n = solver.collocation.points[region]
+        each = f"{n} points" if processes == 1 else f"{n} points on each of {processes} processes"
+        networks = ", ".join(
+            p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"
+            for name, p in plan.networks.items()
+        )
+        lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
+    for name, choice in solver.choices.items():
+        network = "" if name == "all" else f"{name}: "
+        lines.append(f"strategy  {network}{choice.strategy}, {choice.reason}")
+    steps = ", ".join(f"{p.optimizer} {p.steps} steps {p.dtype}" for p in solver.phases)
+    return [*lines, f"phases    {steps}"]

@@ -1,0 +1,55 @@
+"""Pictures for TensorBoard: prediction, reference and error of every component."""
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pinn.assessment import component_values
+from pinn.figures import draw
+from pinn.solver import Solver
+
+
+class Panels(L.Callback):
+    """Draw the fields at the end of a run, and before that every so many validations.
+
+    Args:
+        every: validations between pictures; drawing costs about a second.
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        if every < 1:
+            raise ValueError(f"pictures every {every} validations: expected at least 1")
+        self.every = every
+        self.validations = 0
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw when it is time."""
+        if trainer.sanity_checking or not trainer.training:
+            return
+        self.validations += 1
+        if self.validations % self.every == 1 or self.every == 1:
+            self.draw(trainer, pl_module)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the result."""
+        self.draw(trainer, pl_module)  # type: ignore[arg-type]
+
+    @staticmethod
+    def draw(trainer: L.Trainer, solver: Solver) -> None:
+        """Add the figures to TensorBoard."""
+        if not trainer.is_global_zero:
+            return
+        loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not loggers:
+            return
+        with torch.no_grad():
+            figures = draw(solver.problem, solver.reference, lambda at: predict(solver, at))
+        for logger in loggers:
+            for tag, figure in figures.items():
+                logger.experiment.add_figure(f"fields/{tag}", figure, trainer.global_step)
+
+
+def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The components at points, on the CPU."""
+    like = next(solver.parameters())
+    return {n: v.double().cpu() for n, v in component_values(solver.solution, at.to(like)).items()}

@@ -1,0 +1,84 @@
+"""Progress: a bar with loss and error on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from pinn.console import say
+from pinn.solver import Solver
+
+
+def progress_bar() -> L.Callback:
+    """What suits standard output."""
+    return Bar(refresh_rate=10) if sys.stdout.isatty() else Lines()
+
+
+def brief(solver: Solver) -> dict[str, str]:
+    """Loss and headline errors, formatted."""
+    shown = {}
+    if "total" in solver.terms:
+        shown["loss"] = f"{float(solver.terms['total']):.2e}"
+    for tag, value in solver.scores.items():
+        if tag.startswith("error/") and not tag.endswith("_everywhere"):
+            shown[f"error {tag.removeprefix('error/')}"] = f"{value:.2%}"
+    return shown
+
+
+class Bar(TQDMProgressBar):
+    """One bar over all steps."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: Any) -> dict[str, Any]:
+        """Loss and errors instead of the version number."""
+        return dict(brief(pl_module))
+
+    @property
+    def total_train_batches(self) -> int:
+        """The steps of the run; the loader itself has no end."""
+        return int(self.trainer.max_steps)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """One bar for the whole run, continued where a resumed run stands."""
+        self.train_progress_bar.reset(int(trainer.max_steps))
+        self.train_progress_bar.initial = trainer.global_step
+        self.train_progress_bar.set_description("training")
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Move to the present step."""
+        step = trainer.global_step
+        if step % self.refresh_rate == 0 or step >= trainer.max_steps:
+            self.train_progress_bar.n = step
+            self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
+            self.train_progress_bar.refresh()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Validation is one evaluation: it needs no bar."""
+
+    def on_validation_batch_start(self, *_: Any, **__: Any) -> None:
+        """No bar."""
+
+    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
+        """No bar."""
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show new errors at once."""
+        if trainer.training:
+            self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
+
+
+class Lines(L.Callback):
+    """A line every few seconds at most."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self.seconds = seconds
+        self.last = 0.0
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Print if it is time, and at the end."""
+        now, step = time.perf_counter(), trainer.global_step
+        if now - self.last >= self.seconds or step >= trainer.max_steps:
+            self.last = now
+            text = "  ".join(f"{k} {v}" for k, v in brief(pl_module).items())  # type: ignore
+            say(f"step {step}/{trainer.max_steps}  {text}")

@@ -1,0 +1,88 @@
+"""What came out: the table that ends a run."""
+
+import shlex
+import time
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.table import Table
+
+from pinn.assessment import Scores
+from pinn.console import say, show
+from pinn.solver import Solver
+
+
+class Report(L.Callback):
+    """Assess the final weights; print and log how good they are."""
+
+    def __init__(self) -> None:
+        self.started = 0.0
+        self.first_step = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self.started, self.first_step = time.perf_counter(), trainer.global_step
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Assess, log, print."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        seconds = time.perf_counter() - self.started
+        solver.scores = solver.assess()
+        steps = trainer.global_step - self.first_step
+        for logger in trainer.loggers:
+            logger.log_metrics(solver.scores, trainer.global_step)
+            if isinstance(logger, TensorBoardLogger):
+                logger.log_hyperparams(settings(solver), headline(solver.scores))
+        show(score_table(solver.scores))
+        say(f"{steps} steps in {seconds:.0f} s, {steps / max(seconds, 1e-9):.1f} steps per second")
+        if solver.reference is None:
+            say("no reference is known for these parameters: errors are not shown")
+        else:
+            say(f"errors are against {solver.reference.source}")
+        if trainer.log_dir:
+            folder = Path(trainer.log_dir)
+            say(f"files: {folder}")
+            say(f"look at it: tensorboard --logdir {shlex.quote(str(folder))}")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print the table of a run that only validates."""
+        if trainer.state.fn == "validate":
+            show(score_table(pl_module.scores))  # type: ignore[arg-type]
+
+
+def score_table(scores: Scores) -> Table:
+    """One row per quantity."""
+    table = Table("quantity", "relative L2", "RMS", "maximum", title="how good it is")
+    for tag, value in scores.items():
+        group, name = tag.split("/", 1)
+        if group == "error":
+            table.add_row(f"error of {name.replace('_', ', ')}", f"{value:.2e}", "", "")
+        elif name.endswith("rms"):
+            label = f"residual of {name.removesuffix('_rms')}" if group == "residual" else group
+            maximum = scores[tag.removesuffix("rms") + "max"]
+            table.add_row(label, "", f"{value:.2e}", f"{maximum:.2e}")
+    return table
+
+
+def headline(scores: Scores) -> dict[str, float]:
+    """The scores that runs are compared by."""
+    return {f"final/{t}": v for t, v in scores.items() if t.startswith(("error/", "divergence/"))}
+
+
+def settings(solver: Solver) -> dict[str, str | int | float | bool]:
+    """What was asked for, flat, for the table of hyperparameters."""
+    flat: dict[str, str | int | float | bool] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, item)
+        elif isinstance(value, list):
+            for index, item in enumerate(value, start=1):
+                walk(f"{prefix}.{index}", item)
+        elif value is not None:
+            flat[prefix] = value if isinstance(value, str | int | float | bool) else str(value)
+
+    walk("", solver.describe())
+    return flat

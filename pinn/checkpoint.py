@@ -1,0 +1,134 @@
+"""Checkpoints: written beside their target and renamed; everything in them is plain data."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from torch import nn
+
+from pinn.problem import Problem
+from pinn.solution import Solution
+from pinn.spec import build
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A file that is not a usable checkpoint, or does not fit this run."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """A checkpoint appears whole or not at all, whatever stops the process."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write beside the target, flush to the disk, and rename."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read plain data only; a checkpoint that holds code is refused."""
+        return read(path)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The contents of a checkpoint file, on the CPU.
+
+    Raises:
+        CheckpointError: missing, damaged, foreign, or of a newer format; one line says which.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"checkpoint {file} does not exist")
+    try:
+        contents = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen unrelated types for damaged files
+        kind = type(error).__name__
+        raise CheckpointError(f"{file} is damaged or no checkpoint ({kind})") from error
+    if not isinstance(contents, dict) or "pinn" not in contents:
+        raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
+    found = contents["pinn"].get("format")
+    if found != FORMAT:
+        raise CheckpointError(f"{file} has format {found}, this version reads format {FORMAT}")
+    return contents
+
+
+def load(
+    path: str | Path,
+    problem: Problem | None = None,
+    network: nn.Module | Mapping[str, nn.Module] | None = None,
+    allow_import: Sequence[str] = (),
+) -> Solution:
+    """The solution in a checkpoint: evaluates the unknowns and their derivatives anywhere.
+
+        solution = pinn.load("last.ckpt")
+        solution(points)["u"]                      values at points (N, D)
+        fields, at = solution.fields(points)       fields["p"], grad(fields["p"]), div(…), …
+
+    Args:
+        path: the checkpoint.
+        problem: the problem, if its class cannot be imported by name.
+        network: the network, if it was not built from one of the package's.
+        allow_import: packages outside `pinn` whose classes may be imported.
+
+    Raises:
+        CheckpointError: the file is unusable, or its weights do not fit.
+        ValueError: a class may not or cannot be imported.
+    """
+    contents = read(path)
+    saved = contents["pinn"]
+    allowed = ("pinn", *allow_import)
+    problem = build(saved["problem"], allowed) if problem is None else problem
+    network = revive_network(saved["network"], allowed) if network is None else network
+    solution = Solution(problem, network)
+    solution.to(getattr(torch, saved["dtype"]))
+    restore_weights(solution, contents["state_dict"], path)
+    solution.strategy = {name: choice["strategy"] for name, choice in saved["strategy"].items()}
+    return solution.eval()
+
+
+def revive_network(spec: Any, allowed: Sequence[str]) -> nn.Module | dict[str, nn.Module]:
+    """The network, or one per unknown, from plain data.
+
+    Raises:
+        CheckpointError: the checkpoint does not say how its network was made.
+    """
+    if spec is None:
+        raise CheckpointError("the checkpoint does not hold its network's recipe: pass network=…")
+    if "class_path" in spec:
+        return build(spec, allowed)
+    return {name: build(part, allowed) for name, part in spec.items()}
+
+
+def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Path) -> None:
+    """Put saved weights into a solution.
+
+    Raises:
+        CheckpointError: names or shapes differ; the line says which.
+    """
+    prefix = "solution."
+    weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+    own = solution.state_dict()
+    for name in [*own, *weights]:
+        ours, theirs = own.get(name), weights.get(name)
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            sizes = [None if w is None else tuple(w.shape) for w in (theirs, ours)]
+            raise CheckpointError(
+                f"{path} does not fit: {name} is {sizes[0]} in the checkpoint and {sizes[1]} here"
+            )
+    solution.load_state_dict(weights)

@@ -1,0 +1,64 @@
+"""The independent variables of a problem, by name."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+def near_miss(name: object, known: Iterable[str]) -> str:
+    """The end of an error line about an unknown name: the closest known one, and all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The ordered names of the columns of a point tensor `(N, D)`, such as `("x", "y", "t")`.
+
+    Args:
+        names: unique identifiers; time, if there is one, is called `t` and comes last.
+
+    Raises:
+        ValueError: names are missing, repeated, not identifiers, or `t` is not last.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.names, str):
+            raise ValueError(f"coordinates need a tuple of names, got the text {self.names!r}")
+        object.__setattr__(self, "names", tuple(self.names))
+        if not self.names:
+            raise ValueError("coordinates need at least one name, such as ('x',)")
+        for name in self.names:
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(f"coordinate name {name!r} is not an identifier, such as 'x'")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"coordinate names {self.names} repeat: give each one once")
+        if "t" in self.names[:-1]:
+            raise ValueError(f"coordinate names {self.names}: time 't' must come last")
+
+    @property
+    def time(self) -> int | None:
+        """The column of time, or None for a steady problem."""
+        return len(self.names) - 1 if self.names[-1] == "t" else None
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The columns of the spatial coordinates, in order."""
+        return tuple(i for i, name in enumerate(self.names) if name != "t")
+
+    def index(self, name: str) -> int:
+        """The column of coordinate `name`.
+
+        Raises:
+            ValueError: there is no such coordinate.
+        """
+        if name not in self.names:
+            raise ValueError(f"unknown coordinate {name!r}: {near_miss(name, self.names)}")
+        return self.names.index(name)
+
+    def __len__(self) -> int:
+        return len(self.names)

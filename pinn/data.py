@@ -1,0 +1,130 @@
+"""Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from pinn.coordinates import near_miss
+from pinn.geometry import Points
+from pinn.problem import Problem
+from pinn.sampling import stream_seed
+
+VOLUME, FACE = 1000, 200  # points where a configuration gives no number
+HELD_OUT = -1  # the "step" whose points validation uses and training never draws
+
+
+class Ticks(IterableDataset):
+    """0, 1, 2, …: one tick per training step, without end."""
+
+    def __iter__(self) -> Iterator[int]:
+        tick = 0
+        while True:
+            yield tick
+            tick += 1
+
+
+class Collocation(L.LightningDataModule):
+    """Where the residuals are evaluated.
+
+    Points follow from (seed, step, rank, region) alone, so a resumed run draws the same ones.
+
+    Args:
+        points: region → number of points, per process; by default 1000 in a region with volume and
+            200 on a face.
+        method: `sobol` (low discrepancy), `lhs` (Latin hypercube) or `uniform`.
+        resample: draw new points every so many steps; 0 keeps the first ones.
+        held_out: points per region that validation uses.
+        seed: the seed of all draws.
+
+    Raises:
+        ValueError: a number of points, or the period, is out of range.
+    """
+
+    def __init__(
+        self,
+        points: dict[str, int] | None = None,
+        method: Literal["sobol", "lhs", "uniform"] = "sobol",
+        resample: int = 0,
+        held_out: int = 2000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.points = dict(points or {})
+        for region, count in self.points.items():
+            if count < 1:
+                raise ValueError(f"points of region {region!r} is {count}: expected at least 1")
+        if resample < 0 or held_out < 1:
+            raise ValueError(
+                f"resample is {resample} and held_out {held_out}: expected ≥ 0 and ≥ 1"
+            )
+        self.method = method
+        self.resample = resample
+        self.held_out = held_out
+        self.seed = seed
+        self._drawn: tuple[tuple, dict[str, Points]] | None = None
+
+    def check(self, problem: Problem) -> None:
+        """Hold the numbers of points against the problem's regions, and fill in the missing ones.
+
+        Raises:
+            ValueError: a number is given for a region without residuals.
+        """
+        regions = problem.regions()
+        for region in self.points:
+            if region not in regions:
+                raise ValueError(
+                    f"data.points names region {region!r}, where {type(problem).__name__} has no "
+                    f"residual: {near_miss(region, regions)}"
+                )
+        for region in regions:
+            default = VOLUME if region in ("interior", "initial") else FACE
+            self.points.setdefault(region, default)
+
+    def draw(self, problem: Problem, step: int, rank: int, like: Tensor) -> dict[str, Points]:
+        """The points of every region for a step, in the dtype and on the device of `like`."""
+        draw = step // self.resample if self.resample else 0
+        key = (draw, rank, like.dtype, like.device)
+        if self._drawn is None or self._drawn[0] != key:
+            points = {
+                region: placed(self._sample(problem, region, count, draw, rank), like)
+                for region, count in self.points.items()
+            }
+            self._drawn = (key, points)
+        return self._drawn[1]
+
+    def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
+        """Points that training never sees, the same on every rank."""
+        return {
+            region: placed(self._sample(problem, region, self.held_out, HELD_OUT, 0), like)
+            for region in problem.regions()
+        }
+
+    def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
+        seed = stream_seed(self.seed, draw, rank, region)
+        return problem.geometry.sample(region, n, self.method, seed)
+
+    def train_dataloader(self) -> DataLoader:
+        """An endless sequence of ticks."""
+        return DataLoader(Ticks(), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        """One tick."""
+        return DataLoader([0], batch_size=None)  # type: ignore[arg-type]
+
+
+def placed(points: Points, like: Tensor) -> Points:
+    """Points in the dtype and on the device of `like`."""
+
+    def move(values: Tensor) -> Tensor:
+        return values.to(device=like.device, dtype=like.dtype)
+
+    return replace(
+        points,
+        at=move(points.at),
+        normal=None if points.normal is None else move(points.normal),
+        columns={name: move(column) for name, column in points.columns.items()},
+    )

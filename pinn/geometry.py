@@ -1,0 +1,257 @@
+"""Domains with named regions: what the residuals are sampled on."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from pinn.coordinates import Coordinates, near_miss
+from pinn.points import Points, point_cloud
+from pinn.sampling import apportion, stream_seed, unit_points
+
+Bounds = tuple[float, float]
+
+__all__ = ["Box", "Geometry", "Interval", "Points", "Rectangle"]
+
+_FACES = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front")}
+
+
+class Geometry:
+    """An axis-aligned box  Πᵢ [lowerᵢ, upperᵢ]  in space, times an optional time interval.
+
+    Regions: `interior`; the faces `left`, `right` (x), `bottom`, `top` (y), `back`, `front` (z),
+    each over the whole time interval; `boundary`, all faces together; with time also `initial`,
+    the whole spatial box at the first instant; and what `named` and `with_points` add.
+
+    Args:
+        coordinates: the names of the axes.
+        lower: lower bounds, one per coordinate, time included.
+        upper: upper bounds, one per coordinate, time included.
+
+    Raises:
+        ValueError: bounds are missing, not finite, or not increasing.
+    """
+
+    def __init__(
+        self, coordinates: Coordinates, lower: Sequence[float], upper: Sequence[float]
+    ) -> None:
+        if not len(coordinates) == len(lower) == len(upper):
+            raise ValueError(
+                f"{len(coordinates)} coordinates {coordinates.names} need as many bounds, "
+                f"got {len(lower)} lower and {len(upper)} upper"
+            )
+        self.coordinates = coordinates
+        self.lower = tuple(float(value) for value in lower)
+        self.upper = tuple(float(value) for value in upper)
+        for name, low, high in zip(coordinates.names, self.lower, self.upper, strict=True):
+            # The midpoint must be a number of its own, or the open box would be empty.
+            if not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
+                raise ValueError(f"bounds of {name} must be finite and increase, got {low}, {high}")
+        self._faces: dict[str, tuple[int, int]] = {}  # name -> (axis, 0 lower or 1 upper)
+        for axis in coordinates.space:
+            name = coordinates.names[axis]
+            for side, face in enumerate(_FACES.get(name, (f"{name}_lower", f"{name}_upper"))):
+                self._faces[face] = (axis, side)
+        self._unions: dict[str, tuple[str, ...]] = {}
+        if self._faces:
+            self._unions["boundary"] = tuple(self._faces)
+        self._clouds: dict[str, Points] = {}
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The names `sample` and `measure` know."""
+        initial = () if self.coordinates.time is None else ("initial",)
+        return ("interior", *self._faces, *initial, *self._unions, *self._clouds)
+
+    def measure(self, region: str) -> float:
+        """Length, area or volume of a region, times the duration; a point counts as 1.
+
+        Raises:
+            ValueError: the region is unknown.
+        """
+        self._check(region)
+        if region in self._clouds:
+            return float(len(self._clouds[region].at))
+        if region in self._unions:
+            return math.fsum(self.measure(face) for face in self._unions[region])
+        return math.prod(self.upper[axis] - self.lower[axis] for axis in self._free_axes(region))
+
+    def sample(self, region: str, n: int, method: str = "sobol", seed: int = 0) -> Points:
+        """Draws n points of a region; a union shares them among its faces in proportion to measure.
+
+        Args:
+            region: one of `regions`; a point cloud returns all its points, whatever n is.
+            n: number of points, at least 1.
+            method: `sobol`, `lhs` or `uniform`.
+            seed: the same seed gives the same points.
+
+        Raises:
+            ValueError: the region or the method is unknown, or n < 1.
+        """
+        self._check(region)
+        if region in self._clouds:
+            return self._clouds[region]
+        if n < 1:
+            raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
+        if region not in self._unions:
+            return self._sample_part(region, n, method, seed)
+        faces = self._unions[region]
+        counts = apportion(n, [self.measure(face) for face in faces])
+        parts = [
+            self._sample_part(face, count, method, seed)
+            for face, count in zip(faces, counts, strict=True)
+            if count
+        ]
+        normals = [part.normal for part in parts if part.normal is not None]
+        return Points(torch.cat([part.at for part in parts]), torch.cat(normals))
+
+    def grid(self, per_axis: int) -> Tensor:
+        """A regular grid (per_axisᴰ, D), float64, end points included, axis 0 the slowest.
+
+        Raises:
+            ValueError: per_axis < 2, which cannot include both end points.
+        """
+        if per_axis < 2:
+            raise ValueError(f"a grid needs at least 2 points per axis, got {per_axis}")
+        axes = [
+            torch.linspace(low, high, per_axis, dtype=torch.float64)
+            for low, high in zip(self.lower, self.upper, strict=True)
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
+
+    def contains(self, at: Tensor) -> Tensor:
+        """Which of the points (N, D) lie in the closed box and time interval: a mask (N,)."""
+        lower, upper = at.new_tensor(self.lower), at.new_tensor(self.upper)
+        return ((at >= lower) & (at <= upper)).all(dim=-1)
+
+    def named(self, **groups: str | Sequence[str]) -> Self:
+        """A copy with more region names, each a union of faces: `named(lid="top")`.
+
+        Raises:
+            ValueError: a name is taken, or a member is no face (or union of faces) or comes twice.
+        """
+        result = copy.copy(self)
+        result._unions = dict(self._unions)
+        for name, given in groups.items():
+            result._check_free(name)
+            faces: list[str] = []
+            for member in (given,) if isinstance(given, str) else given:
+                if member not in result._faces and member not in result._unions:
+                    known = (*result._faces, *result._unions)
+                    raise ValueError(
+                        f"region {name!r}: {member!r} is not a face, {near_miss(member, known)}"
+                    )
+                faces += result._unions.get(member, (member,))
+            if not faces or len(set(faces)) < len(faces):
+                raise ValueError(f"region {name!r} must name each of its faces once, got {given!r}")
+            result._unions[name] = tuple(faces)
+        return result
+
+    def with_points(self, name: str, columns: Mapping[str, Sequence[float] | Tensor]) -> Self:
+        """A copy with a measured point cloud as a region.
+
+        Args:
+            name: the name of the new region.
+            columns: columns named like the coordinates are the positions, all others are data.
+
+        Raises:
+            ValueError: the name is taken, a coordinate is missing, the columns differ in length
+                or hold values that are not finite, or points lie outside the box.
+        """
+        self._check_free(name)
+        cloud = point_cloud(name, columns, self.coordinates)
+        # Printed or float32 positions may miss a wall by their rounding error.
+        lower, upper = cloud.at.new_tensor(self.lower), cloud.at.new_tensor(self.upper)
+        distance = torch.maximum(lower - cloud.at, cloud.at - upper)
+        outside = int((distance > 1e-6 * (upper - lower)).any(dim=-1).sum())
+        if outside:
+            raise ValueError(
+                f"points {name!r}: {outside} of {len(cloud.at)} lie outside {self!r}, "
+                "check their units or enlarge the box"
+            )
+        result = copy.copy(self)
+        result._clouds = {**self._clouds, name: cloud}
+        return result
+
+    def _sample_part(self, region: str, n: int, method: str, seed: int) -> Points:
+        """Draws n points of the interior, one face, or the initial instant."""
+        free = self._free_axes(region)
+        unit = unit_points(n, len(free), method, stream_seed(seed, 0, 0, region))
+        at = torch.tensor(self.lower, dtype=torch.float64).repeat(n, 1)
+        for column, axis in enumerate(free):
+            low, high = self.lower[axis], self.upper[axis]
+            # Rounding may reach the end points, which belong to the faces.
+            inside = math.nextafter(low, high), math.nextafter(high, low)
+            at[:, axis] = (low + (high - low) * unit[:, column]).clamp(*inside)
+        if region not in self._faces:
+            return Points(at)
+        axis, side = self._faces[region]
+        at[:, axis] = self.upper[axis] if side else self.lower[axis]
+        normal = torch.zeros(n, len(self.coordinates.space), dtype=torch.float64)
+        normal[:, axis] = 1.0 if side else -1.0
+        return Points(at, normal)
+
+    def _free_axes(self, region: str) -> tuple[int, ...]:
+        if region == "initial":
+            return self.coordinates.space
+        fixed = self._faces[region][0] if region in self._faces else None
+        return tuple(axis for axis in range(len(self.coordinates)) if axis != fixed)
+
+    def _check(self, region: str) -> None:
+        if region not in self.regions:
+            raise ValueError(f"unknown region {region!r}: {near_miss(region, self.regions)}")
+
+    def _check_free(self, name: str) -> None:
+        if not name.isidentifier():
+            raise ValueError(f"region name {name!r} is not an identifier, such as 'inlet'")
+        if name in self.regions:
+            raise ValueError(f"region name {name!r} is taken: choose another than {self.regions}")
+
+    def __repr__(self) -> str:
+        names = self.coordinates.names
+        sides = zip(names, self.lower, self.upper, strict=True)
+        axes = ", ".join(f"{name}=({low:g}, {high:g})" for name, low, high in sides)
+        return f"{type(self).__name__}({axes})"
+
+
+class Interval(Geometry):
+    """A line segment, optionally over a time interval; coordinates x (, t)."""
+
+    def __init__(self, x: Bounds = (0.0, 1.0), time: Bounds | None = None) -> None:
+        super().__init__(*_axes({"x": x}, time))
+
+
+class Rectangle(Geometry):
+    """A rectangle, optionally over a time interval; coordinates x, y (, t)."""
+
+    def __init__(
+        self, x: Bounds = (0.0, 1.0), y: Bounds = (0.0, 1.0), time: Bounds | None = None
+    ) -> None:
+        super().__init__(*_axes({"x": x, "y": y}, time))
+
+
+class Box(Geometry):
+    """A rectangular box, optionally over a time interval; coordinates x, y, z (, t)."""
+
+    def __init__(
+        self,
+        x: Bounds = (0.0, 1.0),
+        y: Bounds = (0.0, 1.0),
+        z: Bounds = (0.0, 1.0),
+        time: Bounds | None = None,
+    ) -> None:
+        super().__init__(*_axes({"x": x, "y": y, "z": z}, time))
+
+
+def _axes(
+    bounds: dict[str, Bounds], time: Bounds | None
+) -> tuple[Coordinates, list[float], list[float]]:
+    given = bounds if time is None else {**bounds, "t": time}
+    for name, pair in given.items():
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(f"bounds of {name} must be two numbers (lower, upper), got {pair!r}")
+    lower, upper = ([pair[side] for pair in given.values()] for side in (0, 1))
+    return Coordinates(tuple(given)), lower, upper

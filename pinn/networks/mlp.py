@@ -1,0 +1,82 @@
+"""The dense network."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, silu, softplus
+
+from pinn.coordinates import near_miss
+from pinn.geometry import Geometry
+from pinn.networks.embeddings import Embedding, Scaling
+from pinn.networks.network import Network
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sin": torch.sin,
+    "silu": silu,
+    "gelu": gelu,
+    "softplus": softplus,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class MLP(Network):
+    """A dense network  f = W_L σ(… σ(W₁ x̂ + b₁) …) + b_L  on inputs scaled to [-1, 1].
+
+    Weights are drawn from the Xavier normal distribution, biases start at zero: Glorot & Bengio
+    (2010), https://proceedings.mlr.press/v9/glorot10a.html. Width 64 and depth 4 with tanh suit
+    smooth two-dimensional flows.
+
+    Args:
+        width: number of units of each hidden layer.
+        depth: number of hidden layers.
+        activation: tanh, sin, silu, gelu, softplus or sigmoid.
+        embedding: features fed to the first layer in place of the scaled coordinates.
+
+    Raises:
+        ValueError: width or depth is below 1, or the activation is unknown.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        depth: int = 4,
+        activation: str = "tanh",
+        embedding: Embedding | None = None,
+    ) -> None:
+        super().__init__()
+        if width < 1 or depth < 1:
+            raise ValueError(f"MLP needs width and depth of at least 1, got {width} and {depth}")
+        if activation not in ACTIVATIONS:
+            hint = near_miss(activation, ACTIVATIONS)
+            raise ValueError(f"unknown activation {activation!r}: {hint}")
+        self.width = width
+        self.depth = depth
+        self.activation = activation
+        self.embedding: Embedding = Scaling() if embedding is None else embedding
+        self.hidden = nn.ModuleList()
+
+    def create(self, geometry: Geometry, outputs: int) -> None:
+        """Creates `depth` hidden layers and the output layer."""
+        inputs = self.embedding.build(geometry)
+        for _ in range(self.depth):
+            self.hidden.append(_dense(inputs, self.width))
+            inputs = self.width
+        self.output = _dense(inputs, outputs)
+
+    def value(self, x: Tensor) -> Tensor:
+        """f(x): points (..., D) to values (..., C)."""
+        sigma = ACTIVATIONS[self.activation]
+        hidden = self.embedding(x)
+        for layer in self.hidden:
+            hidden = sigma(layer(hidden))
+        value: Tensor = self.output(hidden)
+        return value
+
+
+def _dense(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_normal_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

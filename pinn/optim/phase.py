@@ -1,0 +1,109 @@
+"""Phases: one run is a list of optimisers, each for so many steps in its own precision."""
+
+import inspect
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from pinn.coordinates import near_miss
+
+# What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "LBFGS": {
+        "lr": 1.0,
+        "max_iter": 20,
+        "history_size": 100,
+        "line_search_fn": "strong_wolfe",
+        "tolerance_grad": 0.0,
+        "tolerance_change": 0.0,
+    },
+}
+SCHEDULED = {"lr"}
+
+
+@dataclass
+class Phase:
+    """One optimiser for a number of steps.
+
+    Args:
+        steps: optimiser steps; one L-BFGS step is up to `max_iter` (20) iterations.
+        optimizer: the name of a class in `torch.optim`, such as Adam or LBFGS.
+        lr: learning rate; the optimiser's own default if not given.
+        schedule: `constant`, or `cosine`:  lr(s) = lr (1 + cos(π s / steps)) / 2.
+        dtype: precision of weights and points; float64 for L-BFGS.
+        options: further arguments of the optimiser.
+
+    Raises:
+        ValueError: unknown optimiser or option, or a number out of range.
+    """
+
+    steps: int
+    optimizer: str = "Adam"
+    lr: float | None = None
+    schedule: Literal["constant", "cosine"] = "constant"
+    dtype: Literal["float32", "float64"] = "float32"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"phase {self.optimizer}: steps is {self.steps}, expected at least 1")
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, expected a positive number")
+        if self.schedule not in ("constant", "cosine"):
+            known = ("constant", "cosine")
+            raise ValueError(
+                f"unknown schedule {self.schedule!r}: {near_miss(self.schedule, known)}"
+            )
+        if self.dtype not in ("float32", "float64"):
+            raise ValueError(f"phase dtype {self.dtype!r} is not float32 or float64")
+        known = tuple(inspect.signature(self.optimizer_class().__init__).parameters)[2:]
+        for option in self.options:
+            if option not in known:
+                hint = near_miss(option, known)
+                raise ValueError(f"{self.optimizer} has no option {option!r}: {hint}")
+
+    def optimizer_class(self) -> type[Optimizer]:
+        """The optimiser's class."""
+        found = getattr(torch.optim, self.optimizer, None)
+        if not (isinstance(found, type) and issubclass(found, Optimizer)) or found is Optimizer:
+            known = [n for n, c in vars(torch.optim).items() if isinstance(c, type)]
+            raise ValueError(
+                f"unknown optimizer {self.optimizer!r}: {near_miss(self.optimizer, known)}"
+            )
+        return found
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """The optimiser over these parameters."""
+        options = {**DEFAULTS.get(self.optimizer, {}), **self.options}
+        if self.lr is not None:
+            options["lr"] = self.lr
+        return self.optimizer_class()(list(parameters), **options)  # type: ignore[call-arg]
+
+    def factor(self, step: int) -> float:
+        """lr(step) / lr for a step counted from the phase's beginning."""
+        if self.schedule == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
+
+    @property
+    def searches_line(self) -> bool:
+        """Whether a step evaluates the loss several times and needs one fixed loss function."""
+        return self.optimizer == "LBFGS"
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The precision as torch knows it."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+
+def starts(phases: Sequence[Phase]) -> list[int]:
+    """The step at which each phase begins, and the total number of steps last."""
+    ends = [0]
+    for phase in phases:
+        ends.append(ends[-1] + phase.steps)
+    return ends

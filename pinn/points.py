@@ -1,0 +1,65 @@
+"""The points of a region, and measured ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pinn.coordinates import Coordinates, near_miss
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """What a region hands to a residual.
+
+    Args:
+        at: positions (N, D), float64.
+        normal: outward unit normals (N, D_space) on faces, else None.
+        columns: measured data, each column (N,); only point clouds have any.
+    """
+
+    at: Tensor
+    normal: Tensor | None = None
+    columns: dict[str, Tensor] = field(default_factory=dict)
+
+
+def point_cloud(
+    name: str, columns: Mapping[str, Sequence[float] | Tensor], coordinates: Coordinates
+) -> Points:
+    """Measured points: columns named like the coordinates are positions, all others are data.
+
+    Raises:
+        ValueError: a column is not numeric, a coordinate has no column, or the columns differ in
+            length, are empty, or hold a value that is not finite.
+    """
+    tensors = {key: _column(name, key, values) for key, values in columns.items()}
+    for coordinate in coordinates.names:
+        if coordinate not in tensors:
+            hint = near_miss(coordinate, tensors)
+            raise ValueError(f"points {name!r}: no column for coordinate {coordinate!r}, {hint}")
+    lengths = {key: len(tensor) for key, tensor in tensors.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"points {name!r}: columns differ in length, {lengths}")
+    at = torch.stack([tensors.pop(coordinate) for coordinate in coordinates.names], dim=-1)
+    return Points(at, None, tensors)
+
+
+def _column(name: str, key: str, values: Sequence[float] | Tensor) -> Tensor:
+    if isinstance(values, Tensor):
+        column = values.detach().to("cpu", torch.float64, copy=True)
+    else:
+        try:
+            column = torch.tensor(values, dtype=torch.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"points {name!r}: column {key!r} is not numeric: {error}") from error
+    if column.ndim != 1 or not len(column):
+        shape = tuple(column.shape)
+        raise ValueError(f"points {name!r}: column {key!r} must be (N,) and not empty, got {shape}")
+    if not column.isfinite().all():
+        row = int((~column.isfinite()).nonzero()[0])
+        raise ValueError(
+            f"points {name!r}: column {key!r} holds {column[row].item()} in row {row}, "
+            "remove that row"
+        )
+    return column

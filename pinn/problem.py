@@ -1,0 +1,181 @@
+"""Problems: the physics, in the paper's notation."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from pinn.coordinates import near_miss
+from pinn.fields import Field, data_field
+from pinn.geometry import Geometry, Points
+from pinn.references import Reference, exact_reference
+from pinn.residuals import Residual, collect
+from pinn.spec import record
+
+Gauge = Literal["zero_mean", "pin", "free"]
+Fields = dict[str, Field]
+
+
+class Problem(nn.Module):
+    """A system of equations  r_k(x) = 0 on regions of a domain.
+
+    A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
+    methods decorated with `@on(region)`. Names are checked when the class is defined. Learnable
+    coefficients are parameters of the module.
+
+    Attributes:
+        coordinates: names of the columns of a point, time `t` last.
+        unknowns: name → names of its components, or how many: 1 makes a scalar (N,), a tuple or a
+            larger number a vector (N, C).
+        columns: names of measured data columns that residuals may ask for.
+        gauges: unknowns that the equations fix only up to a constant, and how it is chosen when
+            they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower corner), or
+            `free`. The equations must read only their derivatives, so training is unaffected.
+
+    Args:
+        geometry: the domain; may also be a class attribute.
+
+    Raises:
+        TypeError: at class definition, a residual asks for a name that does not exist.
+        ValueError: the geometry lacks a coordinate or a region.
+    """
+
+    coordinates: ClassVar[tuple[str, ...]] = ()
+    unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
+    columns: ClassVar[tuple[str, ...]] = ()
+    residuals: ClassVar[tuple[Residual, ...]] = ()
+    geometry: Geometry
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
+        repeated = {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise TypeError(f"{cls.__name__} uses the name {min(repeated)!r} for two things")
+        cls.residuals = collect(cls, names)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Record the arguments, so that a checkpoint can state the problem again."""
+        self = super().__new__(cls)
+        record(self, args, kwargs)
+        return self
+
+    def __init__(self, geometry: Geometry | None = None) -> None:
+        super().__init__()
+        if geometry is not None:
+            self.geometry = geometry
+        if not isinstance(getattr(self, "geometry", None), Geometry):
+            raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
+        self.gauges: dict[str, Gauge] = {}
+        self._check()
+
+    def ansatz(self, raw: Fields, at: Field) -> Fields:
+        """The unknowns from the network's raw outputs; override to build conditions in.
+
+        Args:
+            raw: the outputs, named and shaped like the unknowns.
+            at: the coordinates (N, D).
+        """
+        return raw
+
+    def exact(self, at: Field) -> Fields | None:
+        """The exact solution at `at`, where one is known. Never read in training."""
+        return None
+
+    def reference(self) -> Reference | None:
+        """What the solution is judged against: by default the exact one on a regular grid."""
+        return exact_reference(self)
+
+    def importance(self, region: str, at: Tensor) -> Tensor | None:
+        """Per-point weights (N,) of the residuals of a region; None counts all points alike.
+
+        Override where the exact residual is singular or a layer deserves more attention.
+        """
+        return None
+
+    def components(self, unknown: str) -> tuple[str, ...]:
+        """The names of an unknown's components; a scalar is its own."""
+        given = self.unknowns[unknown]
+        if isinstance(given, tuple):
+            return given
+        return (unknown,) if given == 1 else tuple(f"{unknown}{i}" for i in range(1, given + 1))
+
+    def is_scalar(self, unknown: str) -> bool:
+        """Whether an unknown is (N,) rather than (N, C)."""
+        return self.unknowns[unknown] == 1
+
+    def regions(self) -> tuple[str, ...]:
+        """The regions that residuals live on, each once."""
+        return tuple(dict.fromkeys(r for residual in self.residuals for r in residual.regions))
+
+    def evaluate(self, residual: Residual, unknowns: Fields, at: Field, points: Points) -> Tensor:
+        """The values (N,) or (N, C) of a residual.
+
+        Args:
+            residual: one of `residuals`.
+            unknowns: the unknowns at the points.
+            at: the coordinates at the points.
+            points: normals and data columns there, in the dtype of `at`.
+
+        Raises:
+            ValueError: the residual returned something that is not one value per point.
+        """
+        given: dict[str, Any] = {**unknowns, "at": at}
+        for name in residual.arguments:
+            if name in self.coordinates:
+                given[name] = at[:, self.coordinates.index(name)].named(name)
+            elif name == "normal" and points.normal is not None:
+                given[name] = data_field(points.normal, at.coordinates, name)
+            elif name in points.columns:
+                given[name] = data_field(points.columns[name], at.coordinates, name)
+        result = getattr(self, residual.name)(**{name: given[name] for name in residual.arguments})
+        value = result.value if isinstance(result, Field) else result
+        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(at.value):
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(
+                f"residual {residual.name!r} returned {got} for {len(at.value)} points: return "
+                "one value, or one vector, per point"
+            )
+        return value
+
+    def _check(self) -> None:
+        """Hold the residuals against the geometry."""
+        name, geometry = type(self).__name__, self.geometry
+        if geometry.coordinates.names != tuple(self.coordinates):
+            raise ValueError(
+                f"{name} has coordinates {tuple(self.coordinates)} but its geometry "
+                f"{geometry.coordinates.names}"
+            )
+        if not self.unknowns or not self.residuals:
+            raise ValueError(f"{name} needs unknowns and at least one @on(region) residual")
+        for residual in self.residuals:
+            for region in residual.regions:
+                if region not in geometry.regions:
+                    hint = near_miss(region, geometry.regions)
+                    raise ValueError(f"{name}.{residual.name} is on region {region!r}: {hint}")
+                self._check_data(residual, region)
+
+    def _check_data(self, residual: Residual, region: str) -> None:
+        """Hold a residual's normal and data columns against its region."""
+        sample = self.geometry.sample(region, 1)
+        available = ["normal"] if sample.normal is not None else []
+        available += list(sample.columns)
+        for argument in residual.arguments:
+            special = argument == "normal" or argument in self.columns
+            if special and argument not in available:
+                raise ValueError(
+                    f"{type(self).__name__}.{residual.name} asks for {argument!r}, which region "
+                    f"{region!r} does not have: {', '.join(available) or 'it has no data'}"
+                )
+
+
+def positive(name: str, value: float) -> float:
+    """A physical coefficient that must be positive and finite.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not (isinstance(value, int | float) and 0 < value < torch.inf):
+        raise ValueError(f"{name} is {value}: it must be a positive, finite number")
+    return float(value)

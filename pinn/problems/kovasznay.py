@@ -1,0 +1,54 @@
+"""Kovasznay flow: an exact solution of the steady Navier–Stokes equations."""
+
+import math
+
+import torch
+
+from pinn.fields import Field
+from pinn.geometry import Rectangle
+from pinn.problem import Fields, Gauge
+from pinn.problems.navier_stokes import NavierStokes
+from pinn.residuals import on
+
+
+class Kovasznay(NavierStokes):
+    """Laminar flow behind a two-dimensional grid, on (−½, 1) × (−½, 3/2):
+
+        u = 1 − e^{λx} cos 2πy,   v = (λ/2π) e^{λx} sin 2πy,   p = (1 − e^{2λx})/2 + const,
+        λ = Re/2 − √(Re²/4 + 4π²).
+
+    Symbols: velocity u = (u, v) → `u`, kinematic pressure p → `p`, Re = U L / ν → `reynolds`, the
+    decay rate λ → `decay`. Non-dimensional by the mean velocity U and the spacing L of the grid,
+    pressure by U².
+
+    Data it may use: the velocity on the boundary. The pressure has none.
+
+    Source: L. I. G. Kovasznay, "Laminar flow behind a two-dimensional grid", Proc. Camb. Phil. Soc.
+    44 (1948) 58–62, doi:10.1017/S0305004100023999.
+
+    Args:
+        reynolds: the Reynolds number Re > 0; 40 is the customary one.
+        gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
+    """
+
+    def __init__(self, reynolds: float = 40.0, gauge: Gauge = "zero_mean") -> None:
+        super().__init__(Rectangle(x=(-0.5, 1.0), y=(-0.5, 1.5)), reynolds, gauge)
+        # Re/2 − √(Re²/4 + 4π²) without the cancellation at large Re.
+        half = self.reynolds / 2
+        self.decay = -4 * math.pi**2 / (half + math.hypot(half, 2 * math.pi))
+
+    @on("boundary")
+    def boundary(self, u: Field, at: Field) -> Field:
+        """u − u_b, the velocity given on the boundary."""
+        return u - self.velocity(at)
+
+    def velocity(self, at: Field) -> Field:
+        """(1 − e^{λx} cos 2πy, (λ/2π) e^{λx} sin 2πy) as (N, 2)."""
+        wake, phase = (self.decay * at[:, 0]).exp(), 2 * math.pi * at[:, 1]
+        u = 1 - wake * phase.cos()
+        v = (self.decay / (2 * math.pi)) * wake * phase.sin()
+        return torch.stack([u, v], dim=-1)  # type: ignore
+
+    def exact(self, at: Field) -> Fields:
+        """Velocity (N, 2) and pressure (N,), the latter up to a constant."""
+        return {"u": self.velocity(at), "p": (1 - (2 * self.decay * at[:, 0]).exp()) / 2}

@@ -1,0 +1,48 @@
+"""Steady incompressible flow:  (u·∇)u + ∇p − (1/Re) ∇²u = 0,  ∇·u = 0."""
+
+from typing import ClassVar, get_args
+
+from pinn.coordinates import near_miss
+from pinn.fields import Field
+from pinn.geometry import Geometry
+from pinn.operators import advect, div, grad, laplacian
+from pinn.problem import Gauge, Problem, positive
+from pinn.residuals import on
+
+
+class NavierStokes(Problem):
+    """Steady incompressible Navier–Stokes in the plane:
+
+        (u·∇)u + ∇p − (1/Re) ∇²u = 0,   ∇·u = 0,     Re = U L / ν.
+
+    Symbols: velocity u = (u, v) → `u`, kinematic pressure p → `p`, Re → `reynolds`;
+    non-dimensional by U and L, pressure by U².
+
+    Args:
+        geometry: the domain.
+        reynolds: the Reynolds number Re > 0.
+        gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
+
+    Raises:
+        ValueError: Re is not positive, or the gauge is unknown.
+    """
+
+    coordinates = ("x", "y")
+    unknowns: ClassVar = {"u": ("u", "v"), "p": 1}
+
+    def __init__(self, geometry: Geometry, reynolds: float, gauge: Gauge = "zero_mean") -> None:
+        super().__init__(geometry)
+        self.reynolds = positive("reynolds", reynolds)
+        if gauge not in get_args(Gauge):
+            raise ValueError(f"unknown gauge {gauge!r}: {near_miss(gauge, get_args(Gauge))}")
+        self.gauges = {"p": gauge}
+
+    @on("interior")
+    def momentum(self, u: Field, p: Field) -> Field:
+        """(u·∇)u + ∇p − (1/Re) ∇²u."""
+        return advect(u, u) + grad(p) - laplacian(u) / self.reynolds
+
+    @on("interior")
+    def continuity(self, u: Field) -> Field:
+        """∇·u."""
+        return div(u)

@@ -1,0 +1,97 @@
+"""What each residual reads: a dry run before the first step.
+
+Each residual is called once on fields whose every derivative is a separate leaf of the autograd
+graph. The derivatives that its result depends on, structurally and not by value, are what it
+reads; their union over a region's residuals is the region's plan, one evaluation per step.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from pinn.channels import Channel, Plan, every_channel
+from pinn.fields import Field, coordinate_field
+from pinn.geometry import Points
+from pinn.problem import Fields, Problem
+from pinn.residuals import Residual
+from pinn.solution import Plans, Solution
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """The derivatives that the residuals of a region read.
+
+    Args:
+        reads: residual name → unknown → plan, as the residual sees it.
+        networks: network name → plan, what one evaluation has to produce.
+    """
+
+    reads: dict[str, dict[str, Plan]]
+    networks: Plans
+
+
+def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
+    """The plan of every region.
+
+    Raises:
+        ValueError: a residual reads no unknown at all, so that training could not change it.
+    """
+    return {region: plan_region(solution, region) for region in solution.problem.regions()}
+
+
+def plan_region(solution: Solution, region: str) -> RegionPlan:
+    """The plan of one region."""
+    problem = solution.problem
+    points = problem.geometry.sample(region, 4)
+    residuals = [r for r in problem.residuals if region in r.regions]
+    reads = {r.name: read(problem, r, points, through_ansatz=False) for r in residuals}
+    raw = [read(problem, r, points, through_ansatz=True) for r in residuals]
+    networks = {}
+    for network in solution.networks:
+        plan = Plan()
+        for unknown in solution.widths(network):
+            for found in raw:
+                plan = plan | found.get(unknown, Plan())
+        networks[network] = plan
+    return RegionPlan(reads, networks)
+
+
+def read(
+    problem: Problem, residual: Residual, points: Points, through_ansatz: bool
+) -> dict[str, Plan]:
+    """What one residual reads of each unknown, or of each raw network output."""
+    leaves = leaf_fields(problem, len(points.at))
+    at = coordinate_field(points.at, problem.geometry.coordinates)
+    unknowns = problem.ansatz(dict(leaves), at) if through_ansatz else leaves
+    result = problem.evaluate(residual, unknowns, at, points)
+    if not result.requires_grad:
+        raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")
+    keys: list[tuple[str, Channel | None]] = []
+    tensors = []
+    for name, field in leaves.items():
+        keys += [(name, None), *((name, channel) for channel in field.streams)]
+        tensors += [field.value, *field.streams.values()]
+    gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
+    found: dict[str, Plan] = {}
+    for (name, channel), gradient in zip(keys, gradients, strict=True):
+        if gradient is not None:
+            found[name] = found.get(name, Plan()) | Plan(() if channel is None else (channel,))
+    return found
+
+
+def leaf_fields(problem: Problem, n: int) -> Fields:
+    """Unknowns whose value and derivatives are separate leaves, positive and of order one."""
+    coordinates = problem.geometry.coordinates
+    channels = every_channel(len(coordinates), coordinates.space)
+    generator = torch.Generator().manual_seed(0)
+    fields = {}
+    for name in problem.unknowns:
+        shape = (n,) if problem.is_scalar(name) else (n, len(problem.components(name)))
+
+        def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
+            random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+            return random.requires_grad_()
+
+        streams = {channel: leaf() for channel in channels}
+        fields[name] = Field(leaf(), streams, coordinates, name)
+    return fields

@@ -1,0 +1,74 @@
+"""A residual is a named method on regions:  r(x) = 0 wherever its equation holds."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pinn.coordinates import near_miss
+
+Method = TypeVar("Method", bound=Callable)
+
+
+@dataclass(frozen=True)
+class Residual:
+    """One equation or condition of a problem.
+
+    Args:
+        name: the method's name; the tag in TensorBoard, the key of its weight, its metric.
+        regions: where it holds.
+        arguments: what it asks for, by parameter name.
+    """
+
+    name: str
+    regions: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+def on(*regions: str) -> Callable[[Method], Method]:
+    """Declare a method as a residual on named regions.
+
+    The method asks by parameter name for unknowns, coordinates (`x`, `y`, `t`), `at` (all of them),
+    `normal`, or a data column of its region, and returns a field that should vanish: (N,) or
+    (N, C). Its loss is the weighted mean over points of |r|².
+
+    Raises:
+        TypeError: no region is named.
+    """
+    if not regions or not all(isinstance(region, str) for region in regions):
+        raise TypeError('@on needs the name of a region, such as @on("interior")')
+
+    def declare(method: Method) -> Method:
+        method._regions = regions  # type: ignore[attr-defined]
+        return method
+
+    return declare
+
+
+def collect(cls: type, known: Iterable[str]) -> tuple[Residual, ...]:
+    """The residuals of a problem class, base classes first, in the order of definition.
+
+    Raises:
+        TypeError: a parameter is no unknown, coordinate, `at`, `normal` or data column.
+    """
+    names: dict[str, None] = {}
+    for base in reversed(cls.__mro__):
+        names.update(dict.fromkeys(n for n, m in vars(base).items() if hasattr(m, "_regions")))
+    return tuple(describe(cls, name, tuple(known)) for name in names if is_residual(cls, name))
+
+
+def is_residual(cls: type, name: str) -> bool:
+    """Whether the class still has this residual; a subclass drops one by setting it to None."""
+    return hasattr(getattr(cls, name, None), "_regions")
+
+
+def describe(cls: type, name: str, known: tuple[str, ...]) -> Residual:
+    """One residual, its parameters checked against the names that exist."""
+    method: Any = getattr(cls, name)
+    arguments = tuple(inspect.signature(method).parameters)[1:]
+    for argument in arguments:
+        if argument not in known:
+            raise TypeError(
+                f"{cls.__name__}.{name} asks for {argument!r}: {near_miss(argument, known)}"
+            )
+    return Residual(name, method._regions, arguments)

@@ -1,0 +1,69 @@
+"""Point sets in the unit cube, and the seeds they are drawn with."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+from torch.quasirandom import SobolEngine
+
+from pinn.coordinates import near_miss
+
+METHODS = ("sobol", "lhs", "uniform")
+
+_TINY = 2.0**-53  # both _TINY and 1 - _TINY are exact in float64
+
+
+def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
+    """Points in the open unit cube (0, 1)ᵈ; the global random state is left untouched.
+
+    Args:
+        n: number of points, at least 1.
+        d: number of dimensions; 0 gives an empty row per point.
+        method: `sobol` (scrambled Sobol sequence, lowest discrepancy), `lhs` (Latin hypercube:
+            one point in each of the n slices of every axis) or `uniform` (independent).
+        seed: a non-negative integer below 2⁶³; the same seed gives the same points.
+
+    Returns:
+        Points of shape (n, d), float64, on the CPU.
+
+    Raises:
+        ValueError: n < 1, d < 0, or the method is unknown.
+    """
+    if n < 1:
+        raise ValueError(f"cannot draw {n} points: the number of points must be at least 1")
+    if d < 0:
+        raise ValueError(f"cannot draw points in {d} dimensions: give 0 or more")
+    if method not in METHODS:
+        raise ValueError(f"unknown sampling method {method!r}: {near_miss(method, METHODS)}")
+    if d == 0:
+        return torch.empty(n, 0, dtype=torch.float64)
+    if method == "sobol":
+        points = SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
+    elif method == "lhs":
+        points = torch.from_numpy(qmc.LatinHypercube(d, rng=seed).random(n))
+    else:
+        generator = torch.Generator().manual_seed(seed)
+        points = torch.rand(n, d, generator=generator, dtype=torch.float64)
+    # All three may return an exact 0, which would put an interior point on a wall.
+    return points.clamp(_TINY, 1.0 - _TINY)
+
+
+def stream_seed(seed: int, step: int, rank: int, region: str) -> int:
+    """A 63-bit seed of its own for each (seed, step, rank, region), the same on every machine."""
+    text = f"{int(seed)}/{int(step)}/{int(rank)}/{region}"
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def apportion(n: int, weights: Sequence[float]) -> list[int]:
+    """Whole counts nᵢ ≈ n·wᵢ/Σw with Σnᵢ = n exactly (largest-remainder method)."""
+    total = math.fsum(weights)
+    quotas = [n * weight / total for weight in weights]
+    counts = [math.floor(quota) for quota in quotas]
+    by_remainder = sorted(range(len(quotas)), key=lambda i: counts[i] - quotas[i])
+    for i in by_remainder[: n - sum(counts)]:
+        counts[i] += 1
+    return counts

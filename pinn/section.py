@@ -1,0 +1,80 @@
+"""Sections: the part of a grid that a figure shows."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.coordinates import near_miss
+
+Values = Mapping[str, Tensor]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of a grid that is drawn: the first two axes, or the only one.
+
+    Further axes are cut where most is to be seen: time at its end, space in the middle, because
+    fields are often zero on walls.
+    """
+
+    names: tuple[str, ...]
+    axes: tuple[Array, ...]
+    shape: tuple[int, ...]
+    cut: tuple[int, ...]
+    note: str
+
+    @staticmethod
+    def of(at: Tensor, names: tuple[str, ...]) -> "Section":
+        """The section of a tensor-product grid (N, D) in row-major order.
+
+        Raises:
+            ValueError: the points are no such grid.
+        """
+        columns = [column.unique() for column in at.unbind(-1)]
+        axes = tuple(array(column) for column in columns)
+        shape = tuple(len(axis) for axis in axes)
+        if not torch.equal(torch.cartesian_prod(*columns).reshape(-1, len(shape)), at):
+            raise ValueError(
+                f"{len(at)} points with {shape} distinct coordinates are not a tensor-product "
+                "grid in row-major order: draw on geometry.grid or on a reference's points"
+            )
+        if len(names) != len(shape):
+            raise ValueError(f"points have {len(shape)} coordinates, names are given for {names}")
+        further = range(2, len(shape))
+        cut = tuple(shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further)
+        notes = [f"{names[i]} = {axes[i][k]:.4g}" for i, k in zip(further, cut, strict=True)]
+        return Section(names[:2], axes[:2], shape, cut, ", ".join(notes))
+
+    def take(self, values: Tensor) -> Array:
+        """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
+        index: tuple[Any, ...] = (..., *self.cut)
+        return array(values).reshape(self.shape)[index].T
+
+    @property
+    def proportion(self) -> float | None:
+        """Width to height where both axes are space, else None."""
+        if len(self.names) < 2 or "t" in self.names:
+            return None
+        width, height = (float(np.ptp(axis)) for axis in self.axes)
+        return width / height
+
+
+def component_of(values: Values, name: str, points: int) -> Tensor:
+    """One component (N,) in float64 on the CPU."""
+    if name not in values:
+        raise ValueError(f"no component {name!r} to draw: {near_miss(name, values)}")
+    value = values[name].detach().to("cpu", torch.float64)
+    if value.shape != (points,):
+        raise ValueError(f"{name!r} has shape {tuple(value.shape)}: expected ({points},) to draw")
+    return value
+
+
+def array(values: Tensor) -> Array:
+    """A tensor as a float64 array."""
+    return values.detach().to("cpu", torch.float64).numpy()

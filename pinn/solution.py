@@ -1,0 +1,122 @@
+"""A solution: a problem with the networks that represent its unknowns."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pinn.channels import Plan, every_channel, first
+from pinn.derivatives import evaluate
+from pinn.fields import Field, coordinate_field
+from pinn.jet import Jet
+from pinn.networks import Network
+from pinn.problem import Fields, Problem
+
+SHARED = "all"
+Plans = Mapping[str, Plan]
+
+
+class Solution(nn.Module):
+    """uₖ(x) = ansatz(network(x))ₖ, with every derivative a residual may read.
+
+    Args:
+        problem: states the unknowns, the domain and the ansatz.
+        network: one network for all unknowns, in declared order, or one per unknown.
+        strategy: per network, how its derivatives are computed.
+
+    Raises:
+        ValueError: networks are given for some unknowns only, or for names that are none.
+    """
+
+    def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.problem = problem
+        networks = network if isinstance(network, Mapping) else {SHARED: network}
+        if isinstance(network, Mapping) and set(network) != set(problem.unknowns):
+            raise ValueError(
+                f"networks are given for {sorted(network)}, the unknowns are "
+                f"{sorted(problem.unknowns)}: give one network per unknown, or one for all"
+            )
+        for name, net in networks.items():
+            if isinstance(net, Network):
+                net.build(problem.geometry, sum(self.widths(name).values()))
+        self.networks = nn.ModuleDict(dict(networks))
+        self.strategy = dict.fromkeys(networks, "loop")
+
+    def widths(self, network: str) -> dict[str, int]:
+        """The unknowns a network gives, and how many outputs each takes, in order."""
+        names = tuple(self.problem.unknowns) if network == SHARED else (network,)
+        return {name: len(self.problem.components(name)) for name in names}
+
+    def fields(self, at: Tensor, plans: Plans | None = None) -> tuple[Fields, Field]:
+        """The unknowns and the coordinates as fields: one evaluation per network.
+
+        Args:
+            at: points (N, D).
+            plans: per network, the derivatives to produce; all up to second order by default.
+
+        Returns:
+            The unknowns by name, and the coordinates (N, D).
+        """
+        coordinates = self.problem.geometry.coordinates
+        everything = Plan(every_channel(len(coordinates), coordinates.space))
+        raw: Fields = {}
+        for name, network in self.networks.items():
+            plan = everything if plans is None else plans[name]
+            raw |= self.split(name, evaluate(network, at, plan, self.strategy[name]))
+        position = coordinate_field(at, coordinates)
+        unknowns = self.problem.ansatz(raw, position)
+        return {name: unknowns[name].named(name) for name in self.problem.unknowns}, position
+
+    def first_order(self) -> dict[str, Plan]:
+        """Plans with all first derivatives and nothing else."""
+        every = tuple(first(i) for i in range(len(self.problem.coordinates)))
+        return dict.fromkeys(self.networks, Plan(every))
+
+    def split(self, network: str, jet: Jet) -> Fields:
+        """A network's outputs (N, C) as its unknowns.
+
+        Raises:
+            ValueError: the network has another number of outputs than its unknowns need.
+        """
+        widths = self.widths(network)
+        if jet.shape[-1] != sum(widths.values()):
+            raise ValueError(
+                f"network {network!r} has {jet.shape[-1]} outputs, the unknowns {list(widths)} "
+                f"need {sum(widths.values())}"
+            )
+        fields: Fields = {}
+        start = 0
+        for name, width in widths.items():
+            part = jet[:, start] if self.problem.is_scalar(name) else jet[:, start : start + width]
+            coordinates = self.problem.geometry.coordinates
+            fields[name] = Field(part.value, part.streams, coordinates, name)
+            start += width
+        return fields
+
+    @torch.no_grad()
+    def forward(self, at: Tensor) -> dict[str, Tensor]:
+        """The values of the unknowns at points (N, D), gauges applied; no derivatives.
+
+        Returns:
+            name → (N,) for a scalar, (N, C) for a vector.
+        """
+        values = self.values(at)
+        for name, offset in self.gauge_offsets(at.dtype, at.device).items():
+            values[name] = values[name] - offset
+        return values
+
+    def values(self, at: Tensor) -> dict[str, Tensor]:
+        """The values of the unknowns as trained, before any gauge."""
+        plans = dict.fromkeys(self.networks, Plan())
+        return {name: field.value for name, field in self.fields(at, plans)[0].items()}
+
+    def gauge_offsets(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
+        """The constants that the gauges subtract."""
+        geometry, offsets = self.problem.geometry, {}
+        for name, gauge in self.problem.gauges.items():
+            if gauge == "free":
+                continue
+            at = geometry.grid(21) if gauge == "zero_mean" else geometry.grid(2)[:1]
+            offsets[name] = self.values(at.to(device, dtype))[name].mean(0)
+        return offsets

@@ -1,0 +1,266 @@
+"""The LightningModule: glue between physics, points and optimisers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pinn.assessment import Scores, assess
+from pinn.checkpoint import FORMAT, CheckpointError
+from pinn.choice import Choice, choose
+from pinn.coordinates import near_miss
+from pinn.data import Collocation
+from pinn.derivatives import STRATEGIES, StrategyName
+from pinn.independence import check_independence
+from pinn.losses import residual_losses
+from pinn.networks import Network
+from pinn.optim import Phase
+from pinn.optim.phase import starts
+from pinn.problem import Problem
+from pinn.reads import plan_regions
+from pinn.references import Reference
+from pinn.solution import Solution
+from pinn.spec import spec_of
+
+
+class Solver(L.LightningModule):
+    """Minimise  Σ_k λ_k · mean |r_k|²  over the weights of the networks, phase by phase.
+
+    Args:
+        problem: the equations.
+        network: one network for all unknowns, or one per unknown.
+        phases: the optimisers, in order.
+        weights: λ_k by residual name; 1 where not given.
+        strategy: how derivatives are computed: `auto`, `taylor`, `vmap` or `loop`.
+
+    Raises:
+        ValueError: no phases, a weight for a residual that does not exist or out of range, or an
+            unknown strategy.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: Network | dict[str, Network],
+        phases: list[Phase],
+        weights: dict[str, float] | None = None,
+        strategy: StrategyName = "auto",
+    ) -> None:
+        super().__init__()
+        if strategy != "auto" and strategy not in STRATEGIES:
+            hint = near_miss(strategy, ("auto", *STRATEGIES))
+            raise ValueError(f"unknown strategy {strategy!r}: {hint}")
+        self.solution = Solution(problem, network)
+        self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
+        if not self.phases:
+            raise ValueError(
+                "phases is empty: give at least one, such as {optimizer: Adam, steps: 1000}"
+            )
+        self.weights = checked_weights(problem, weights or {})
+        self.strategy = strategy
+        self.choices: dict[str, Choice] = {}
+        self.plans = plan_regions(self.solution)
+        self.phase = 0
+        self.reference: Reference | None = problem.reference()
+        self.collocation: Collocation
+        self.terms: dict[str, Tensor] = {}
+        self.scores: Scores = {}
+
+    @property
+    def problem(self) -> Problem:
+        """The problem being solved."""
+        return self.solution.problem
+
+    @property
+    def total_steps(self) -> int:
+        """The steps of all phases together."""
+        return starts(self.phases)[-1]
+
+    def attach(self, collocation: Collocation) -> None:
+        """Settle where the points come from."""
+        collocation.check(self.problem)
+        self.collocation = collocation
+
+    def setup(self, stage: str) -> None:
+        """Check the run as a whole, and bound it by the phases' steps."""
+        self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
+        self.to(self.phases[self.phase].torch_dtype)
+        if stage != "fit":
+            return
+        refuse_for_line_search(self.phases, self.trainer)
+        loop = self.trainer.fit_loop
+        loop.max_epochs = -1
+        if loop.epoch_loop.max_steps == -1:
+            loop.epoch_loop.max_steps = self.total_steps
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimiser of the phase that the run is in."""
+        return self.phases[self.phase].build(self.solution.parameters())
+
+    def on_fit_start(self) -> None:
+        """Settle the strategy; a resumed run brings its own."""
+        self.settle()
+
+    def on_validation_start(self) -> None:
+        """Settle the strategy for a run that only validates."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Choose a strategy per network, once."""
+        if not self.choices:
+            self.choices = self.choose_strategies()
+        self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
+
+    def choose_strategies(self) -> dict[str, Choice]:
+        """The strategy of each network, judged on the region that needs most derivatives."""
+        points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
+        choices = {}
+        for name, network in self.solution.networks.items():
+            demand = {r: plan.networks[name] for r, plan in self.plans.items()}
+            region = max(demand, key=lambda r: len(demand[r].channels))
+            at = points[region].at[:64]
+            check_independence(network, at)
+            choices[name] = choose(network, at, demand[region], self.strategy)
+        return choices
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Enter the next phase when its step has come, and set the learning rate."""
+        begins = starts(self.phases)
+        if self.phase + 1 < len(self.phases) and self.global_step >= begins[self.phase + 1]:
+            self.enter(self.phase + 1)
+        phase = self.phases[self.phase]
+        for group in self.trainer.optimizers[0].param_groups:
+            base = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = base * phase.factor(self.global_step - begins[self.phase])
+
+    def enter(self, phase: int) -> None:
+        """Begin a phase: its precision, its optimiser."""
+        self.phase = phase
+        strategy = self.trainer.strategy
+        recast = self.phases[phase].torch_dtype != next(self.parameters()).dtype
+        self.to(self.phases[phase].torch_dtype)
+        if recast and hasattr(strategy, "configure_ddp"):
+            # The gradient buckets of DistributedDataParallel have the old precision.
+            strategy.model = self
+            strategy.configure_ddp()
+        strategy.optimizers = [self.configure_optimizers()]
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same ones."""
+        like = next(self.parameters())
+        points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
+        losses = residual_losses(self.solution, points, self.plans)
+        total = sum(
+            (self.weights[name] * term for name, term in losses.items()), like.new_zeros(())
+        )
+        self.terms = {name: term.detach() for name, term in losses.items()}
+        if self.trainer.world_size > 1:
+            total = self.synchronised(total)
+        self.terms["total"] = total.detach()
+        return total
+
+    def synchronised(self, loss: Tensor) -> Tensor:
+        """The same loss on every process, as a line search needs, with this one's gradient.
+
+        A loss of derivatives alone does not use the last bias: the zero link gives it a gradient,
+        which DistributedDataParallel insists on.
+        """
+        mean = loss.detach().clone()
+        torch.distributed.all_reduce(mean)
+        link = sum((p.sum() for p in self.parameters()), loss.new_zeros(()))
+        return loss + 0.0 * link + (mean / self.trainer.world_size - loss.detach())
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Errors, residuals and divergence at points that training never saw."""
+        self.scores = self.assess()
+
+    def assess(self) -> Scores:
+        """All scores now."""
+        points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
+        return assess(self.solution, self.reference, points, self.plans)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Everything needed to rebuild the run, in plain types."""
+        # The step is complete, though the loop counts it only after the hook that saves here;
+        # without this a resumed run would validate one step late.
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for count in (progress["total"], progress["current"]):
+            count["completed"] = count["processed"]
+        checkpoint["pinn"] = self.describe() | {
+            "phase": self.phase,
+            "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
+            "strategy": {name: vars(choice) for name, choice in self.choices.items()},
+            "scores": dict(self.scores),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What was asked for: problem, networks, phases, weights and points as plain data."""
+        data = self.collocation
+        names = ("points", "method", "resample", "held_out", "seed")
+        return {
+            "format": FORMAT,
+            "problem": spec_of(self.problem),
+            "network": network_specs(self.solution),
+            "phases": [vars(phase) for phase in self.phases],
+            "weights": dict(self.weights),
+            "data": {name: getattr(data, name) for name in names},
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Be in the saved phase and precision before weights and optimiser arrive."""
+        saved = checkpoint["pinn"]
+        if saved["phase"] >= len(self.phases):
+            raise CheckpointError(
+                f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
+            )
+        self.phase = saved["phase"]
+        self.to(getattr(torch, saved["dtype"]))
+        self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
+        self.scores = dict(saved["scores"])
+
+
+def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str, float]:
+    """λ_k for every residual."""
+    names = [residual.name for residual in problem.residuals]
+    for name, weight in weights.items():
+        if name not in names:
+            raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
+        if not 0 <= weight < torch.inf:
+            raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
+    return {name: float(weights.get(name, 1.0)) for name in names}
+
+
+def network_specs(solution: Solution) -> Any:
+    """How the networks were made; None for modules that keep no record."""
+    networks: dict[str, nn.Module] = dict(solution.networks.items())
+    if not all(isinstance(network, Network) for network in networks.values()):
+        return None
+    specs = {name: spec_of(network) for name, network in networks.items()}
+    return specs.get("all", specs) if len(specs) == 1 else specs
+
+
+def refuse_for_line_search(phases: Sequence[Phase], trainer: L.Trainer) -> None:
+    """Settings that change the loss or its gradient between a line search's evaluations.
+
+    Raises:
+        ValueError: gradient clipping, accumulation or reduced precision with L-BFGS, or a
+            precision that the phases do not know of.
+    """
+    if trainer.precision not in ("32-true", 32, "32"):
+        raise ValueError(
+            f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
+        )
+    if not any(phase.searches_line for phase in phases):
+        return
+    if trainer.gradient_clip_val is not None:
+        raise ValueError(
+            "trainer.gradient_clip_val does not go with LBFGS: its line search needs "
+            "the true gradient; remove one of them"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            "trainer.accumulate_grad_batches does not go with LBFGS: remove one of them"
+        )

@@ -1,0 +1,144 @@
+"""What `auto` picks, and why."""
+
+import pytest
+import torch
+from torch import nn
+
+from pinn.channels import Plan, first, laplace
+from pinn.choice import Choice, choose, rule
+
+PLAN = Plan((first(0), first(1)))
+X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)
+FUSED = "every function of the network has a Taylor rule"
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "cuda", "processes", "strategy", "reason"),
+    [
+        (None, False, 1, "taylor", FUSED),
+        (None, True, 1, "taylor", FUSED),
+        (None, False, 4, "taylor", FUSED),
+        (None, True, 4, "taylor", FUSED),
+        ("relu has none", False, 1, "loop", "relu has none"),
+        ("relu has none", False, 2, "vmap", "relu has none; 2 processes train together"),
+        ("relu has none", True, 1, "vmap", "relu has none; on CUDA few launches count"),
+        ("relu has none", True, 2, "vmap", "relu has none; on CUDA few launches count"),
+    ],
+)
+def test_the_rule(obstacle, cuda, processes, strategy, reason):
+    assert rule(obstacle, cuda, processes) == Choice(strategy, reason)
+
+
+def net(*activations):
+    torch.manual_seed(0)
+    layers = [nn.Linear(2, 8)]
+    for activation in activations:
+        layers += [activation, nn.Linear(8, 8)]
+    return nn.Sequential(*layers, nn.Linear(8, 2)).double()
+
+
+@pytest.mark.parametrize("plan", [PLAN, Plan((laplace((0, 1)),))], ids=["first", "collapsed"])
+@pytest.mark.parametrize(
+    "activation", [nn.Tanh(), nn.SiLU(), nn.GELU(), nn.Softplus(), nn.Sigmoid()]
+)
+def test_smooth_networks_get_the_fused_pass(activation, plan):
+    assert choose(net(activation), X, plan) == Choice("taylor", FUSED)
+
+
+@pytest.mark.parametrize(
+    ("f", "named"),
+    [
+        (net(nn.ReLU()), "torch.nn.functional.relu has no Taylor rule"),
+        (net(nn.Tanh(), nn.LayerNorm(8)), "torch.nn.functional.layer_norm has no Taylor rule"),
+        (net(nn.GELU("tanh")), "gelu(approximate='tanh') has no Taylor rule"),
+        (lambda x: x.unsqueeze(-1).squeeze(-1), "Tensor.unsqueeze has no Taylor rule"),
+        (lambda x: torch.where(x > 0, x, -x), "'>' not supported"),
+    ],
+    ids=["relu", "layer norm", "tanh gelu", "unsqueeze", "comparison"],
+)
+def test_the_obstacle_is_named(f, named):
+    choice = choose(f, X, PLAN)
+    assert choice.strategy == "loop"
+    assert choice.reason.startswith("no fused pass: ")
+    assert named in choice.reason
+
+
+class Doubled(torch.autograd.Function):
+    """The identity with a slope of two, written with arithmetic only."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1.0
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+class Frozen(nn.Module):
+    """A network whose graph is cut by `no_grad`: torch's derivative of it is zero."""
+
+    def forward(self, x):
+        with torch.no_grad():
+            return torch.sin(x)
+
+
+@pytest.mark.parametrize("f", [Doubled.apply, lambda x: Doubled.apply(x * x), Frozen()])
+def test_numbers_that_differ_from_reverse_mode_are_an_obstacle(f):
+    choice = choose(f, X, PLAN)
+    assert choice.strategy == "loop"
+    assert "differ from reverse mode" in choice.reason
+
+
+def test_the_same_singularity_on_both_sides_is_no_obstacle():
+    at_zero = torch.zeros(4, 2, dtype=torch.float64)
+    assert choose(lambda x: 1 / x, at_zero, PLAN).strategy == "taylor"
+
+
+def test_a_constant_of_another_precision_is_no_obstacle():
+    assert choose(lambda x: torch.ones(len(x), 2), X, PLAN).strategy == "taylor"
+
+
+@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
+def test_a_named_strategy_is_the_users_own(strategy):
+    assert choose(net(nn.ReLU()), X, PLAN, strategy) == Choice(strategy, "asked for")
+
+
+@pytest.mark.parametrize("lead", [(), (0,), (3, 2)])
+def test_any_leading_shape_can_be_probed(lead):
+    x = torch.rand(*lead, 2, dtype=torch.float64)
+    assert choose(net(nn.Tanh()), x, PLAN).strategy == "taylor"
+
+
+def test_only_a_few_points_are_tried():
+    seen = []
+
+    def f(x):
+        seen.append(x.shape[0])
+        return torch.sin(x)
+
+    choose(f, torch.rand(1000, 2), PLAN)
+    assert max(seen) <= 4
+
+
+def test_per_point_data_is_probed_with_the_whole_batch():
+    t = torch.linspace(0, 1, 8, dtype=torch.float64).unsqueeze(-1)
+    assert choose(lambda x: torch.sin(x * t), X, PLAN).strategy == "taylor"
+
+
+def test_an_error_of_the_function_is_the_users():
+    def broken(x):
+        raise KeyError("weights")
+
+    with pytest.raises(KeyError, match="weights"):
+        choose(broken, X, PLAN)
+
+
+def test_probing_leaves_no_trace():
+    network = net(nn.Tanh())
+    x = X.clone().requires_grad_()
+    state = torch.get_rng_state()
+    choose(network, x, PLAN)
+    assert x.grad is None
+    assert all(p.grad is None for p in network.parameters())
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,351 @@
+"""Domains: regions, measures, normals, and what they refuse."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from pinn.coordinates import Coordinates
+from pinn.geometry import Box, Geometry, Interval, Points, Rectangle
+
+FLOAT = torch.float64
+
+
+def unsteady_box() -> Box:
+    return Box(x=(-1.0, 1.0), y=(0.0, 3.0), z=(2.0, 2.5), time=(1.0, 5.0))
+
+
+# --- coordinates
+
+
+def test_coordinates_separate_space_from_time():
+    unsteady, steady = Coordinates(("x", "y", "t")), Coordinates(("x", "y"))
+    assert (unsteady.space, unsteady.time, len(unsteady)) == ((0, 1), 2, 3)
+    assert (steady.space, steady.time, len(steady)) == ((0, 1), None, 2)
+    assert unsteady.index("y") == 1
+    assert Coordinates(["x"]) == Coordinates(("x",))
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("t", "x"), "time 't' must come last"),
+        (("x", "x"), "repeat"),
+        (("x", "2y"), "'2y' is not an identifier"),
+        (("x", 3), "3 is not an identifier"),
+        ((), "at least one name"),
+        ("xy", "the text 'xy'"),
+    ],
+)
+def test_coordinates_refuse_bad_names(names, text):
+    with pytest.raises(ValueError, match=text):
+        Coordinates(names)
+
+
+def test_an_unknown_coordinate_suggests_the_nearest():
+    with pytest.raises(ValueError, match="unknown coordinate 'theta1': did you mean 'theta'"):
+        Coordinates(("r", "theta")).index("theta1")
+
+
+# --- regions and measures
+
+
+def test_regions_of_each_shape():
+    assert Interval().regions == ("interior", "left", "right", "boundary")
+    faces = ("left", "right", "bottom", "top")
+    assert Rectangle(time=(0, 1)).regions == ("interior", *faces, "initial", "boundary")
+    assert Box().regions == ("interior", *faces, "back", "front", "boundary")
+    assert Box(time=(0, 1)).coordinates.names == ("x", "y", "z", "t")
+    assert unsteady_box().lower == (-1.0, 0.0, 2.0, 1.0)
+    assert unsteady_box().upper == (1.0, 3.0, 2.5, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "region", "expected"),
+    [
+        (Interval(x=(0.0, 3.0)), "interior", 3.0),
+        (Interval(x=(0.0, 3.0)), "left", 1.0),
+        (Interval(x=(0.0, 3.0)), "boundary", 2.0),
+        (Interval(x=(0.0, 3.0), time=(0.0, 4.0)), "boundary", 8.0),
+        (Interval(x=(0.0, 3.0), time=(0.0, 4.0)), "initial", 3.0),
+        (Rectangle(x=(0.0, 2.0), y=(1.0, 4.0)), "interior", 6.0),
+        (Rectangle(x=(0.0, 2.0), y=(1.0, 4.0)), "left", 3.0),
+        (Rectangle(x=(0.0, 2.0), y=(1.0, 4.0)), "top", 2.0),
+        (Rectangle(x=(0.0, 2.0), y=(1.0, 4.0)), "boundary", 10.0),
+        (unsteady_box(), "interior", 12.0),
+        (unsteady_box(), "initial", 3.0),
+        (unsteady_box(), "left", 3.0 * 0.5 * 4.0),
+        (unsteady_box(), "bottom", 2.0 * 0.5 * 4.0),
+        (unsteady_box(), "back", 2.0 * 3.0 * 4.0),
+    ],
+)
+def test_measures(geometry, region, expected):
+    assert geometry.measure(region) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("method", ["sobol", "lhs", "uniform"])
+def test_interior_points_lie_strictly_inside_and_fill_the_box(method):
+    geometry = unsteady_box()
+    points = geometry.sample("interior", 512, method)
+    lower, upper = torch.tensor(geometry.lower), torch.tensor(geometry.upper)
+    assert points.at.shape == (512, 4)
+    assert points.at.dtype == FLOAT
+    assert points.normal is None
+    assert points.columns == {}
+    assert ((points.at > lower) & (points.at < upper)).all()
+    assert (points.at.amin(0) < lower + 0.05 * (upper - lower)).all()
+    assert (points.at.amax(0) > upper - 0.05 * (upper - lower)).all()
+
+
+def test_interior_stays_open_where_rounding_reaches_the_walls():
+    # Here one part in 2^53 of the width is far below the spacing of the numbers at 1e6.
+    low, high = 1e6, math.nextafter(math.nextafter(1e6, 2e6), 2e6)
+    at = Interval(x=(low, high)).sample("interior", 200, "uniform").at
+    assert ((at > low) & (at < high)).all()
+
+
+@pytest.mark.parametrize(
+    ("face", "axis", "value", "sign"),
+    [
+        ("left", 0, -1.0, -1.0),
+        ("right", 0, 1.0, 1.0),
+        ("bottom", 1, 0.0, -1.0),
+        ("top", 1, 3.0, 1.0),
+        ("back", 2, 2.0, -1.0),
+        ("front", 2, 2.5, 1.0),
+    ],
+)
+def test_faces_lie_on_the_wall_point_outward_and_span_all_time(face, axis, value, sign):
+    points = unsteady_box().sample(face, 256)
+    assert (points.at[:, axis] == value).all()
+    expected = torch.zeros(256, 3, dtype=FLOAT)
+    expected[:, axis] = sign
+    torch.testing.assert_close(points.normal, expected, rtol=0, atol=0)
+    others = [i for i in range(4) if i != axis]
+    spread = points.at[:, others].amax(0) - points.at[:, others].amin(0)
+    width = torch.tensor(unsteady_box().upper) - torch.tensor(unsteady_box().lower)
+    assert (spread > 0.95 * width[others]).all()
+
+
+def test_initial_is_the_first_instant_over_the_whole_space():
+    points = unsteady_box().sample("initial", 128)
+    assert (points.at[:, 3] == 1.0).all()
+    assert points.at[:, 1].amax() > 2.8
+    assert points.normal is None
+    with pytest.raises(ValueError, match="unknown region 'initial'"):
+        Box().sample("initial", 4)
+
+
+def test_the_faces_of_an_interval_are_points():
+    points = Interval(x=(2.0, 5.0)).sample("boundary", 4)
+    assert points.at[:, 0].tolist() == [2.0, 2.0, 5.0, 5.0]
+    assert points.normal[:, 0].tolist() == [-1.0, -1.0, 1.0, 1.0]
+
+
+def test_time_alone_is_a_geometry():
+    clock = Geometry(Coordinates(("t",)), (0.0,), (2.0,))
+    assert clock.regions == ("interior", "initial")
+    assert clock.sample("initial", 2).at.tolist() == [[0.0], [0.0]]
+    assert clock.measure("interior") == 2.0
+
+
+# --- unions
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100, 1001])
+def test_a_union_shares_points_in_proportion_to_measure(n):
+    geometry = Rectangle(x=(0.0, 2.0), y=(0.0, 1.0)).named(walls=("left", "top", "bottom"))
+    at = geometry.sample("walls", n).at
+    assert len(at) == n
+    on_left = int((at[:, 0] == 0.0).sum())
+    on_top, on_bottom = int((at[:, 1] == 1.0).sum()), int((at[:, 1] == 0.0).sum())
+    assert on_left + on_top + on_bottom == n
+    for count, share in ((on_left, 0.2), (on_top, 0.4), (on_bottom, 0.4)):
+        assert abs(count - n * share) < 1
+
+
+def test_the_normals_of_a_union_belong_to_its_points():
+    points = Rectangle().sample("boundary", 64)
+    centred = points.at - 0.5
+    # On the unit square the outward component of the position is one half on every face.
+    torch.testing.assert_close((centred * points.normal).sum(-1), torch.full((64,), 0.5).double())
+
+
+def test_opposite_faces_get_different_points():
+    geometry = Rectangle()
+    left, right = geometry.sample("left", 16).at, geometry.sample("right", 16).at
+    assert not torch.equal(left[:, 1], right[:, 1])
+
+
+def test_named_adds_to_a_copy():
+    plain = Rectangle(y=(0.0, 2.0))
+    cavity = plain.named(lid="top", walls=("left", "right", "bottom"), closed=("lid", "walls"))
+    assert "lid" not in plain.regions
+    assert cavity.regions[-3:] == ("lid", "walls", "closed")
+    assert isinstance(cavity, Rectangle)
+    assert cavity.measure("walls") == 5.0
+    assert cavity.measure("closed") == cavity.measure("boundary")
+    torch.testing.assert_close(cavity.sample("lid", 8).at, plain.sample("top", 8).at)
+    assert (cavity.sample("lid", 8).at[:, 1] == 2.0).all()
+
+
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        ({"lid": "topp"}, "region 'lid': 'topp' is not a face, did you mean 'top'"),
+        ({"start": "initial"}, "'initial' is not a face"),
+        ({"left": "top"}, "'left' is taken"),
+        ({"interior": "top"}, "'interior' is taken"),
+        ({"walls": ("left", "left")}, "each of its faces once"),
+        ({"walls": ("boundary", "left")}, "each of its faces once"),
+        ({"walls": ()}, "each of its faces once"),
+    ],
+)
+def test_named_refuses(groups, text):
+    with pytest.raises(ValueError, match=text) as caught:
+        Rectangle(time=(0, 1)).named(**groups)
+    assert "\n" not in str(caught.value)
+
+
+# --- determinism
+
+
+@pytest.mark.parametrize("method", ["sobol", "lhs", "uniform"])
+@pytest.mark.parametrize("region", ["interior", "boundary", "initial"])
+def test_the_seed_decides_the_points(region, method):
+    geometry = Rectangle(time=(0.0, 1.0))
+    first = geometry.sample(region, 20, method, seed=3).at
+    assert torch.equal(first, geometry.sample(region, 20, method, seed=3).at)
+    assert not torch.equal(first, geometry.sample(region, 20, method, seed=4).at)
+
+
+# --- grid and contains
+
+
+def test_grid_is_row_major_and_includes_the_end_points():
+    grid = Rectangle(x=(0.1, 0.7), y=(-1.0, 1.0)).grid(3)
+    expected = [[x, y] for x in (0.1, 0.4, 0.7) for y in (-1.0, 0.0, 1.0)]
+    torch.testing.assert_close(grid, torch.tensor(expected, dtype=FLOAT), rtol=1e-15, atol=0)
+    assert grid[0].tolist() == [0.1, -1.0]
+    assert grid[-1].tolist() == [0.7, 1.0]
+    assert unsteady_box().grid(4).shape == (256, 4)
+    with pytest.raises(ValueError, match="at least 2 points per axis, got 1"):
+        Rectangle().grid(1)
+
+
+def test_contains_is_the_closed_box_and_interval():
+    geometry = Rectangle(x=(0.0, 2.0), time=(0.0, 1.0))
+    at = torch.tensor(
+        [[1.0, 0.5, 0.5], [2.0, 0.0, 1.0], [2.1, 0.5, 0.5], [1.0, 0.5, 1.5], [1.0, -0.1, 0.0]]
+    )
+    assert geometry.contains(at).tolist() == [True, True, False, False, False]
+    assert geometry.contains(geometry.grid(3)).all()
+
+
+# --- measured points
+
+
+def test_a_point_cloud_returns_all_its_points():
+    columns = {"T": [5.0, 6.0, 7.0], "t": [0.0, 0.5, 1.0], "x": torch.tensor([0.1, 0.2, 0.3])}
+    plain = Interval(time=(0.0, 1.0))
+    probed = plain.with_points("probes", columns)
+    assert "probes" not in plain.regions
+    assert probed.regions[-1] == "probes"
+    assert probed.measure("probes") == 3.0
+    for n in (1, 50):
+        points = probed.sample("probes", n)
+        assert points.at.dtype == FLOAT
+        assert points.at[:, 1].tolist() == [0.0, 0.5, 1.0]
+        torch.testing.assert_close(points.at[:, 0], torch.tensor([0.1, 0.2, 0.3]).double())
+        assert points.normal is None
+        assert list(points.columns) == ["T"]
+        assert points.columns["T"].tolist() == [5.0, 6.0, 7.0]
+        assert points.columns["T"].dtype == FLOAT
+
+
+def test_a_point_cloud_is_a_copy_of_the_data():
+    x = torch.tensor([0.5], dtype=FLOAT)
+    read_only = np.array([1.0])
+    read_only.setflags(write=False)
+    geometry = Interval().with_points("probes", {"x": x, "u": read_only})
+    x[0] = 9.0
+    assert geometry.sample("probes", 1).at.item() == 0.5
+    assert geometry.sample("probes", 1).columns["u"].item() == 1.0
+
+
+def test_a_rounding_error_outside_the_box_is_forgiven():
+    edge = torch.tensor([0.1], dtype=torch.float32)  # above 0.1 by 1.5e-9
+    geometry = Interval(x=(0.0, 0.1)).with_points("probes", {"x": edge, "u": [1.0]})
+    assert len(geometry.sample("probes", 1).at) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "text"),
+    [
+        ("probes", {"x": [0.1], "u": [1.0]}, "'probes': no column for coordinate 'y'"),
+        ("probes", {"x": [0.1], "y": [0.1, 0.2]}, "columns differ in length, .*'x': 1, 'y': 2"),
+        ("probes", {"x": [0.1], "y": [0.1], "u": [math.nan]}, "column 'u' holds nan in row 0"),
+        ("probes", {"x": [0.1, 0.2], "y": [0.1, math.inf]}, "column 'y' holds inf in row 1"),
+        ("probes", {"x": [], "y": []}, "column 'x' must be"),
+        ("probes", {"x": [[0.1]], "y": [0.1]}, r"column 'x' must be .* got \(1, 1\)"),
+        ("probes", {"x": ["a"], "y": [0.1]}, "column 'x' is not numeric"),
+        ("probes", {"x": [0.1, 40.0], "y": [0.1, 0.2]}, "1 of 2 lie outside Rectangle"),
+        ("left", {"x": [0.1], "y": [0.1]}, "'left' is taken"),
+        ("my probes", {"x": [0.1], "y": [0.1]}, "'my probes' is not an identifier"),
+    ],
+)
+def test_with_points_refuses(name, columns, text):
+    with pytest.raises(ValueError, match=text) as caught:
+        Rectangle().with_points(name, columns)
+    assert "\n" not in str(caught.value)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [(1.0, 0.0), (1.0, 1.0), (math.nan, 1.0), (0.0, math.inf), (-math.inf, 0.0), (-1e308, 1e308)],
+)
+def test_bounds_must_be_finite_and_increase(bounds):
+    with pytest.raises(ValueError, match="bounds of y must be finite and increase"):
+        Rectangle(y=bounds)
+    with pytest.raises(ValueError, match="bounds of t must be finite and increase"):
+        Interval(time=bounds)
+
+
+def test_bounds_must_be_pairs():
+    with pytest.raises(ValueError, match="bounds of x must be two numbers"):
+        Interval(x=(0.0, 1.0, 2.0))
+    with pytest.raises(ValueError, match="bounds of t must be two numbers"):
+        Interval(time=1.0)
+    with pytest.raises(ValueError, match="need as many bounds"):
+        Geometry(Coordinates(("x", "y")), (0.0,), (1.0,))
+
+
+def test_bad_requests_for_points():
+    with pytest.raises(ValueError, match="unknown region 'interor': did you mean 'interior'"):
+        Rectangle().sample("interor", 10)
+    with pytest.raises(ValueError, match="unknown region 'lid'"):
+        Rectangle().measure("lid")
+    with pytest.raises(ValueError, match="region 'left' needs at least 1 point, got 0"):
+        Rectangle().sample("left", 0)
+    with pytest.raises(ValueError, match="unknown sampling method 'sobel': did you mean 'sobol'"):
+        Rectangle().sample("left", 3, "sobel")
+
+
+def test_a_geometry_can_be_copied_and_pickled():
+    geometry = Rectangle().named(lid="top").with_points("probes", {"x": [0.5], "y": [0.5]})
+    for twin in (copy.deepcopy(geometry), pickle.loads(pickle.dumps(geometry))):
+        assert twin.regions == geometry.regions
+        assert torch.equal(twin.sample("lid", 5).at, geometry.sample("lid", 5).at)
+    assert repr(Interval(time=(0, 2))) == "Interval(x=(0, 1), t=(0, 2))"
+
+
+def test_points_default_to_no_normal_and_no_data():
+    points = Points(torch.zeros(2, 1, dtype=FLOAT))
+    assert points.normal is None
+    assert points.columns == {}

@@ -1,0 +1,388 @@
+"""Taylor arithmetic against nested reverse mode."""
+
+import functools
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pinn.channels import Plan, every_channel, first, laplace, second
+from pinn.derivatives import evaluate
+from pinn.fields import seed
+from pinn.jet import RULES, Jet, MissingDerivativeError, NoRuleError
+from pinn.smooth import SMOOTH
+
+N, D = 4, 2
+EVERY = Plan(every_channel(D, (0, 1)))
+COLLAPSED = Plan((laplace((0, 1)),))
+WEIGHT = torch.tensor([[0.7, -0.4], [0.3, 0.9]], dtype=torch.float64)
+TENSOR = torch.tensor([0.6, 1.7], dtype=torch.float64)
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def points(n=N, d=D):
+    return torch.rand(n, d, generator=generator(), dtype=torch.float64)
+
+
+def make_jet(x=None, plan=EVERY):
+    x = points() if x is None else x
+    return Jet(x, seed(x, plan.channels), lead=x.ndim - 1)
+
+
+def positive(x, weight):
+    """An argument above 1 with derivatives of every order that matters."""
+    z = F.linear(x, weight)
+    return 1.3 + 0.2 * z + 0.1 * z * z
+
+
+def oracle(f, x, channels):
+    """Value and streams by one reverse pass per entry and order."""
+    x = x.clone().requires_grad_()
+    y = f(x)
+    found = {channel: torch.zeros_like(y) for channel in channels}
+    streams = {channel: [] for channel in channels}
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            gradient = slope(y[n, c], x)
+            hessian = torch.stack([slope(gradient[n, i], x)[n] for i in range(x.shape[1])])
+            for channel in channels:
+                terms = [gradient[n, p[0]] if len(p) == 1 else hessian[p] for p in channel]
+                streams[channel].append(torch.stack(terms).sum())
+    for channel in channels:
+        found[channel] = torch.stack(streams[channel]).reshape(y.shape)
+    return y, found
+
+
+def slope(y, x):
+    if not y.requires_grad:
+        return torch.zeros_like(x)
+    return torch.autograd.grad(y, x, create_graph=True, materialize_grads=True)[0]
+
+
+def loss(value, streams):
+    """A number in which every entry of every stream has its own weight."""
+    entries = torch.cat([t.reshape(-1) for t in (value, *streams)])
+    return entries @ torch.linspace(0.5, 1.5, len(entries), dtype=entries.dtype)
+
+
+def assert_agrees(f, plan, x=None, same=None):
+    """Value, streams and parameter gradient of f equal the oracle's of f, or of the same thing."""
+    x = points() if x is None else x
+    same = same or f
+    weight = WEIGHT.clone().requires_grad_()
+    jet = evaluate(lambda at: f(at, weight), x, plan, "taylor")
+    value, streams = oracle(lambda at: same(at, weight), x, plan.channels)
+    torch.testing.assert_close(jet.value, value, rtol=1e-12, atol=1e-13)
+    for channel in plan.channels:
+        torch.testing.assert_close(jet.stream(channel), streams[channel], rtol=1e-11, atol=1e-12)
+    ours = torch.autograd.grad(loss(jet.value, map(jet.stream, plan.channels)), weight)[0]
+    theirs = torch.autograd.grad(loss(value, streams.values()), weight)[0]
+    torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+# One call or more per entry of the table; z is a jet or a tensor (N, 2), above 1.
+BINARY = {
+    "jets": lambda g, z: g(z, 2 + z * z),
+    "tensor right": lambda g, z: g(z, TENSOR),
+    "number right": lambda g, z: g(z, 1.7),
+}
+LEFT = {"tensor left": lambda g, z: g(TENSOR, z)}
+EXAMPLES = {function: {"one": lambda g, z: g(z)} for function in SMOOTH} | {
+    F.linear: {
+        "bias": lambda g, z: g(z, WEIGHT + 1, TENSOR),
+        "no bias": lambda g, z: g(z, WEIGHT + 1),
+    },
+    F.gelu: {"exact": lambda g, z: g(z - 1)},
+    F.silu: {"one": lambda g, z: g(z - 1)},
+    F.softplus: {"one": lambda g, z: g(z - 1), "beta": lambda g, z: g(z, beta=3.0)},
+    torch.cat: {
+        "jets": lambda g, z: g((z, z * z), dim=-1),
+        "constant": lambda g, z: g((TENSOR.expand(N, 2), z), dim=1),
+    },
+    torch.stack: {
+        "jets": lambda g, z: g([z[..., 0], z[:, 1] * z[:, 0]], dim=-1),
+        "constant": lambda g, z: g([TENSOR[0].expand(N), z[..., 1]], dim=1),
+    },
+    torch.sum: {"keepdim": lambda g, z: g(z * z, dim=-1, keepdim=True)},
+    torch.neg: {"one": lambda g, z: g(z)},
+    torch.Tensor.__pow__: LEFT,
+    torch.Tensor.__rsub__: LEFT,
+    torch.Tensor.__rtruediv__: LEFT,
+    torch.Tensor.__rpow__: LEFT,
+}
+for name in ("add", "sub", "mul", "div", "pow"):
+    EXAMPLES[getattr(torch, name)] = BINARY | LEFT
+    EXAMPLES[getattr(torch.Tensor, name)] = LEFT
+for name in ("add", "sub"):
+    EXAMPLES[getattr(torch, name)] |= {"alpha": lambda g, z: g(TENSOR, z * z, alpha=0.3)}
+
+CASES = [
+    pytest.param(function, call, id=f"{torch.overrides.resolve_name(function)} {label}")
+    for function, calls in EXAMPLES.items()
+    for label, call in calls.items()
+]
+
+
+def test_every_rule_has_an_example():
+    assert set(EXAMPLES) == set(RULES)
+
+
+@pytest.mark.parametrize("plan", [EVERY, COLLAPSED], ids=["every", "collapsed"])
+@pytest.mark.parametrize(("function", "call"), CASES)
+def test_rule_agrees_with_nested_reverse_mode(function, call, plan):
+    assert_agrees(lambda x, w: call(function, positive(x, w)), plan)
+
+
+OPERATORS = {
+    "2 - z": lambda z: 2 - z,
+    "2 + z": lambda z: 2 + z,
+    "2 * z": lambda z: 2 * z,
+    "2 / z": lambda z: 2 / z,
+    "2 ** z": lambda z: 2**z,
+    "z - 2": lambda z: z - 2,
+    "z / 2": lambda z: z / 2,
+    "tensor - z": lambda z: TENSOR - z,
+    "tensor + z": lambda z: TENSOR + z,
+    "tensor * z": lambda z: TENSOR * z,
+    "tensor / z": lambda z: TENSOR / z,
+    "tensor ** z": lambda z: TENSOR**z,
+    "z ** tensor": lambda z: z**TENSOR,
+    "z / tensor": lambda z: z / TENSOR,
+    "z ** z": lambda z: z**z,
+    "-z": lambda z: -z,
+    "wider tensor": lambda z: z[..., :1] * TENSOR + TENSOR.expand(N, 2),
+    "method": lambda z: z.sin().pow(2) + z.mul(3).neg(),
+    "quotient": lambda z: (z - 1 / z) / (z * z + z[:, :1]),
+}
+
+
+@pytest.mark.parametrize("plan", [EVERY, COLLAPSED], ids=["every", "collapsed"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operator_agrees_with_nested_reverse_mode(name, plan):
+    assert_agrees(lambda x, w: OPERATORS[name](positive(x, w)), plan)
+
+
+@pytest.mark.parametrize("call", [lambda z, n: z**n, torch.pow], ids=["**", "pow"])
+@pytest.mark.parametrize("as_tensor", [False, True], ids=["number", "tensor"])
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, -1, 0.5, 2.0])
+def test_power_agrees_with_nested_reverse_mode(exponent, as_tensor, call):
+    n = torch.tensor(exponent, dtype=torch.float64) if as_tensor else exponent
+    assert_agrees(lambda x, w: call(positive(x, w), n) + F.linear(x, w), EVERY)
+
+
+@pytest.mark.parametrize("as_tensor", [False, True], ids=["number", "tensor"])
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3])
+def test_integer_power_is_finite_at_zero(exponent, as_tensor):
+    x = torch.zeros(2, 2, dtype=torch.float64)
+    n = torch.tensor(float(exponent), dtype=torch.float64) if as_tensor else exponent
+
+    def shifted(n):
+        return lambda at, w: F.linear(at, w) ** n + F.linear(at, w)
+
+    # Reverse mode itself returns NaN for a tensor exponent.
+    assert_agrees(shifted(n), EVERY, x, same=shifted(exponent))
+
+
+@pytest.mark.parametrize("exponent", [-1, 0.5])
+def test_singular_power_is_infinite_at_zero(exponent):
+    y = make_jet(torch.zeros(1, 2, dtype=torch.float64)) ** exponent
+    assert y.stream(first(0))[0, 0].isinf()
+
+
+def test_learnable_exponent_gets_its_gradient():
+    n = torch.tensor(2.5, dtype=torch.float64, requires_grad=True)
+    y = (2 + make_jet()) ** n
+    x = points()
+    slope_exact = n.detach() * (2 + x[:, 0]) ** (n.detach() - 1)
+    torch.testing.assert_close(y.stream(first(0))[:, 0], slope_exact)
+    y.stream(first(0)).sum().backward()
+    exact = ((2 + x) ** 1.5 * (1 + 2.5 * (2 + x).log()))[:, 0].sum()  # ∂/∂n of n xⁿ⁻¹
+    torch.testing.assert_close(n.grad, exact)
+
+
+@pytest.mark.parametrize("lead", [0, 1, 2])
+def test_stacked_points_give_what_each_gives_alone(lead):
+    x = torch.rand((*(3, 2)[:lead], 2), generator=generator(), dtype=torch.float64)
+    jet = evaluate(lambda at: torch.tanh(F.linear(at, WEIGHT)), x, EVERY, "taylor")
+    flat = evaluate(lambda at: torch.tanh(F.linear(at, WEIGHT)), x.reshape(-1, 2), EVERY, "taylor")
+    for channel in EVERY.channels:
+        torch.testing.assert_close(jet.stream(channel).reshape(-1, 2), flat.stream(channel))
+
+
+def test_cat_and_stack_refuse_the_point_axis():
+    jet = make_jet()
+    with pytest.raises(NoRuleError, match="point axis 0"):
+        torch.cat((jet, jet), dim=0)
+    with pytest.raises(NoRuleError, match="point axis -2"):
+        torch.cat((jet, jet), dim=-2)
+    with pytest.raises(NoRuleError, match="point axis 0"):
+        torch.stack((jet, jet))
+    with pytest.raises(NoRuleError, match="point axis 1"):
+        torch.stack((make_jet(points().reshape(2, 2, 2)),) * 2, dim=1)
+
+
+@pytest.mark.parametrize("dim", [None, 0, -2, (0, 1)])
+def test_sum_refuses_the_point_axis(dim):
+    with pytest.raises(NoRuleError, match=r"torch\.sum over dim="):
+        torch.sum(make_jet(), dim)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [0, slice(1, 2), (0, slice(None)), (Ellipsis, 0, slice(None)), None, [0, 1], (0, Ellipsis, 1)],
+    ids=repr,
+)
+def test_points_cannot_be_indexed(index):
+    with pytest.raises(NoRuleError, match="indexing the points"):
+        make_jet()[index]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        (slice(None), 0),
+        (Ellipsis, 0),
+        (Ellipsis, slice(None), 1),
+        (slice(None), Ellipsis, 1),
+        (slice(None), [1, 0]),
+        (Ellipsis, None),
+        (slice(None), None),
+        slice(None),
+    ],
+    ids=repr,
+)
+def test_features_are_indexed_like_tensors(index):
+    jet = make_jet()[index]
+    torch.testing.assert_close(jet.value, points()[index])
+    unit = torch.eye(2, dtype=torch.float64)[1].expand(N, 2)
+    torch.testing.assert_close(jet.stream(first(1)), unit[index])
+
+
+def test_lists_of_indices_that_would_move_the_points_are_refused():
+    jet = make_jet()[:, :, None] * torch.ones(2, 3, dtype=torch.float64)
+    with pytest.raises(NoRuleError, match="indexing the points"):
+        jet[..., None][:, [0], :, [0]]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (torch.relu, "torch.relu"),
+        (torch.floor, "torch.floor"),
+        (lambda z: torch.matmul(z, WEIGHT), "matmul"),
+        (lambda z: torch.where(z, 1.0, 0.0), "torch.where"),
+        (F.softmax, "softmax"),
+        (torch.nn.GELU("tanh"), "approximate='tanh'"),
+        (torch.nn.SiLU(inplace=True), "silu.inplace=True"),
+        (lambda z: F.softplus(z, threshold=1.0), r"softplus\(threshold=1.0\)"),
+    ],
+)
+def test_missing_rule_is_named(call, name):
+    with pytest.raises(NoRuleError, match=f"{name}.* has no Taylor rule"):
+        call(make_jet())
+
+
+def test_missing_method_is_named():
+    with pytest.raises(AttributeError, match=r"Tensor\.unsqueeze has no Taylor rule"):
+        make_jet().unsqueeze(0)
+    assert not hasattr(make_jet(), "detach")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        lambda z: z == 0,
+        lambda z: z != 0,
+        bool,
+        lambda z: z.__iadd__(1),
+        lambda z: z.__imul__(2),
+    ],
+    ids=["==", "!=", "bool", "+=", "*="],
+)
+def test_what_python_would_answer_wrongly_is_refused(statement):
+    with pytest.raises(NoRuleError, match="no Taylor rule"):
+        statement(make_jet())
+
+
+def test_jets_can_still_be_keys():
+    jet = make_jet()
+    assert {jet: 1}[jet] == 1
+
+
+def test_plan_is_closed_downwards():
+    assert Plan((second(0, 1),)).channels == (first(0), first(1), second(0, 1))
+    assert Plan((laplace((0, 2)),)).channels == (first(0), first(2), laplace((0, 2)))
+    assert Plan((second(1, 0),)) == Plan((second(0, 1), first(1)))
+    assert Plan().channels == ()
+
+
+def test_plan_drops_a_covered_laplacian():
+    terms = (second(0, 0), second(1, 1))
+    assert laplace((0, 1)) not in Plan((*terms, laplace((0, 1)))).channels
+    assert laplace((0, 1)) in Plan((terms[0], laplace((0, 1)))).channels
+    union = Plan((laplace((0, 1)),)) | Plan(terms)
+    assert union.channels == (first(0), first(1), *terms)
+
+
+def test_plan_in_words():
+    plan = Plan((laplace((0, 1)), second(0, 2)))
+    assert plan.describe(("x", "y", "t")) == "value ∂x ∂y ∂t ∇² ∂xt"
+    assert plan.axes == (0, 1, 2)
+    assert set(plan.second) == {second(0, 2), laplace((0, 1))}
+
+
+def test_one_dimensional_laplacian_is_the_second_derivative():
+    assert laplace((0,)) == second(0, 0)
+
+
+def test_no_space_has_no_laplacian():
+    assert every_channel(1, ()) == (first(0), second(0, 0))
+
+
+def test_covered_laplacian_is_the_sum_of_its_terms():
+    jet = make_jet()
+    f = jet[:, 0] * jet[:, 0] * jet[:, 1]
+    torch.testing.assert_close(f.stream(laplace((0, 1))), 2 * points()[:, 1])
+
+
+def test_collapsed_meets_separate_second_derivatives():
+    separate, collapsed = make_jet(), make_jet(plan=COLLAPSED)
+    for f, g in ((separate, collapsed), (collapsed, separate)):
+        product = f[:, 0] * f[:, 0] * g[:, 1] * g[:, 1]
+        exact = 2 * points()[:, 1] ** 2 + 2 * points()[:, 0] ** 2
+        torch.testing.assert_close(product.stream(laplace((0, 1))), exact)
+        two = torch.full((N, 2), 2.0, dtype=torch.float64)
+        torch.testing.assert_close((f * f + g).stream(laplace((0, 1))), two)
+        both = torch.stack((f[:, 0] * f[:, 0], g[:, 1]), dim=-1)
+        torch.testing.assert_close(both.stream(laplace((0, 1)))[:, 0], two[:, 0])
+
+
+def test_missing_channel_is_named():
+    jet = make_jet(plan=Plan((first(0),)))
+    with pytest.raises(MissingDerivativeError, match="∂1 of f is not in the derivative plan"):
+        jet.stream(first(1))
+    with pytest.raises(MissingDerivativeError, match="∇² of f"):
+        jet.stream(laplace((0, 1)))
+
+
+def test_zero_streams_cost_nothing():
+    jet = make_jet()
+    assert jet.streams[second(0, 0)] is None
+    linear = F.linear(jet * 3 + 1, WEIGHT)
+    assert all(linear.streams[c] is None for c in EVERY.second)
+    torch.testing.assert_close(linear.stream(second(0, 0)), torch.zeros(N, 2).double())
+
+
+@pytest.mark.parametrize("function", SMOOTH, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_smooth_functions_give_at_least_the_order_asked_for(function, order):
+    x = points() + 1
+    derivatives = SMOOTH[function](x, order)
+    assert len(derivatives) > order
+    torch.testing.assert_close(derivatives[0], function(x))
+    single = functools.partial(torch.autograd.functional.jvp, v=torch.ones_like(x))
+    if order > 0:
+        torch.testing.assert_close(derivatives[1], single(function, x)[1])

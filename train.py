@@ -1,0 +1,8 @@
+"""Solve a PDE from the command line: `python train.py --config navier_stokes.yaml`."""
+
+import sys
+
+from pinn.launch import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
