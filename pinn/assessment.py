@@ -56,7 +56,7 @@ def errors(solution: Solution, reference: Reference) -> Scores:
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
     """The unknowns at points, split into components (N,), gauges applied."""
-    found = {}
+    found: dict[str, Tensor] = {}
     for unknown, value in solution(at).items():
         columns = value.unsqueeze(-1) if value.ndim == 1 else value
         names = solution.problem.components(unknown)

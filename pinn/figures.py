@@ -96,7 +96,8 @@ def comparison(
     meshes = [
         field_map(ax, section, value, scale) for ax, value in zip(axes[:2], drawn, strict=True)
     ]
-    colour_bar(figure, meshes[1], axes[:2], component, drawn, scale)
+    beside = axes[:2] if section.long else axes[1:2]
+    colour_bar(figure, meshes[1], beside, component, drawn, scale)
     error = np.abs(drawn[0] - drawn[1])
     scale = (0.0, limits(error[counts])[1])
     mesh = field_map(axes[2], section, error, scale, "magma")
@@ -177,7 +178,8 @@ def streamlines(
             # The arrows have widened the axes.
             ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         ax.set_title(name, fontsize="medium")
-    colour_bar(figure, mesh, axes, f"|({', '.join(components)})|", speeds, scale)
+    beside = axes if section.long else axes[-1:]
+    colour_bar(figure, mesh, beside, f"|({', '.join(components)})|", speeds, scale)
     return figure
 
 
@@ -208,17 +210,16 @@ def curves(
 
 def panels(section: Section, count: int, title: str, source: str = "") -> tuple[Figure, list[Axes]]:
     """Panels of the section's proportions: in a row, or stacked where the domain is long."""
-    proportion = section.proportion or 1.0
-    rows = count if proportion > 2 else 1
+    rows = count if section.long else 1
     columns = count // rows
     bars = 2 if columns == 3 else 1
-    height = min((WIDTH - 0.6 - bars) / columns / proportion, 6.0)
+    height = min((WIDTH - 0.6 - bars) / columns / (section.proportion or 1.0), 6.0)
     # "compressed" is the constrained layout of axes with a fixed aspect.
     layout: Literal["constrained", "compressed"] = (
         "compressed" if section.proportion else "constrained"
     )
     figure = Figure(figsize=(WIDTH, rows * (height + 0.35) + 1.0), layout=layout)
-    entitle(figure, f"{title},  {section.note}" if section.note else title, source)
+    entitle(figure, f"{title}   (shown at {section.note})" if section.note else title, source)
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for index, ax in enumerate(axes):
         ax.set_aspect("equal" if section.proportion else "auto")
@@ -265,7 +266,7 @@ def colour_bar(
     drawn: list[Array],
     scale: tuple[float, float],
 ) -> None:
-    """A colour bar for some panels, with arrows where values lie beyond its ends."""
+    """A colour bar beside some panels, with arrows where the values lie beyond its ends."""
     below = any(bool((value < scale[0]).any()) for value in drawn)
     above = any(bool((value > scale[1]).any()) for value in drawn)
     extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[below, above]

@@ -15,7 +15,11 @@ class Accumulator(Metric):
     full_state_update = False
 
     def _apply(self, fn: Callable, exclude_state: Any = "") -> Any:
-        return super()._apply(lambda tensor: fn(tensor).to(tensor.dtype), exclude_state)
+        # Converting there and back would round: only the device is taken over.
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(fn(tensor.new_empty(0)).device)
+
+        return super()._apply(move, exclude_state)
 
 
 class RelativeL2(Accumulator):

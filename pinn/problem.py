@@ -44,7 +44,7 @@ class Problem(nn.Module):
     coordinates: ClassVar[tuple[str, ...]] = ()
     unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     columns: ClassVar[tuple[str, ...]] = ()
-    residuals: ClassVar[tuple[Residual, ...]] = ()
+    residuals: tuple[Residual, ...] = ()
     geometry: Geometry
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

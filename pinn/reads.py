@@ -67,10 +67,10 @@ def read(
     if not result.requires_grad:
         raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")
     keys: list[tuple[str, Channel | None]] = []
-    tensors = []
+    tensors: list[torch.Tensor] = []
     for name, field in leaves.items():
         keys += [(name, None), *((name, channel) for channel in field.streams)]
-        tensors += [field.value, *field.streams.values()]
+        tensors += [field.value, *(field.stream(channel) for channel in field.streams)]
     gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
     found: dict[str, Plan] = {}
     for (name, channel), gradient in zip(keys, gradients, strict=True):

@@ -39,4 +39,4 @@ def newest_checkpoint(base: str | Path, name: str) -> Path:
 
 def run_of(checkpoint: Path) -> Path:
     """The run that a checkpoint belongs to."""
-    return checkpoint.resolve().parent.parent
+    return checkpoint.parent.parent

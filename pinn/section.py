@@ -1,6 +1,5 @@
 """Sections: the part of a grid that a figure shows."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +62,11 @@ class Section:
             return None
         width, height = (float(np.ptp(axis)) for axis in self.axes)
         return width / height
+
+    @property
+    def long(self) -> bool:
+        """Whether the domain is long and flat, such as a channel: panels are then stacked."""
+        return (self.proportion or 1.0) > 2
 
 
 def component_of(values: Values, name: str, points: int) -> Tensor:

@@ -45,7 +45,7 @@ class Keeper(Checkpoint):
 
     def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write `step-<n>.ckpt` and drop the oldest ones."""
-        if trainer.fast_dev_run or trainer.global_step == self.saved_step:
+        if getattr(trainer, "fast_dev_run", False) or trainer.global_step == self.saved_step:
             return
         if not all(bool(torch.isfinite(p).all()) for p in pl_module.parameters()):
             return

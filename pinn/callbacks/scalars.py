@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: `loss/…`, `residual/…`, `error/…`, `divergence/…`, `optim/…`, `perf/…`."""
+"""Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/ and perf/."""
 
 import time
 from typing import Any
@@ -31,7 +31,7 @@ class Scalars(L.Callback):
     ) -> None:
         """Log the step."""
         step = trainer.global_step
-        if trainer.logger is None or step % trainer.log_every_n_steps:
+        if trainer.logger is None or step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         now = time.perf_counter()
         self.steps_per_second = (step - self.clock_step) / max(now - self.clock, 1e-9)

@@ -23,7 +23,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "tolerance_change": 0.0,
     },
 }
-SCHEDULED = {"lr"}
 
 
 @dataclass
@@ -55,10 +54,8 @@ class Phase:
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, expected a positive number")
         if self.schedule not in ("constant", "cosine"):
-            known = ("constant", "cosine")
-            raise ValueError(
-                f"unknown schedule {self.schedule!r}: {near_miss(self.schedule, known)}"
-            )
+            hint = near_miss(self.schedule, ("constant", "cosine"))
+            raise ValueError(f"unknown schedule {self.schedule!r}: {hint}")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"phase dtype {self.dtype!r} is not float32 or float64")
         known = tuple(inspect.signature(self.optimizer_class().__init__).parameters)[2:]
@@ -82,7 +79,7 @@ class Phase:
         options = {**DEFAULTS.get(self.optimizer, {}), **self.options}
         if self.lr is not None:
             options["lr"] = self.lr
-        return self.optimizer_class()(list(parameters), **options)  # type: ignore[call-arg]
+        return self.optimizer_class()(list(parameters), **options)
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn.fields import Field
+from pinn.functions import atan, sqrt, vector
 from pinn.geometry import Rectangle
 from pinn.problem import Fields, Gauge
 from pinn.problems.navier_stokes import NavierStokes
@@ -100,7 +101,7 @@ class LidDrivenCavity(NavierStokes):
         u = left * u_left + right * u_right
         v = right * v_right - left * v_left
         p = (2 / self.reynolds) * (left * p_left - right * p_right)
-        return torch.stack([u, v], dim=-1), p  # type: ignore[call-overload]
+        return vector(u, v), p
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
         """r²/(r² + 0.05²) with the distance r to the nearer upper corner."""
@@ -131,6 +132,6 @@ def corner_flow(along: Field, depth: Field) -> tuple[Field, Field, Field]:
     # In the corner itself there is no limit: this gives it the lid's velocity.
     along = along + 1e-12
     squared = along**2 + depth**2
-    theta = 2 * torch.atan(depth / (torch.sqrt(squared) + along))  # type: ignore[call-overload]
+    theta = 2 * atan(depth / (sqrt(squared) + along))
     q = (C * depth + D * along) / squared
     return A + C * theta + q * along, q * depth - D * theta, q

@@ -1,0 +1,245 @@
+"""Every problem of the registry: exact solutions solve it, and nothing else does."""
+
+import math
+
+import pytest
+import torch
+
+from pinn.fields import Field, coordinate_field
+from pinn.losses import residual_losses
+from pinn.networks import MLP
+from pinn.operators import div
+from pinn.problem import Problem
+from pinn.problems import PROBLEMS, Continuity, Kovasznay, LidDrivenCavity, Poisson
+from pinn.reads import plan_regions
+from pinn.solution import Solution
+from pinn.spec import build, spec_of
+
+VARIANTS = [
+    LidDrivenCavity(reynolds=400.0, walls="soft"),
+    Kovasznay(reynolds=1.0),
+    Kovasznay(reynolds=2000.0, gauge="pin"),
+    Continuity("compressing"),
+    Poisson(wavenumber=3),
+]
+# A new problem is tested by standing in the registry.
+CASES = [problem() for problem in PROBLEMS.values()] + VARIANTS
+SOLVED = [problem for problem in CASES if type(problem).exact is not Problem.exact]
+
+
+def label(problem: Problem) -> str:
+    arguments = spec_of(problem)["init_args"].values()
+    return "-".join([type(problem).__name__, *map(str, arguments)])
+
+
+every = pytest.mark.parametrize("problem", CASES, ids=label)
+solved = pytest.mark.parametrize("problem", SOLVED, ids=label)
+
+
+def residuals(problem, unknowns_at, n=200):
+    """(residual, its values, the largest size of an unknown or derivative) on each region."""
+    for region in problem.regions():
+        points = problem.geometry.sample(region, n, seed=3)
+        at = coordinate_field(points.at, problem.geometry.coordinates)
+        unknowns = unknowns_at(at)
+        streams = [s for f in unknowns.values() for s in (f.value, *f.streams.values())]
+        size = max(1.0, *(float(s.abs().max()) for s in streams if s is not None))
+        for residual in problem.residuals:
+            if region in residual.regions:
+                yield residual, problem.evaluate(residual, unknowns, at, points), size
+
+
+def wave(problem, unknown, at):
+    """A smooth field that is not constant along any coordinate, shaped like the unknown."""
+    phase = sum((j + 1) * at[:, j] for j in range(at.shape[-1])) + 0.3
+    components = [(phase + k).sin() for k in range(len(problem.components(unknown)))]
+    return components[0] if problem.is_scalar(unknown) else torch.stack(components, dim=-1)
+
+
+def small_solution(problem):
+    torch.manual_seed(0)
+    return Solution(problem, MLP(width=8, depth=2)).double()
+
+
+def sampled(problem, n=40):
+    return {region: problem.geometry.sample(region, n) for region in problem.regions()}
+
+
+@solved
+def test_the_exact_solution_solves_every_residual(problem):
+    for residual, value, size in residuals(problem, problem.exact):
+        assert value.abs().max() < 1e-12 * size, residual.name
+
+
+@solved
+def test_a_perturbed_solution_solves_none(problem):
+    for unknown in problem.unknowns:
+
+        def perturbed(at, unknown=unknown):
+            exact = problem.exact(at)
+            return exact | {unknown: exact[unknown] + 1e-3 * wave(problem, unknown, at)}
+
+        reacting = {
+            r.name for r, value, _ in residuals(problem, perturbed) if value.abs().max() > 1e-6
+        }
+        assert reacting == {r.name for r in problem.residuals if unknown in r.arguments}
+
+
+@solved
+def test_the_exact_solution_has_the_shape_of_the_unknowns(problem):
+    at = coordinate_field(problem.geometry.grid(3), problem.geometry.coordinates)
+    exact = problem.exact(at)
+    assert set(exact) == set(problem.unknowns)
+    for unknown, field in exact.items():
+        assert isinstance(field, Field)
+        components = () if problem.is_scalar(unknown) else (len(problem.components(unknown)),)
+        assert field.shape == (len(at.value), *components)
+
+
+@solved
+def test_training_never_reads_the_exact_solution(problem, monkeypatch):
+    def refuse(self, at):
+        raise AssertionError("exact() was read")
+
+    monkeypatch.setattr(type(problem), "exact", refuse)
+    solution = small_solution(problem)
+    losses = residual_losses(solution, sampled(problem), plan_regions(solution))
+    assert set(losses) == {r.name for r in problem.residuals}
+
+
+@every
+def test_strategies_agree_on_the_gradient_of_the_loss(problem):
+    solution = small_solution(problem)
+    plans, points = plan_regions(solution), sampled(problem)
+    gradients = {}
+    for strategy in ("taylor", "loop"):
+        solution.strategy = {"all": strategy}
+        losses = residual_losses(solution, points, plans)
+        assert all(loss > 0 for loss in losses.values())
+        gradients[strategy] = torch.autograd.grad(sum(losses.values()), [*solution.parameters()])
+    for a, b in zip(gradients["taylor"], gradients["loop"], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11 * float(b.abs().max()))
+
+
+@every
+def test_a_problem_is_rebuilt_from_its_spec(problem):
+    again = build(spec_of(problem))
+    assert type(again) is type(problem)
+    assert spec_of(again) == spec_of(problem)
+    assert again.residuals == problem.residuals
+    assert again.gauges == problem.gauges
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_a_problem_says_which_data_it_may_use(problem):
+    text = problem.__doc__
+    assert "Data it may use:" in text
+    assert "Symbols:" in text
+    assert "imensional by" in text
+    assert "doi:" in text
+
+
+# --- what is read: walls cost a plain forward pass, the Laplacian is one channel
+
+FLOW = "value ∂x ∂y ∇²"
+PLANS = [
+    (LidDrivenCavity(), {"interior": FLOW}),
+    (LidDrivenCavity(walls="soft"), {"interior": FLOW, "lid": "value", "walls": "value"}),
+    (Kovasznay(), {"interior": FLOW, "boundary": "value"}),
+    (Continuity(), {"interior": "value ∂x ∂y ∂t", "initial": "value", "boundary": "value"}),
+    (Poisson(), {"interior": FLOW, "boundary": "value"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"), PLANS, ids=lambda p: getattr(p, "__doc__", "")[:9]
+)
+def test_the_plan_of_every_region(problem, expected):
+    plans = plan_regions(Solution(problem, MLP(4, 1)))
+    described = {r: plan.networks["all"].describe(problem.coordinates) for r, plan in plans.items()}
+    assert described == expected
+
+
+def test_each_residual_of_the_cavity_reads_only_what_it_needs():
+    reads = plan_regions(Solution(LidDrivenCavity(), MLP(4, 1)))["interior"].reads
+    described = {
+        name: {unknown: plan.describe(("x", "y")) for unknown, plan in found.items()}
+        for name, found in reads.items()
+    }
+    assert described == {
+        "momentum": {"u": "value ∂x ∂y ∇²", "p": "value ∂x ∂y"},
+        "continuity": {"u": "value ∂x ∂y"},
+    }
+
+
+# --- the cases
+
+
+def test_kovasznay_decay_rate():
+    assert Kovasznay(40.0).decay == pytest.approx(20 - math.sqrt(400 + 4 * math.pi**2), rel=1e-13)
+    # λ → −4π²/Re, where the textbook formula would lose all digits.
+    assert Kovasznay(1e10).decay == pytest.approx(-4 * math.pi**2 / 1e10, rel=1e-12)
+
+
+def test_kovasznay_values_by_hand():
+    problem = Kovasznay(40.0)
+    at = torch.tensor([[0.5, 0.0], [0.5, 0.25], [0.0, 0.5]], dtype=torch.float64)
+    exact = problem.exact(coordinate_field(at, problem.geometry.coordinates))
+    wake, slope = math.exp(problem.decay / 2), problem.decay / (2 * math.pi)
+    velocity = torch.tensor([[1 - wake, 0], [1, slope * wake], [2, 0]], dtype=torch.float64)
+    pressure = torch.tensor([1 - wake**2, 1 - wake**2, 0], dtype=torch.float64) / 2
+    torch.testing.assert_close(exact["u"].value, velocity)
+    torch.testing.assert_close(exact["p"].value, pressure)
+
+
+@pytest.mark.parametrize(("flow", "expected"), [("rotating", 0.0), ("compressing", -1.0)])
+def test_divergence_of_the_carrying_flow(flow, expected):
+    problem = Continuity(flow)
+    at = problem.geometry.sample("interior", 50).at
+    found = div(problem.velocity(coordinate_field(at, problem.geometry.coordinates)))
+    torch.testing.assert_close(found.value, torch.full((50,), expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("flow", "share"), [("rotating", 0.5), ("compressing", 1.0)])
+def test_density_is_given_on_the_inflow_only(flow, share):
+    problem = Continuity(flow)
+    points = problem.geometry.sample("boundary", 800)
+    at = coordinate_field(points.at, problem.geometry.coordinates)
+    inflow = next(r for r in problem.residuals if r.name == "inflow")
+    value = problem.evaluate(inflow, {"rho": problem.carried(at) + 1.0}, at, points)
+    flux = (problem.velocity(at).value * points.normal).sum(-1)
+    torch.testing.assert_close(value, flux.clamp(max=0))
+    assert (value != 0).double().mean() == pytest.approx(share, abs=0.02)
+
+
+def test_the_cloud_makes_half_a_turn():
+    problem = Continuity("rotating")
+    at = torch.tensor([[0.4, 0.0, 0.0], [0.0, 0.4, 0.5], [-0.4, 0.0, 1.0]], dtype=torch.float64)
+    exact = problem.exact(coordinate_field(at, problem.geometry.coordinates))
+    torch.testing.assert_close(exact["rho"].value, torch.ones(3, dtype=torch.float64))
+
+
+def test_compression_conserves_the_mass_of_the_whole_cloud():
+    problem = Continuity("compressing")
+    at = problem.geometry.grid(81).reshape(81, 81, 81, 3)[..., -1, :].reshape(-1, 3)  # t = 1
+    density = problem.exact(coordinate_field(at, problem.geometry.coordinates))["rho"].value
+    mass = torch.trapezoid(torch.trapezoid(density.reshape(81, 81), dx=0.025), dx=0.025)
+    assert float(mass) == pytest.approx(2 * math.pi * 0.25**2, rel=1e-3)
+    assert float(density.max()) == pytest.approx(math.e, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Kovasznay(reynolds=0.0), "reynolds is 0.0"),
+        (lambda: LidDrivenCavity(reynolds=math.nan), "reynolds is nan"),
+        (lambda: Kovasznay(gauge="zeromean"), "unknown gauge 'zeromean': did you mean 'zero_mean'"),
+        (lambda: LidDrivenCavity(walls="firm"), "walls is 'firm'"),
+        (lambda: Continuity("rotate"), "unknown flow 'rotate': did you mean 'rotating'"),
+        (lambda: Poisson(0), "wavenumber is 0"),
+        (lambda: Poisson(1.5), "wavenumber is 1.5"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
