@@ -27,7 +27,8 @@ def assess(
     `error/<component>` is the relative L2 error over the judged points of the reference, and
     `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
     compared up to its constant. `residual/<name>_rms`, `_max` and `divergence/rms`, `max` are
-    taken over points that training never saw.
+    taken over points that training never saw. Every process scores the same points, so nothing is
+    exchanged between them.
     """
     scores = {} if reference is None else errors(solution, reference)
     with torch.no_grad():
@@ -48,7 +49,7 @@ def errors(solution: Solution, reference: Reference) -> Scores:
         for tag, mask in (("", judged), ("_everywhere", truth.isfinite())):
             if tag and bool(judged.all()):
                 continue
-            metric = RelativeL2(up_to_constant=gauged)
+            metric = RelativeL2(up_to_constant=gauged, sync_on_compute=False)
             metric.update(predicted[component].cpu()[mask], truth[mask])
             scores[f"error/{component}{tag}"] = float(metric.compute())
     return scores
@@ -88,7 +89,7 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
 
 def size(tag: str, values: list[Tensor]) -> Scores:
     """RMS and maximum of |r| over several sets of points."""
-    rms, maximum = RootMeanSquare(), Maximum()
+    rms, maximum = RootMeanSquare(sync_on_compute=False), Maximum(sync_on_compute=False)
     for value in values:
         rms.update(value.detach().cpu())
         maximum.update(value.detach().cpu())

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from pinn.channels import Channel, symbol

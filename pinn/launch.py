@@ -4,19 +4,31 @@ A mistake made here is answered in a fraction of a second; importing torch takes
 """
 
 import argparse
-import difflib
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from pinn.configuration import UsageError, closest, find_config, known_configs, run_name
 
 SUBCOMMANDS = ("fit", "validate")
-CONFIGS = Path("configs")
 
+HELP = """\
+Solve a PDE:       python train.py --config NAME [--KEY VALUE ...]
+Judge a solution:  python train.py validate --ckpt_path FILE
 
-class UsageError(Exception):
-    """A command line or configuration that cannot be run; the text is one line."""
+  --config NAME          a file, or a name in configs/; several are merged, the last one wins
+  --KEY VALUE            any key of the configuration, such as --model.problem.reynolds 400,
+                         --model.network.width 64, --trainer.max_steps 1000
+  --resume auto|FILE     continue the newest run of this configuration, or a checkpoint
+  --init_from FILE       start a new run from the weights of a checkpoint
+  --allow_import NAME    a configuration may also name classes of this package or module, which
+                         may lie in the current folder; may be repeated
+  --print_config         print the configuration with everything filled in; do not run it
+
+All keys: python train.py fit --help. Those of a class: --model.problem.help LidDrivenCavity
+"""
 
 
 @dataclass
@@ -25,7 +37,7 @@ class Request:
 
     Args:
         arguments: what is left for the parser of the configuration, subcommand first.
-        name: the configuration's name; the folder of its runs.
+        name: the configuration's name, which its runs are filed under; empty if there is none.
         resume: `auto`, a checkpoint, or None.
         init_from: a checkpoint to take weights from, or None.
         allow_import: packages whose classes a configuration may name.
@@ -45,14 +57,27 @@ def main(argv: Sequence[str]) -> int:
         0; 1 if the run failed; 2 for a mistake in the command line or configuration; 130 and 143
         if SIGINT or SIGTERM stopped it.
     """
+    if any(a in ("-h", "--help") for a in argv):
+        print(HELP)
+        if argv[0] not in SUBCOMMANDS:
+            return 0
     try:
         request = parse(argv)
         from pinn.cli import run  # loads torch
 
         return run(request)
     except UsageError as error:
-        print(f"train.py: {one_line(error)}", file=sys.stderr)
+        complain(error)
         return 2
+    except KeyboardInterrupt:
+        complain("stopped before the first step")
+        return 130
+
+
+def complain(error: object) -> None:
+    """Say on one line what went wrong, from the first process only."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"train.py: {one_line(error)}", file=sys.stderr)
 
 
 def one_line(error: object) -> str:
@@ -64,7 +89,7 @@ def parse(argv: Sequence[str]) -> Request:
     """Take a command line apart.
 
     Raises:
-        UsageError: nothing to do, or a configuration that does not exist.
+        UsageError: nothing to do, or a configuration that does not exist or is no configuration.
     """
     if not argv:
         raise UsageError(f"give a configuration: python train.py --config NAME, {known_configs()}")
@@ -76,87 +101,68 @@ def parse(argv: Sequence[str]) -> Request:
             "validate, and --config NAME"
         )
     own, rest = own_options(given)
-    rest, name = with_configs(rest, subcommand)
-    if own.resume and own.init_from:
-        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
+    rest, name = with_configs(rest)
+    check_options(subcommand, rest, own, name)
     return Request([subcommand, *rest], name, own.resume, own.init_from, own.allow_import)
 
 
 def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options that are not part of a configuration, and all the others."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--resume")
-    parser.add_argument("--init_from")
+    parser.add_argument("--resume", action="append", default=[])
+    parser.add_argument("--init_from", action="append", default=[])
     parser.add_argument("--allow_import", action="append", default=[])
     try:
-        return parser.parse_known_args(argv)
+        own, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
         raise UsageError(f"{error.argument_name} needs a value") from error
+    for name in ("resume", "init_from"):
+        values = getattr(own, name)
+        if len(values) > 1:
+            raise UsageError(f"--{name} is given {len(values)} times: remove all but one")
+        setattr(own, name, values[0] if values else None)
+    return own, rest
 
 
-def with_configs(argv: list[str], subcommand: str) -> tuple[list[str], str]:
-    """The arguments with each `--config NAME` replaced by a path, and the last name."""
-    result, name = list(argv), ""
-    for i, argument in enumerate(result):
-        if argument == "--config" and i + 1 < len(result):
-            path = find_config(result[i + 1])
-            result[i + 1] = str(path)
-        elif argument == "--config":
-            raise UsageError(f"--config needs a name, {known_configs()}")
-        elif argument.startswith("--config="):
-            path = find_config(argument.removeprefix("--config="))
-            result[i] = f"--config={path}"
-        else:
+def with_configs(argv: list[str]) -> tuple[list[str], str]:
+    """The arguments with each `--config NAME` replaced by a path, and the last one's name."""
+    result, name = [], ""
+    rest = iter(argv)
+    for argument in rest:
+        option, equals, value = argument.partition("=")
+        if option not in ("-c", "--config"):
+            result.append(argument)
             continue
-        name = path.stem
-    asks = any(a in ("-h", "--help") or a.startswith("--help=") for a in result)
-    checkpoint = any(a == "--ckpt_path" or a.startswith("--ckpt_path=") for a in result)
-    if not name and not asks and not (subcommand == "validate" and checkpoint):
-        raise UsageError(f"no configuration: add --config NAME, {known_configs()}")
+        value = value if equals else next(rest, "")
+        if not value or value.startswith("--"):
+            raise UsageError(f"--config needs a name, {known_configs()}")
+        path = find_config(value)
+        name = run_name(path)
+        result.append(f"--config={path}")
     return result, name
 
 
-def find_config(name: str) -> Path:
-    """A configuration by path, or by name in `configs/`, with or without `.yaml`.
-
-    Raises:
-        UsageError: there is none; the line lists those that exist.
-    """
-    for candidate in (
-        Path(name),
-        CONFIGS / name,
-        CONFIGS / f"{name}.yaml",
-        home() / name,
-        home() / f"{name}.yaml",
-    ):
-        if candidate.is_file():
-            return candidate
-    if Path(name).is_dir():
-        raise UsageError(f"configuration {name!r} is a folder, {known_configs()}")
-    hint = closest(Path(name).stem, config_names())
-    raise UsageError(f"configuration {name!r} does not exist{hint}, {known_configs()}")
-
-
-def home() -> Path:
-    """The `configs/` beside `train.py`, for a call from another folder."""
-    return Path(sys.argv[0]).resolve().parent / CONFIGS
-
-
-def config_names() -> list[str]:
-    """The names of the configurations that come with the project."""
-    folder = CONFIGS if CONFIGS.is_dir() else home()
-    return sorted(path.stem for path in folder.glob("*.yaml"))
-
-
-def known_configs() -> str:
-    """What exists, as the end of a line."""
-    return f"there are: {', '.join(config_names()) or 'none'}"
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """A near miss, as a parenthesis."""
-    found = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, name: str) -> None:
+    """Hold the options against each other."""
+    options = [a.partition("=")[0] for a in argv if a.startswith("--")]
+    for option, count in Counter(options).items():
+        if count > 1 and option != "--config" and not option.endswith("+"):
+            raise UsageError(f"{option} is given {count} times: remove all but one")
+    checkpoint = "--ckpt_path" in options
+    if subcommand == "fit" and checkpoint:
+        raise UsageError(
+            "--ckpt_path belongs to validate: use --resume FILE to continue a run, or "
+            "--init_from FILE to start one from its weights"
+        )
+    if subcommand == "validate" and (own.resume or own.init_from):
+        raise UsageError("--resume and --init_from belong to fit: use --ckpt_path FILE")
+    if own.resume and own.init_from:
+        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
+    asks = any(a == "-h" or a.startswith("--help") or ".help" in a for a in argv)
+    if subcommand == "validate" and not checkpoint and not asks and "--print_config" not in options:
+        raise UsageError("validate needs a solution: add --ckpt_path FILE")
+    if not name and not asks and not checkpoint:
+        raise UsageError(f"no configuration: add --config NAME, {known_configs()}")
 
 
 def wants_traceback() -> bool:

@@ -58,8 +58,18 @@ def collect(cls: type, known: Iterable[str]) -> tuple[Residual, ...]:
 
 
 def is_residual(cls: type, name: str) -> bool:
-    """Whether the class still has this residual; a subclass drops one by setting it to None."""
-    return hasattr(getattr(cls, name, None), "_regions")
+    """Whether the class still has this residual; a subclass drops one by setting it to None.
+
+    Raises:
+        TypeError: a plain method took its place, which would drop the equation in silence.
+    """
+    method = getattr(cls, name)
+    if method is not None and not hasattr(method, "_regions"):
+        raise TypeError(
+            f"{cls.__name__}.{name} replaces a residual without saying where it holds: decorate "
+            "it with @on(region), or set it to None to drop it"
+        )
+    return method is not None
 
 
 def describe(cls: type, name: str, known: tuple[str, ...]) -> Residual:

@@ -8,14 +8,22 @@ from pinn.checkpoint import CheckpointError, read
 
 
 def new_run(base: str | Path, name: str) -> Path:
-    """A folder of its own for a new run, even if two start in the same second."""
+    """A folder of its own for a new run, even if two start in the same second.
+
+    Raises:
+        ValueError: it cannot be made; the line says why.
+    """
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
         folder = Path(base) / name / f"{stamp}{suffix}"
         try:
             folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
+        except OSError as error:
+            if folder.is_dir():
+                continue
+            raise ValueError(
+                f"no folder for the run can be made below {base}/{name}: {error.strerror}"
+            ) from error
         return folder
     raise RuntimeError(f"no free folder below {base}/{name}")
 

@@ -8,9 +8,10 @@ import torch
 from pinn.fields import Field, coordinate_field
 from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.operators import div
+from pinn.operators import div, grad, laplacian
 from pinn.problem import Problem
 from pinn.problems import PROBLEMS, Continuity, Kovasznay, LidDrivenCavity, Poisson
+from pinn.problems.cavity import corner_flow
 from pinn.reads import plan_regions
 from pinn.solution import Solution
 from pinn.spec import build, spec_of
@@ -173,6 +174,30 @@ def test_each_residual_of_the_cavity_reads_only_what_it_needs():
 
 
 # --- the cases
+
+
+def test_hard_walls_of_the_cavity_satisfy_the_soft_ones():
+    hard, soft = LidDrivenCavity(walls="hard"), LidDrivenCavity(walls="soft")
+    assert [residual.name for residual in hard.residuals] == ["momentum", "continuity"]
+    solution = small_solution(hard)
+    for residual in soft.residuals[2:]:
+        (region,) = residual.regions
+        points = soft.geometry.sample(region, 60)
+        value = soft.evaluate(residual, *solution.fields(points.at), points)
+        assert value.abs().max() < 1e-9, region
+        raw = soft.evaluate(residual, *small_solution(soft).fields(points.at), points)
+        assert raw.abs().max() > 1e-2, region
+
+
+def test_the_corner_flow_of_the_cavity_is_stokes_flow():
+    problem = LidDrivenCavity()
+    at = problem.geometry.sample("interior", 50).at
+    at = coordinate_field(at, problem.geometry.coordinates)
+    u, v, q = corner_flow(at[:, 0], at[:, 1])
+    velocity = torch.stack([u, v], dim=-1)
+    scale = float(laplacian(velocity).value.abs().max())
+    assert div(velocity).value.abs().max() < 1e-13 * scale
+    assert (laplacian(velocity) - 2 * grad(q)).value.abs().max() < 1e-13 * scale
 
 
 def test_kovasznay_decay_rate():

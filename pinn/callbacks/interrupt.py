@@ -1,0 +1,63 @@
+"""Signals: a run that is told to stop does so at the end of a step."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+import lightning as L
+
+TOGETHER = 10  # steps between agreements of several processes, which cost a synchronisation
+
+
+class InterruptedRunError(Exception):
+    """SIGINT or SIGTERM arrived.
+
+    Args:
+        signum: which one.
+        step: the last complete step.
+    """
+
+    def __init__(self, signum: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name} after step {step}")
+        self.signum = signum
+
+
+class Interrupt(L.Callback):
+    """Stop after the step in which SIGINT (Ctrl-C) or SIGTERM arrives; a second one ends at once.
+
+    Raises:
+        InterruptedRunError: at the end of the step, on all processes together.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen, in the place of the trainer's own handlers, which act in mid-step."""
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self.receive)
+
+    def receive(self, signum: int, frame: FrameType | None) -> None:
+        """Remember the signal, and let the next one have its usual effect."""
+        self.received = signum
+        signal.signal(signum, signal.SIG_DFL)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """Stop if told to."""
+        received = self.received
+        if trainer.world_size > 1:
+            if trainer.global_step % TOGETHER:
+                return
+            received = agreed(trainer, received)
+        if received:
+            raise InterruptedRunError(received, trainer.global_step)
+
+
+def agreed(trainer: L.Trainer, received: int) -> int:
+    """The signal that any process received."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        if trainer.strategy.reduce_boolean_decision(received == signum, all=False):
+            return signum
+    return 0

@@ -1,0 +1,121 @@
+"""Configuration files: found by name, and checked before anything is loaded to read them."""
+
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+CONFIGS = Path("configs")
+
+
+class UsageError(Exception):
+    """A command line or configuration that cannot be run; the text is one line."""
+
+
+def find_config(name: str) -> Path:
+    """A configuration by path, or by name in `configs/`, with or without `.yaml`.
+
+    Raises:
+        UsageError: there is none; the line lists those that exist. Or it is no mapping in YAML.
+    """
+    places = (Path(), CONFIGS, home())
+    for candidate in [place / f"{name}{end}" for place in places for end in ("", ".yaml")]:
+        if candidate.is_file():
+            check_file(candidate)
+            return candidate
+    if Path(name).is_dir():
+        raise UsageError(f"configuration {name!r} is a folder, {known_configs()}")
+    hint = closest(Path(name).stem, config_names())
+    raise UsageError(f"configuration {name!r} does not exist{hint}, {known_configs()}")
+
+
+def home() -> Path:
+    """The `configs/` beside `train.py`, for a call from another folder."""
+    return Path(sys.argv[0]).resolve().parent / CONFIGS
+
+
+def config_names() -> list[str]:
+    """The names of the configurations that come with the project."""
+    folder = CONFIGS if CONFIGS.is_dir() else home()
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def known_configs() -> str:
+    """What exists, as the end of a line."""
+    return f"there are: {', '.join(config_names()) or 'none'}"
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """A near miss, as a parenthesis."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def run_name(config: Path) -> str:
+    """What the runs of a configuration are filed under: its own name.
+
+    A configuration saved with a run, `runs/<name>/<time>/config.yaml`, keeps that name.
+    """
+    folder = config.resolve().parent
+    saved = re.fullmatch(r"config(\.resume-\d+)?", config.stem)
+    if saved and re.match(r"\d{4}-\d\d-\d\d_", folder.name):
+        return folder.parent.name
+    return config.stem
+
+
+def check_file(path: Path) -> None:
+    """Hold a file against what a configuration is.
+
+    Raises:
+        UsageError: it is not readable, empty, no YAML, or no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise UsageError(f"{path} cannot be read: {reason}") from error
+    node = parse_yaml(text, str(path))
+    if node is None:
+        raise UsageError(f"{path} is empty: expected keys such as model, data and trainer")
+    if not isinstance(node, yaml.MappingNode):
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+        raise UsageError(f"{path} holds {kind}: expected keys such as model, data and trainer")
+
+
+def parse_yaml(text: str, where: str) -> yaml.Node | None:
+    """The nodes of a YAML text, nothing constructed.
+
+    Raises:
+        UsageError: the text is no YAML, or gives a key twice, of which YAML would take the last.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        check_unique(node, where, "")
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise UsageError(f"{where} is no valid YAML{line}: {problem or error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{where} is nested too deeply") from error
+    return node
+
+
+def check_unique(node: yaml.Node | None, where: str, key: str) -> None:
+    """Refuse a mapping with two equal keys, at any depth."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            check_unique(item, where, key)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for name, value in node.value:
+        line = name.start_mark.line + 1
+        path = f"{key}.{name.value}".removeprefix(".")
+        if isinstance(name, yaml.ScalarNode) and name.value in seen:
+            lines = f", in lines {seen[name.value]} and {line}" if line > 1 else ""
+            raise UsageError(f"{where} gives {path!r} twice{lines}: remove one of them")
+        seen[name.value] = line
+        check_unique(value, where, path)

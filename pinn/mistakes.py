@@ -1,0 +1,180 @@
+"""From the parser's reports, which are trees, to one line: the key, the value, the remedy."""
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import lightning as L
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import Strategy
+
+from pinn.callbacks import Keeper, Panels
+from pinn.configuration import closest
+from pinn.coordinates import near_miss
+from pinn.data import Collocation
+from pinn.networks import Embedding, Network
+from pinn.optim import Phase
+from pinn.problem import Problem
+from pinn.solver import Solver
+
+SECTIONS: dict[str, type] = {
+    "model": Solver,
+    "data": Collocation,
+    "trainer": L.Trainer,
+    "checkpoints": Keeper,
+    "pictures": Panels,
+}
+# What a key of this name takes: a class derived from this one.
+BASES: dict[str, type] = {
+    "problem": Problem,
+    "network": Network,
+    "embedding": Embedding,
+    "callbacks": L.Callback,
+    "logger": Logger,
+    "strategy": Strategy,
+    "profiler": Profiler,
+}
+# Lines that frame the cause or repeat the value at length.
+FRAME = re.compile(
+    "Expected a path but|Does not validate|Subtypes:|Errors:|Given value|Problem with|Unable to"
+)
+BELOW = re.compile(r'Parser key "([^"]+)":\s*')
+KEY = re.compile(r"(?:[Oo]ption '|unrecognized arguments: )([^\s']+)")
+CLASS = re.compile(
+    r"Expected a dot import path|Import path \S+ does not|has no attribute|No module"
+)
+DENIED = re.compile(r"Importing '([^']+)' is not allowed")
+TYPE = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
+MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:\w+?\.)?(\S+)")
+# Where a report states the value, the most particular first.
+VALUES = (r"Got value: (.*)", r"path string: (\S+)", r"Given value: (.*)", r"class_path '([^']+)'")
+
+
+@dataclass
+class Cause:
+    """A leaf of a report: how deep it lies, below which key, and what it says."""
+
+    depth: int
+    key: str
+    text: str
+
+
+def explain(report: object) -> str:
+    """The cause in a report of a mistake, as one line.
+
+    Reports are indented trees: alternatives are tried, each fails for its own reason, and the
+    deepest reason is that of the alternative that fitted best.
+
+    Args:
+        report: a message of jsonargparse, or of the class it made.
+    """
+    text = str(report)
+    found = list(causes(text)) or [Cause(0, "", text or type(report).__name__)]
+    depth = max(cause.depth for cause in found)
+    best = [cause for cause in found if cause.depth == depth]
+    telling = next((cause for cause in best if not TYPE.match(cause.text)), None)
+    telling = next((cause for cause in best if CLASS.search(cause.text)), telling)
+    value = given((telling or best[0]).text) or given(text)
+    if telling is None:
+        return wrong_type(best, value)
+    return remedy(telling, value, text)
+
+
+def causes(report: str) -> Iterator[Cause]:
+    """The leaves of a report."""
+    above: list[tuple[int, str]] = []
+    for line in filter(str.strip, report.splitlines()):
+        text = line.strip()
+        depth = len(line) - len(line.lstrip())
+        while text.startswith("- "):
+            text, depth = text[2:], depth + 2
+        above = [(d, key) for d, key in above if d < depth]
+        if match := BELOW.match(text):
+            above.append((depth, match[1]))
+            text, depth = text[match.end() :], depth + 1
+        if text and not FRAME.match(text):
+            yield Cause(depth, ".".join(key for _, key in above), text)
+
+
+def given(report: str) -> str:
+    """The value that a report is about; empty if it does not say."""
+    found = (match[1] for pattern in VALUES if (match := re.search(pattern, report)))
+    return next(found, "")
+
+
+def wrong_type(found: Sequence[Cause], value: str) -> str:
+    """A value that is none of the types which a key can have."""
+    names = [TYPE.sub(r"\1", cause.text) for cause in found]
+    choices = [c for name in names if "Literal" in name for c in re.findall(r"'([^']+)'", name)]
+    kinds = [
+        "one of " + ", ".join(choices)
+        if "Literal" in name
+        else name.removeprefix("<class '").removesuffix("'>").split(".")[-1]
+        for name in names
+        if "NoneType" not in name
+    ]
+    expected = " or ".join(dict.fromkeys(kinds))
+    return f"{found[0].key or 'a value'} is {value!r}: expected {expected}{closest(value, choices)}"
+
+
+def remedy(cause: Cause, value: str, report: str) -> str:
+    """A cause in this program's words."""
+    key, text = cause.key, cause.text
+    if match := DENIED.search(text):
+        package = match[1].split(".")[0]
+        return (
+            f"{match[1]!r} is not part of this program and was not imported: if you trust it, "
+            f"add --allow_import {package}"
+        )
+    if match := KEY.search(text):
+        return unknown_key(match[1], key, report)
+    if match := MISSING.search(text):
+        return f"{match[1] or match[2]} needs a value"
+    if CLASS.search(text):
+        base = BASES.get(key.split(".")[-1])
+        known = [] if base is None else [c.__name__ for c in subclasses(base)]
+        return f"{key}: unknown class {value!r}{suggestion(value.split('.')[-1], known)}"
+    return text
+
+
+def unknown_key(name: str, above: str, report: str) -> str:
+    """A key that does not exist: the closest one that does."""
+    path = name.removeprefix("--").partition("=")[0].split(".")
+    if not above and len(path) == 1 and not name.startswith("--"):
+        return f"unexpected {name!r}: keys are given as --KEY VALUE"
+    if above:
+        made = re.findall(r"class_path '(?:[^']+\.)?([^'.]+)'", report)
+        cls = {found.__name__: found for found in classes()}.get(made[-1] if made else "")
+        known = [] if cls is None else parameters(cls)
+    elif path[0] not in SECTIONS:
+        known, path = ["seed_everything", *SECTIONS], path[:1]
+    else:
+        known, path = parameters(SECTIONS[path[0]]), path[:2]
+    full = ".".join([above, *path]).strip(".")
+    return f"unknown key {full!r}{suggestion(path[-1], known)}"
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """The end of a line about an unknown name."""
+    hint = near_miss(name, known)
+    if len(known) > 12:
+        hint = hint.split("known:")[0].strip()
+    return f": {hint}" if known and hint else ""
+
+
+def classes() -> list[type]:
+    """Every class that a configuration makes."""
+    return [Phase, *(found for base in BASES.values() for found in subclasses(base))]
+
+
+def subclasses(base: type) -> list[type]:
+    """The classes derived from one that a configuration may name."""
+    found = [d for c in base.__subclasses__() for d in [c, *subclasses(c)]]
+    return [c for c in dict.fromkeys(found) if not inspect.isabstract(c) and c.__name__[0] != "_"]
+
+
+def parameters(cls: type) -> list[str]:
+    """What a class takes."""
+    return list(inspect.signature(cls).parameters)
