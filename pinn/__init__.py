@@ -11,13 +11,22 @@ if TYPE_CHECKING:
     from pinn.api import fit as fit
     from pinn.checkpoint import load as load
     from pinn.fields import Field as Field
-    from pinn.fields import partial as partial
+    from pinn.functions import atan as atan
+    from pinn.functions import cos as cos
+    from pinn.functions import exp as exp
+    from pinn.functions import log as log
+    from pinn.functions import sin as sin
+    from pinn.functions import sqrt as sqrt
+    from pinn.functions import tanh as tanh
+    from pinn.functions import vector as vector
     from pinn.geometry import Box as Box
     from pinn.geometry import Geometry as Geometry
     from pinn.geometry import Interval as Interval
     from pinn.geometry import Rectangle as Rectangle
     from pinn.networks import MLP as MLP
+    from pinn.networks import FourierFeatures as FourierFeatures
     from pinn.networks import Network as Network
+    from pinn.networks import Periodic as Periodic
     from pinn.operators import Divergence as Divergence
     from pinn.operators import advect as advect
     from pinn.operators import curl as curl
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from pinn.operators import dt as dt
     from pinn.operators import grad as grad
     from pinn.operators import laplacian as laplacian
+    from pinn.operators import partial as partial
     from pinn.optim import Phase as Phase
     from pinn.problem import Problem as Problem
     from pinn.residuals import on as on
@@ -36,9 +46,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "pinn.api": ("fit",),
     "pinn.checkpoint": ("load",),
-    "pinn.fields": ("Field", "partial"),
+    "pinn.fields": ("Field",),
+    "pinn.functions": ("atan", "cos", "exp", "log", "sin", "sqrt", "tanh", "vector"),
     "pinn.geometry": ("Box", "Geometry", "Interval", "Rectangle"),
-    "pinn.networks": ("MLP", "Network"),
+    "pinn.networks": ("MLP", "FourierFeatures", "Network", "Periodic"),
     "pinn.operators": (
         "Divergence",
         "advect",
@@ -48,6 +59,7 @@ _HOMES = {
         "dt",
         "grad",
         "laplacian",
+        "partial",
     ),
     "pinn.optim": ("Phase",),
     "pinn.problem": ("Problem",),

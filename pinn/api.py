@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pinn.callbacks import Announce, FiniteGuard, Keeper, Panels, Report, Scalars, progress_bar
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
@@ -14,6 +15,7 @@ from pinn.derivatives import StrategyName
 from pinn.networks import Network
 from pinn.optim import Phase
 from pinn.problem import Problem
+from pinn.quiet import quiet
 from pinn.runs import new_run
 from pinn.solution import Solution
 from pinn.solver import Solver
@@ -71,12 +73,16 @@ def fit(
     Returns:
         The trained solution.
     """
+    quiet()
     L.seed_everything(seed, verbose=False)
     solver = Solver(problem, network, phases, weights, strategy)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, seed=seed)
-    run = new_run(folder, type(problem).__name__.lower())
+    name = type(problem).__name__.lower()
+    # The first of several processes makes the folder and tells the others.
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    run = new_run(folder, name) if first else Path(folder) / name
     settings = {
         **TRAINER,
         "logger": TensorBoardLogger(run.parent, name="", version=run.name, default_hp_metric=False),

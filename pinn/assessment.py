@@ -27,13 +27,18 @@ def assess(
     `error/<component>` is the relative L2 error over the judged points of the reference, and
     `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
     compared up to its constant. `residual/<name>_rms`, `_max` and `divergence/rms`, `max` are
-    taken over points that training never saw. Every process scores the same points, so nothing is
-    exchanged between them.
+    taken over points that training never saw, the residuals with the problem's own importance √w,
+    so that the mean square is what the loss measures at the training points. Every process
+    scores the same points, so nothing is exchanged between them.
     """
     scores = {} if reference is None else errors(solution, reference)
     with torch.no_grad():
         for name, by_region in residual_values(solution, held_out, plans).items():
-            scores |= size(f"residual/{name}_", list(by_region.values()))
+            weighted = [
+                weigh(solution, region, held_out[region].at, value)
+                for region, value in by_region.items()
+            ]
+            scores |= size(f"residual/{name}_", weighted)
     return scores | divergences(solution, held_out)
 
 
@@ -85,6 +90,15 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
         tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"
         scores |= size(tag, [div(fields[name]).value])
     return scores
+
+
+def weigh(solution: Solution, region: str, at: Tensor, residual: Tensor) -> Tensor:
+    """√w r, with the importance w of the points."""
+    importance = solution.problem.importance(region, at)
+    if importance is None:
+        return residual
+    root = importance.sqrt()
+    return residual * root.reshape(root.shape + (1,) * (residual.ndim - 1))
 
 
 def size(tag: str, values: list[Tensor]) -> Scores:

@@ -1,6 +1,7 @@
 """Checkpoints: written beside their target and renamed; everything in them is plain data."""
 
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,16 +57,29 @@ def read(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(f"checkpoint {file} does not exist")
     try:
+        check_sums(file)
         contents = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen unrelated types for damaged files
         kind = type(error).__name__
         raise CheckpointError(f"{file} is damaged or no checkpoint ({kind})") from error
-    if not isinstance(contents, dict) or "pinn" not in contents:
+    if not isinstance(contents, dict) or not isinstance(contents.get("pinn"), dict):
         raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
     found = contents["pinn"].get("format")
     if found != FORMAT:
         raise CheckpointError(f"{file} has format {found}, this version reads format {FORMAT}")
     return contents
+
+
+def check_sums(file: Path) -> None:
+    """Hold the parts of a checkpoint against their check sums, which `torch.load` leaves alone.
+
+    Raises:
+        BadZipFile: a part has changed since it was written, or the file is none of torch's.
+    """
+    with zipfile.ZipFile(file) as archive:
+        changed = archive.testzip()
+    if changed is not None:
+        raise zipfile.BadZipFile(changed)
 
 
 def load(

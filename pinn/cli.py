@@ -61,7 +61,7 @@ class KeepConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         names = ["config.yaml", *(f"config.resume-{n}.yaml" for n in range(1, 10_000))]
         target = next(folder / name for name in names if not (folder / name).exists())
-        text = self.parser.dump(portable(self.config), skip_none=False)
+        text = self.parser.dump(portable(self.config), skip_unset=False)
         target.write_text(text)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
@@ -149,6 +149,8 @@ class CommandLine(LightningCLI):
         solver: Solver = self.model
         solver.attach(self.datamodule)
         refuse_for_line_search(solver.phases, self.trainer)
+        for phase in solver.phases:
+            phase.build(solver.parameters())
         if self.request.init_from is not None:
             state = read(self.request.init_from)["state_dict"]
             restore_weights(solver.solution, state, self.request.init_from)
@@ -218,9 +220,9 @@ def resumed_from(request: Request, base: str | Path) -> Path | None:
 def described_by(request: Request) -> Request:
     """A validation without a configuration takes it from the checkpoint."""
     arguments = request.arguments
-    if request.name or arguments[0] != "validate":
+    path = next((v for o, v in options(arguments) if o == "--ckpt_path"), None)
+    if request.name or path is None:
         return request
-    path = next((v for o, v in options(arguments) if o == "--ckpt_path"), "")
     saved = read(path)["pinn"]
     if saved["network"] is None:
         raise UsageError(f"{path} does not hold its network's recipe: add --config NAME")

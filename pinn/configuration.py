@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 CONFIGS = Path("configs")
+SECTIONS = ("model", "data", "trainer", "checkpoints", "pictures")
+NULL = "tag:yaml.org,2002:null"
 
 
 class UsageError(Exception):
@@ -83,6 +85,18 @@ def check_file(path: Path) -> None:
     if not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise UsageError(f"{path} holds {kind}: expected keys such as model, data and trainer")
+    for name, value in node.value:
+        if name.value in SECTIONS and value.tag not in ("tag:yaml.org,2002:map", NULL):
+            raise UsageError(f"{path}: expected keys below {name.value!r}, got {value.value!r}")
+
+
+def gives_phases(path: Path) -> bool:
+    """Whether a configuration states phases."""
+    node = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    for key in ("model", "phases"):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for name, value in pairs if name.value == key), None)
+    return node is not None
 
 
 def parse_yaml(text: str, where: str) -> yaml.Node | None:
@@ -93,7 +107,7 @@ def parse_yaml(text: str, where: str) -> yaml.Node | None:
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        check_unique(node, where, "")
+        check_nodes(node, where, "")
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = "" if mark is None else f", line {mark.line + 1}"
@@ -103,11 +117,17 @@ def parse_yaml(text: str, where: str) -> yaml.Node | None:
     return node
 
 
-def check_unique(node: yaml.Node | None, where: str, key: str) -> None:
-    """Refuse a mapping with two equal keys, at any depth."""
+def check_nodes(node: yaml.Node | None, where: str, key: str) -> None:
+    """Refuse a mapping with two equal keys, and objects of a language, at any depth."""
+    if node is not None and node.tag.startswith(("!", "tag:yaml.org,2002:python")):
+        line = node.start_mark.line + 1
+        raise UsageError(
+            f"{where}, line {line}: {node.tag.split(':')[-1]!r} makes an object: "
+            "expected plain data"
+        )
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            check_unique(item, where, key)
+            check_nodes(item, where, key)
     if not isinstance(node, yaml.MappingNode):
         return
     seen: dict[str, int] = {}
@@ -118,4 +138,4 @@ def check_unique(node: yaml.Node | None, where: str, key: str) -> None:
             lines = f", in lines {seen[name.value]} and {line}" if line > 1 else ""
             raise UsageError(f"{where} gives {path!r} twice{lines}: remove one of them")
         seen[name.value] = line
-        check_unique(value, where, path)
+        check_nodes(value, where, path)

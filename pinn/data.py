@@ -83,6 +83,7 @@ class Collocation(L.LightningDataModule):
         for region in regions:
             default = VOLUME if region in ("interior", "initial") else FACE
             self.points.setdefault(region, default)
+        self._drawn = None  # perhaps of another problem
 
     def draw(self, problem: Problem, step: int, rank: int, like: Tensor) -> dict[str, Points]:
         """The points of every region for a step, in the dtype and on the device of `like`."""

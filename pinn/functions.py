@@ -52,5 +52,5 @@ def atan(f: Field) -> Field:
 
 
 def vector(*components: Field) -> Field:
-    """(f₁, …, f_C): scalars (N,) to a vector (N, C)."""
+    """(f₁, …, f_C) along a last axis: scalars (N,) make a vector (N, C), vectors a tensor."""
     return cast(Field, torch.stack(components, dim=-1))  # type: ignore[arg-type]

@@ -10,9 +10,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pinn.configuration import UsageError, closest, find_config, known_configs, run_name
+from pinn.configuration import (
+    UsageError,
+    closest,
+    find_config,
+    gives_phases,
+    known_configs,
+    run_name,
+)
 
 SUBCOMMANDS = ("fit", "validate")
+# Put before new phases: as many new ones as old would otherwise inherit what they do not state.
+RESET = "--model.phases=[]"
 
 HELP = """\
 Solve a PDE:       python train.py --config NAME [--KEY VALUE ...]
@@ -131,20 +140,21 @@ def with_configs(argv: list[str]) -> tuple[list[str], str]:
     for argument in rest:
         option, equals, value = argument.partition("=")
         if option not in ("-c", "--config"):
-            result.append(argument)
+            result += [RESET, argument] if option == "--model.phases" else [argument]
             continue
         value = value if equals else next(rest, "")
         if not value or value.startswith("--"):
             raise UsageError(f"--config needs a name, {known_configs()}")
         path = find_config(value)
         name = run_name(path)
+        result += [RESET] if gives_phases(path) else []
         result.append(f"--config={path}")
     return result, name
 
 
 def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, name: str) -> None:
     """Hold the options against each other."""
-    options = [a.partition("=")[0] for a in argv if a.startswith("--")]
+    options = [a.partition("=")[0] for a in argv if a.startswith("--") and a != RESET]
     for option, count in Counter(options).items():
         if count > 1 and option != "--config" and not option.endswith("+"):
             raise UsageError(f"{option} is given {count} times: remove all but one")

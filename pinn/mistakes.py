@@ -41,7 +41,7 @@ FRAME = re.compile(
     "Expected a path but|Does not validate|Subtypes:|Errors:|Given value|Problem with|Unable to"
 )
 BELOW = re.compile(r'Parser key "([^"]+)":\s*')
-KEY = re.compile(r"(?:[Oo]ption '|unrecognized arguments: )([^\s']+)")
+KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: )([^\s']+)")
 CLASS = re.compile(
     r"Expected a dot import path|Import path \S+ does not|has no attribute|No module"
 )
@@ -49,7 +49,12 @@ DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 TYPE = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
 MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:\w+?\.)?(\S+)")
 # Where a report states the value, the most particular first.
-VALUES = (r"Got value: (.*)", r"path string: (\S+)", r"Given value: (.*)", r"class_path '([^']+)'")
+VALUES = (
+    r"Got value: (.*)",
+    r"(?:path string:|Import path) (\S+)",
+    r"Given value: (.*)",
+    r"class_path '([^']+)'",
+)
 
 
 @dataclass
@@ -169,9 +174,11 @@ def classes() -> list[type]:
     return [Phase, *(found for base in BASES.values() for found in subclasses(base))]
 
 
-def subclasses(base: type) -> list[type]:
+def subclasses(base: type[object]) -> list[type]:
     """The classes derived from one that a configuration may name."""
-    found = [d for c in base.__subclasses__() for d in [c, *subclasses(c)]]
+    found: list[type] = []
+    for derived in base.__subclasses__():
+        found += [derived, *subclasses(derived)]
     return [c for c in dict.fromkeys(found) if not inspect.isabstract(c) and c.__name__[0] != "_"]
 
 

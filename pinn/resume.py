@@ -27,6 +27,9 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     lines = []
     for name in ("problem", "weights", "data"):
         lines += differences(name, saved[name], now[name])
+    for choice in saved["strategy"].values():
+        if solver.strategy not in ("auto", choice["strategy"]):
+            lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.strategy}")
     return [f"resuming with {line}" for line in lines]
 
 

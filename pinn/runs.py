@@ -46,5 +46,15 @@ def newest_checkpoint(base: str | Path, name: str) -> Path:
 
 
 def run_of(checkpoint: Path) -> Path:
-    """The run that a checkpoint belongs to."""
+    """The run that a checkpoint belongs to.
+
+    Raises:
+        CheckpointError: it lies outside a run, and would scatter the files of its continuation.
+    """
+    folder = checkpoint.absolute().parent
+    if folder.name != "checkpoints":
+        raise CheckpointError(
+            f"{checkpoint} is not in the folder `checkpoints` of a run: put it back, or start a "
+            "new run from its weights with --init_from"
+        )
     return checkpoint.parent.parent

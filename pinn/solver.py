@@ -149,7 +149,7 @@ class Solver(L.LightningModule):
         strategy.optimizers = [self.configure_optimizers()]
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same ones."""
+        """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
         points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
         losses = residual_losses(self.solution, points, self.plans)

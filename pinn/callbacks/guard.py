@@ -15,7 +15,7 @@ class NonFiniteError(RuntimeError):
 
 
 class FiniteGuard(L.Callback):
-    """Look at the loss every ten steps.
+    """Look at the loss every ten steps, and at the end.
 
     Raises:
         NonFiniteError: it is NaN or infinite; the line names the step and the residuals.
@@ -27,6 +27,10 @@ class FiniteGuard(L.Callback):
         """Check the last loss."""
         if trainer.global_step % PERIOD:
             return
+        check(pl_module, trainer.global_step)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check the loss of the steps since."""
         check(pl_module, trainer.global_step)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from pinn.callbacks.guard import NonFiniteError
+from pinn.callbacks.interrupt import InterruptedRunError
 
 KEPT = 2  # the newest, and one before it in case the newest is lost
 
@@ -39,8 +40,15 @@ class Keeper(Checkpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save what an interruption would lose, but never weights that are no numbers."""
-        if trainer.training and not isinstance(exception, NonFiniteError):
+        """Save what an interruption would lose, unless the weights are no numbers."""
+        if not trainer.training or isinstance(exception, NonFiniteError):
+            return
+        # A step broken off in the middle, in a line search say, leaves weights of no step at all.
+        progress = trainer.fit_loop.epoch_loop.batch_progress.current
+        complete = progress.ready == progress.processed  # type: ignore[attr-defined]
+        # Saving waits for all processes, which an error in one of them does not reach.
+        together = trainer.world_size == 1 or isinstance(exception, InterruptedRunError)
+        if complete and together:
             self.save(trainer, pl_module)
 
     def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -16,11 +16,12 @@ class Panels(L.Callback):
         every: validations between pictures; drawing costs about a second.
     """
 
-    def __init__(self, every: int = 10) -> None:
+    def __init__(self, every: int = 20) -> None:
         if every < 1:
             raise ValueError(f"pictures every {every} validations: expected at least 1")
         self.every = every
         self.validations = 0
+        self.drawn_step = -1
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw when it is time."""
@@ -34,11 +35,11 @@ class Panels(L.Callback):
         """Draw the result."""
         self.draw(trainer, pl_module)  # type: ignore[arg-type]
 
-    @staticmethod
-    def draw(trainer: L.Trainer, solver: Solver) -> None:
-        """Add the figures to TensorBoard."""
-        if not trainer.is_global_zero:
+    def draw(self, trainer: L.Trainer, solver: Solver) -> None:
+        """Add the figures to TensorBoard, once per step."""
+        if not trainer.is_global_zero or self.drawn_step == trainer.global_step:
             return
+        self.drawn_step = trainer.global_step
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not loggers:
             return

@@ -1,14 +1,15 @@
 """What came out: the table that ends a run."""
 
 import shlex
-import time
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.table import Table
 
 from pinn.assessment import Scores
+from pinn.callbacks.stopwatch import Stopwatch
 from pinn.console import say, show
 from pinn.solver import Solver
 
@@ -17,25 +18,39 @@ class Report(L.Callback):
     """Assess the final weights; print and log how good they are."""
 
     def __init__(self) -> None:
-        self.started = 0.0
+        self.watch = Stopwatch()
         self.first_step = 0
+        self.assessed_step = -1
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self.started, self.first_step = time.perf_counter(), trainer.global_step
+        """Count steps from here."""
+        self.watch, self.first_step = Stopwatch(), trainer.global_step
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """The clock runs again, if a validation stopped it."""
+        self.watch.start()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The time that validation and pictures take is not the steps'."""
+        self.watch.stop()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Assess, log, print."""
         solver: Solver = pl_module  # type: ignore[assignment]
-        seconds = time.perf_counter() - self.started
-        solver.scores = solver.assess()
-        steps = trainer.global_step - self.first_step
+        steps, seconds = trainer.global_step - self.first_step, self.watch.seconds
+        new = self.assessed_step != trainer.global_step
+        if new:
+            solver.scores = solver.assess()
         for logger in trainer.loggers:
-            logger.log_metrics(solver.scores, trainer.global_step)
+            if new:
+                logger.log_metrics(solver.scores, trainer.global_step)
             if isinstance(logger, TensorBoardLogger):
                 logger.log_hyperparams(settings(solver), headline(solver.scores))
         show(score_table(solver.scores))
-        say(f"{steps} steps in {seconds:.0f} s, {steps / max(seconds, 1e-9):.1f} steps per second")
+        rate = steps / max(seconds, 1e-9)
+        say(f"{steps} steps in {seconds:.0f} s of training, {rate:.1f} steps per second")
         if solver.reference is None:
             say("no reference is known for these parameters: errors are not shown")
         else:
@@ -46,7 +61,8 @@ class Report(L.Callback):
             say(f"look at it: tensorboard --logdir {shlex.quote(str(folder))}")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the table of a run that only validates."""
+        """These weights are assessed; a run that only validates shows how good they are."""
+        self.assessed_step = trainer.global_step
         if trainer.state.fn == "validate":
             show(score_table(pl_module.scores))  # type: ignore[arg-type]
 

@@ -1,12 +1,12 @@
 """Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/ and perf/."""
 
-import time
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
+from pinn.callbacks.stopwatch import Stopwatch
 from pinn.solver import Solver
 
 
@@ -18,33 +18,45 @@ class Scalars(L.Callback):
     """
 
     def __init__(self) -> None:
-        self.clock = 0.0
-        self.clock_step = 0
-        self.steps_per_second = 0.0
+        self.watch = Stopwatch()
+        self.logged_step = 0
+        self.logged_seconds = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self.clock, self.clock_step = time.perf_counter(), trainer.global_step
+        """Count steps from here."""
+        self.watch = Stopwatch()
+        self.logged_step, self.logged_seconds = trainer.global_step, 0.0
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """The clock runs again, if a validation stopped it."""
+        self.watch.start()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
     ) -> None:
         """Log the step."""
-        step = trainer.global_step
-        if trainer.logger is None or step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        step, period = trainer.global_step, trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if not trainer.loggers or not period or step % period:
             return
-        now = time.perf_counter()
-        self.steps_per_second = (step - self.clock_step) / max(now - self.clock, 1e-9)
-        self.clock, self.clock_step = now, step
+        steps, seconds = step - self.logged_step, self.watch.seconds - self.logged_seconds
+        self.logged_step, self.logged_seconds = step, self.watch.seconds
         scalars = step_scalars(pl_module, trainer)  # type: ignore[arg-type]
-        scalars["perf/steps_per_second"] = self.steps_per_second
-        trainer.logger.log_metrics(scalars, step)
+        scalars["perf/steps_per_second"] = steps / max(seconds, 1e-9)
+        for logger in trainer.loggers:
+            logger.log_metrics(scalars, step)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The time that validation and pictures take is not the steps'."""
+        self.watch.stop()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the scores; the time they took is not the steps'."""
-        if trainer.logger is not None and not trainer.sanity_checking:
-            trainer.logger.log_metrics(pl_module.scores, trainer.global_step)  # type: ignore
-        self.clock, self.clock_step = time.perf_counter(), trainer.global_step
+        """Log the scores."""
+        if trainer.sanity_checking:
+            return
+        for logger in trainer.loggers:
+            logger.log_metrics(pl_module.scores, trainer.global_step)  # type: ignore[arg-type]
 
 
 def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:

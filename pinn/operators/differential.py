@@ -4,15 +4,14 @@ Conventions:  grad(u)[…, i, j] = ∂uᵢ/∂xⱼ;  spatial operators skip time
 Each returns a field one or two orders lower, so that `div(nu * grad(u))` is the Leibniz rule.
 """
 
-import torch
-
 from pinn.channels import laplace
 from pinn.fields import Field, partial
+from pinn.functions import vector
 
 
 def grad(f: Field) -> Field:
     """∇f:  (N,) → (N, D),  (N, C) → (N, C, D) with [i, j] = ∂fᵢ/∂xⱼ, over space only."""
-    return torch.stack([partial(f, j) for j in f.coordinates.space], dim=-1)  # type: ignore
+    return vector(*(partial(f, j) for j in f.coordinates.space))
 
 
 def dt(f: Field) -> Field:
@@ -78,4 +77,4 @@ def curl(u: Field) -> Field:
 
     if len(space) == 2:
         return rotation(0, 1)
-    return torch.stack([rotation(1, 2), rotation(2, 0), rotation(0, 1)], dim=-1)  # type: ignore
+    return vector(rotation(1, 2), rotation(2, 0), rotation(0, 1))

@@ -69,17 +69,25 @@ class Phase:
         found = getattr(torch.optim, self.optimizer, None)
         if not (isinstance(found, type) and issubclass(found, Optimizer)) or found is Optimizer:
             known = [n for n, c in vars(torch.optim).items() if isinstance(c, type)]
+            known.remove("Optimizer")
             raise ValueError(
                 f"unknown optimizer {self.optimizer!r}: {near_miss(self.optimizer, known)}"
             )
         return found
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """The optimiser over these parameters."""
+        """The optimiser over these parameters.
+
+        Raises:
+            ValueError: it does not take these options or parameters.
+        """
         options = {**DEFAULTS.get(self.optimizer, {}), **self.options}
         if self.lr is not None:
             options["lr"] = self.lr
-        return self.optimizer_class()(list(parameters), **options)
+        try:
+            return self.optimizer_class()(list(parameters), **options)  # type: ignore[call-arg]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.optimizer} refuses its options {options}: {error}") from error
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""

@@ -3,11 +3,11 @@
 import math
 from typing import ClassVar, Literal, get_args
 
-import torch
 from torch import Tensor
 
 from pinn.coordinates import near_miss
 from pinn.fields import Field
+from pinn.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
 from pinn.operators import div, dt
 from pinn.problem import Fields, Problem
@@ -83,16 +83,16 @@ class Continuity(Problem):
         """The given velocity (N, 2)."""
         x, y = at[:, 0], at[:, 1]
         if self.flow == "rotating":
-            return torch.stack([-TURN * y, TURN * x], dim=-1)  # type: ignore
-        return torch.stack([-STRAIN * x, -STRAIN * y], dim=-1)  # type: ignore
+            return vector(-TURN * y, TURN * x)
+        return vector(-STRAIN * x, -STRAIN * y)
 
     def carried(self, at: Field) -> Field:
         """ρ (N,) of the fluid that has come along a characteristic from t = 0."""
         x, y, t = at[:, 0], at[:, 1], at[:, 2]
         if self.flow == "rotating":
-            cos, sin = (TURN * t).cos(), (TURN * t).sin()
-            return cloud(x * cos + y * sin, y * cos - x * sin)
-        stretch = (STRAIN * t).exp()
+            c, s = cos(TURN * t), sin(TURN * t)
+            return cloud(x * c + y * s, y * c - x * s)
+        stretch = exp(STRAIN * t)
         return cloud(x * stretch, y * stretch) * stretch**2
 
     def exact(self, at: Field) -> Fields:
@@ -103,5 +103,4 @@ class Continuity(Problem):
 def cloud(x: Field, y: Field) -> Field:
     """ρ₀ = exp(−|x − c|²/2s²)."""
     squares = (x - CENTRE[0]) ** 2 + (y - CENTRE[1]) ** 2
-    density: Field = (squares / (-2 * RADIUS**2)).exp()
-    return density
+    return exp(squares / (-2 * RADIUS**2))

@@ -2,9 +2,8 @@
 
 import math
 
-import torch
-
 from pinn.fields import Field
+from pinn.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
 from pinn.problem import Fields, Gauge
 from pinn.problems.navier_stokes import NavierStokes
@@ -47,11 +46,11 @@ class Kovasznay(NavierStokes):
 
     def velocity(self, at: Field) -> Field:
         """(1 − e^{λx} cos 2πy, (λ/2π) e^{λx} sin 2πy) as (N, 2)."""
-        wake, phase = (self.decay * at[:, 0]).exp(), 2 * math.pi * at[:, 1]
-        u = 1 - wake * phase.cos()
-        v = (self.decay / (2 * math.pi)) * wake * phase.sin()
-        return torch.stack([u, v], dim=-1)  # type: ignore
+        wake, phase = exp(self.decay * at[:, 0]), 2 * math.pi * at[:, 1]
+        u = 1 - wake * cos(phase)
+        v = (self.decay / (2 * math.pi)) * wake * sin(phase)
+        return vector(u, v)
 
     def exact(self, at: Field) -> Fields:
         """Velocity (N, 2) and pressure (N,), the latter up to a constant."""
-        return {"u": self.velocity(at), "p": (1 - (2 * self.decay * at[:, 0]).exp()) / 2}
+        return {"u": self.velocity(at), "p": (1 - exp(2 * self.decay * at[:, 0])) / 2}

@@ -4,6 +4,7 @@ import math
 from typing import ClassVar
 
 from pinn.fields import Field
+from pinn.functions import sin
 from pinn.geometry import Rectangle
 from pinn.operators import laplacian
 from pinn.problem import Fields, Problem
@@ -59,10 +60,9 @@ class Poisson(Problem):
     def source(self, at: Field) -> Field:
         """f = −2(πk)² sin πkx sin πky as (N,)."""
         k = math.pi * self.wavenumber
-        source: Field = -2 * k**2 * (k * at[:, 0]).sin() * (k * at[:, 1]).sin()
-        return source
+        return -2 * k**2 * sin(k * at[:, 0]) * sin(k * at[:, 1])
 
     def exact(self, at: Field) -> Fields:
         """u = sin πkx sin πky as (N,)."""
         k = math.pi * self.wavenumber
-        return {"u": (k * at[:, 0]).sin() * (k * at[:, 1]).sin()}
+        return {"u": sin(k * at[:, 0]) * sin(k * at[:, 1])}

@@ -1,0 +1,216 @@
+"""What is settled before torch is loaded: subcommands, configurations, options."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pinn.configuration import UsageError, find_config, run_name
+from pinn.launch import HELP, main, parse
+
+TRAIN = Path(__file__).parents[1] / "train.py"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder with two configurations, as the current one."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "navier_stokes.yaml").write_text("model: {}\n")
+    (tmp_path / "configs" / "poisson.yaml").write_text("model: {}\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(*argv):
+    with pytest.raises(UsageError) as caught:
+        parse(argv)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    "name", ["navier_stokes", "navier_stokes.yaml", "configs/navier_stokes.yaml"]
+)
+def test_a_configuration_is_found_by_name_or_path(name):
+    request = parse(["--config", name, "--trainer.max_steps", "3"])
+    assert request.arguments == [
+        "fit",
+        "--config=configs/navier_stokes.yaml",
+        "--trainer.max_steps",
+        "3",
+    ]
+    assert request.name == "navier_stokes"
+
+
+def test_a_path_comes_before_a_name(folder):
+    (folder / "poisson.yaml").write_text("model: {}")
+    assert find_config("poisson") == Path("poisson.yaml")
+    assert find_config("poisson.yaml") == Path("poisson.yaml")
+
+
+@pytest.mark.parametrize(
+    "option", [["--config", "poisson"], ["--config=poisson"], ["-c", "poisson"]]
+)
+def test_a_configuration_may_be_joined_to_its_option(option):
+    assert parse(option).arguments == ["fit", "--config=configs/poisson.yaml"]
+
+
+def test_the_last_configuration_names_the_runs():
+    request = parse(["--config", "navier_stokes", "--config", "poisson"])
+    assert request.name == "poisson"
+    assert len(request.arguments) == 3
+
+
+def test_fit_is_implied_and_may_be_said():
+    assert parse(["--config", "poisson"]).arguments == parse(["fit", "--config=poisson"]).arguments
+
+
+def test_own_options_are_taken_out():
+    argv = ["--config", "poisson", "--resume=auto", "--allow_import", "a", "--allow_import", "b"]
+    request = parse(argv)
+    assert (request.resume, request.init_from, request.allow_import) == ("auto", None, ["a", "b"])
+    assert request.arguments == ["fit", "--config=configs/poisson.yaml"]
+
+
+def test_validate_needs_no_configuration():
+    request = parse(["validate", "--ckpt_path", "a.ckpt"])
+    assert request.arguments == ["validate", "--ckpt_path", "a.ckpt"]
+    assert request.name == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("configs/poisson.yaml", "poisson"),
+        ("runs/poisson/2026-01-02_03-04-05/config.yaml", "poisson"),
+        ("runs/poisson/2026-01-02_03-04-05_2/config.resume-3.yaml", "poisson"),
+        ("elsewhere/config.yaml", "config"),
+    ],
+)
+def test_runs_of_a_saved_configuration_keep_its_name(path, name):
+    assert run_name(Path(path)) == name
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], ["navier_stokes, poisson"]),
+        (["--config"], ["needs a name", "poisson"]),
+        (["--config="], ["needs a name"]),
+        (["--config", "--trainer.max_steps", "3"], ["needs a name"]),
+        (["--config", "navier_stoks"], ["did you mean 'navier_stokes'?", "poisson"]),
+        (["--config", "poisson", "--config", "nothing"], ["'nothing' does not exist"]),
+        (["--config", "configs"], ["is a folder"]),
+        (["--trainer.max_steps", "3"], ["no configuration"]),
+        (["fitt", "--config", "poisson"], ["no subcommand", "did you mean 'fit'?"]),
+        (["poisson"], ["no subcommand", "--config NAME"]),
+        (["--config", "poisson", "--ckpt_path", "a"], ["--resume", "--init_from"]),
+        (["fit", "--config", "poisson", "--ckpt_path=a"], ["--resume", "--init_from"]),
+        (["validate"], ["--ckpt_path"]),
+        (["validate", "--config", "poisson"], ["--ckpt_path"]),
+        (["validate", "--ckpt_path", "a", "--resume", "auto"], ["belong to fit"]),
+        (["--config", "poisson", "--resume", "auto", "--init_from", "a"], ["one of them"]),
+        (["--config", "poisson", "--resume"], ["--resume needs a value"]),
+        (["--config", "poisson", "--resume", "a", "--resume", "b"], ["given 2 times"]),
+        (["--config", "poisson", "--seed_everything=1", "--seed_everything=2"], ["given 2 times"]),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(argv, words):
+    line = refused(*argv)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["empty"]),
+        (b"# nothing\n", ["empty"]),
+        (b"- 1\n- 2\n", ["a list"]),
+        (b"text", ["a single value"]),
+        (b"model: {", ["no valid YAML", "line 1"]),
+        (b"model:\n\tx: 1\n", ["no valid YAML", "line 2"]),
+        (b"\xff\xfe\x00", ["not text"]),
+        (b"a: 1\n---\nb: 2\n", ["no valid YAML"]),
+        (b"model:\n  a: 1\n  b: 2\n  a: 3\n", ["'model.a' twice", "lines 2 and 4"]),
+        (b"model: {a: 1, a: 2}", ["'model.a' twice"]),
+        (b"model: [{a: 1}, {b: 1, b: 2}]", ["'model.b' twice"]),
+        (b"[" * 5000, ["nested too deeply"]),
+        (b"data: 3", ["'data'", "'3'"]),
+        (b"model: [1]", ["'model'"]),
+        (b"seed_everything: !!python/name:os.system x", ["line 1", "plain data"]),
+    ],
+)
+def test_a_wrong_file_is_one_line(folder, content, words):
+    (folder / "wrong.yaml").write_bytes(content)
+    line = refused("--config", "wrong")
+    assert "wrong.yaml" in line
+    assert all(word in line for word in words), line
+
+
+def test_phases_replace_earlier_ones_of_any_number(folder):
+    (folder / "configs" / "poisson.yaml").write_text("model: {phases: [{steps: 1}]}\n")
+    argv = ["--config", "poisson", "--config", "navier_stokes", "--model.phases", "a.yaml"]
+    assert parse(argv).arguments == [
+        "fit",
+        "--model.phases=[]",
+        "--config=configs/poisson.yaml",
+        "--config=configs/navier_stokes.yaml",
+        "--model.phases=[]",
+        "--model.phases",
+        "a.yaml",
+    ]
+
+
+def test_equal_keys_in_different_places_are_no_mistake(folder):
+    (folder / "right.yaml").write_text("a: {x: 1}\nb: {x: 1}\nc: [{x: 1}, {x: 2}]\n")
+    assert parse(["--config", "right"]).name == "right"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--config", "poisson", "--help"]])
+def test_help_names_the_options_that_are_no_keys(argv, capsys):
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert out == HELP + "\n"
+    assert all(name in out for name in ("--resume", "--init_from", "--allow_import"))
+
+
+def test_main_answers_a_mistake_with_code_2(capsys):
+    assert main(["--config", "poison"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "did you mean 'poisson'?" in captured.err
+
+
+def test_the_other_processes_of_a_run_keep_silent(capsys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["--config", "poison"]) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_a_mistyped_name_is_answered_without_torch():
+    code = (
+        "import sys; from pinn.launch import main; rc = main(['--config', 'nothing']);"
+        "sys.exit(rc if 'torch' not in sys.modules else 99)"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TRAIN.parent)},
+    )
+    assert done.returncode == 2
+    assert "navier_stokes, poisson" in done.stderr
+    assert time.perf_counter() - start < 2  # a quarter of a second on an idle machine
+
+
+def test_the_program_alone_names_the_configurations():
+    done = subprocess.run([sys.executable, TRAIN], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "navier_stokes" in done.stderr
