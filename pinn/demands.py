@@ -1,6 +1,7 @@
 """What a configuration may ask of the trainer and of this machine."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +21,22 @@ def check_trainer(settings: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a number out of range, or a device that this machine does not have.
     """
-    for key in ("val_check_interval", "log_every_n_steps"):
+    for key in ("val_check_interval", "log_every_n_steps", "accumulate_grad_batches"):
         value = settings[key]
         if value is not None and not (value >= 1 and value == int(value)):
             raise ValueError(f"trainer.{key} is {value}: expected a number of steps ≥ 1")
-    steps = settings["max_steps"]
+    steps, clip = settings["max_steps"], settings["gradient_clip_val"]
     if steps < 1 and steps != -1:
         raise ValueError(
             f"trainer.max_steps is {steps}: expected at least 1, or -1 for the steps of all phases"
         )
-    for key in ("max_epochs", "min_epochs"):
+    if clip is not None and not clip > 0:
+        raise ValueError(f"trainer.gradient_clip_val is {clip}: expected a positive number")
+    for key in ("max_epochs", "min_epochs", "check_val_every_n_epoch"):
         if settings[key] is not None:
-            raise ValueError(f"trainer.{key} is {settings[key]}: runs are counted in max_steps")
+            raise ValueError(f"trainer.{key} is {settings[key]}: runs are counted in steps")
+    if isinstance(settings["strategy"], str) and re.search("spawn|fork|note", settings["strategy"]):
+        raise ValueError(f"trainer.strategy is {settings['strategy']!r}: use ddp")
     accelerator = settings["accelerator"]
     if isinstance(accelerator, str):
         check_accelerator(accelerator)
@@ -60,3 +65,10 @@ def check_devices(accelerator: str, devices: object) -> None:
     if not isinstance(devices, list) and "," not in text and int(text) > available:
         kind = "CPU cores" if on_cpu else "GPUs"
         raise ValueError(f"trainer.devices is {text}: this machine has {available} {kind}")
+
+
+def seed(value: int) -> int:
+    """The one seed of weights and points; a random one could not be repeated."""
+    if isinstance(value, bool) or not 0 <= value < 2**32:
+        raise ValueError(f"seed_everything is {value}: expected a number from 0 to {2**32 - 1}")
+    return value

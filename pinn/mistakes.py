@@ -1,44 +1,15 @@
 """From the parser's reports, which are trees, to one line: the key, the value, the remedy."""
 
-import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import lightning as L
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.profilers import Profiler
-from lightning.pytorch.strategies import Strategy
-
-from pinn.callbacks import Keeper, Panels
 from pinn.configuration import closest
-from pinn.coordinates import near_miss
-from pinn.data import Collocation
-from pinn.networks import Embedding, Network
-from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.solver import Solver
+from pinn.vocabulary import BASES, SECTIONS, classes, parameters, subclasses, suggestion
 
-SECTIONS: dict[str, type] = {
-    "model": Solver,
-    "data": Collocation,
-    "trainer": L.Trainer,
-    "checkpoints": Keeper,
-    "pictures": Panels,
-}
-# What a key of this name takes: a class derived from this one.
-BASES: dict[str, type] = {
-    "problem": Problem,
-    "network": Network,
-    "embedding": Embedding,
-    "callbacks": L.Callback,
-    "logger": Logger,
-    "strategy": Strategy,
-    "profiler": Profiler,
-}
 # Lines that frame the cause or repeat the value at length.
 FRAME = re.compile(
-    "Expected a path but|Does not validate|Subtypes:|Errors:|Given value|Problem with|Unable to"
+    "Expected a path but|Does not validate|Subtypes:|Errors:|Given value|Problem with"
 )
 BELOW = re.compile(r'Parser key "([^"]+)":\s*')
 KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: )([^\s']+)")
@@ -47,7 +18,7 @@ CLASS = re.compile(
 )
 DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 TYPE = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
-MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:\w+?\.)?(\S+)")
+MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:fit\.)?([^\s,]+)")
 # Where a report states the value, the most particular first.
 VALUES = (
     r"Got value: (.*)",
@@ -100,7 +71,7 @@ def causes(report: str) -> Iterator[Cause]:
             above.append((depth, match[1]))
             text, depth = text[match.end() :], depth + 1
         if text and not FRAME.match(text):
-            yield Cause(depth, ".".join(key for _, key in above), text)
+            yield Cause(depth, ".".join(dict.fromkeys(key for _, key in above)), text)
 
 
 def given(report: str) -> str:
@@ -136,12 +107,12 @@ def remedy(cause: Cause, value: str, report: str) -> str:
     if match := KEY.search(text):
         return unknown_key(match[1], key, report)
     if match := MISSING.search(text):
-        return f"{match[1] or match[2]} needs a value"
+        return f"{match[1] or f'{key}.{match[2]}'.strip('.')} needs a value"
     if CLASS.search(text):
         base = BASES.get(key.split(".")[-1])
         known = [] if base is None else [c.__name__ for c in subclasses(base)]
-        return f"{key}: unknown class {value!r}{suggestion(value.split('.')[-1], known)}"
-    return text
+        text = f"unknown class {value!r}{suggestion(value.split('.')[-1], known)}"
+    return f"{key}: {text}" if key else text
 
 
 def unknown_key(name: str, above: str, report: str) -> str:
@@ -149,6 +120,8 @@ def unknown_key(name: str, above: str, report: str) -> str:
     path = name.removeprefix("--").partition("=")[0].split(".")
     if not above and len(path) == 1 and not name.startswith("--"):
         return f"unexpected {name!r}: keys are given as --KEY VALUE"
+    if name == "class_path":
+        return f"{above}: beside class_path there can only be init_args"
     if above:
         made = re.findall(r"class_path '(?:[^']+\.)?([^'.]+)'", report)
         cls = {found.__name__: found for found in classes()}.get(made[-1] if made else "")
@@ -159,29 +132,3 @@ def unknown_key(name: str, above: str, report: str) -> str:
         known, path = parameters(SECTIONS[path[0]]), path[:2]
     full = ".".join([above, *path]).strip(".")
     return f"unknown key {full!r}{suggestion(path[-1], known)}"
-
-
-def suggestion(name: str, known: Sequence[str]) -> str:
-    """The end of a line about an unknown name."""
-    hint = near_miss(name, known)
-    if len(known) > 12:
-        hint = hint.split("known:")[0].strip()
-    return f": {hint}" if known and hint else ""
-
-
-def classes() -> list[type]:
-    """Every class that a configuration makes."""
-    return [Phase, *(found for base in BASES.values() for found in subclasses(base))]
-
-
-def subclasses(base: type[object]) -> list[type]:
-    """The classes derived from one that a configuration may name."""
-    found: list[type] = []
-    for derived in base.__subclasses__():
-        found += [derived, *subclasses(derived)]
-    return [c for c in dict.fromkeys(found) if not inspect.isabstract(c) and c.__name__[0] != "_"]
-
-
-def parameters(cls: type) -> list[str]:
-    """What a class takes."""
-    return list(inspect.signature(cls).parameters)

@@ -79,6 +79,21 @@ class Problem(nn.Module):
         """
         return raw
 
+    def represent(self, raw: Fields, at: Field) -> Fields:
+        """The unknowns, by the ansatz.
+
+        Raises:
+            ValueError: the ansatz left one out.
+        """
+        unknowns = self.ansatz(raw, at)
+        missing = [name for name in self.unknowns if name not in unknowns]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__}.ansatz returns {sorted(unknowns)}: it must return "
+                f"{missing[0]!r} as well"
+            )
+        return {name: unknowns[name].named(name) for name in self.unknowns}
+
     def exact(self, at: Field) -> Fields | None:
         """The exact solution at `at`, where one is known. Never read in training."""
         return None

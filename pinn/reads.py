@@ -62,7 +62,7 @@ def read(
     """What one residual reads of each unknown, or of each raw network output."""
     leaves = leaf_fields(problem, len(points.at))
     at = coordinate_field(points.at, problem.geometry.coordinates)
-    unknowns = problem.ansatz(dict(leaves), at) if through_ansatz else leaves
+    unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
     result = problem.evaluate(residual, unknowns, at, points)
     if not result.requires_grad:
         raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")

@@ -65,8 +65,7 @@ class Solution(nn.Module):
             plan = everything if plans is None else plans[name]
             raw |= self.split(name, evaluate(network, at, plan, self.strategy[name]))
         position = coordinate_field(at, coordinates)
-        unknowns = self.problem.ansatz(raw, position)
-        return {name: unknowns[name].named(name) for name in self.problem.unknowns}, position
+        return self.problem.represent(raw, position), position
 
     def first_order(self) -> dict[str, Plan]:
         """Plans with all first derivatives and nothing else."""

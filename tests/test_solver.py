@@ -181,9 +181,7 @@ def test_derivatives_in_validation(train, make_trainer, strategy):
     in_fit = dict(solver.scores)
     assert in_fit["residual/momentum_rms"] > 0
     solver.scores = {}
-    make_trainer(inference_mode=True).validate(
-        solver, datamodule=solver.collocation, verbose=False
-    )
+    make_trainer(inference_mode=True).validate(solver, datamodule=solver.collocation, verbose=False)
     assert solver.scores == in_fit
 
 
@@ -318,7 +316,7 @@ def test_clipping_goes_with_adam(train):
     solver = solver_of(phases=[Phase(3, "SGD", lr=1.0)])
     before = weights_of(solver)
     train(solver, max_steps=1, gradient_clip_val=1e-3)
-    moved = sum(float((a - b).square().sum()) for a, b in zip(weights_of(solver), before))
+    moved = sum(float((a - b).square().sum()) for a, b in zip(weights_of(solver), before, strict=True))
     assert moved**0.5 == pytest.approx(1e-3, rel=1e-3)
 
 
@@ -367,7 +365,7 @@ def test_a_coefficient_of_the_problem_is_learnt_and_saved(train, tmp_path):
     phases = [Phase(100, lr=0.02), Phase(15, "LBFGS", dtype="float64")]
     solver = solver_of(Inverse(), phases, weights={"data": 100.0})
     trainer = train(solver, points={"interior": 64})
-    assert float(solver.problem.source) == pytest.approx(2.0, rel=0.01)
+    assert solver.problem.source.item() == pytest.approx(2.0, rel=0.01)
     trainer.save_checkpoint(tmp_path / "end.ckpt")
     saved = torch.load(tmp_path / "end.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(saved["solution.problem.source"], solver.problem.source)

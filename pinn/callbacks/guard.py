@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from torch import Tensor
 
 from pinn.solver import Solver
 
@@ -15,32 +16,37 @@ class NonFiniteError(RuntimeError):
 
 
 class FiniteGuard(L.Callback):
-    """Look at the loss every ten steps, and at the end.
+    """Look at the losses of the last ten steps every ten steps, and at the end.
 
     Raises:
-        NonFiniteError: it is NaN or infinite; the line names the step and the residuals.
+        NonFiniteError: one is NaN or infinite; the line names the first such step and residual.
     """
+
+    def __init__(self) -> None:
+        self.recent: list[tuple[int, dict[str, Tensor]]] = []
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
     ) -> None:
-        """Check the last loss."""
-        if trainer.global_step % PERIOD:
-            return
-        check(pl_module, trainer.global_step)  # type: ignore[arg-type]
+        """Remember the loss; check when it is time."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        self.recent.append((trainer.global_step, solver.terms))
+        if trainer.global_step % PERIOD == 0:
+            self.check(solver)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Check the loss of the steps since."""
-        check(pl_module, trainer.global_step)  # type: ignore[arg-type]
+        """Check the steps since."""
+        self.check(pl_module)  # type: ignore[arg-type]
 
-
-def check(solver: Solver, step: int) -> None:
-    """Stop if any term of the loss is not finite."""
-    if not solver.terms or bool(torch.isfinite(solver.terms["total"])):
-        return
-    broken = [n for n, term in solver.terms.items() if n != "total" and not torch.isfinite(term)]
-    phase = solver.phases[solver.phase]
-    raise NonFiniteError(
-        f"the loss is {float(solver.terms['total'])} at step {step} ({phase.optimizer}), from "
-        f"{', '.join(broken) or 'the weighted sum'}: lower the learning rate or the weights"
-    )
+    def check(self, solver: Solver) -> None:
+        """Stop if the last loss is not finite. Its terms all are NaN by then: ask the first one."""
+        recent, self.recent = self.recent, []
+        if not recent or bool(torch.isfinite(recent[-1][1]["total"])):
+            return
+        step, terms = next((s, t) for s, t in recent if not torch.isfinite(t["total"]))
+        broken = [n for n, term in terms.items() if n != "total" and not torch.isfinite(term)]
+        raise NonFiniteError(
+            f"the loss is {float(terms['total'])} at step {step} "
+            f"({solver.phases[solver.phase].optimizer}), from "
+            f"{', '.join(broken) or 'the weighted sum'}: lower the learning rate or the weights"
+        )

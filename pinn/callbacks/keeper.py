@@ -61,7 +61,8 @@ class Keeper(Checkpoint):
         trainer.save_checkpoint(folder / f"step-{trainer.global_step:07d}.ckpt")
         self.saved_step = trainer.global_step
         if trainer.is_global_zero:
-            for old in newest_first(folder)[KEPT:]:
+            # Besides the oldest ones, what processes that were killed had begun to write.
+            for old in [*newest_first(folder)[KEPT:], *folder.glob(".step-*.ckpt.part*")]:
                 old.unlink(missing_ok=True)
 
     @staticmethod

@@ -67,7 +67,7 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     scalars["optim/grad_norm"] = float(gradient_norm(solver))
     for name, parameter in solver.problem.named_parameters():
         if parameter.ndim == 0:
-            scalars[f"coefficient/{name}"] = float(parameter)
+            scalars[f"coefficient/{name}"] = float(parameter.detach())
     return scalars
 
 

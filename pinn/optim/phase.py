@@ -85,7 +85,7 @@ class Phase:
         if self.lr is not None:
             options["lr"] = self.lr
         try:
-            return self.optimizer_class()(list(parameters), **options)  # type: ignore[call-arg]
+            return self.optimizer_class()(list(parameters), **options)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.optimizer} refuses its options {options}: {error}") from error
 

@@ -1,0 +1,38 @@
+"""The resolved configuration, saved with the run."""
+
+import os
+from pathlib import Path
+
+import lightning as L
+from jsonargparse import Namespace
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+
+class KeepConfig(SaveConfigCallback):
+    """Save the resolved configuration with the run, beside those of earlier parts of it."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Write `config.yaml`, or `config.resume-N.yaml` in the folder of a continued run."""
+        log_dir = trainer.log_dir  # a broadcast: every process has to ask
+        if not trainer.is_global_zero or not trainer.loggers or log_dir is None:
+            return
+        folder = Path(log_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ["config.yaml", *(f"config.resume-{n}.yaml" for n in range(1, 10_000))]
+        target = next(folder / name for name in names if not (folder / name).exists())
+        text = self.parser.dump(portable(self.config), skip_unset=False)
+        target.write_text(text)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                fenced = "    " + text.replace("\n", "\n    ")
+                logger.experiment.add_text(target.stem, fenced, trainer.global_step)
+
+
+def portable(config: Namespace) -> Namespace:
+    """A configuration without absolute paths, to be run again from the same folder."""
+    config = config.clone()
+    root = config.trainer.default_root_dir
+    if root is not None and Path(root).is_absolute():
+        config.trainer.default_root_dir = os.path.relpath(root)
+    return config

@@ -1,0 +1,190 @@
+"""LightningCLI for this program: exact keys, run folders made late, exact resumption."""
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lightning as L
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import pinn.networks
+import pinn.problems  # noqa: F401 - classes must exist to be named without their module
+from pinn.api import TRAINER, fixed_callbacks
+from pinn.callbacks import Keeper, NonFiniteError, Panels
+from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
+from pinn.callbacks.keep_config import KeepConfig
+from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
+from pinn.configuration import UsageError
+from pinn.console import say
+from pinn.data import Collocation
+from pinn.demands import check_trainer, seed
+from pinn.launch import Request
+from pinn.mistakes import explain
+from pinn.resume import compare
+from pinn.runs import new_run, newest_checkpoint, run_of
+from pinn.solver import Solver, refuse_for_line_search
+
+# Rank 0 names the folder; the processes it starts inherit it.
+RUN_FOLDER = "PINN_RUN_FOLDER"
+
+
+class RunError(Exception):
+    """A run that began and could not be finished."""
+
+
+class Parser(LightningArgumentParser):
+    """A parser whose mistakes are one line, not a page of usage, and whose keys are exact."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong; a parser within another one lets that one say it."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        raise UsageError(explain(message)) from ex
+
+
+class CommandLine(LightningCLI):
+    """`fit` or `validate` as a configuration describes it.
+
+    Args:
+        request: what was asked for.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.checkpoint: Path | None = None
+        super().__init__(
+            Solver,
+            Collocation,
+            save_config_callback=KeepConfig,
+            trainer_defaults=trainer_defaults(),
+            seed_everything_default=0,
+            parser_class=Parser,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=request.arguments,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """What can be asked for, and which of the trainer's arguments are no keys."""
+        skipped = {"model", "dataloaders", "datamodule", "weights_only", "verbose"}
+        fit = {"train_dataloaders", "val_dataloaders", "ckpt_path"}
+        return {"fit": (skipped | fit) - {"dataloaders", "verbose"}, "validate": skipped}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Settings of callbacks, and one seed for weights and points."""
+        parser.add_lightning_class_args(Keeper, "checkpoints")
+        parser.add_lightning_class_args(Panels, "pictures")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=seed)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; processes that Lightning starts repeat `sys.argv`, which it must not warn of."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Do not merge a checkpoint's hyperparameters over the configuration in silence."""
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse what cannot run, and find the checkpoint to continue from."""
+        settings = self._get(self.config, "trainer")
+        check_trainer(settings)
+        self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """A trainer with this package's checkpoint writer, and yet without a logger."""
+        given = self._get(self.config_init, "trainer")
+        self.own_logger = given.logger in (None, True) and self.subcommand == "fit"
+        if self.own_logger or self.subcommand == "validate":
+            kwargs["logger"] = False
+        if given.enable_progress_bar is None:
+            kwargs["enable_progress_bar"] = TRAINER["enable_progress_bar"]
+        kwargs["plugins"] = [*as_list(given.plugins), AtomicCheckpointIO()]
+        return super().instantiate_trainer(**kwargs)
+
+    def logger(self) -> TensorBoardLogger:
+        """TensorBoard's logger in a new run's folder, or in that of the run to continue."""
+        purge = {}
+        if self.checkpoint is not None:
+            run = run_of(self.checkpoint)
+            purge = {"purge_step": read(self.checkpoint)["global_step"] + 1}
+        elif self.trainer.local_rank and RUN_FOLDER in os.environ:
+            run = Path(os.environ[RUN_FOLDER])
+        else:
+            base = self._get(self.config, "trainer").default_root_dir or "runs"
+            run = new_run(base, self.request.name)
+            os.environ[RUN_FOLDER] = str(run)
+        return TensorBoardLogger(
+            run.parent, name="", version=run.name, default_hp_metric=False, **purge
+        )
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train: from scratch, from saved weights, or from where a run stopped."""
+        solver: Solver = self.model
+        solver.attach(self.datamodule)
+        refuse_for_line_search(solver.phases, self.trainer)
+        for phase in solver.phases:
+            phase.build(solver.parameters())
+        if self.request.init_from is not None:
+            state = read(self.request.init_from)["state_dict"]
+            restore_weights(solver.solution, state, self.request.init_from)
+        if self.checkpoint is not None and not self.continues(self.checkpoint):
+            return
+        if self.own_logger and not self._get(self.config, "trainer").fast_dev_run:
+            self.trainer.logger = self.logger()
+        try:
+            self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
+        except (InterruptedRunError, NonFiniteError):
+            raise
+        except Exception as error:
+            raise RunError(f"the run failed with {type(error).__name__}: {error}") from error
+
+    def continues(self, checkpoint: Path) -> bool:
+        """Hold a checkpoint against this run; whether there is anything left to do."""
+        saved = read(checkpoint)
+        for line in compare(self.model, saved["pinn"]):
+            say(line)
+        limit = self.trainer.max_steps if self.trainer.max_steps >= 0 else self.model.total_steps
+        if saved["global_step"] >= limit:
+            say(f"{checkpoint} is finished: {saved['global_step']} of {limit} steps are done")
+            return False
+        say(f"resuming {checkpoint} at step {saved['global_step']}")
+        return True
+
+    def validate(self, **kwargs: Any) -> None:
+        """Judge the solution in a checkpoint."""
+        path = kwargs["ckpt_path"]
+        self.model.attach(self.datamodule)
+        restore_weights(self.model.solution, read(path)["state_dict"], path)
+        self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
+
+
+def trainer_defaults() -> dict[str, Any]:
+    """`TRAINER` without what depends on where the output goes: a saved configuration may move."""
+    fixed = {key: value for key, value in TRAINER.items() if key != "enable_progress_bar"}
+    return {**fixed, "callbacks": [*fixed_callbacks(), Interrupt()]}
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value that may be one, several or none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def resumed_from(request: Request, base: str | Path) -> Path | None:
+    """The checkpoint to continue from.
+
+    Raises:
+        CheckpointError: there is none, it is no good, or it is no longer in its run.
+    """
+    if request.resume is None:
+        return None
+    if request.resume == "auto":
+        return newest_checkpoint(base, request.name)
+    read(request.resume)
+    run_of(Path(request.resume))
+    return Path(request.resume)

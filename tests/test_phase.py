@@ -1,0 +1,68 @@
+"""Phases: optimisers by name, schedules, and where each begins."""
+
+import math
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from pinn.optim import Phase
+from pinn.optim.phase import starts
+
+
+def parameters():
+    return [nn.Parameter(torch.zeros(2))]
+
+
+def test_an_optimizer_by_name():
+    adam = Phase(10).build(parameters())
+    assert type(adam) is torch.optim.Adam
+    assert adam.param_groups[0]["lr"] == 1e-3
+    other = Phase(10, "AdamW", lr=0.5, options={"weight_decay": 0.25}).build(parameters())
+    assert type(other) is torch.optim.AdamW
+    assert (other.param_groups[0]["lr"], other.param_groups[0]["weight_decay"]) == (0.5, 0.25)
+
+
+def test_lbfgs_searches_its_line():
+    lbfgs = Phase(10, "LBFGS", options={"max_iter": 7}).build(parameters()).param_groups[0]
+    assert (lbfgs["line_search_fn"], lbfgs["lr"], lbfgs["max_iter"]) == ("strong_wolfe", 1.0, 7)
+    assert Phase(1, "LBFGS").searches_line
+    assert not Phase(1).searches_line
+
+
+def test_cosine_goes_from_one_to_zero():
+    phase = Phase(8, schedule="cosine")
+    assert [phase.factor(s) for s in (0, 4, 8, 9)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert phase.factor(2) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+    assert Phase(8).factor(7) == 1.0
+
+
+def test_phases_follow_each_other():
+    assert starts([Phase(3), Phase(5), Phase(2)]) == [0, 3, 8, 10]
+
+
+def test_precision():
+    assert Phase(1).torch_dtype == torch.float32
+    assert Phase(1, dtype="float64").torch_dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "phase Adam: steps is 0, expected at least 1"),
+        ({"steps": 1, "lr": 0.0}, "phase Adam: lr is 0.0, expected a positive number"),
+        ({"steps": 1, "lr": math.nan}, "phase Adam: lr is nan"),
+        ({"steps": 1, "lr": math.inf}, "phase Adam: lr is inf"),
+        ({"steps": 1, "schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
+        ({"steps": 1, "dtype": "float16"}, "phase dtype 'float16' is not float32 or float64"),
+        ({"steps": 1, "optimizer": "Adamm"}, "unknown optimizer 'Adamm': did you mean 'Adam'"),
+        ({"steps": 1, "optimizer": "Optimizer"}, "unknown optimizer 'Optimizer'"),
+        ({"steps": 1, "optimizer": "lr_scheduler"}, "unknown optimizer 'lr_scheduler'"),
+        ({"steps": 1, "options": {"beta": 1}}, "Adam has no option 'beta': did you mean 'betas'"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Phase(**settings)
+    assert "\n" not in str(caught.value)
