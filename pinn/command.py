@@ -140,7 +140,9 @@ class CommandLine(LightningCLI):
         except (InterruptedRunError, NonFiniteError):
             raise
         except Exception as error:
-            raise RunError(f"the run failed with {type(error).__name__}: {error}") from error
+            raise RunError(
+                f"the run failed with {type(error).__name__}: {explain(error)}"
+            ) from error
 
     def continues(self, checkpoint: Path) -> bool:
         """Hold a checkpoint against this run; whether there is anything left to do."""

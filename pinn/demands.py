@@ -34,7 +34,7 @@ def check_trainer(settings: Mapping[str, Any]) -> None:
         raise ValueError(f"trainer.gradient_clip_val is {clip}: expected a positive number")
     for key in ("max_epochs", "min_epochs", "check_val_every_n_epoch"):
         if settings[key] is not None:
-            raise ValueError(f"trainer.{key} is {settings[key]}: runs are counted in steps")
+            raise ValueError(f"trainer.{key} is {settings[key]}: runs are counted in max_steps")
     if isinstance(settings["strategy"], str) and re.search("spawn|fork|note", settings["strategy"]):
         raise ValueError(f"trainer.strategy is {settings['strategy']!r}: use ddp")
     accelerator = settings["accelerator"]

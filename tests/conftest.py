@@ -3,6 +3,7 @@
 import lightning as L
 import pytest
 
+from pinn.callbacks import Keeper
 from pinn.checkpoint import AtomicCheckpointIO
 from pinn.data import Collocation
 from pinn.quiet import quiet
@@ -11,7 +12,6 @@ QUIET = {
     "accelerator": "cpu",
     "devices": 1,
     "logger": False,
-    "enable_checkpointing": False,
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
@@ -26,7 +26,13 @@ def make_trainer(tmp_path):
 
     def make(**settings):
         quiet()
-        own = {"default_root_dir": tmp_path, "plugins": [AtomicCheckpointIO()]}
+        own = {
+            "default_root_dir": tmp_path,
+            "plugins": [AtomicCheckpointIO()],
+            "enable_checkpointing": any(
+                isinstance(c, Keeper) for c in settings.get("callbacks", ())
+            ),
+        }
         return L.Trainer(**{**QUIET, **own, **settings})
 
     return make

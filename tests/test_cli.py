@@ -93,15 +93,8 @@ def test_a_run_keeps_its_configuration_and_checkpoint(folder):
 
 def test_a_saved_configuration_runs_again_under_its_name(folder):
     callbacks = "[{class_path: EarlyStopping, init_args: {monitor: x, strict: false}}]"
-    first = ran(
-        [
-            "--config=small",
-            f"--trainer.default_root_dir={folder}/elsewhere",
-            f"--trainer.callbacks={callbacks}",
-            "--trainer.plugins=[]",
-        ]
-    )
-    assert first is None
+    argv = ["--config=small", f"--trainer.default_root_dir={folder}/elsewhere"]
+    assert ran([*argv, f"--trainer.callbacks={callbacks}", "--trainer.plugins=[]"]) is None
     (first,) = Path("elsewhere/small").iterdir()
     saved = (first / "config.yaml").read_text()
     assert str(folder) not in saved
@@ -116,8 +109,8 @@ def test_a_saved_configuration_runs_again_under_its_name(folder):
 
 
 def test_a_printed_configuration_runs_again(folder, capsys):
-    override = ["--model.problem.wavenumber", "2", "--seed_everything", "7"]
-    assert main(["--config", "small", *override, "--print_config"]) == 0
+    override = "--model.problem.wavenumber 2 --seed_everything 7 --print_config"
+    assert main(["--config", "small", *override.split()]) == 0
     printed = capsys.readouterr().out
     assert not Path("runs").exists()
     (folder / "printed.yaml").write_text(printed)
@@ -130,10 +123,9 @@ def test_a_printed_configuration_runs_again(folder, capsys):
 
 def test_every_key_can_be_set_on_the_command_line(folder, capsys):
     (folder / "phases.yaml").write_text("- {optimizer: SGD, steps: 3, lr: 1.0e-3}\n")
-    argv = ["--model.problem.reynolds", "400", "--model.network.width", "9"]
-    argv += ["--data.points.interior", "40", "--model.phases", "phases.yaml"]
-    argv += ["--model.weights", '{"momentum": 2.0}', "--trainer.max_steps=2"]
-    assert main(["--config", "flow", *argv, "--print_config"]) == 0
+    argv = "--model.problem.reynolds 400 --model.network.width 9 --data.points.interior 40 "
+    argv += '--model.phases phases.yaml --model.weights {"momentum":2.0} --trainer.max_steps=2'
+    assert main(["--config", "flow", *argv.split(), "--print_config"]) == 0
     seen = yaml.safe_load(capsys.readouterr().out)
     assert seen["model"]["problem"]["init_args"]["reynolds"] == 400
     assert seen["model"]["network"]["init_args"]["width"] == 9

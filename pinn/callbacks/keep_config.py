@@ -2,15 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from jsonargparse import Namespace
-from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 
 class KeepConfig(SaveConfigCallback):
     """Save the resolved configuration with the run, beside those of earlier parts of it."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
+        super().__init__(parser, config, **kwargs)
+        # Now, so that values which have no YAML are a mistake and not the end of a run.
+        self.text = parser.dump(portable(config), skip_unset=False)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Write `config.yaml`, or `config.resume-N.yaml` in the folder of a continued run."""
@@ -21,11 +27,10 @@ class KeepConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         names = ["config.yaml", *(f"config.resume-{n}.yaml" for n in range(1, 10_000))]
         target = next(folder / name for name in names if not (folder / name).exists())
-        text = self.parser.dump(portable(self.config), skip_unset=False)
-        target.write_text(text)
+        target.write_text(self.text)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                fenced = "    " + text.replace("\n", "\n    ")
+                fenced = "    " + self.text.replace("\n", "\n    ")
                 logger.experiment.add_text(target.stem, fenced, trainer.global_step)
 
 

@@ -47,7 +47,8 @@ class Report(L.Callback):
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
             if isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(settings(solver), headline(solver.scores))
+                final = headline(solver.scores)
+                logger.log_hyperparams(settings(solver), final, trainer.global_step)
         show(score_table(solver.scores))
         rate = steps / max(seconds, 1e-9)
         say(f"{steps} steps in {seconds:.0f} s of training, {rate:.1f} steps per second")
