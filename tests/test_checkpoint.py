@@ -400,6 +400,22 @@ def test_an_error_between_steps_saves_what_is_done(train, tmp_path):
     assert steps_in(tmp_path) == [7, 5]
 
 
+def test_an_error_in_validation_saves_what_is_done(train, tmp_path):
+    class Fail(pinn.callbacks.Scalars):
+        def on_validation_end(self, *args):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        train(solver_of(phases=[Phase(20)]), callbacks=[Fail(), Keeper(9)], val_check_interval=7)
+    assert steps_in(tmp_path) == [7]
+
+
+def test_an_error_before_the_first_step_saves_nothing(train, tmp_path):
+    with pytest.raises(ValueError, match="gradient_clip_val does not go with LBFGS"):
+        train(solver_of(), callbacks=[Keeper()], gradient_clip_val=1.0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_error_inside_a_step_saves_no_half_done_step(train, tmp_path, monkeypatch):
     losses, calls = pinn.solver.residual_losses, []
 

@@ -30,7 +30,7 @@ TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 ADAM = [{"optimizer": "Adam", "steps": 200, "lr": 0.003, "schedule": "cosine"}]
 BOTH = [
     {"optimizer": "Adam", "steps": 80, "lr": 0.003, "schedule": "cosine"},
-    {"optimizer": "LBFGS", "steps": 120, "dtype": "float64"},
+    {"optimizer": "LBFGS", "steps": 120, "dtype": "float64", "options": {"max_iter": 5}},
 ]
 
 

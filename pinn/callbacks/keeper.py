@@ -26,6 +26,10 @@ class Keeper(Checkpoint):
         self.every = every
         self.saved_step = -1
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """There is nothing to save yet."""
+        self.saved_step = trainer.global_step
+
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
     ) -> None:
@@ -41,7 +45,7 @@ class Keeper(Checkpoint):
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Save what an interruption would lose, unless the weights are no numbers."""
-        if not trainer.training or isinstance(exception, NonFiniteError):
+        if self.saved_step < 0 or isinstance(exception, NonFiniteError):
             return
         # A step broken off in the middle, in a line search say, leaves weights of no step at all.
         progress = trainer.fit_loop.epoch_loop.batch_progress.current

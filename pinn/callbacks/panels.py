@@ -25,7 +25,7 @@ class Panels(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw when it is time."""
-        if trainer.sanity_checking or not trainer.training:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         self.validations += 1
         if self.validations % self.every == 1 or self.every == 1:

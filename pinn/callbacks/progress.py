@@ -64,7 +64,7 @@ class Bar(TQDMProgressBar):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show new errors at once."""
-        if trainer.training:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
 
 
