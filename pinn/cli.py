@@ -65,5 +65,9 @@ def run(request: Request) -> int:
         if isinstance(error, RunError):
             complain(f"{error}; PINN_TRACEBACK=1 shows where")
             return 1
+        if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
+            # Such an error comes from a problem's own code, and its text alone says little.
+            complain(f"{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
+            return 2
         raise error if isinstance(error, UsageError) else UsageError(explain(error)) from error
     return 0

@@ -63,6 +63,14 @@ class Field(Jet):
         value = constant if constant.ndim == 0 else constant.unsqueeze(0)
         return Jet(value, dict.fromkeys(self.streams))
 
+    def __add__(self, other: Any) -> Any:
+        same_rank(self, other)
+        return super().__add__(other)
+
+    def __sub__(self, other: Any) -> Any:
+        same_rank(self, other)
+        return super().__sub__(other)
+
     def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Point axes first: a scalar (N,) beside a vector (N, C) becomes (N, 1)."""
         if a.ndim < b.ndim:
@@ -76,6 +84,21 @@ class Field(Jet):
     def __repr__(self) -> str:
         known = " ".join(symbol(c, self.coordinates.names) for c in self.streams)
         return f"Field({self.name!r}, shape={tuple(self.shape)}, derivatives=[{known}])"
+
+
+def same_rank(f: Field, g: Any) -> None:
+    """Refuse the sum of a scalar and a vector, which would broadcast in silence.
+
+    Raises:
+        ValueError: the two are fields of different rank.
+    """
+    if isinstance(g, Field) and f.ndim != g.ndim:
+        shapes = [("N", *field.shape[1:]) for field in (f, g)]
+        written = [str(shape).replace("'", "") for shape in shapes]
+        raise ValueError(
+            f"the sum of {f.name!r}, shape {written[0]}, and {g.name!r}, shape {written[1]}, has "
+            "no meaning: multiply a scalar by a tuple such as (1.0, 0.0) to make it a vector"
+        )
 
 
 def coordinate_field(at: Tensor, coordinates: Coordinates) -> Field:

@@ -58,4 +58,6 @@ def subclasses(base: type[object]) -> list[type]:
 
 def parameters(cls: type) -> list[str]:
     """What a class takes."""
-    return list(inspect.signature(cls).parameters)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(cls).parameters.items()
+    return [name for name, parameter in found if parameter.kind not in variadic]

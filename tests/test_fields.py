@@ -50,10 +50,21 @@ def test_scalar_times_vector_lines_up_the_points():
 def test_scalar_and_vector_line_up_even_where_points_and_components_are_as_many():
     square = coordinate_field(torch.rand(2, 2, dtype=torch.float64), Coordinates(("x", "y")))
     x = square[:, 0]
-    assert_equal(x + square, x.value[:, None] + square.value)
+    assert_equal(x * square, x.value[:, None] * square.value)
     assert_equal(square / x, square.value / x.value[:, None])
     assert_equal(x / square, x.value[:, None] / square.value)
-    assert_equal(partial(x + square, "x"), torch.tensor([[2.0, 1], [2, 1]]).double())
+    expected = torch.stack([2 * x.value, square.value[:, 1]], dim=-1)
+    assert_equal(partial(x * square, "x"), expected)
+
+
+def test_the_sum_of_a_scalar_and_a_vector_is_refused():
+    field, x, _ = at("x", "y")
+    for left, right in ((x, field), (field, x)):
+        with pytest.raises(ValueError, match=r"shape \(N, 2\).* has no meaning: multiply"):
+            left + right
+        with pytest.raises(ValueError, match="multiply a scalar by a tuple"):
+            left - right
+    assert_equal(x * (1.0, 0.0) + field, field.value + torch.stack([x.value, 0 * x.value], -1))
 
 
 def test_scalar_times_gradient_tensor():

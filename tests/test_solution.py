@@ -100,7 +100,7 @@ class Clamped(Stokes):
     def ansatz(self, raw, at):
         x = at[:, 0]
         profile = torch.stack([1 - x, 0 * x], dim=-1)
-        return {"u": profile + x * (1 - x) * (raw["u"] + raw["p"]), "p": 2 * raw["p"]}
+        return {"u": profile + x * (1 - x) * (raw["u"] + raw["p"] * (1.0, 1.0)), "p": 2 * raw["p"]}
 
     @on("left")
     def traction(self, u):

@@ -316,7 +316,9 @@ def test_clipping_goes_with_adam(train):
     solver = solver_of(phases=[Phase(3, "SGD", lr=1.0)])
     before = weights_of(solver)
     train(solver, max_steps=1, gradient_clip_val=1e-3)
-    moved = sum(float((a - b).square().sum()) for a, b in zip(weights_of(solver), before, strict=True))
+    moved = sum(
+        float((a - b).square().sum()) for a, b in zip(weights_of(solver), before, strict=True)
+    )
     assert moved**0.5 == pytest.approx(1e-3, rel=1e-3)
 
 

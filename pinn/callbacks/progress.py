@@ -76,9 +76,10 @@ class Lines(L.Callback):
         self.last = 0.0
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        """Print if it is time, and at the end."""
+        """Print if it is time."""
         now, step = time.perf_counter(), trainer.global_step
-        if now - self.last >= self.seconds or step >= trainer.max_steps:
+        # The last step's line would repeat older errors just above the report's.
+        if now - self.last >= self.seconds and step < trainer.max_steps:
             self.last = now
             text = "  ".join(f"{k} {v}" for k, v in brief(pl_module).items())  # type: ignore
             say(f"step {step}/{trainer.max_steps}  {text}")

@@ -36,6 +36,10 @@ class Report(L.Callback):
         """The time that validation and pictures take is not the steps'."""
         self.watch.stop()
 
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The last step is done; others may draw before this callback's turn at the end."""
+        self.watch.stop()
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Assess, log, print."""
         solver: Solver = pl_module  # type: ignore[assignment]
@@ -74,7 +78,9 @@ def score_table(scores: Scores) -> Table:
     for tag, value in scores.items():
         group, name = tag.split("/", 1)
         if group == "error":
-            table.add_row(f"error of {name.replace('_', ', ')}", f"{value:.2e}", "", "")
+            table.add_row(
+                f"error of {name.replace('_everywhere', ', everywhere')}", f"{value:.2e}", "", ""
+            )
         elif name.endswith("rms"):
             label = f"residual of {name.removesuffix('_rms')}" if group == "residual" else group
             maximum = scores[tag.removesuffix("rms") + "max"]
