@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pinn.channels import Plan
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
 from pinn.derivatives import evaluate
-from pinn.jet import Jet
 from pinn.strategies.outputs import Function
 
 

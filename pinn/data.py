@@ -8,10 +8,10 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from pinn.coordinates import near_miss
 from pinn.geometry import Points
+from pinn.geometry.coordinates import near_miss
+from pinn.geometry.sampling import stream_seed
 from pinn.problem import Problem
-from pinn.sampling import stream_seed
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
 HELD_OUT = -1  # the "step" whose points validation uses and training never draws

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pinn.channels import Plan
-from pinn.jet import Jet
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
 from pinn.strategies.loop import loop
 from pinn.strategies.outputs import Function
 from pinn.strategies.taylor import taylor

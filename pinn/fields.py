@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.channels import Channel, every_channel, first, order, symbol
-from pinn.coordinates import Coordinates
-from pinn.jet import Jet
-from pinn.series import Streams
+from pinn.algebra.channels import Channel, every_channel, first, order, symbol
+from pinn.algebra.jet import Jet
+from pinn.algebra.series import Streams
+from pinn.geometry.coordinates import Coordinates
 
 
 class Field(Jet):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from pinn.coordinates import near_miss
 from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
+from pinn.geometry.coordinates import near_miss
 from pinn.references import Reference, exact_reference
 from pinn.residuals import Residual, collect
 from pinn.spec import record

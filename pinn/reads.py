@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pinn.channels import Channel, Plan, every_channel
+from pinn.algebra.channels import Channel, Plan, every_channel
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Points
 from pinn.problem import Fields, Problem

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.coordinates import near_miss
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Geometry
+from pinn.geometry.coordinates import near_miss
 
 if TYPE_CHECKING:
     from pinn.problem import Problem

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pinn.channels import Plan, every_channel, first
+from pinn.algebra.channels import Plan, every_channel, first
+from pinn.algebra.jet import Jet
 from pinn.derivatives import evaluate
 from pinn.fields import Field, coordinate_field
-from pinn.jet import Jet
 from pinn.networks import Network
 from pinn.problem import Fields, Problem
 

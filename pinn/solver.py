@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.assessment import Scores, assess
+from pinn.assessment.scores import Scores, assess
 from pinn.checkpoint import FORMAT, CheckpointError
 from pinn.choice import Choice, choose
-from pinn.coordinates import near_miss
 from pinn.data import Collocation
 from pinn.derivatives import STRATEGIES, StrategyName
+from pinn.geometry.coordinates import near_miss
 from pinn.independence import check_independence
 from pinn.losses import residual_losses
 from pinn.networks import Network

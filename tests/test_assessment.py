@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pinn.assessment import assess, component_values, owner
+from pinn.assessment.scores import assess, component_values, owner
 from pinn.data import Collocation
 from pinn.losses import residual_losses
 from pinn.networks import MLP

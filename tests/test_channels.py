@@ -1,6 +1,6 @@
 """Plans: what one evaluation has to produce."""
 
-from pinn.channels import Plan, every_channel, first, laplace, second
+from pinn.algebra.channels import Plan, every_channel, first, laplace, second
 
 
 def test_plan_is_closed_downwards():

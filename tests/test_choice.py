@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.channels import Plan, first, laplace
+from pinn.algebra.channels import Plan, first, laplace
 from pinn.choice import Choice, choose, rule
 
 PLAN = Plan((first(0), first(1)))

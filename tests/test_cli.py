@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from pinn.launch import main
+from pinn.cli.launch import main
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 SMALL = """\

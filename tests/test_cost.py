@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from pinn.channels import Plan, first, laplace
+from pinn.algebra.channels import Plan, first, laplace
 from pinn.derivatives import evaluate
 from pinn.operators import Divergence
 

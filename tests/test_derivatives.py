@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.channels import Plan, every_channel, first, laplace, second
+from pinn.algebra.channels import Plan, every_channel, first, laplace, second
 from pinn.derivatives import STRATEGIES, evaluate
 
 D = 3

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from pinn.channels import Plan, first, laplace
-from pinn.coordinates import Coordinates
+from pinn.algebra.channels import Plan, first, laplace
+from pinn.algebra.jet import MissingDerivativeError
 from pinn.fields import Field, coordinate_field
-from pinn.jet import MissingDerivativeError
+from pinn.geometry.coordinates import Coordinates
 from pinn.operators import advect, curl, div, dt, grad, laplacian, partial
 
 N = 5

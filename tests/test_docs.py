@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from pinn import MLP
-from pinn.launch import main
+from pinn.cli.launch import main
 from pinn.reads import plan_regions
 from pinn.solution import Solution
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.channels import every_channel
-from pinn.coordinates import Coordinates
+from pinn.algebra.channels import every_channel
+from pinn.algebra.jet import Jet, MissingDerivativeError, NoRuleError
 from pinn.fields import Field, coordinate_field, data_field
-from pinn.jet import Jet, MissingDerivativeError, NoRuleError
+from pinn.geometry.coordinates import Coordinates
 from pinn.operators import div, grad, laplacian, partial
 
 N = 5

@@ -10,11 +10,11 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-import pinn.figures
-import pinn.section
-from pinn.figures import comparison, draw, limits, prediction, streamlines
+import pinn.assessment.figures
+import pinn.assessment.section
+from pinn.assessment.figures import comparison, draw, limits, prediction, streamlines
+from pinn.assessment.metrics import RelativeL2
 from pinn.geometry import Box, Interval, Rectangle
-from pinn.metrics import RelativeL2
 from pinn.problem import Problem
 from pinn.references import Reference, cavity_reference
 from pinn.residuals import on
@@ -278,7 +278,7 @@ def test_misuse_is_told():
 # --- no global state
 
 
-@pytest.mark.parametrize("module", [pinn.figures, pinn.section])
+@pytest.mark.parametrize("module", [pinn.assessment.figures, pinn.assessment.section])
 def test_pyplot_is_not_used(module):
     imported = set()
     for node in ast.walk(ast.parse(inspect.getsource(module))):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.coordinates import Coordinates
 from pinn.geometry import Box, Geometry, Interval, Points, Rectangle
+from pinn.geometry.coordinates import Coordinates
 
 FLOAT = torch.float64
 

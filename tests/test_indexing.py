@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from pinn.channels import every_channel, first
+from pinn.algebra.channels import every_channel, first
+from pinn.algebra.jet import Jet, NoRuleError
 from pinn.fields import seed
-from pinn.jet import Jet, NoRuleError
 
 N, D = 4, 2
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pinn.channels import Plan, every_channel, first, laplace, second
+from pinn.algebra.channels import Plan, every_channel, first, laplace, second
+from pinn.algebra.jet import RULES, Jet, MissingDerivativeError
+from pinn.algebra.smooth import SMOOTH
 from pinn.derivatives import evaluate
 from pinn.fields import seed
-from pinn.jet import RULES, Jet, MissingDerivativeError
-from pinn.smooth import SMOOTH
 
 N, D = 4, 2
 EVERY = Plan(every_channel(D, (0, 1)))

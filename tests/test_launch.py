@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pinn.configuration import UsageError, find_config, run_name
-from pinn.launch import HELP, main, parse
+from pinn.cli.configuration import UsageError, find_config, run_name
+from pinn.cli.launch import HELP, main, parse
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 
@@ -194,7 +194,7 @@ def test_the_other_processes_of_a_run_keep_silent(capsys, monkeypatch):
 
 def test_a_mistyped_name_is_answered_without_torch():
     code = (
-        "import sys; from pinn.launch import main; rc = main(['--config', 'nothing']);"
+        "import sys; from pinn.cli.launch import main; rc = main(['--config', 'nothing']);"
         "sys.exit(rc if 'torch' not in sys.modules else 99)"
     )
     start = time.perf_counter()

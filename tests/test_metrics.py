@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.metrics import Maximum, RelativeL2, RootMeanSquare
+from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 
 rng = np.random.default_rng(0)
 PREDICTED = torch.from_numpy(rng.normal(3.0, 1.0, 1000))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn.launch import main
+from pinn.cli.launch import main
 
 SMALL = """\
 model:

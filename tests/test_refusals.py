@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pinn.channels import every_channel
+from pinn.algebra.channels import every_channel
+from pinn.algebra.jet import Jet, NoRuleError
 from pinn.fields import seed
-from pinn.jet import Jet, NoRuleError
 
 N, D = 4, 2
 

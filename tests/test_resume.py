@@ -18,12 +18,12 @@ from pinn.callbacks import Keeper
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import CheckpointError, read
+from pinn.cli.launch import main
+from pinn.cli.resume import compare
 from pinn.data import Collocation
-from pinn.launch import main
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.resume import compare
 from pinn.solver import Solver
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"

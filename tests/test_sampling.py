@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import qmc
 
-from pinn.sampling import METHODS, apportion, stream_seed, unit_points
+from pinn.geometry.sampling import METHODS, apportion, stream_seed, unit_points
 
 STREAM_SEED = 3653268182142366564
 

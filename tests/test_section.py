@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from pinn.assessment.section import Section
 from pinn.geometry import Box, Interval, Rectangle
-from pinn.section import Section
 
 
 def test_further_coordinates_are_cut_time_last_and_space_in_the_middle():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.channels import Plan
+from pinn.algebra.channels import Plan
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
 from pinn.operators import div, grad, laplacian, partial

@@ -11,11 +11,11 @@ from torch import nn
 
 import pinn.solution
 import pinn.solver
-from pinn.channels import Plan
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
 from pinn.data import Collocation
 from pinn.derivatives import STRATEGIES, evaluate
 from pinn.geometry import Rectangle
-from pinn.jet import Jet
 from pinn.networks import MLP
 from pinn.operators import laplacian
 from pinn.optim import Phase

@@ -130,7 +130,7 @@ def test_everything_public_is_described(path):
     assert ast.get_docstring(tree) is not None
 
 
-@pytest.mark.parametrize("module", ["pinn", "pinn.launch"])
+@pytest.mark.parametrize("module", ["pinn", "pinn.cli.launch"])
 def test_importing_does_not_load_torch(module):
     code = f"import sys, {module}; print('torch' in sys.modules, 'numpy' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

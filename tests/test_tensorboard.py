@@ -15,8 +15,8 @@ from torch import nn
 import pinn
 from pinn.callbacks import Panels, Report, Scalars
 from pinn.callbacks.stopwatch import Stopwatch
+from pinn.cli.launch import main
 from pinn.geometry import Rectangle
-from pinn.launch import main
 from pinn.networks import MLP
 from pinn.operators import laplacian
 from pinn.optim import Phase

@@ -4,8 +4,8 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from pinn.assessment import component_values
-from pinn.figures import draw
+from pinn.assessment.figures import draw
+from pinn.assessment.scores import component_values
 from pinn.solver import Solver
 
 

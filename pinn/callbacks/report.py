@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.table import Table
 
-from pinn.assessment import Scores
+from pinn.assessment.scores import Scores
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.console import say, show
 from pinn.solver import Solver

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, silu, softplus
 
-from pinn.coordinates import near_miss
 from pinn.geometry import Geometry
+from pinn.geometry.coordinates import near_miss
 from pinn.networks.embeddings import Embedding, Scaling
 from pinn.networks.network import Network
 

@@ -4,7 +4,7 @@ Conventions:  grad(u)[…, i, j] = ∂uᵢ/∂xⱼ;  spatial operators skip time
 Each returns a field one or two orders lower, so that `div(nu * grad(u))` is the Leibniz rule.
 """
 
-from pinn.channels import laplace
+from pinn.algebra.channels import laplace
 from pinn.fields import Field, partial
 from pinn.functions import vector
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pinn.channels import Plan, first
+from pinn.algebra.channels import Plan, first
 from pinn.choice import Choice, choose
 from pinn.derivatives import StrategyName, check_points, evaluate
 from pinn.independence import check_independence

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from pinn.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from pinn.coordinates import near_miss
 from pinn.fields import Field
 from pinn.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
+from pinn.geometry.coordinates import near_miss
 from pinn.operators import div, dt
 from pinn.problem import Fields, Problem
 from pinn.residuals import on

@@ -2,9 +2,9 @@
 
 from typing import ClassVar, get_args
 
-from pinn.coordinates import near_miss
 from pinn.fields import Field
 from pinn.geometry import Geometry
+from pinn.geometry.coordinates import near_miss
 from pinn.operators import advect, div, grad, laplacian
 from pinn.problem import Gauge, Problem, positive
 from pinn.residuals import on

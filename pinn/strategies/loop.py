@@ -9,8 +9,8 @@ and share little: reverse mode then visits only the part of the graph that a com
 import torch
 from torch import Tensor
 
-from pinn.channels import Channel, Plan, order
-from pinn.jet import Jet
+from pinn.algebra.channels import Channel, Plan, order
+from pinn.algebra.jet import Jet
 from pinn.strategies.outputs import Function, split
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.jet import Jet
+from pinn.algebra.jet import Jet
 
 Function = Callable[[Any], Any]
 

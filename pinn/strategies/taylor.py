@@ -10,9 +10,9 @@ doi:10.48550/arXiv.2505.13644. Deviation: rules act on torch functions, not on a
 import torch
 from torch import Tensor
 
-from pinn.channels import Plan
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
 from pinn.fields import seed
-from pinn.jet import Jet
 from pinn.strategies.outputs import Function, stacked
 
 

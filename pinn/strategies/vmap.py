@@ -9,8 +9,8 @@ counts on a GPU. `chunk` bounds how many cotangents are pulled back together.
 import torch
 from torch import Tensor
 
-from pinn.channels import Channel, Plan, order
-from pinn.jet import Jet
+from pinn.algebra.channels import Channel, Plan, order
+from pinn.algebra.jet import Jet
 from pinn.strategies.outputs import Function, stacked
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pinn.series import Derivatives
+from pinn.algebra.series import Derivatives
 
 Smooth = tuple[Tensor, ...]
 

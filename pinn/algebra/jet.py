@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pinn.channels import Channel, symbol
-from pinn.indexing import keeps_points
-from pinn.series import (
+from pinn.algebra.channels import Channel, symbol
+from pinn.algebra.indexing import keeps_points
+from pinn.algebra.series import (
     Derivatives,
     Series,
     Streams,
@@ -28,7 +28,7 @@ from pinn.series import (
     shared,
     total,
 )
-from pinn.smooth import SMOOTH, gelu, power, silu, softplus
+from pinn.algebra.smooth import SMOOTH, gelu, power, silu, softplus
 
 
 class NoRuleError(TypeError):

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from pinn.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss
 
 METHODS = ("sobol", "lhs", "uniform")
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import get_loader, set_loader, set_parsing_settings
 
-from pinn.configuration import UsageError, parse_yaml
+from pinn.cli.configuration import UsageError, parse_yaml
 
 TRUSTED = (
     "pinn",

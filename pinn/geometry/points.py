@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pinn.coordinates import Coordinates, near_miss
+from pinn.geometry.coordinates import Coordinates, near_miss
 
 
 @dataclass(frozen=True, eq=False)

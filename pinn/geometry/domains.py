@@ -8,9 +8,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pinn.coordinates import Coordinates, near_miss
-from pinn.points import Points, point_cloud
-from pinn.sampling import apportion, stream_seed, unit_points
+from pinn.geometry.coordinates import Coordinates, near_miss
+from pinn.geometry.points import Points, point_cloud
+from pinn.geometry.sampling import apportion, stream_seed, unit_points
 
 Bounds = tuple[float, float]
 

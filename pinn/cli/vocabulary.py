@@ -9,8 +9,8 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
 
 from pinn.callbacks import Keeper, Panels
-from pinn.coordinates import near_miss
 from pinn.data import Collocation
+from pinn.geometry.coordinates import near_miss
 from pinn.networks import Embedding, Network
 from pinn.optim import Phase
 from pinn.problem import Problem

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pinn.configuration import closest
-from pinn.vocabulary import BASES, SECTIONS, classes, parameters, subclasses, suggestion
+from pinn.cli.configuration import closest
+from pinn.cli.vocabulary import BASES, SECTIONS, classes, parameters, subclasses, suggestion
 
 # Lines that frame the cause or repeat the value at length.
 FRAME = re.compile(

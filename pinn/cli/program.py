@@ -7,12 +7,12 @@ import yaml
 from pinn.callbacks import NonFiniteError
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoint import read
-from pinn.command import CommandLine, RunError
-from pinn.configuration import UsageError
-from pinn.launch import Request, complain, wants_traceback
-from pinn.mistakes import explain
+from pinn.cli.command import CommandLine, RunError
+from pinn.cli.configuration import UsageError
+from pinn.cli.launch import Request, complain, wants_traceback
+from pinn.cli.mistakes import explain
+from pinn.cli.trust import trust
 from pinn.quiet import quiet
-from pinn.trust import trust
 
 
 def described_by(request: Request) -> Request:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pinn.channels import Channel, first, order
+from pinn.algebra.channels import Channel, first, order
 
 Streams = Mapping[Channel, Tensor | None]
 Binary = Callable[[Tensor, Tensor], Tensor]

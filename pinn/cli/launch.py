@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pinn.configuration import (
+from pinn.cli.configuration import (
     UsageError,
     closest,
     find_config,
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
     try:
         request = parse(argv)
-        from pinn.cli import run  # loads torch
+        from pinn.cli.program import run  # loads torch
 
         return run(request)
     except UsageError as error:

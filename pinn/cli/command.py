@@ -15,13 +15,13 @@ from pinn.callbacks import Keeper, NonFiniteError, Panels
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
-from pinn.configuration import UsageError
+from pinn.cli.configuration import UsageError
+from pinn.cli.demands import check_trainer, seed
+from pinn.cli.launch import Request
+from pinn.cli.mistakes import explain
+from pinn.cli.resume import compare
 from pinn.console import say
 from pinn.data import Collocation
-from pinn.demands import check_trainer, seed
-from pinn.launch import Request
-from pinn.mistakes import explain
-from pinn.resume import compare
 from pinn.runs import new_run, newest_checkpoint, run_of
 from pinn.solver import Solver, refuse_for_line_search
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pinn.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 

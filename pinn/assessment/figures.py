@@ -12,9 +12,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinn.metrics import RelativeL2
+from pinn.assessment.metrics import RelativeL2
+from pinn.assessment.section import Array, Section, Values, component_of
 from pinn.references import Reference, regular_grid
-from pinn.section import Array, Section, Values, component_of
 
 if TYPE_CHECKING:
     from pinn.problem import Problem

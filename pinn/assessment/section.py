@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss
 
 Values = Mapping[str, Tensor]
 Array = np.ndarray[Any, np.dtype[np.float64]]

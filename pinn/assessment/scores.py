@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.geometry import Points
 from pinn.losses import residual_values
-from pinn.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.operators import div
 from pinn.reads import RegionPlan
 from pinn.references import Reference

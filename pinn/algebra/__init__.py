@@ -1,0 +1,1 @@
+"""Truncated Taylor arithmetic: channels, series, smooth functions, the jet."""

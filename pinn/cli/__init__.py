@@ -1,0 +1,1 @@
+"""The command line. `launch` answers what it can before torch is loaded."""
