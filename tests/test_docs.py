@@ -246,7 +246,7 @@ def test_commands_of_the_readme_run(here, capsys):
         assert "how good it is" in printed, argv
         trained += "--resume" not in argv and argv[0] != "validate"
         assert len(list(Path("runs").glob("*/*"))) == trained, argv
-    assert newest("navier_stokes")[1] == "step-0000004.ckpt"
+    assert newest("kovasznay")[1] == "step-0000004.ckpt"
 
 
 def test_tensorboard_answers(here):

@@ -273,7 +273,7 @@ def test_components_by_number():
 
         @on("interior")
         def balance(self, c, heat):
-            return laplacian(c) + heat
+            return laplacian(c) + heat * (1.0, 1.0, 1.0)
 
     problem = Reacting()
     assert problem.components("c") == ("c1", "c2", "c3")
