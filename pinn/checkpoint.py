@@ -54,6 +54,10 @@ def read(path: str | Path) -> dict[str, Any]:
         CheckpointError: missing, damaged, foreign, or of a newer format; one line says which.
     """
     file = Path(path)
+    if file.is_dir():
+        found = [*file.glob("*.ckpt"), *file.glob("checkpoints/*.ckpt")]
+        newest = max(found, key=lambda path: path.name, default="the file of a checkpoint")
+        raise CheckpointError(f"checkpoint {file} is a folder: give {newest}")
     if not file.is_file():
         raise CheckpointError(f"checkpoint {file} does not exist")
     try:

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from pinn.geometry import Points
-from pinn.geometry.coordinates import near_miss
-from pinn.geometry.sampling import stream_seed
+from pinn.geometry.coordinates import near_miss, whole
+from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.problem import Problem
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
@@ -41,7 +41,7 @@ class Collocation(L.LightningDataModule):
         seed: the seed of all draws.
 
     Raises:
-        ValueError: a number of points, or the period, is out of range.
+        ValueError: a number of points, or the period, is out of range, or the method unknown.
     """
 
     def __init__(
@@ -55,15 +55,12 @@ class Collocation(L.LightningDataModule):
         super().__init__()
         self.points = dict(points or {})
         for region, count in self.points.items():
-            if count < 1:
-                raise ValueError(f"points of region {region!r} is {count}: expected at least 1")
-        if resample < 0 or held_out < 1:
-            raise ValueError(
-                f"resample is {resample} and held_out {held_out}: expected ≥ 0 and ≥ 1"
-            )
+            whole(f"data.points.{region}", count)
+        if method not in METHODS:
+            raise ValueError(f"data.method {method!r} is unknown: {near_miss(method, METHODS)}")
         self.method = method
-        self.resample = resample
-        self.held_out = held_out
+        self.resample = whole("data.resample", resample, least=0)
+        self.held_out = whole("data.held_out", held_out)
         self.seed = seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
 

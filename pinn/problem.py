@@ -144,7 +144,11 @@ class Problem(nn.Module):
                 given[name] = data_field(points.normal, at.coordinates, name)
             elif name in points.columns:
                 given[name] = data_field(points.columns[name], at.coordinates, name)
-        result = getattr(self, residual.name)(**{name: given[name] for name in residual.arguments})
+        try:
+            result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
+        except Exception as error:
+            error.add_note(f"residual {residual.name!r}")
+            raise
         value = result.value if isinstance(result, Field) else result
         if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(at.value):
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__

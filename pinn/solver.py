@@ -230,6 +230,8 @@ def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str,
             raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
         if not 0 <= weight < torch.inf:
             raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
+    if all(weights.get(name, 1.0) == 0 for name in names):
+        raise ValueError("model.weights are all 0: there is nothing to minimise")
     return {name: float(weights.get(name, 1.0)) for name in names}
 
 

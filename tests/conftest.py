@@ -1,4 +1,8 @@
-"""What several test files need: a trainer that is quick and says nothing."""
+"""What several test files need: a quick and silent trainer, and a folder to run commands in."""
+
+import os
+import sys
+from pathlib import Path
 
 import lightning as L
 import pytest
@@ -50,3 +54,16 @@ def train(make_trainer):
         return trainer
 
     return run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder as the current one, in which command lines may run in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", [str(Path(__file__).parents[1] / "train.py")])
+    monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
+    yield tmp_path
+    os.environ.pop("PINN_RUN_FOLDER", None)
+    for name in ("my_problem", "measurements"):
+        sys.modules.pop(name, None)

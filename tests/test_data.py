@@ -100,9 +100,9 @@ def test_another_problem_gets_its_own_points():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"points": {"interior": 0}}, "points of region 'interior' is 0: expected at least 1"),
-        ({"resample": -1}, "resample is -1 and held_out 2000: expected ≥ 0 and ≥ 1"),
-        ({"held_out": 0}, "resample is 0 and held_out 0: expected ≥ 0 and ≥ 1"),
+        ({"points": {"interior": 0}}, "data.points.interior is 0: expected at least 1"),
+        ({"resample": -1}, "data.resample is -1: expected at least 0"),
+        ({"held_out": 0}, "data.held_out is 0: expected at least 1"),
     ],
 )
 def test_numbers_out_of_range(settings, message):

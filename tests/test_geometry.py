@@ -4,11 +4,10 @@ import copy
 import math
 import pickle
 
-import numpy as np
 import pytest
 import torch
 
-from pinn.geometry import Box, Geometry, Interval, Points, Rectangle
+from pinn.geometry import Box, Geometry, Interval, Rectangle
 from pinn.geometry.coordinates import Coordinates
 
 FLOAT = torch.float64
@@ -16,38 +15,6 @@ FLOAT = torch.float64
 
 def unsteady_box() -> Box:
     return Box(x=(-1.0, 1.0), y=(0.0, 3.0), z=(2.0, 2.5), time=(1.0, 5.0))
-
-
-# --- coordinates
-
-
-def test_coordinates_separate_space_from_time():
-    unsteady, steady = Coordinates(("x", "y", "t")), Coordinates(("x", "y"))
-    assert (unsteady.space, unsteady.time, len(unsteady)) == ((0, 1), 2, 3)
-    assert (steady.space, steady.time, len(steady)) == ((0, 1), None, 2)
-    assert unsteady.index("y") == 1
-    assert Coordinates(["x"]) == Coordinates(("x",))
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [
-        (("t", "x"), "time 't' must come last"),
-        (("x", "x"), "repeat"),
-        (("x", "2y"), "'2y' is not an identifier"),
-        (("x", 3), "3 is not an identifier"),
-        ((), "at least one name"),
-        ("xy", "the text 'xy'"),
-    ],
-)
-def test_coordinates_refuse_bad_names(names, text):
-    with pytest.raises(ValueError, match=text):
-        Coordinates(names)
-
-
-def test_an_unknown_coordinate_suggests_the_nearest():
-    with pytest.raises(ValueError, match="unknown coordinate 'theta1': did you mean 'theta'"):
-        Coordinates(("r", "theta")).index("theta1")
 
 
 # --- regions and measures
@@ -245,64 +212,6 @@ def test_contains_is_the_closed_box_and_interval():
     assert geometry.contains(geometry.grid(3)).all()
 
 
-# --- measured points
-
-
-def test_a_point_cloud_returns_all_its_points():
-    columns = {"T": [5.0, 6.0, 7.0], "t": [0.0, 0.5, 1.0], "x": torch.tensor([0.1, 0.2, 0.3])}
-    plain = Interval(time=(0.0, 1.0))
-    probed = plain.with_points("probes", columns)
-    assert "probes" not in plain.regions
-    assert probed.regions[-1] == "probes"
-    assert probed.measure("probes") == 3.0
-    for n in (1, 50):
-        points = probed.sample("probes", n)
-        assert points.at.dtype == FLOAT
-        assert points.at[:, 1].tolist() == [0.0, 0.5, 1.0]
-        torch.testing.assert_close(points.at[:, 0], torch.tensor([0.1, 0.2, 0.3]).double())
-        assert points.normal is None
-        assert list(points.columns) == ["T"]
-        assert points.columns["T"].tolist() == [5.0, 6.0, 7.0]
-        assert points.columns["T"].dtype == FLOAT
-
-
-def test_a_point_cloud_is_a_copy_of_the_data():
-    x = torch.tensor([0.5], dtype=FLOAT)
-    read_only = np.array([1.0])
-    read_only.setflags(write=False)
-    geometry = Interval().with_points("probes", {"x": x, "u": read_only})
-    x[0] = 9.0
-    assert geometry.sample("probes", 1).at.item() == 0.5
-    assert geometry.sample("probes", 1).columns["u"].item() == 1.0
-
-
-def test_a_rounding_error_outside_the_box_is_forgiven():
-    edge = torch.tensor([0.1], dtype=torch.float32)  # above 0.1 by 1.5e-9
-    geometry = Interval(x=(0.0, 0.1)).with_points("probes", {"x": edge, "u": [1.0]})
-    assert len(geometry.sample("probes", 1).at) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "columns", "text"),
-    [
-        ("probes", {"x": [0.1], "u": [1.0]}, "'probes': no column for coordinate 'y'"),
-        ("probes", {"x": [0.1], "y": [0.1, 0.2]}, "columns differ in length, .*'x': 1, 'y': 2"),
-        ("probes", {"x": [0.1], "y": [0.1], "u": [math.nan]}, "column 'u' holds nan in row 0"),
-        ("probes", {"x": [0.1, 0.2], "y": [0.1, math.inf]}, "column 'y' holds inf in row 1"),
-        ("probes", {"x": [], "y": []}, "column 'x' must be"),
-        ("probes", {"x": [[0.1]], "y": [0.1]}, r"column 'x' must be .* got \(1, 1\)"),
-        ("probes", {"x": ["a"], "y": [0.1]}, "column 'x' is not numeric"),
-        ("probes", {"x": [0.1, 40.0], "y": [0.1, 0.2]}, "1 of 2 lie outside Rectangle"),
-        ("left", {"x": [0.1], "y": [0.1]}, "'left' is taken"),
-        ("my probes", {"x": [0.1], "y": [0.1]}, "'my probes' is not an identifier"),
-    ],
-)
-def test_with_points_refuses(name, columns, text):
-    with pytest.raises(ValueError, match=text) as caught:
-        Rectangle().with_points(name, columns)
-    assert "\n" not in str(caught.value)
-
-
 # --- refusals
 
 
@@ -343,9 +252,3 @@ def test_a_geometry_can_be_copied_and_pickled():
         assert twin.regions == geometry.regions
         assert torch.equal(twin.sample("lid", 5).at, geometry.sample("lid", 5).at)
     assert repr(Interval(time=(0, 2))) == "Interval(x=(0, 1), t=(0, 2))"
-
-
-def test_points_default_to_no_normal_and_no_data():
-    points = Points(torch.zeros(2, 1, dtype=FLOAT))
-    assert points.normal is None
-    assert points.columns == {}

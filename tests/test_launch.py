@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pinn.cli.configuration import UsageError, find_config, run_name
+from pinn.cli.configuration import find_config, run_name
 from pinn.cli.launch import HELP, main, parse
+from pinn.cli.mapping import UsageError
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 
@@ -115,6 +116,15 @@ def test_runs_of_a_saved_configuration_keep_its_name(path, name):
         (["validate", "--ckpt_path", "a", "--resume", "auto"], ["belong to fit"]),
         (["--config", "poisson", "--resume", "auto", "--init_from", "a"], ["one of them"]),
         (["--config", "poisson", "--resume"], ["--resume needs a value"]),
+        (["--config", "poisson", "--data.points.left"], ["--data.points.left needs a value"]),
+        (["--config", "poisson", "--data.seed", "--trainer.max_steps=1"], ["--data.seed needs"]),
+        (["--config", "poisson", ""], ["is empty"]),
+        (["--config", "poisson", "data.seed=1"], ["did you mean '--data.seed=1'?"]),
+        (["--config", "poisson", "-data.seed", "1"], ["did you mean '--data.seed'?"]),
+        (["-config", "poisson"], ["did you mean '--config'?"]),
+        (["--hlep"], ["'hlep'", "'help'"]),
+        (["fit", "validate", "--config", "poisson"], ["'validate'", "one of fit and validate"]),
+        (["validate", "--ckpt_path", "a", "b"], ["unexpected 'b'"]),
         (["--config", "poisson", "--resume", "a", "--resume", "b"], ["given 2 times"]),
         (["--config", "poisson", "--seed_everything=1", "--seed_everything=2"], ["given 2 times"]),
     ],
@@ -140,7 +150,15 @@ def test_a_wrong_command_line_is_one_line(argv, words):
         (b"model: [{a: 1}, {b: 1, b: 2}]", ["'model.b' twice"]),
         (b"[" * 5000, ["nested too deeply"]),
         (b"data: 3", ["'data'", "'3'"]),
-        (b"model: [1]", ["'model'"]),
+        (b"model: [1]", ["'model'", "a list"]),
+        (b"trainer:", ["'trainer'", "null"]),
+        (b"on: 1", ["line 1", "'on'", "quotes"]),
+        (b"model: {phases: [Adam, LBFGS]}", ["model.phases.0 is 'Adam'", "steps: 1000"]),
+        (b"model: {problem: {class_path: 3}}", ["model.problem.class_path is '3'"]),
+        (b"model: {problem: {classpath: A}}", ["'model.problem.classpath'", "'class_path'"]),
+        (b"model: {problem: {class_path: A, k: 1}}", ["'model.problem.k'", "init_args"]),
+        (b"model: {problem: {init_args: }}", ["model.problem.init_args is null"]),
+        (b"a: [{class_path: A, init_args: [1]}]", ["a.0.init_args is a list"]),
         (b"seed_everything: !!python/name:os.system x", ["line 1", "plain data"]),
     ],
 )
@@ -163,6 +181,12 @@ def test_phases_replace_earlier_ones_of_any_number(folder):
         "--model.phases",
         "a.yaml",
     ]
+
+
+def test_options_override_a_configuration_wherever_they_stand():
+    before = parse(["--model.network.width", "9", "--config", "poisson"])
+    after = parse(["--config", "poisson", "--model.network.width", "9"])
+    assert before.arguments == after.arguments
 
 
 def test_equal_keys_in_different_places_are_no_mistake(folder):

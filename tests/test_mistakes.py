@@ -245,6 +245,28 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(checkpoint, capsys):
     refused(capsys, ["--config", "flow", "--resume", path], ["Poisson", "LidDrivenCavity"])
 
 
+def test_a_folder_in_place_of_a_checkpoint_is_answered_with_the_newest_in_it(checkpoint, capsys):
+    for place in (checkpoint.parent, checkpoint.parent.parent):
+        words = [f"{place} is a folder", str(checkpoint)]
+        refused(capsys, ["--config", "small", "--resume", str(place)], words)
+        refused(capsys, ["validate", "--ckpt_path", str(place)], words)
+
+
+def test_options_that_need_each_other_are_no_mistake():
+    options = "{momentum: 0.9, nesterov: true}"
+    phases = f"[{{optimizer: SGD, steps: 2, options: {options}}}]"
+    assert main(["--config", "small", "--model.phases", phases]) == 0
+
+
+def test_a_cluster_says_that_it_is_one(capsys, monkeypatch):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.delenv("SLURM_NTASKS", raising=False)
+    refused(capsys, ["--config", "small", "--trainer.num_nodes", "2"], ["num_nodes", "use 1"])
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    wrong = ["--trainer.num_nodes", "2", "--trainer.max_epochs", "1"]  # so that nothing waits
+    refused(capsys, ["--config", "small", *wrong], ["max_epochs"])
+
+
 def test_a_checkpoint_outside_a_run_is_not_resumed(checkpoint, folder, capsys):
     moved = checkpoint.rename(folder / "moved.ckpt")
     refused(capsys, ["--config", "small", "--resume", str(moved)], ["moved.ckpt", "--init_from"])

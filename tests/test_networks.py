@@ -1,4 +1,4 @@
-"""Networks and embeddings: values by hand, precision, and what a Taylor jet can pass through."""
+"""Networks: values by hand, precision, and what a Taylor jet can pass through."""
 
 import copy
 import math
@@ -109,8 +109,8 @@ def test_calling_before_build():
     ("arguments", "text"),
     [
         ({"activation": "tahn"}, "unknown activation 'tahn': did you mean 'tanh'"),
-        ({"width": 0}, "width and depth of at least 1, got 0 and 4"),
-        ({"depth": 0}, "width and depth of at least 1, got 64 and 0"),
+        ({"width": 0}, "MLP width is 0: expected at least 1"),
+        ({"depth": 0}, "MLP depth is 0: expected at least 1"),
     ],
 )
 def test_mlp_refuses(arguments, text):
@@ -127,92 +127,6 @@ def test_the_base_classes_are_abstract():
     for base in (Network, Embedding):
         with pytest.raises(TypeError, match="abstract"):
             base()
-
-
-# --- Fourier features
-
-
-def test_fourier_features_are_the_formula():
-    embedding = FourierFeatures(count=6, scale=1.5, seed=4)
-    assert embedding.build(DOMAIN) == 12
-    embedding.to(FLOAT)
-    generator = torch.Generator().manual_seed(4)
-    b = 1.5 * torch.randn(6, 3, generator=generator, dtype=FLOAT)
-    x = points()
-    lower, upper = (torch.tensor(side, dtype=FLOAT) for side in (DOMAIN.lower, DOMAIN.upper))
-    scaled = 2 * (x - lower) / (upper - lower) - 1
-    phase = 2 * math.pi * torch.einsum("kd,nd->nk", b, scaled)
-    expected = torch.cat([phase.sin(), phase.cos()], -1)
-    torch.testing.assert_close(embedding(x), expected, rtol=1e-12, atol=1e-12)
-
-
-def test_fourier_features_leave_the_global_generator_alone():
-    torch.manual_seed(0)
-    state = torch.get_rng_state()
-    FourierFeatures(count=8).build(DOMAIN)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"count": 0}, "count of at least 1, got 0"),
-        ({"scale": 0.0}, "positive scale, got 0.0"),
-        ({"scale": math.nan}, "positive scale, got nan"),
-    ],
-)
-def test_fourier_features_refuse(arguments, text):
-    with pytest.raises(ValueError, match=text):
-        FourierFeatures(**arguments)
-
-
-# --- periodic features
-
-
-def test_periodic_features_are_the_formula():
-    embedding = Periodic({"t": 7.0, "x": 1.5}, harmonics=2)
-    assert embedding.build(DOMAIN) == 9
-    embedding.to(FLOAT)
-    x = points()
-    waves = [2 * math.pi * k * x[:, i] / p for i, p in ((2, 7.0), (0, 1.5)) for k in (1, 2)]
-    y = (x[:, 1] - 2.15) / 0.15
-    expected = torch.stack([w.cos() for w in waves] + [w.sin() for w in waves] + [y], -1)
-    torch.testing.assert_close(embedding(x), expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize(("name", "period"), [("x", 1.5), ("y", 0.3), ("t", 0.7)])
-def test_a_periodic_network_repeats_with_its_gradient(name, period):
-    network = built(MLP(width=16, depth=2, embedding=Periodic({name: period}, harmonics=3)))
-    x = points().requires_grad_()
-    shift = torch.zeros(3, dtype=FLOAT)
-    shift[DOMAIN.coordinates.index(name)] = period
-    shifted = (x.detach() + shift).requires_grad_()
-    torch.testing.assert_close(network(x), network(shifted), rtol=0, atol=1e-12)
-    (gradient,) = torch.autograd.grad(network(x).sum(), x)
-    (again,) = torch.autograd.grad(network(shifted).sum(), shifted)
-    torch.testing.assert_close(gradient, again, rtol=1e-11, atol=1e-11)
-    half = network(x.detach() + 0.37 * shift)
-    assert (half - network(x)).abs().max() > 1e-2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"periods": {}}, "at least one period"),
-        ({"periods": {"x": -1.0}}, "positive period of x, got -1.0"),
-        ({"periods": {"x": math.inf}}, "positive period of x, got inf"),
-        ({"periods": {"x": 1.0}, "harmonics": 0}, "at least 1 harmonic, got 0"),
-    ],
-)
-def test_periodic_refuses(arguments, text):
-    with pytest.raises(ValueError, match=text):
-        Periodic(**arguments)
-
-
-def test_periodic_refuses_an_unknown_coordinate_at_build():
-    network = MLP(embedding=Periodic({"z": 1.0}))
-    with pytest.raises(ValueError, match="unknown coordinate 'z': known: x, y, t"):
-        network.build(DOMAIN, 1)
 
 
 # --- precision and copies

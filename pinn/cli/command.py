@@ -15,13 +15,14 @@ from pinn.callbacks import Keeper, NonFiniteError, Panels
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
-from pinn.cli.configuration import UsageError
 from pinn.cli.demands import check_trainer, seed
 from pinn.cli.launch import Request
+from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.resume import compare
 from pinn.console import say
 from pinn.data import Collocation
+from pinn.optim import Phase
 from pinn.runs import new_run, newest_checkpoint, run_of
 from pinn.solver import Solver, refuse_for_line_search
 
@@ -126,7 +127,8 @@ class CommandLine(LightningCLI):
         solver: Solver = self.model
         solver.attach(self.datamodule)
         refuse_for_line_search(solver.phases, self.trainer)
-        for phase in solver.phases:
+        for number, phase in enumerate(solver.phases, 1):
+            rehearse(number, phase)
             phase.build(solver.parameters())
         if self.request.init_from is not None:
             state = read(self.request.init_from)["state_dict"]
@@ -168,6 +170,18 @@ def trainer_defaults() -> dict[str, Any]:
     """`TRAINER` without what depends on where the output goes: a saved configuration may move."""
     fixed = {key: value for key, value in TRAINER.items() if key != "enable_progress_bar"}
     return {**fixed, "callbacks": [*fixed_callbacks(), Interrupt()]}
+
+
+def rehearse(number: int, phase: Phase) -> None:
+    """Try a phase out.
+
+    Raises:
+        ValueError: it cannot work; the line says which one.
+    """
+    try:
+        phase.rehearse()
+    except ValueError as error:
+        raise ValueError(f"phase {number} ({phase.optimizer}): {error}") from error
 
 
 def as_list(value: Any) -> list[Any]:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from pinn.cli.mapping import NULL, UsageError, entries, shown
+from pinn.cli.recipe import check_recipes
+
 CONFIGS = Path("configs")
 SECTIONS = ("model", "data", "trainer", "checkpoints", "pictures")
-NULL = "tag:yaml.org,2002:null"
-
-
-class UsageError(Exception):
-    """A command line or configuration that cannot be run; the text is one line."""
 
 
 def find_config(name: str) -> Path:
@@ -85,17 +83,18 @@ def check_file(path: Path) -> None:
     if not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise UsageError(f"{path} holds {kind}: expected keys such as model, data and trainer")
-    for name, value in node.value:
-        if name.value in SECTIONS and value.tag not in ("tag:yaml.org,2002:map", NULL):
-            raise UsageError(f"{path}: expected keys below {name.value!r}, got {value.value!r}")
+    for name, value in entries(node).items():
+        empty = value.tag == NULL and name != "trainer"
+        if name in SECTIONS and not isinstance(value, yaml.MappingNode) and not empty:
+            raise UsageError(f"{path}: expected keys below {name!r}, got {shown(value)}")
+    check_recipes(node, str(path))
 
 
 def gives_phases(path: Path) -> bool:
     """Whether a configuration states phases."""
     node = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     for key in ("model", "phases"):
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        node = next((value for name, value in pairs if name.value == key), None)
+        node = entries(node).get(key)
     return node is not None
 
 
@@ -134,6 +133,11 @@ def check_nodes(node: yaml.Node | None, where: str, key: str) -> None:
     for name, value in node.value:
         line = name.start_mark.line + 1
         path = f"{key}.{name.value}".removeprefix(".")
+        if name.tag in (NULL, "tag:yaml.org,2002:bool"):
+            raise UsageError(
+                f"{where}, line {line}: the key {name.value or 'null'!r} is no text: put it in "
+                "quotes, or give a name"
+            )
         if isinstance(name, yaml.ScalarNode) and name.value in seen:
             lines = f", in lines {seen[name.value]} and {line}" if line > 1 else ""
             raise UsageError(f"{where} gives {path!r} twice{lines}: remove one of them")

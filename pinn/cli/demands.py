@@ -32,6 +32,15 @@ def check_trainer(settings: Mapping[str, Any]) -> None:
         )
     if clip is not None and not clip > 0:
         raise ValueError(f"trainer.gradient_clip_val is {clip}: expected a positive number")
+    if settings["num_nodes"] != 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
+        raise ValueError(
+            f"trainer.num_nodes is {settings['num_nodes']}, and this is no cluster, where "
+            "MASTER_ADDR would be set: use 1"
+        )
+    if settings["precision"] not in (None, "32-true", "32", 32):
+        raise ValueError(
+            f"trainer.precision is {settings['precision']!r}: set dtype in the phases instead"
+        )
     for key in ("max_epochs", "min_epochs", "check_val_every_n_epoch"):
         if settings[key] is not None:
             raise ValueError(f"trainer.{key} is {settings[key]}: runs are counted in max_steps")
@@ -62,13 +71,16 @@ def check_devices(accelerator: str, devices: object) -> None:
         raise ValueError(f"trainer.devices is {devices!r}: expected a number, or auto")
     on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
     available = max(os.cpu_count() or 1, 2) if on_cpu else torch.cuda.device_count()
+    kind = "CPU cores" if on_cpu else "GPUs"
     if not isinstance(devices, list) and "," not in text and int(text) > available:
-        kind = "CPU cores" if on_cpu else "GPUs"
         raise ValueError(f"trainer.devices is {text}: this machine has {available} {kind}")
+    if text == "0" and on_cpu:
+        raise ValueError("trainer.devices is 0: expected at least 1")
 
 
-def seed(value: int) -> int:
+def seed(value: int | None) -> int:
     """The one seed of weights and points; a random one could not be repeated."""
-    if isinstance(value, bool) or not 0 <= value < 2**32:
-        raise ValueError(f"seed_everything is {value}: expected a number from 0 to {2**32 - 1}")
+    if value is None or isinstance(value, bool) or not 0 <= value < 2**32:
+        shown = "null" if value is None else value
+        raise ValueError(f"seed_everything is {shown}: expected a number from 0 to {2**32 - 1}")
     return value

@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pinn.cli.configuration import (
-    UsageError,
+    SECTIONS,
     closest,
     find_config,
     gives_phases,
     known_configs,
     run_name,
 )
+from pinn.cli.mapping import UsageError
 
 SUBCOMMANDS = ("fit", "validate")
+KEYS = ("seed_everything", *SECTIONS)
+# Options of the parser that are no keys of a configuration, with a value or without.
+OTHERS = ("help", "print_config", "config", "ckpt_path")
 # Put before new phases: as many new ones as old would otherwise inherit what they do not state.
 RESET = "--model.phases=[]"
 
@@ -104,13 +108,15 @@ def parse(argv: Sequence[str]) -> Request:
         raise UsageError(f"give a configuration: python train.py --config NAME, {known_configs()}")
     given = list(argv)
     subcommand = given.pop(0) if given[0] in SUBCOMMANDS else "fit"
-    if given and not given[0].startswith("-"):
+    if given and not given[0].startswith("-") and given[0] not in SUBCOMMANDS:
         raise UsageError(
             f"{given[0]!r} is no subcommand{closest(given[0], SUBCOMMANDS)}: use fit (implied) or "
             "validate, and --config NAME"
         )
     own, rest = own_options(given)
+    own.allow_import = [name.removesuffix(".py") for name in own.allow_import]
     rest, name = with_configs(rest)
+    check_words(rest)
     check_options(subcommand, rest, own, name)
     return Request([subcommand, *rest], name, own.resume, own.init_from, own.allow_import)
 
@@ -134,7 +140,11 @@ def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def with_configs(argv: list[str]) -> tuple[list[str], str]:
-    """The arguments with each `--config NAME` replaced by a path, and the last one's name."""
+    """The arguments with each `--config NAME` replaced by a path, and the last one's name.
+
+    Configurations come first, wherever they stand: what is given beside them overrides them.
+    """
+    configs: list[str] = []
     result, name = [], ""
     rest = iter(argv)
     for argument in rest:
@@ -147,9 +157,47 @@ def with_configs(argv: list[str]) -> tuple[list[str], str]:
             raise UsageError(f"--config needs a name, {known_configs()}")
         path = find_config(value)
         name = run_name(path)
-        result += [RESET] if gives_phases(path) else []
-        result.append(f"--config={path}")
-    return result, name
+        configs += [RESET] if gives_phases(path) else []
+        configs.append(f"--config={path}")
+    return configs + result, name
+
+
+def check_words(argv: Sequence[str]) -> None:
+    """Hold each word against its place: an option, or the value of the one before it."""
+    waiting = optional = ""
+    for word in [*argv, "--help"]:
+        option = word.startswith("--") or word == "-h"
+        if option and waiting:
+            raise UsageError(f"{waiting} needs a value")
+        if not option and not waiting and not optional:
+            raise UsageError(stray(word))
+        waiting = optional = ""
+        if not option or "=" in word or word in ("-h", "--help", "--print_config"):
+            continue
+        key = word.removeprefix("--").partition(".")[0]
+        if key not in (*KEYS, *OTHERS):
+            raise UsageError(unknown(key))
+        if word.endswith(".help"):
+            optional = word
+        else:
+            waiting = word
+
+
+def unknown(key: str) -> str:
+    """A line about a key of no section."""
+    return f"unknown key {key!r}{closest(key, (*KEYS, *OTHERS))}: known: {', '.join(KEYS)}"
+
+
+def stray(word: str) -> str:
+    """A line about a word that is neither an option nor the value of one."""
+    if not word:
+        return "one of the arguments is empty: remove it"
+    if word in SUBCOMMANDS:
+        return f"{word!r} is a subcommand: give one of fit and validate, as the first word"
+    name = word.lstrip("-—–")
+    key = name.partition(".")[0].partition("=")[0]
+    hint = f" (did you mean '--{name}'?)" if key in (*KEYS, *OTHERS) else ""
+    return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
 
 
 def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, name: str) -> None:

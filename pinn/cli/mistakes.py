@@ -1,6 +1,8 @@
 """From the parser's reports, which are trees, to one line: the key, the value, the remedy."""
 
+import ast
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,13 +12,17 @@ from pinn.cli.vocabulary import BASES, SECTIONS, classes, parameters, subclasses
 # Lines that frame the cause or repeat the value at length.
 FRAME = re.compile(
     "Expected a path but|Does not validate|Subtypes:|Errors:|Given value|Problem with"
+    r"|Subclass types|a class path \(str\)|a dict with"
 )
 BELOW = re.compile(r'Parser key "([^"]+)":\s*')
 KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: )([^\s']+)")
 CLASS = re.compile(
-    r"Expected a dot import path|Import path \S+ does not|has no attribute|No module"
+    r"Expected a dot import path|Import path \S+ does not|module \S+ has no attribute|No module"
+    "|Not a valid subclass"
 )
+LINK = re.compile("^Call to compute_fn of link .*? failed: ")
 DENIED = re.compile(r"Importing '([^']+)' is not allowed")
+MADE = re.compile(r"class_path '([^']+)'")
 TYPE = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
 MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:fit\.)?([^\s,]+)")
 # Where a report states the value, the most particular first.
@@ -46,7 +52,7 @@ def explain(report: object) -> str:
     Args:
         report: a message of jsonargparse, or of the class it made.
     """
-    text = str(report)
+    text = LINK.sub("", str(report))
     found = list(causes(text)) or [Cause(0, "", text or type(report).__name__)]
     depth = max(cause.depth for cause in found)
     best = [cause for cause in found if cause.depth == depth]
@@ -54,7 +60,7 @@ def explain(report: object) -> str:
     telling = next((cause for cause in best if CLASS.search(cause.text)), telling)
     value = given((telling or best[0]).text) or given(text)
     if telling is None:
-        return wrong_type(best, value)
+        return wrong_type(best, value, text)
     return remedy(telling, value, text)
 
 
@@ -80,7 +86,7 @@ def given(report: str) -> str:
     return next(found, "")
 
 
-def wrong_type(found: Sequence[Cause], value: str) -> str:
+def wrong_type(found: Sequence[Cause], value: str, report: str) -> str:
     """A value that is none of the types which a key can have."""
     names = [TYPE.sub(r"\1", cause.text) for cause in found]
     choices = [c for name in names if "Literal" in name for c in re.findall(r"'([^']+)'", name)]
@@ -92,7 +98,23 @@ def wrong_type(found: Sequence[Cause], value: str) -> str:
         if "NoneType" not in name
     ]
     expected = " or ".join(dict.fromkeys(kinds))
-    return f"{found[0].key or 'a value'} is {value!r}: expected {expected}{closest(value, choices)}"
+    key = ".".join(filter(None, (found[0].key or "a value", item(report, value))))
+    if value.lstrip("-.").lower() in ("nan", "inf"):
+        return f"{key} is {value}: it must be a finite number"
+    shown = "null" if value == "None" else repr(value)
+    return f"{key} is {shown}: expected {expected}{closest(value, choices)}"
+
+
+def item(report: str, value: str) -> str:
+    """Which entry of a dictionary a value is, if a report states them; else empty."""
+    if match := re.search(r"Given value: NestedArg\(key='([^']+)'", report):
+        return match[1]
+    whole = re.search(r"Given value: (\{.*\})$", report, re.MULTILINE)
+    try:
+        entries = ast.literal_eval(whole[1]) if whole else {}
+    except (ValueError, SyntaxError):
+        return ""
+    return next((str(key) for key, entry in entries.items() if str(entry) == value), "")
 
 
 def remedy(cause: Cause, value: str, report: str) -> str:
@@ -109,22 +131,37 @@ def remedy(cause: Cause, value: str, report: str) -> str:
     if match := MISSING.search(text):
         return f"{match[1] or f'{key}.{match[2]}'.strip('.')} needs a value"
     if CLASS.search(text):
-        base = BASES.get(key.split(".")[-1])
-        known = [] if base is None else [c.__name__ for c in subclasses(base)]
-        text = f"unknown class {value!r}{suggestion(value.split('.')[-1], known)}"
+        text = unknown_class(value, key or text.partition(".help:")[0])
+    if "cannot import name" in text and (made := MADE.findall(report)):
+        text = f"{made[-1]}: {text.partition(' (/')[0]}"
     return f"{key}: {text}" if key else text
+
+
+def unknown_class(value: str, key: str) -> str:
+    """A class that does not exist, or is of another kind: the closest one that would do."""
+    base = BASES.get(key.split(".")[-1])
+    known = [] if base is None else [c.__name__ for c in subclasses(base)]
+    place, _, name = value.rpartition(".")
+    own = [n for n, c in vars(sys.modules.get(place, None) or object).items() if made_in(place, c)]
+    if base is not None and (name in own or value in (c.__name__ for c in classes())):
+        return f"{value!r} is no {base.__name__}{suggestion('', known)}"
+    return f"unknown class {value!r}{suggestion(name, own or known)}"
+
+
+def made_in(module: str, thing: object) -> bool:
+    """Whether a thing is a class that a module defines."""
+    return isinstance(thing, type) and thing.__module__ == module
 
 
 def unknown_key(name: str, above: str, report: str) -> str:
     """A key that does not exist: the closest one that does."""
     path = name.removeprefix("--").partition("=")[0].split(".")
-    if not above and len(path) == 1 and not name.startswith("--"):
-        return f"unexpected {name!r}: keys are given as --KEY VALUE"
     if name == "class_path":
         return f"{above}: beside class_path there can only be init_args"
     if above:
-        made = re.findall(r"class_path '(?:[^']+\.)?([^'.]+)'", report)
-        cls = {found.__name__: found for found in classes()}.get(made[-1] if made else "")
+        made = MADE.findall(report)
+        name = made[-1].split(".")[-1] if made else ""
+        cls = {found.__name__: found for found in classes()}.get(name)
         known = [] if cls is None else parameters(cls)
     elif path[0] not in SECTIONS:
         known, path = ["seed_everything", *SECTIONS], path[:1]

@@ -1,6 +1,10 @@
 """Running a command line: what it asks for, and how it ends."""
 
+import contextlib
+import io
+import locale
 import os
+import sys
 
 import yaml
 
@@ -8,8 +12,8 @@ from pinn.callbacks import NonFiniteError
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoint import read
 from pinn.cli.command import CommandLine, RunError
-from pinn.cli.configuration import UsageError
 from pinn.cli.launch import Request, complain, wants_traceback
+from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.trust import trust
 from pinn.quiet import quiet
@@ -34,6 +38,14 @@ def described_by(request: Request) -> Request:
     return request
 
 
+def read_utf8() -> None:
+    """Files are text in UTF-8, whatever the terminal is, and what it cannot show is a `?`."""
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def options(arguments: list[str]) -> list[tuple[str, str]]:
     """Options and their values, however they are joined."""
     pairs = []
@@ -46,6 +58,7 @@ def options(arguments: list[str]) -> list[tuple[str, str]]:
 def run(request: Request) -> int:
     """Run a request; whatever goes wrong comes back as one line."""
     quiet()
+    read_utf8()
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         trust(request.allow_import)
@@ -67,7 +80,13 @@ def run(request: Request) -> int:
             return 1
         if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
             # Such an error comes from a problem's own code, and its text alone says little.
-            complain(f"{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
+            place = "".join(f"{note}: " for note in notes(error))
+            complain(f"{place}{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
             return 2
         raise error if isinstance(error, UsageError) else UsageError(explain(error)) from error
     return 0
+
+
+def notes(error: BaseException) -> list[str]:
+    """Where in a problem an error came from, as far as it was noted on its way."""
+    return list(dict.fromkeys(getattr(error, "__notes__", [])))

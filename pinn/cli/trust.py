@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from jsonargparse import get_loader, set_loader, set_parsing_settings
 
-from pinn.cli.configuration import UsageError, parse_yaml
+from pinn.cli.configuration import parse_yaml
+from pinn.cli.mapping import UsageError
 
 TRUSTED = (
     "pinn",

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, silu, softplus
 
 from pinn.geometry import Geometry
-from pinn.geometry.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss, whole
 from pinn.networks.embeddings import Embedding, Scaling
 from pinn.networks.network import Network
 
@@ -35,7 +35,7 @@ class MLP(Network):
         embedding: features fed to the first layer in place of the scaled coordinates.
 
     Raises:
-        ValueError: width or depth is below 1, or the activation is unknown.
+        ValueError: width or depth is out of range, or the activation is unknown.
     """
 
     def __init__(
@@ -46,13 +46,11 @@ class MLP(Network):
         embedding: Embedding | None = None,
     ) -> None:
         super().__init__()
-        if width < 1 or depth < 1:
-            raise ValueError(f"MLP needs width and depth of at least 1, got {width} and {depth}")
         if activation not in ACTIVATIONS:
             hint = near_miss(activation, ACTIVATIONS)
             raise ValueError(f"unknown activation {activation!r}: {hint}")
-        self.width = width
-        self.depth = depth
+        self.width = whole("MLP width", width, most=10**5)
+        self.depth = whole("MLP depth", depth, most=10**3)
         self.activation = activation
         self.embedding: Embedding = Scaling() if embedding is None else embedding
         self.hidden = nn.ModuleList()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pinn.geometry.coordinates import near_miss
@@ -58,6 +58,11 @@ class Phase:
             raise ValueError(f"unknown schedule {self.schedule!r}: {hint}")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"phase dtype {self.dtype!r} is not float32 or float64")
+        if self.lr is not None and "lr" in self.options:
+            raise ValueError(
+                f"phase {self.optimizer}: lr is given twice, {self.lr} as its key and "
+                f"{self.options['lr']} in options: remove one"
+            )
         known = tuple(inspect.signature(self.optimizer_class().__init__).parameters)[2:]
         for option in self.options:
             if option not in known:
@@ -66,7 +71,7 @@ class Phase:
 
     def optimizer_class(self) -> type[Optimizer]:
         """The optimiser's class."""
-        found = getattr(torch.optim, self.optimizer, None)
+        found = getattr(torch.optim, str(self.optimizer), None)
         if not (isinstance(found, type) and issubclass(found, Optimizer)) or found is Optimizer:
             known = [n for n, c in vars(torch.optim).items() if isinstance(c, type)]
             known.remove("Optimizer")
@@ -88,6 +93,47 @@ class Phase:
             return self.optimizer_class()(list(parameters), **options)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.optimizer} refuses its options {options}: {error}") from error
+
+    def rehearse(self) -> None:
+        """Take one step on a parabola: many a wrong value is noticed only then.
+
+        Raises:
+            ValueError: the optimiser cannot do it; the line names the option that is to blame.
+        """
+        try:
+            self.minimise_parabola(self.options)
+        except Exception as error:
+            raise ValueError(f"{self.blame(error)}: {error}") from error
+
+    def blame(self, error: Exception) -> str:
+        """The option which alone has the same effect, if there is one."""
+        parameters = inspect.signature(self.optimizer_class().__init__).parameters
+        for option, value in self.options.items():
+            try:
+                self.minimise_parabola({option: value})
+            except Exception as alone:
+                if str(alone) == str(error):
+                    default = DEFAULTS.get(self.optimizer, {}).get(
+                        option, parameters[option].default
+                    )
+                    return f"option {option} is {value!r}, where the default is {default!r}"
+        return "it cannot train a network"
+
+    def minimise_parabola(self, options: dict[str, Any]) -> None:
+        """One step of  min |w|²  with these options; whatever the optimiser raises, passes."""
+        weight = nn.Parameter(torch.ones(2, 2, dtype=self.torch_dtype))
+        lr = {} if self.lr is None else {"lr": self.lr}
+        made = self.optimizer_class()(
+            [weight], **{**DEFAULTS.get(self.optimizer, {}), **lr, **options}
+        )
+
+        def closure() -> Tensor:
+            made.zero_grad()
+            loss = weight.square().sum()
+            loss.backward()
+            return loss.detach()
+
+        made.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""

@@ -1,0 +1,200 @@
+"""Continuing a run from the command line, in its folder and after a SIGTERM."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pinn.callbacks.keeper import newest_first
+from pinn.checkpoint import read
+from pinn.cli.launch import main
+
+TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+
+
+def equal(a, b):
+    """Whether two collections of weights agree to the last bit."""
+    assert a.keys() == b.keys()
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+# --- in this process
+
+
+SMALL = [
+    "--config=navier_stokes",
+    "--model.network.width=8",
+    "--model.network.depth=2",
+    "--data.points={interior: 40}",
+    "--data.held_out=50",
+    "--data.resample=7",
+    "--trainer.val_check_interval=20",
+    "--trainer.log_every_n_steps=10",
+    "--checkpoints.every=20",
+    "--pictures.every=1000",
+]
+SIXTY = "--model.phases=[{optimizer: Adam, steps: 60, lr: 0.003, schedule: cosine}]"
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory):
+    """A run of sixty steps."""
+    here = tmp_path_factory.mktemp("sixty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        patch.setattr(sys, "argv", [str(TRAIN)])
+        assert main([*SMALL, SIXTY]) == 0
+    return here
+
+
+@pytest.fixture
+def started(sixty, tmp_path, monkeypatch):
+    """That run, as if it had died between steps 40 and 60."""
+    shutil.copytree(sixty, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(TRAIN)])
+    (folder,) = tmp_path.glob("runs/navier_stokes/*")
+    newest_first(folder / "checkpoints")[0].rename(tmp_path / "end.ckpt")
+    return folder
+
+
+def scalar_steps(folder):
+    """tag → steps, as TensorBoard shows them."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return {tag: [e.step for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_the_command_line_continues_a_run_in_its_folder(started, tmp_path, capsys):
+    capsys.readouterr()
+    assert main([*SMALL, SIXTY, "--resume", "auto"]) == 0
+    out = capsys.readouterr().out
+    assert "resuming runs/navier_stokes/" in out
+    assert "step-0000040.ckpt at step 40" in out
+    assert list(tmp_path.glob("runs/*/*")) == [started]
+    end = read(started / "checkpoints" / "step-0000060.ckpt")["state_dict"]
+    assert equal(end, read(tmp_path / "end.ckpt")["state_dict"])
+    assert (started / "config.resume-1.yaml").is_file()
+
+    steps = scalar_steps(started)
+    assert steps["loss/total"] == [10, 20, 30, 40, 50, 60]
+    assert steps["error/u"] == [20, 40, 60]
+    twice = {tag: s for tag, s in steps.items() if max(Counter(s).values()) > 1}
+    assert not twice
+
+
+def test_a_finished_run_says_so(started, tmp_path, capsys):
+    (tmp_path / "end.ckpt").rename(started / "checkpoints" / "step-0000060.ckpt")
+    capsys.readouterr()
+    assert main([*SMALL, SIXTY, "--resume", "auto"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("step-0000060.ckpt is finished: 60 of 60 steps are done")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--model.network.width=9", "network.width = 9, where the saved run had 8"),
+        ("--model.problem.class_path=Kovasznay", "problem = pinn.problems.kovasznay.Kovasznay"),
+        (SIXTY.replace("60", "61"), "phases.0.steps = 61, where the saved run had 60"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(started, capsys, change, message):
+    options = [o for o in [*SMALL, SIXTY] if o.split("=")[0] != change.split("=")[0]]
+    capsys.readouterr()
+    assert main([*options, change, "--resume", "auto"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "does not fit this run: " + message in line
+
+
+def test_another_reynolds_number_is_announced(started, capsys):
+    capsys.readouterr()
+    assert main([*SMALL, SIXTY, "--resume", "auto", "--model.problem.reynolds=400"]) == 0
+    out = capsys.readouterr().out
+    assert "resuming with problem.reynolds = 400.0, where the saved run had 100.0" in out
+
+
+def test_init_from_takes_the_weights_and_nothing_else(started, tmp_path, capsys):
+    path = str(tmp_path / "end.ckpt")
+    short = SIXTY.replace("60", "3").replace("0.003", "1.0e-12")
+    assert main([*SMALL, short, "--init_from", path]) == 0
+    (other,) = set(tmp_path.glob("runs/navier_stokes/*")) - {started}
+    found = read(newest_first(other / "checkpoints")[0])
+    assert found["global_step"] == 3
+    for name, weight in read(path)["state_dict"].items():
+        torch.testing.assert_close(found["state_dict"][name], weight, rtol=1e-5, atol=1e-9)
+
+
+# --- the shipped configuration, stopped by SIGTERM in another process
+
+
+ADAM = [{"optimizer": "Adam", "steps": 200, "lr": 0.003, "schedule": "cosine"}]
+BOTH = [
+    {"optimizer": "Adam", "steps": 80, "lr": 0.003, "schedule": "cosine"},
+    {"optimizer": "LBFGS", "steps": 120, "dtype": "float64", "options": {"max_iter": 5}},
+]
+
+
+def command(*options):
+    shipped = ["--config", "navier_stokes", "--data.resample", "7", "--checkpoints.every", "1000"]
+    often = ["--trainer.val_check_interval", "40"]
+    return [sys.executable, str(TRAIN), *shipped, *often, *options]
+
+
+def settings(folder):
+    folder.mkdir(exist_ok=True)
+    paths = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return {"cwd": folder, "env": {**os.environ, **paths}, **pipes}
+
+
+def start(folder, *options):
+    return subprocess.Popen(command(*options), **settings(folder))
+
+
+def finish(folder, *options):
+    return subprocess.run(command(*options), timeout=300, check=False, **settings(folder))
+
+
+def newest(folder):
+    (run,) = folder.glob("runs/navier_stokes/*")
+    return newest_first(run / "checkpoints")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phases", [ADAM, BOTH], ids=["adam", "lbfgs"])
+def test_stopped_by_sigterm_and_resumed_it_ends_bitwise_the_same(tmp_path, phases):
+    given = ["--model.phases", json.dumps(phases)]
+    stop = json.dumps([{"class_path": "stop_at.StopAt", "init_args": {"step": 100}}])
+    part = tmp_path / "part"
+    with start(tmp_path / "whole", *given) as whole:
+        try:
+            stopped = finish(part, *given, "--allow_import", "stop_at", "--trainer.callbacks", stop)
+            assert stopped.returncode == 128 + signal.SIGTERM, stopped.stdout
+            assert "stopped by SIGTERM after step 100: continue with --resume" in stopped.stdout
+            assert newest(part).name == "step-0000100.ckpt"
+            folder = newest(part).parent.parent
+
+            resumed = finish(part, *given, "--resume", "auto")
+            assert resumed.returncode == 0, resumed.stdout
+            assert "at step 100" in resumed.stdout
+            assert newest(part).parent.parent == folder
+            said, _ = whole.communicate(timeout=300)
+            assert whole.returncode == 0, said
+        finally:
+            whole.kill()
+    ours, theirs = read(newest(part)), read(newest(tmp_path / "whole"))
+    assert ours["global_step"] == theirs["global_step"] == 200
+    assert ours["pinn"]["phase"] == len(phases) - 1
+    assert equal(ours["state_dict"], theirs["state_dict"])
+    steps = scalar_steps(folder)
+    assert steps == scalar_steps(newest(tmp_path / "whole").parent.parent)
+    assert steps["error/u"] == [40, 80, 120, 160, 200]
+    assert steps["loss/total"] == [50, 100, 150, 200]
