@@ -51,7 +51,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The contents of a checkpoint file, on the CPU.
 
     Raises:
-        CheckpointError: missing, damaged, foreign, or of a newer format; one line says which.
+        CheckpointError: missing, damaged, foreign, or of another format; one line says which.
     """
     file = Path(path)
     if file.is_dir():

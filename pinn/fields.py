@@ -7,7 +7,7 @@ a raw per-point tensor has no known derivative and raises.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -59,23 +59,41 @@ class Field(Jet):
                 f"{self.name!r}: its derivative is unknown. Write it in terms of the coordinates "
                 "(`at`, `x`, …), or use a number or a tuple for a constant"
             )
+        if isinstance(other, tuple) and any(isinstance(part, Field) for part in other):
+            return vector(*other)
         constant = torch.as_tensor(other, dtype=self.dtype, device=self.device)
         value = constant if constant.ndim == 0 else constant.unsqueeze(0)
         return Jet(value, dict.fromkeys(self.streams))
 
     def __add__(self, other: Any) -> Any:
-        same_rank(self, other)
+        check_sum(self, other)
         return super().__add__(other)
 
+    def __radd__(self, other: Any) -> Any:
+        check_sum(self, other)
+        return super().__radd__(other)
+
     def __sub__(self, other: Any) -> Any:
-        same_rank(self, other)
+        check_sum(self, other)
         return super().__sub__(other)
 
+    def __rsub__(self, other: Any) -> Any:
+        check_sum(self, other)
+        return super().__rsub__(other)
+
     def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Point axes first: a scalar (N,) beside a vector (N, C) becomes (N, 1)."""
-        if a.ndim < b.ndim:
-            return a.reshape(a.shape + (1,) * (b.ndim - a.ndim)), b
-        return a, b.reshape(b.shape + (1,) * (a.ndim - b.ndim))
+        """Point axes first: a scalar (N,) beside a vector (N, C) becomes (N, 1).
+
+        Raises:
+            ValueError: a vector meets a tensor (N, C, D), which could mean either of its axes.
+        """
+        low, high = sorted((a.ndim, b.ndim))
+        if low < high and low > 1:
+            raise ValueError(
+                f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)} could mean either axis "
+                "of the tensor: write it by components, or advect(normal, u) for ∂u/∂n"
+            )
+        return widened(a, high), widened(b, high)
 
     def describe(self, channel: Channel) -> str:
         """A derivative of this field, written for people."""
@@ -86,18 +104,37 @@ class Field(Jet):
         return f"Field({self.name!r}, shape={tuple(self.shape)}, derivatives=[{known}])"
 
 
-def same_rank(f: Field, g: Any) -> None:
+def widened(values: Tensor, ndim: int) -> Tensor:
+    """Values with axes of length one behind their own."""
+    return values.reshape(values.shape + (1,) * (ndim - values.ndim))
+
+
+def vector(*components: Any) -> Field:
+    """(f₁, …, f_C) along a last axis: scalars (N,) make a vector (N, C), vectors a tensor.
+
+    Args:
+        *components: fields of one shape; numbers stand for constants.
+    """
+    like = next(part for part in components if isinstance(part, Field))
+    parts = [part if isinstance(part, Field) else 0 * like + part for part in components]
+    return cast(Field, torch.stack(parts, dim=-1))  # type: ignore[arg-type]
+
+
+def check_sum(f: Field, g: Any) -> None:
     """Refuse the sum of a scalar and a vector, which would broadcast in silence.
 
     Raises:
-        ValueError: the two are fields of different rank.
+        ValueError: the two differ in the shape they have at a point.
     """
-    if isinstance(g, Field) and f.ndim != g.ndim:
-        shapes = [("N", *field.shape[1:]) for field in (f, g)]
-        written = [str(shape).replace("'", "") for shape in shapes]
+    if not isinstance(g, tuple | Field):
+        return
+    shape = (len(g),) if isinstance(g, tuple) else tuple(g.shape[1:])
+    if shape != tuple(f.shape[1:]):
+        other = g.name if isinstance(g, Field) else g
         raise ValueError(
-            f"the sum of {f.name!r}, shape {written[0]}, and {g.name!r}, shape {written[1]}, has "
-            "no meaning: multiply a scalar by a tuple such as (1.0, 0.0) to make it a vector"
+            f"the sum of {f.name!r}, shape {tuple(f.shape[1:])} per point, and {other!r}, shape "
+            f"{shape}, has no meaning: multiply a scalar by a tuple such as (1.0, 0.0) to make it "
+            "a vector"
         )
 
 

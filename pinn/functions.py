@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import torch
 
-from pinn.fields import Field
+from pinn.fields import Field, vector
+
+__all__ = ["atan", "cos", "exp", "log", "of_field", "sin", "sqrt", "tanh", "vector"]
 
 
 def of_field(function: Callable[..., Any], f: Field) -> Field:
@@ -49,8 +51,3 @@ def tanh(f: Field) -> Field:
 def atan(f: Field) -> Field:
     """The arc tangent, in (−π/2, π/2)."""
     return of_field(torch.atan, f)
-
-
-def vector(*components: Field) -> Field:
-    """(f₁, …, f_C) along a last axis: scalars (N,) make a vector (N, C), vectors a tensor."""
-    return cast(Field, torch.stack(components, dim=-1))  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Problems: the physics, in the paper's notation."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -50,7 +51,12 @@ class Problem(nn.Module):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
+        parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
+        # A vector may share its own name with a component, as u = (u, v) does.
+        others = [n for n, g in cls.unknowns.items() if not (isinstance(g, tuple) and n in g)]
+        used = [*parts, *others, *cls.coordinates]
         repeated = {name for name in names if names.count(name) > 1}
+        repeated |= {name for name in used if used.count(name) > 1}
         if repeated:
             raise TypeError(f"{cls.__name__} uses the name {min(repeated)!r} for two things")
         cls.residuals = collect(cls, names)
@@ -95,7 +101,7 @@ class Problem(nn.Module):
         return {name: unknowns[name].named(name) for name in self.unknowns}
 
     def exact(self, at: Field) -> Fields | None:
-        """The exact solution at `at`, where one is known. Never read in training."""
+        """The exact solution at `at`, where one is known. By itself never read in training."""
         return None
 
     def reference(self) -> Reference | None:
@@ -195,6 +201,6 @@ def positive(name: str, value: float) -> float:
     Raises:
         ValueError: it is not.
     """
-    if not (isinstance(value, int | float) and 0 < value < torch.inf):
+    if not (isinstance(value, Real) and 0 < value < torch.inf):
         raise ValueError(f"{name} is {value}: it must be a positive, finite number")
     return float(value)

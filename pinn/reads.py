@@ -44,6 +44,8 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     problem = solution.problem
     points = problem.geometry.sample(region, 4)
     residuals = [r for r in problem.residuals if region in r.regions]
+    for residual in residuals:
+        check_shape(problem, residual, region)
     reads = {r.name: read(problem, r, points, through_ansatz=False) for r in residuals}
     raw = [read(problem, r, points, through_ansatz=True) for r in residuals]
     networks = {}
@@ -75,8 +77,43 @@ def read(
     found: dict[str, Plan] = {}
     for (name, channel), gradient in zip(keys, gradients, strict=True):
         if gradient is not None:
+            if channel is None and not through_ansatz:
+                check_gauge(problem, residual, name)
             found[name] = found.get(name, Plan()) | Plan(() if channel is None else (channel,))
     return found
+
+
+def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:
+    """Refuse a gauge that would shift a value which the equations fix.
+
+    Raises:
+        ValueError: the residual reads the value of a gauged unknown.
+    """
+    gauge = problem.gauges.get(unknown, "free")
+    if gauge != "free":
+        raise ValueError(
+            f"residual {residual.name!r} reads the value of {unknown!r}, which the gauge "
+            f"{gauge!r} would shift: set the gauge of {unknown!r} to 'free'"
+        )
+
+
+def check_shape(problem: Problem, residual: Residual, region: str) -> None:
+    """Refuse a residual whose shape at a point depends on how many points there are.
+
+    Raises:
+        ValueError: it does, as (N, N) from (N, 1) beside (N,) would.
+    """
+    shapes = {}
+    for n in (4, 5):
+        points = problem.geometry.sample(region, n)
+        at = coordinate_field(points.at, problem.geometry.coordinates)
+        values = problem.evaluate(residual, leaf_fields(problem, len(points.at)), at, points)
+        shapes[tuple(values.shape[1:])] = tuple(values.shape)
+    if len(shapes) > 1:
+        raise ValueError(
+            f"residual {residual.name!r} returns {' and '.join(map(str, shapes.values()))} for 4 "
+            "and 5 points: return one value, or one vector, per point"
+        )
 
 
 def leaf_fields(problem: Problem, n: int) -> Fields:

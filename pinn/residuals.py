@@ -30,7 +30,7 @@ def on(*regions: str) -> Callable[[Method], Method]:
 
     The method asks by parameter name for unknowns, coordinates (`x`, `y`, `t`), `at` (all of them),
     `normal`, or a data column of its region, and returns a field that should vanish: (N,) or
-    (N, C). Its loss is the weighted mean over points of |r|².
+    (N, C). Its loss is the mean over points of w |r|², with the problem's importance w.
 
     Raises:
         TypeError: no region is named.

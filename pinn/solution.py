@@ -37,6 +37,9 @@ class Solution(nn.Module):
                 f"networks are given for {sorted(network)}, the unknowns are "
                 f"{sorted(problem.unknowns)}: give one network per unknown, or one for all"
             )
+        if len(set(map(id, networks.values()))) < len(networks):
+            raise ValueError("one network is given for several unknowns: make one for each")
+        check_gauges(problem)
         for name, net in networks.items():
             if isinstance(net, Network):
                 net.build(problem.geometry, sum(self.widths(name).values()))
@@ -56,7 +59,8 @@ class Solution(nn.Module):
             plans: per network, the derivatives to produce; all up to second order by default.
 
         Returns:
-            The unknowns by name, and the coordinates (N, D).
+            The unknowns by name, and the coordinates (N, D). Without plans the gauges are applied,
+            so that the values are those of `forward`; the residuals do not read them.
         """
         coordinates = self.problem.geometry.coordinates
         everything = Plan(every_channel(len(coordinates), coordinates.space))
@@ -65,7 +69,11 @@ class Solution(nn.Module):
             plan = everything if plans is None else plans[name]
             raw |= self.split(name, evaluate(network, at, plan, self.strategy[name]))
         position = coordinate_field(at, coordinates)
-        return self.problem.represent(raw, position), position
+        unknowns = self.problem.represent(raw, position)
+        if plans is None:
+            for name, offset in self.gauge_offsets(at.dtype, at.device).items():
+                unknowns[name] = (unknowns[name] - offset).named(name)
+        return unknowns, position
 
     def first_order(self) -> dict[str, Plan]:
         """Plans with all first derivatives and nothing else."""
@@ -110,12 +118,26 @@ class Solution(nn.Module):
         plans = dict.fromkeys(self.networks, Plan())
         return {name: field.value for name, field in self.fields(at, plans)[0].items()}
 
+    @torch.no_grad()
     def gauge_offsets(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-        """The constants that the gauges subtract."""
+        """The constants that the gauges subtract: the mean by the midpoint rule, or a value."""
         geometry, offsets = self.problem.geometry, {}
         for name, gauge in self.problem.gauges.items():
             if gauge == "free":
                 continue
-            at = geometry.grid(21) if gauge == "zero_mean" else geometry.grid(2)[:1]
+            at = geometry.midpoints(32) if gauge == "zero_mean" else geometry.grid(2)[:1]
             offsets[name] = self.values(at.to(device, dtype))[name].mean(0)
         return offsets
+
+
+def check_gauges(problem: Problem) -> None:
+    """Refuse a gauge that one constant cannot set.
+
+    Raises:
+        ValueError: with time, the constant would have to be chosen at every instant.
+    """
+    for name, gauge in problem.gauges.items():
+        if gauge != "free" and problem.geometry.coordinates.time is not None:
+            raise ValueError(
+                f"the gauge of {name!r} is {gauge!r}, but the problem depends on time: use 'free'"
+            )

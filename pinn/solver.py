@@ -90,6 +90,7 @@ class Solver(L.LightningModule):
         self.to(self.phases[self.phase].torch_dtype)
         if stage != "fit":
             return
+        self.describe()  # what a checkpoint could not hold is better known before the first step
         refuse_for_line_search(self.phases, self.trainer)
         loop = self.trainer.fit_loop
         loop.max_epochs = -1

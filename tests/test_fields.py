@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pinn import fields
 from pinn.algebra.channels import every_channel
 from pinn.algebra.jet import Jet, MissingDerivativeError, NoRuleError
 from pinn.fields import Field, coordinate_field, data_field
@@ -60,10 +61,17 @@ def test_scalar_and_vector_line_up_even_where_points_and_components_are_as_many(
 def test_the_sum_of_a_scalar_and_a_vector_is_refused():
     field, x, _ = at("x", "y")
     for left, right in ((x, field), (field, x)):
-        with pytest.raises(ValueError, match=r"shape \(N, 2\).* has no meaning: multiply"):
+        with pytest.raises(ValueError, match=r"shape \(2,\).* has no meaning: multiply"):
             left + right
         with pytest.raises(ValueError, match="multiply a scalar by a tuple"):
             left - right
+    for refused in (
+        lambda: x - (1.0, 0.0),
+        lambda: operator.add((1.0, 0.0), x),
+        lambda: field + vector(x),
+    ):
+        with pytest.raises(ValueError, match="has no meaning"):
+            refused()
     assert_equal(x * (1.0, 0.0) + field, field.value + torch.stack([x.value, 0 * x.value], -1))
 
 
@@ -71,7 +79,22 @@ def test_scalar_times_gradient_tensor():
     field, x, y = at("x", "y")
     gradient = grad(vector(x * y, y * y))
     assert_equal(x * gradient, x.value[:, None, None] * gradient.value)
-    assert_equal(field * gradient, field.value[:, :, None] * gradient.value)
+    # (N, 2) beside (N, 2, 2) could mean rows or columns: ∂u/∂n needs the columns.
+    for refused in (
+        lambda: field * gradient,
+        lambda: gradient / field,
+        lambda: gradient * (1.0, 2),
+    ):
+        with pytest.raises(ValueError, match=r"could mean either axis.*advect\(normal, u\)"):
+            refused()
+
+
+def test_a_tuple_may_hold_fields():
+    field, x, _ = at("x", "y")
+    zero = torch.zeros_like(x.value)
+    assert_equal(field - (x, 0.0), field.value - torch.stack([x.value, zero], -1))
+    assert_equal(fields.vector(x, 2.0), torch.stack([x.value, zero + 2], -1))
+    assert_equal(partial((x * x, 1.0) * x, "x"), torch.stack([3 * x.value**2, zero + 1], -1))
 
 
 CONSTANT = (2.0, -3.0)
@@ -87,7 +110,7 @@ def test_tuples_are_constant_vectors(operation):
         assert_equal(operation(CONSTANT, field), operation(row, field.value))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS[:4], ids=lambda o: o.__name__)
+@pytest.mark.parametrize("operation", OPERATIONS[2:4], ids=lambda o: o.__name__)
 def test_a_scalar_meets_a_tuple_as_a_vector(operation):
     _, x, _ = at("x", "y")
     row = torch.tensor([CONSTANT], dtype=torch.float64)

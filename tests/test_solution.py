@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from pinn.algebra.channels import Plan
-from pinn.geometry import Rectangle
+from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
 from pinn.operators import div, grad, laplacian, partial
 from pinn.problem import Problem
+from pinn.problems import NavierStokes
 from pinn.reads import plan_regions
 from pinn.residuals import on
 from pinn.solution import Solution
@@ -179,11 +180,84 @@ def test_zero_mean_and_pin_subtract_a_constant():
         difference = free - gauged(gauge)(at)["p"]
         assert difference.abs().min() > 1e-3
         torch.testing.assert_close(difference, difference[:1].expand(9))
-    assert gauged("zero_mean")(Stokes.geometry.grid(21))["p"].mean().abs() < 1e-14
+    assert gauged("zero_mean")(Stokes.geometry.midpoints(32))["p"].mean().abs() < 1e-14
     assert gauged("pin")(torch.zeros(1, 2, dtype=FLOAT))["p"].abs() < 1e-14
 
 
 def test_gauges_leave_training_alone():
     at = torch.rand(9, 2, dtype=FLOAT)
-    fields = [gauged(gauge).fields(at)[0]["p"].value for gauge in ("free", "zero_mean")]
+    solutions = [gauged(gauge) for gauge in ("free", "zero_mean")]
+    fields = [s.fields(at, s.first_order())[0]["p"].value for s in solutions]
     torch.testing.assert_close(*fields, rtol=0, atol=0)
+
+
+def test_fields_and_values_have_the_same_gauge():
+    at = torch.rand(9, 2, dtype=FLOAT)
+    for gauge in ("zero_mean", "pin"):
+        solution = gauged(gauge)
+        torch.testing.assert_close(solution.fields(at)[0]["p"].value, solution(at)["p"])
+
+
+def test_a_gauge_is_refused_where_it_would_shift_what_is_fixed():
+    class Outlet(NavierStokes):
+        @on("right")
+        def outlet(self, p):
+            return p
+
+    solution = Solution(Outlet(Rectangle(), 10.0), MLP(4, 1))
+    with pytest.raises(ValueError, match="'outlet' reads the value of 'p', which the gauge"):
+        plan_regions(solution)
+    plan_regions(Solution(Outlet(Rectangle(), 10.0, gauge="free"), MLP(4, 1)))
+
+
+def test_a_gauge_with_time_is_refused():
+    class Unsteady(Problem):
+        coordinates = ("x", "t")
+        unknowns = {"p": 1}
+        geometry = Interval(time=(0, 1))
+
+        def __init__(self):
+            super().__init__()
+            self.gauges = {"p": "zero_mean"}
+
+        @on("interior")
+        def balance(self, p):
+            return partial(p, "x")
+
+    with pytest.raises(ValueError, match="depends on time: use 'free'"):
+        Solution(Unsteady(), MLP(4, 1))
+
+
+def test_a_residual_of_all_points_against_all_is_refused():
+    class Crossed(Problem):
+        coordinates = ("x", "y")
+        unknowns = {"a": 1}
+        geometry = Rectangle()
+
+        @on("interior")
+        def crossed(self, a, x):
+            return a.value[:, None] - x.value
+
+    with pytest.raises(ValueError, match=r"\(4, 4\) and \(5, 5\) for 4 and 5 points"):
+        plan_regions(Solution(Crossed(), MLP(4, 1)))
+
+
+def test_one_network_for_two_unknowns_is_refused():
+    net = MLP(4, 1)
+    with pytest.raises(ValueError, match="one network is given for several unknowns"):
+        Solution(NavierStokes(Rectangle(), 1.0), {"u": net, "p": net})
+
+
+def test_two_components_of_one_name_are_refused():
+    with pytest.raises(TypeError, match="uses the name 'v' for two things"):
+
+        class Doubled(Problem):
+            coordinates = ("x", "y")
+            unknowns = {"u": ("u", "v"), "v": 1}
+
+
+def test_a_network_built_for_another_domain_is_refused():
+    net = MLP(4, 1)
+    Solution(NavierStokes(Rectangle(), 1.0), net)
+    with pytest.raises(ValueError, match="MLP was built for the domain"):
+        Solution(NavierStokes(Rectangle(x=(0, 100)), 1.0), net)

@@ -136,15 +136,15 @@ class Maximum(Accumulator):
 
 
 def magnitude(residual: Tensor) -> Tensor:
-    """|r| (N,) of a residual (N,) or (N, C).
+    """|r| (N,) of a residual (N,), (N, C) or (N, C, D).
 
     Raises:
-        ValueError: it has another shape.
+        ValueError: it has no axis of points.
     """
-    if residual.ndim not in (1, 2):
-        raise ValueError(f"a residual must be (N,) or (N, C), got {tuple(residual.shape)}")
+    if residual.ndim < 1:
+        raise ValueError(f"a residual must have one value per point, got {tuple(residual.shape)}")
     values = residual.detach().double()
-    return values.abs() if values.ndim == 1 else torch.linalg.vector_norm(values, dim=-1)
+    return values.abs() if values.ndim == 1 else torch.linalg.vector_norm(values.flatten(1), dim=-1)
 
 
 def moments(values: Tensor) -> Tensor:

@@ -122,6 +122,14 @@ class Geometry:
         ]
         return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
 
+    def midpoints(self, per_axis: int) -> Tensor:
+        """The midpoints of a regular partition (per_axisᴰ, D), float64; none on the boundary."""
+        axes = [
+            low + (high - low) * (torch.arange(per_axis, dtype=torch.float64) + 0.5) / per_axis
+            for low, high in zip(self.lower, self.upper, strict=True)
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
+
     def contains(self, at: Tensor) -> Tensor:
         """Which of the points (N, D) lie in the closed box and time interval: a mask (N,)."""
         lower, upper = at.new_tensor(self.lower), at.new_tensor(self.upper)

@@ -27,6 +27,7 @@ class Network(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self._sizes: tuple[int, int] | None = None
+        self._domain: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def build(self, geometry: Geometry, outputs: int) -> None:
         """Creates the layers, once; a second call with the same sizes does nothing.
@@ -39,16 +40,22 @@ class Network(nn.Module, ABC):
             ValueError: outputs < 1, or the network was built with other sizes.
         """
         sizes = (len(geometry.coordinates), outputs)
+        domain = (geometry.lower, geometry.upper)
         if outputs < 1:
             raise ValueError(f"a network needs at least 1 output, got {outputs}")
         if self._sizes is None:
             self.create(geometry, outputs)
-            self._sizes = sizes
+            self._sizes, self._domain = sizes, domain
         elif self._sizes != sizes:
             raise ValueError(
                 f"{type(self).__name__} was built with {self._sizes[0]} inputs and "
                 f"{self._sizes[1]} outputs, cannot build it with {sizes[0]} and {sizes[1]}: "
                 "make a new network"
+            )
+        elif self._domain != domain:
+            raise ValueError(
+                f"{type(self).__name__} was built for the domain {self._domain}, cannot serve "
+                f"{domain}: make a new network"
             )
 
     def forward(self, x: Tensor) -> Tensor:
