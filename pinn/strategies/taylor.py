@@ -3,7 +3,7 @@
 Cost for (u, J, ∇²u) of a dense network: d + 2 forward passes, 3(d + 2) with the parameter
 gradient, whatever the number of outputs.
 
-Source: T. Dangel et al., "Collapsing Taylor Mode Automatic Differentiation", NeurIPS 2025,
+Source: F. Dangel et al., "Collapsing Taylor Mode Automatic Differentiation", NeurIPS 2025,
 doi:10.48550/arXiv.2505.13644. Deviation: rules act on torch functions, not on a traced graph.
 """
 
