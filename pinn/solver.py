@@ -175,7 +175,7 @@ class Solver(L.LightningModule):
         return loss + 0.0 * link + (mean / self.trainer.world_size - loss.detach())
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Errors, residuals and divergence at points that training never saw."""
+        """Errors, residuals and divergence at points that training does not draw."""
         self.scores = self.assess()
 
     def assess(self) -> Scores:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pinn.fields import Field, coordinate_field
+from pinn.functions import vector
 from pinn.losses import residual_losses
 from pinn.networks import MLP
 from pinn.operators import div, grad, laplacian
@@ -268,3 +269,33 @@ def test_compression_conserves_the_mass_of_the_whole_cloud():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_what_the_cavity_keeps_between_steps_is_never_stale():
+    def raw(at):
+        zero = 0 * at[:, 0]
+        return {"u": vector(zero, zero), "p": zero}
+
+    def pressure(problem, points):
+        at = coordinate_field(points, problem.geometry.coordinates)
+        return problem.ansatz(raw(at), at)["p"].value
+
+    problem, points = LidDrivenCavity(), torch.rand(6, 2, dtype=torch.float64)
+    before = pressure(problem, points)
+    torch.testing.assert_close(pressure(problem, points), before, rtol=0, atol=0)
+    points.mul_(0.5)
+    torch.testing.assert_close(
+        pressure(problem, points), pressure(LidDrivenCavity(), points.clone())
+    )
+    problem.reynolds = 400.0
+    fresh = pressure(LidDrivenCavity(400.0), points.clone())
+    torch.testing.assert_close(pressure(problem, points), fresh)
+    with torch.inference_mode():
+        other = torch.rand(6, 2, dtype=torch.float64)
+        torch.testing.assert_close(
+            pressure(problem, other), pressure(LidDrivenCavity(400.0), other)
+        )
+        pressure(problem, points)
+    leaf = points.clone().requires_grad_()
+    for _ in range(2):
+        pressure(problem, leaf).sum().backward()

@@ -68,6 +68,7 @@ class LidDrivenCavity(NavierStokes):
         if walls not in ("hard", "soft"):
             raise ValueError(f"walls is {walls!r}: expected 'hard' or 'soft'")
         self.hard = walls == "hard"
+        self._kept: tuple | None = None
         if self.hard:
             self.residuals = tuple(r for r in self.residuals if r.regions == ("interior",))
 
@@ -85,10 +86,24 @@ class LidDrivenCavity(NavierStokes):
         """The walls and the corner flow built in, if they are hard."""
         if not self.hard:
             return raw
-        x, y = at[:, 0], at[:, 1]
-        bubble = 16 * x * (1 - x) * y * (1 - y)
-        velocity, pressure = self.corners(x, y)
+        bubble, velocity, pressure = self.fixed(at)
         return {"u": velocity + bubble * raw["u"], "p": pressure + raw["p"]}
+
+    def fixed(self, at: Field) -> tuple[Field, Field, Field]:
+        """What of the ansatz no network changes: 16 x(1−x) y(1−y), u_corners, p_corners.
+
+        It is half of a step, and the same until new points are drawn: the last one is kept.
+        """
+        points = at.value
+        keep = not (points.requires_grad or points.is_inference())
+        key = (points._version, self.reynolds) if keep else None
+        if keep and self._kept is not None and self._kept[0] is points and self._kept[1] == key:
+            return self._kept[2]
+        x, y = at[:, 0], at[:, 1]
+        found = (16 * x * (1 - x) * y * (1 - y), *self.corners(x, y))
+        if keep and not torch.is_inference_mode_enabled():
+            self._kept = (points, key, found)
+        return found
 
     def corners(self, x: Field, y: Field) -> tuple[Field, Field]:
         """Both corner flows, each faded out towards the other walls; exact on all four walls."""
