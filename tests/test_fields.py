@@ -5,37 +5,14 @@ import operator
 import numpy as np
 import pytest
 import torch
+from plane import N, assert_equal, at, vector
 
 from pinn import fields
 from pinn.algebra.channels import every_channel
 from pinn.algebra.jet import Jet, MissingDerivativeError, NoRuleError
-from pinn.fields import Field, coordinate_field, data_field
+from pinn.fields import coordinate_field, data_field
 from pinn.geometry.coordinates import Coordinates
 from pinn.operators import div, grad, laplacian, partial
-
-N = 5
-
-
-def at(*names):
-    """The coordinates as one field, and their columns as fields."""
-    generator = torch.Generator().manual_seed(3)
-    x = torch.rand(N, len(names), generator=generator, dtype=torch.float64) + 0.5
-    field = coordinate_field(x, Coordinates(names))
-    return field, *(field[:, i] for i in range(len(names)))
-
-
-def vector(*components):
-    return torch.stack(components, dim=-1)
-
-
-def assert_equal(field, exact):
-    assert isinstance(field, Field)
-    torch.testing.assert_close(field.value, exact, rtol=1e-13, atol=1e-13)
-
-
-def columns(field):
-    return field.value.unbind(-1)
-
 
 # Arithmetic
 
