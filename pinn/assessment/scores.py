@@ -27,7 +27,7 @@ def assess(
     `error/<component>` is the relative L2 error over the judged points of the reference, and
     `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
     compared up to its constant. `residual/<name>_rms`, `_max` and `divergence/rms`, `max` are
-    taken over points that training does not draw, the residuals with the problem's own importance √w,
+    taken over points that training does not draw, the residuals with the problem's importance √w,
     so that the mean square is what the loss measures at the training points. Every process
     scores the same points, so nothing is exchanged between them.
     """
