@@ -4,11 +4,13 @@ The training step, `Divergence`, `div(field)` and validation all call it. A stra
 cost, never the number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
@@ -46,8 +48,25 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy {strategy!r} is not one of {', '.join(STRATEGIES)}")
     check_points(f, x)
-    with torch.autocast(x.device.type, enabled=False):
+    with settings(x):
         return STRATEGIES[strategy](f, x, plan, chunk)
+
+
+@contextmanager
+def settings(x: Tensor) -> Iterator[None]:
+    """What derivatives are computed under, whatever the caller's settings.
+
+    Autocast off: second derivatives do not survive half precision. Fused attention has no second
+    derivative. A compiled network has none either, so it runs uncompiled, unless it is part of a
+    larger function that is being compiled as a whole.
+    """
+    compiling = torch.compiler.is_compiling()
+    with (
+        torch.autocast(x.device.type, enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+        nullcontext() if compiling else torch.compiler.set_stance("force_eager"),
+    ):
+        yield
 
 
 def check_points(f: Function, x: Tensor) -> None:

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.algebra.channels import Plan, every_channel, first, laplace, second
+from pinn.algebra.channels import (
+    Plan,
+    differentiated,
+    every_channel,
+    first,
+    laplace,
+    second,
+    third,
+)
 from pinn.derivatives import STRATEGIES, evaluate
 
 D = 3
@@ -15,6 +23,7 @@ PLANS = {
     "mixed": Plan((second(0, 2),)),
     "collapsed": Plan((laplace((0, 2)),)),
     "collapsed and one": Plan((laplace((0, 1, 2)), second(1, 1))),
+    "third": Plan((third(0, 0, 2), differentiated(laplace((0, 1)), 1))),
 }
 
 
@@ -61,24 +70,19 @@ def weighted(parts):
 
 
 def reference(net, x, plan):
-    """Value and streams from `torch.autograd.functional`, point by point."""
+    """Value and streams from nested `torch.autograd.functional.jacobian`, point by point."""
+
+    def differentiated(f):
+        return lambda p: torch.autograd.functional.jacobian(f, p, create_graph=True)
+
+    derivatives = [net]
+    for _ in range(plan.order):
+        derivatives.append(differentiated(derivatives[-1]))
     rows = []
     for point in x.reshape(-1, D):
-        y = net(point)
-        jacobian = torch.autograd.functional.jacobian(net, point, create_graph=True)
-        hessian = torch.stack(
-            [
-                torch.autograd.functional.hessian(
-                    lambda p, k=k: net(p)[k], point, create_graph=True
-                )
-                for k in range(len(y))
-            ]
-        )
-        row = [y]
-        for channel in plan.channels:
-            terms = [jacobian[:, p[0]] if len(p) == 1 else hessian[:, p[0], p[1]] for p in channel]
-            row.append(torch.stack(terms).sum(0))
-        rows.append(torch.stack(row))
+        tables = [f(point) for f in derivatives]
+        terms = [[tables[len(p)][:, *p] for p in channel] for channel in plan.channels]
+        rows.append(torch.stack([tables[0], *(torch.stack(t).sum(0) for t in terms)]))
     return [part.reshape(*x.shape[:-1], -1) for part in torch.stack(rows).unbind(1)]
 
 

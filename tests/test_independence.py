@@ -41,6 +41,25 @@ def test_coupling_is_seen_in_any_precision(dtype):
     assert divergence(network().to(dtype), points(40, 3).to(dtype)).isfinite().all()
 
 
+@pytest.mark.parametrize("size", [1e-7, 1e-3])
+def test_weak_coupling_is_seen_in_single_precision(size):
+    net = network().float()
+
+    def nearly(x):
+        return net(x) + size * x.mean(0)
+
+    with pytest.raises(CoupledPointsError, match=f"change by .*e-0{'8' if size < 1e-5 else '4'}"):
+        divergence(nearly, points(16, 3).float())
+
+
+def test_weak_coupling_does_not_hide_behind_large_values():
+    def uneven(x):
+        return torch.stack((1e8 * torch.sin(x[..., 0]), x[..., 1] * x[..., 1].mean()), dim=-1)
+
+    with pytest.raises(CoupledPointsError):
+        divergence(uneven, points(16, 2).float())
+
+
 @pytest.mark.parametrize("n", [2, 3, 40])
 def test_coupling_is_seen_in_any_number_of_points(n):
     with pytest.raises(CoupledPointsError):
@@ -94,6 +113,16 @@ def test_dropout_is_refused_in_training(strategy):
 def test_dropout_in_evaluation(strategy):
     net = nn.Sequential(network(), nn.Dropout(0.5), nn.Linear(3, 3).double())
     assert_exact(net.eval(), points(5, 3), strategy)
+
+
+@each_strategy
+def test_modules_in_a_closure_are_found(strategy):
+    net = nn.Sequential(network(), nn.BatchNorm1d(3).double())
+    before = copy.deepcopy(net.state_dict())
+    for f in (lambda x: net(x), net.forward, (lambda inner: lambda x: inner(x))(net.forward)):
+        with pytest.raises(CoupledPointsError, match="BatchNorm1d '1' mixes the points"):
+            divergence(f, points(5, 3), strategy)
+    assert torch.equal(net[1].running_mean, before["1.running_mean"])
 
 
 def test_switching_to_training_is_noticed():

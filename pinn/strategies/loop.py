@@ -1,6 +1,6 @@
 """The per-component `autograd.grad` loop: the exact fall-back for everything torch can run.
 
-    (∂fᵢ/∂x) = grad(Σ_points fᵢ, x)       one reverse pass per component, and again for ∂²
+    ∇fᵢ = grad(Σ_points fᵢ, x)       one reverse pass per component, and again for ∂² and ∂³
 
 Cost: (1 + C) forward passes for f: Rᵈ → Rᶜ, and less where the components come back separately
 and share little: reverse mode then visits only the part of the graph that a component uses.
@@ -9,9 +9,10 @@ and share little: reverse mode then visits only the part of the graph that a com
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Channel, Plan, order
+from pinn.algebra.channels import Channel, Plan
 from pinn.algebra.jet import Jet
 from pinn.strategies.outputs import Function, split
+from pinn.strategies.rows import Rows, levels, stream
 
 
 def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
@@ -25,7 +26,7 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
     """
     keep_graph = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     with torch.inference_mode(False), torch.enable_grad():
-        points = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
+        points = leaf_of(x)
         components = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
         rows = [derivatives(y, points, plan, keep_graph) for y in components]
         value = torch.stack(components, dim=-1)
@@ -37,17 +38,18 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 
 def derivatives(y: Tensor, x: Tensor, plan: Plan, keep_graph: bool) -> dict[Channel, Tensor]:
     """The planned derivatives of one component y (…)."""
-    if not plan.channels:
-        return {}
-    gradient = slope(y, x, keep_graph or bool(plan.second))
-    found = {c: gradient[..., c[0][0]] for c in plan.channels if order(c) == 1}
-    rows = {
-        i: slope(gradient[..., i], x, keep_graph)
-        for i in sorted({pair[0] for c in plan.second for pair in c})
-    }
-    for channel in plan.second:
-        found[channel] = torch.stack([rows[i][..., j] for i, j in channel]).sum(0)
-    return found
+    rows: Rows = {}
+    orders = levels(plan)
+    for n, needed in enumerate(orders):
+        again = keep_graph or n + 1 < len(orders)
+        for row in needed:
+            rows[row] = slope(rows[row[:-1]][..., row[-1]] if row else y, x, again)
+    return {channel: stream(rows, channel) for channel in plan.channels}
+
+
+def leaf_of(x: Tensor) -> Tensor:
+    """A copy of x to differentiate by; a gradient still reaches an x that requires one."""
+    return x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
 
 
 def slope(y: Tensor, x: Tensor, keep_graph: bool) -> Tensor:

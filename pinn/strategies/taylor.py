@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
+from pinn.algebra.rows import Rows
 from pinn.fields import seed
 from pinn.strategies.outputs import Function, stacked
 
@@ -31,6 +32,8 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
     y = stacked(f)(Jet(x, seed(x, plan.channels), lead=x.ndim - 1))
     if isinstance(y, Tensor):  # f does not read x: a constant
         return Jet(y, dict.fromkeys(plan.channels, x.new_zeros(y.shape)), lead=x.ndim - 1)
+    if isinstance(y.streams, Rows) and y.streams.bare is not None:
+        return y
     streams = {
         c: None if s is None else torch.broadcast_to(s, y.shape) for c, s in y.streams.items()
     }

@@ -1,0 +1,101 @@
+"""Nested reverse mode, the oracle of the Taylor rules, and their arguments."""
+
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from pinn.algebra.channels import Plan, differentiated, every_channel, laplace
+from pinn.algebra.jet import Jet
+from pinn.fields import seed
+
+N, D = 3, 2
+PLANS = {
+    "every": Plan(every_channel(D, (0, 1))),
+    "collapsed": Plan((laplace((0, 1)),)),
+    "third": Plan(every_channel(D, (0, 1), 3)),
+    "collapsed third": Plan((differentiated(laplace((0, 1)), 1),)),
+}
+
+
+def random(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+WEIGHT = random(4, D, seed=1) - 0.4
+TENSOR = random(4, seed=2) + 0.5
+
+
+def jet_of(x, plan):
+    return Jet(x, seed(x, plan.channels), lead=x.ndim - 1)
+
+
+def features(x, weight):
+    """(N, 4) with derivatives of every order, between 0.2 and 3."""
+    z = F.linear(x, weight)
+    return 1.0 + 0.5 * z + 0.2 * z * z + 0.1 * torch.sin(2 * z)
+
+
+def tokens(x, weight):
+    """(N, 3, 4): the same at three shifted places."""
+    return torch.stack([features(x + 0.3 * k, weight) for k in range(3)], dim=1)
+
+
+def nested(f, x, channels):
+    """Value and streams, flattened to (N, M), by one reverse pass per component and index."""
+    x = x.clone().requires_grad_()
+    with sdpa_kernel(SDPBackend.MATH):
+        y = f(x)
+        y = y.reshape(len(x), -1)
+        columns = [
+            torch.stack([total(y[:, m], x, channel) for m in range(y.shape[1])], dim=-1)
+            for channel in channels
+        ]
+    return y, dict(zip(channels, columns, strict=True))
+
+
+def total(y, x, channel):
+    """Σ over the index tuples of a channel of ∂y/∂x_i∂x_j…, for points that do not interact."""
+    found = []
+    for indices in channel:
+        part = y
+        for i in indices:
+            if not part.requires_grad:
+                part = torch.zeros_like(y)
+                continue
+            settings = {"create_graph": True, "materialize_grads": True}
+            part = torch.autograd.grad(part.sum(), x, **settings)[0][:, i]
+        found.append(part)
+    return sum(found)
+
+
+def loss(value, streams):
+    """A number in which every entry of every stream has its own weight."""
+    entries = torch.cat([t.reshape(-1) for t in (value, *streams)])
+    return entries @ torch.linspace(0.5, 1.5, len(entries), dtype=entries.dtype)
+
+
+def assert_rule(f, plan, same=None, argument=features):
+    """f of an argument: value, streams and gradient equal nested reverse mode's."""
+    same, x = same or f, random(N, D, seed=3)
+    parameters = [WEIGHT.clone().requires_grad_(), TENSOR.clone().requires_grad_()]
+
+    def call(function):
+        return lambda at: function(argument(at, parameters[0]), parameters[1])
+
+    jet = call(f)(jet_of(x, plan))
+    value, streams = nested(call(same), x, plan.channels)
+    shape = call(same)(x).shape
+    assert jet.value.shape == shape
+    assert jet.shape == shape
+    torch.testing.assert_close(jet.value.reshape(value.shape), value, rtol=1e-12, atol=1e-12)
+    ours = [jet.stream(channel) for channel in plan.channels]
+    for channel, stream in zip(plan.channels, ours, strict=True):
+        exact = streams[channel].reshape(shape)
+        torch.testing.assert_close(
+            stream, exact, rtol=1e-9, atol=1e-10, msg=lambda m, c=channel: f"{c}: {m}"
+        )
+    keep = {"allow_unused": True, "materialize_grads": True}
+    found = torch.autograd.grad(loss(jet.value, ours), parameters, **keep)
+    exact = torch.autograd.grad(loss(value, streams.values()), parameters, **keep)
+    for a, b in zip(found, exact, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
