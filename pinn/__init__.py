@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from pinn.networks import Network as Network
     from pinn.networks import Periodic as Periodic
     from pinn.operators import Divergence as Divergence
+    from pinn.operators import Probes as Probes
     from pinn.operators import advect as advect
     from pinn.operators import curl as curl
+    from pinn.operators import differentiate as differentiate
     from pinn.operators import div as div
     from pinn.operators import divergence as divergence
     from pinn.operators import dt as dt
@@ -52,8 +54,10 @@ _HOMES = {
     "pinn.networks": ("MLP", "FourierFeatures", "Network", "Periodic"),
     "pinn.operators": (
         "Divergence",
+        "Probes",
         "advect",
         "curl",
+        "differentiate",
         "div",
         "divergence",
         "dt",

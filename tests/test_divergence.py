@@ -7,7 +7,7 @@ import torch
 from oracle import assert_exact, each_strategy, network, points, trace
 from torch import nn
 
-from pinn.operators import Divergence, divergence
+from pinn.operators import Divergence, Probes, divergence
 
 
 @each_strategy
@@ -130,7 +130,13 @@ def test_time_closed_over_point_by_point(strategy):
         ({"dims": (0, 0)}, r"dims=\(0, 0\) does not name distinct"),
         ({"dims": (-1,)}, r"dims=\(-1,\) does not name distinct"),
         ({"dims": ()}, r"dims=\(\) does not name distinct"),
-        ({"strategy": "jvp", "components": (0, 1, 2)}, "'jvp' is not one of taylor, vmap, loop"),
+        (
+            {"strategy": "jvp", "components": (0, 1, 2)},
+            "unknown strategy 'jvp': known: auto, r",
+        ),
+        ({"memory": 0.0}, "memory is 0.0: give GiB above 0"),
+        ({"probes": Probes()}, "probes are for strategy 'hutchinson', got strategy 'auto'"),
+        ({"strategy": "hutchinson", "memory": 1.0}, "memory= is for exact strategies"),
     ],
 )
 def test_settings_that_do_not_fit(settings, text):

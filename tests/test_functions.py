@@ -28,7 +28,7 @@ def test_writes_into_a_fresh_buffer(strategy):
 
     x = points(5, 2)
     torch.testing.assert_close(divergence(f, x, strategy), 6 * x[:, 1])
-    assert Divergence().choice(f, x).strategy == "loop"
+    assert Divergence("rule").choice(f, x).strategy == "loop"
 
 
 @pytest.mark.parametrize("strategy", ["auto", "vmap", "loop"])
@@ -66,7 +66,7 @@ class Tripled(torch.autograd.Function):
 def test_a_custom_backward_counts(strategy):
     x = points(5, 2)
     torch.testing.assert_close(divergence(Tripled.apply, x, strategy), 6 * x.sum(-1))
-    assert Divergence().choice(Tripled.apply, x).strategy == "loop"
+    assert Divergence("rule").choice(Tripled.apply, x).strategy == "loop"
 
 
 @each_strategy
@@ -111,14 +111,13 @@ def test_forward_hooks_run(strategy):
 def test_a_hook_that_reads_numbers_falls_back():
     net, seen = network(), []
     net[0].register_forward_hook(lambda module, args, out: seen.append(out.norm().item()))
-    assert Divergence().choice(net, points(5, 3)).strategy == "loop"
+    assert Divergence("rule").choice(net, points(5, 3)).strategy == "loop"
     assert_exact(net, points(5, 3))
     assert all(seen)
 
 
-def test_relu_and_kinks_fall_back():
+def test_kinks():
     net = network(activation=nn.ReLU)
-    assert "relu" in Divergence().choice(net, points(5, 3)).reason
     assert_exact(net, points(5, 3))
     assert_exact(network(activation=functools.partial(nn.ReLU, inplace=True)), points(5, 3))
 
@@ -183,13 +182,13 @@ def test_any_callable_will_do(f):
 @pytest.mark.parametrize("pick", [lambda c: c, lambda c: c.method], ids=["object", "method"])
 def test_a_function_is_probed_once_whatever_the_number_of_points(pick):
     counted = Counted()
-    div = Divergence()
+    div = Divergence("rule")
     div(pick(counted), points(5, 2))
     probed = counted.calls
     for n in (5, 6, 2, 100):
         div(pick(counted), points(n, 2))
     assert counted.calls == probed + 4
-    divergence(pick(counted), points(7, 2))  # the function form remembers too
+    divergence(pick(counted), points(7, 2), "rule")  # the function form remembers too
     assert counted.calls == probed + 5
 
 
@@ -200,8 +199,7 @@ def test_other_circumstances_are_probed_anew(change):
     before = counted.calls
     x = {"points": points(4, 2), "dtype": points(1, 2).float(), "lead": points(1, 4, 2)}
     Divergence("vmap" if change == "strategy" else "auto")(counted, x.get(change, points(1, 2)))
-    probes = counted.calls - before - 1
-    assert probes == 0 if change == "strategy" else probes > 0
+    assert counted.calls - before > 1
 
 
 def test_one_point_does_not_vouch_for_many():
@@ -236,6 +234,6 @@ def test_probing_is_done_on_a_few_points():
         seen.append(math.prod(x.shape[:-1]))
         return x * x
 
-    divergence(f, points(50, 40, 2))
+    divergence(f, points(50, 40, 2), "rule")
     assert sorted(seen)[-2] <= 16**2
     assert seen[-1] == 2000

@@ -4,7 +4,8 @@ Conventions:  grad(u)[…, i, j] = ∂uᵢ/∂xⱼ;  spatial operators skip time
 Each returns a field one or two orders lower, so that `div(nu * grad(u))` is the Leibniz rule.
 """
 
-from pinn.algebra.channels import laplace
+from pinn.algebra.channels import differentiated, first, laplace
+from pinn.algebra.series import carries, derivative
 from pinn.fields import Field, partial
 from pinn.functions import vector
 
@@ -46,8 +47,11 @@ def div(f: Field) -> Field:
 
 
 def laplacian(f: Field) -> Field:
-    """∇²f = Σᵢ ∂²f/∂xᵢ², component by component, shaped like f."""
-    return f.like(f.stream(laplace(f.coordinates.space)), {})
+    """∇²f = Σᵢ ∂²f/∂xᵢ², component by component, shaped like f; `grad` of it is of third order."""
+    channel = laplace(f.coordinates.space)
+    higher = {first(i): differentiated(channel, i) for i in range(len(f.coordinates))}
+    streams = {c: derivative(f.streams, h) for c, h in higher.items() if carries(f.streams, h)}
+    return f.like(f.stream(channel), streams)
 
 
 def advect(u: Field, f: Field) -> Field:

@@ -3,21 +3,25 @@
 `grad(f(x), x, ones)` is not the divergence: it is Jᵀ1, which adds the off-diagonal terms.
 """
 
-import weakref
 from collections.abc import Hashable, Sequence
-from types import MethodType
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan, first
-from pinn.choice import Choice, choose
-from pinn.derivatives import StrategyName, check_points, evaluate
+from pinn.algebra.jet import Jet
+from pinn.choice import NAMES, Choice, check_name, decide, measured, processes
+from pinn.derivatives import check_points
 from pinn.independence import check_independence
+from pinn.operators.portions import in_portions, portion
+from pinn.operators.probes import Probes
+from pinn.operators.trace import trace
+from pinn.situation import magnitude, recall
+from pinn.strategies.hutchinson import hutchinson
 from pinn.strategies.outputs import Function, split
-
-CHOICES: weakref.WeakKeyDictionary[Any, dict[Hashable, Choice]] = weakref.WeakKeyDictionary()
+from pinn.trial import Trial
 
 
 class Divergence(nn.Module):
@@ -29,54 +33,101 @@ class Divergence(nn.Module):
     wherever grad mode is on.
 
     Args:
-        strategy: `auto`, `taylor` (one fused forward pass), `vmap` (one batched reverse pass) or
-            `loop` (one reverse pass per component). They agree to rounding.
+        strategy: `auto` measures once, `rule` decides without; or `taylor` (one fused forward
+            pass), `vmap` (one batched reverse pass) or `loop` (one reverse pass per component).
+            They agree to rounding. `hutchinson` is an estimate, never chosen by itself. Where
+            several processes train, `auto` follows the rule, so that a process may call alone.
         dims: the coordinates to differentiate along; all of them by default. `dims=(0, 1)` leaves
             time out of (x, y, t).
         components: which outputs form the vector; by default all of them, in order.
             `components=(0, 1)` picks the velocity out of (u, v, p).
         chunk: for `vmap`, how many components to differentiate together; bounds memory.
+        memory: the GiB that the tensors of an evaluation may take; the points are then processed
+            in portions, and with grad mode on evaluated a second time in the backward pass.
+        probes: for `hutchinson`; one by default. Each call draws new ones; how many calls there
+            were is in the state dict, so that a resumed run draws what it would have drawn.
 
     Raises:
-        ValueError: as many components as dims are needed; f couples points; unknown strategy.
+        ValueError: as many components as dims are needed; f couples points; unknown strategy, or
+            one that gives other numbers than reverse mode.
         TypeError: x is integer or complex, or its dtype is not that of f's parameters.
     """
 
+    calls: Tensor
+
     def __init__(
         self,
-        strategy: StrategyName = "auto",
+        strategy: str = "auto",
         dims: Sequence[int] | None = None,
         components: Sequence[int] | None = None,
         chunk: int | None = None,
+        memory: float | None = None,
+        probes: Probes | None = None,
     ) -> None:
         super().__init__()
+        check_name(strategy, (*NAMES, "hutchinson"))
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk is {chunk}: it must be at least 1, or None for no limit")
+        if memory is not None and not memory > 0:
+            raise ValueError(f"memory is {memory}: give GiB above 0, or None for no limit")
         self.strategy = strategy
         self.dims = None if dims is None else tuple(dims)
         self.components = None if components is None else tuple(components)
         self.chunk = chunk
+        self.memory = memory
+        if probes is not None and strategy != "hutchinson":
+            raise ValueError(f"probes are for strategy 'hutchinson', got strategy {strategy!r}")
+        self.probes = probes or Probes()
+        if strategy == "hutchinson":
+            if memory is not None:
+                raise ValueError("memory= is for exact strategies: bound an estimate by its probes")
+            self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
+        strategy = self.choice(f, x).strategy
         dims = self._dims(x)
-        plan = Plan(tuple(first(i) for i in dims))
-        jet = evaluate(self._picked(f, len(dims)), x, plan, self.choice(f, x).strategy, self.chunk)
-        terms = [jet.stream(first(i))[..., k] for k, i in enumerate(dims)]
-        return torch.stack(terms).sum(0)
+        vector = self._picked(f, len(dims))
+
+        if strategy == "hutchinson":
+            return self._estimate(vector, x, dims)
+
+        def at(part: Tensor) -> Tensor:
+            return trace(vector, part, dims, strategy, self.chunk)
+
+        if self.memory is None or x.numel() == 0:
+            return at(x)
+        return in_portions(at, x, self._rows(f, x, strategy))
 
     def choice(self, f: Function, x: Tensor) -> Choice:
-        """The strategy used for f, with the reason; f is probed once and remembered weakly."""
-        check_points(f, x)
-        settings = (self.strategy, self.dims, self.components)
-        known = remembered(f)
-        situation = (settings, circumstances(f, x))
-        if situation not in known:
-            dims = self._dims(x)
+        """The strategy used for f, with the reason; settled once and remembered weakly."""
+        trial = self._trial(f, x)
+
+        def settle(worth: bool) -> Choice:
             check_independence(f, x)
-            plan = Plan(tuple(first(i) for i in dims))
-            known[situation] = choose(self._picked(f, len(dims)), x, plan, self.strategy)
-        return known[situation]
+            return decide(trial, x, self.strategy, measure=worth and processes() == 1)
+
+        size = magnitude(x) if self.strategy == "auto" else None
+        return recall(f, x, trial.training, (size, self._settings()), settle)
+
+    def explain(self, f: Function, x: Tensor) -> Choice:
+        """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.
+
+        Counted FLOPs, operations and peak memory, with the backward pass where grad mode is on,
+        the measured time, and what became of each candidate.
+        """
+        own = self.choice(f, x)
+        if own.table:
+            return own
+        trial = self._trial(f, x)
+        settings = ("explain", magnitude(x), self._settings())
+        found = recall(f, x, trial.training, settings, lambda _: measured(trial, x))
+        table = [dict(row) for row in found.table]
+        for row in table:
+            row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
+            if row["strategy"] == own.strategy:
+                row["note"] = f"chosen; {row['note']}"
+        return replace(own, table=table)
 
     def extra_repr(self) -> str:
         """The settings, for printing a module tree."""
@@ -90,59 +141,70 @@ class Divergence(nn.Module):
             raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
         return dims
 
+    def _estimate(self, vector: Function, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+        """One call's estimate; reverse mode, one pass per probe, serves every f."""
+        seed = self.probes.seed_of(int(self.calls))
+        self.calls += 1
+        drawn = (seed, self.probes.count, self.probes.distribution, self.probes.pair)
+        return hutchinson(vector, x, *drawn, dims)
+
+    def _trial(self, f: Function, x: Tensor) -> Trial:
+        """The evaluation, as it is to be measured."""
+        check_points(f, x)
+        dims = self._dims(x)
+        vector = self._picked(f, len(dims))
+        training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+        return Trial(
+            vector,
+            Plan(tuple(first(i) for i in dims)),
+            training,
+            lambda at, strategy: [trace(vector, at, dims, strategy, self.chunk)],
+        )
+
+    def _rows(self, f: Function, x: Tensor, strategy: str) -> int:
+        """How many rows of x the memory holds."""
+        trial = self._trial(f, x)
+        points = recall(
+            f,
+            x,
+            trial.training,
+            ("portion", strategy, self._settings()),
+            lambda _: portion(trial, x, strategy, float(self.memory or 0.0)),
+        )
+        return max(1, points // x.shape[1:-1].numel())
+
+    def _settings(self) -> Hashable:
+        return self.strategy, self.dims, self.components, self.chunk, self.memory
+
     def _picked(self, f: Function, count: int) -> Function:
         """f reduced to the components of the vector, kept separate for the loop's sake."""
 
-        def vector(x: Tensor) -> tuple:
-            parts = split(f(x), x.shape[:-1])
+        def vector(x: Tensor) -> Any:
+            y = f(x)
+            parts = split(y, x.shape[:-1])
             chosen = range(len(parts)) if self.components is None else self.components
             if len(chosen) != count or any(not 0 <= i < len(parts) for i in chosen):
                 raise ValueError(
                     f"f has {len(parts)} components and {count} coordinates are differentiated: "
                     f"pick as many with components=, got {self.components}"
                 )
+            if list(chosen) == list(range(len(parts))) and isinstance(y, Tensor | Jet):
+                return y
             return tuple(parts[i] for i in chosen)
 
         return vector
 
 
-def remembered(f: Function) -> dict[Hashable, Choice]:
-    """What is known about f for as long as f lives; nothing where Python cannot tell."""
-    try:
-        return CHOICES.setdefault(owner_of(f), {})
-    except TypeError:  # neither hashable nor weakly referenceable
-        return {}
-
-
-def owner_of(f: Function) -> Any:
-    """f, or the object whose method it is: a bound method is a new object at every access."""
-    return f.__self__ if isinstance(f, MethodType) else f
-
-
-def circumstances(f: Function, x: Tensor) -> Hashable:
-    """What a probe of f at x holds for: it does not depend on how many points there are.
-
-    One point alone does not show whether points interact, so an axis of length 1 differs from
-    a longer one.
-    """
-    owner = owner_of(f)
-    modules = owner.modules() if isinstance(owner, nn.Module) else ()
-    training = tuple(module.training for module in modules)
-    method = f.__func__ if isinstance(f, MethodType) else None
-    counts = tuple(min(n, 2) for n in x.shape[:-1])
-    return method, training, counts, x.shape[-1], x.dtype, x.device
-
-
 def divergence(
     f: Function,
     x: Tensor,
-    strategy: StrategyName = "auto",
+    strategy: str = "auto",
     dims: Sequence[int] | None = None,
     components: Sequence[int] | None = None,
 ) -> Tensor:
     """∇·f at the points x (…, d), as (…); see `Divergence`.
 
-    f is probed once for as long as it lives: a module costs nothing more from the second call on,
-    a lambda made anew for each call is probed each time.
+    A module is measured once for as long as it lives, a lambda made anew for each call once for the
+    modules that it refers to.
     """
     return Divergence(strategy, dims, components)(f, x)

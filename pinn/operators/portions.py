@@ -1,0 +1,71 @@
+"""Points processed in portions, so that memory stays under a budget whatever their number."""
+
+import bisect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.costs import Model
+from pinn.graph import leaves
+from pinn.measurement import GIB
+from pinn.trial import Trial, untouched
+
+MOST = 2**40
+Evaluate = Callable[[Tensor], Tensor]
+
+
+class Portion(torch.autograd.Function):
+    """An evaluation that keeps its points only, and is made again in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, evaluate: Evaluate, x: Tensor, *parameters: Tensor) -> Tensor:
+        """The values, without a graph."""
+        ctx.evaluate = evaluate
+        ctx.save_for_backward(x, *parameters)
+        return evaluate(x)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the points and the parameters, where wanted."""
+        x, *parameters = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[1:]
+        again = torch.is_grad_enabled()  # a second derivative will be taken
+        at = x if again else x.detach().requires_grad_(wanted[0])
+        inputs = [t for t, w in zip([at, *parameters], wanted, strict=True) if w]
+        settings = {"create_graph": again, "allow_unused": True}
+        with torch.enable_grad():
+            found = iter(torch.autograd.grad(ctx.evaluate(at), inputs, slope, **settings))
+        return None, *(next(found) if w else None for w in wanted)
+
+
+def in_portions(evaluate: Evaluate, x: Tensor, rows: int) -> Tensor:
+    """A pointwise function of x (…, D), `rows` of its first axis at a time."""
+    if x.ndim == 1 or x.shape[0] <= rows:
+        return evaluate(x)
+    if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+        return torch.cat([evaluate(part) for part in x.split(rows)])
+    one = x[:1].detach().requires_grad_()
+    parameters = [end for end in leaves(evaluate(one)) if end is not one]
+    return torch.cat([Portion.apply(evaluate, part, *parameters) for part in x.split(rows)])
+
+
+def portion(trial: Trial, x: Tensor, strategy: str, memory: float) -> int:
+    """How many points an evaluation may have for its tensors to stay below `memory` GiB.
+
+    Raises:
+        ValueError: not even one fits, or f closes over tensors of the number of all points.
+    """
+    if trial.whole(x):
+        raise ValueError(
+            "memory= processes the points in portions, but f works only at all of them: it closes "
+            "over a tensor with an entry per point; make that a coordinate of x"
+        )
+    with untouched(trial.f, x.device):
+        model = Model(lambda points: trial(points, strategy), x)
+    fits = bisect.bisect_right(range(MOST), memory * GIB, key=lambda n: model.at(n).memory) - 1
+    if fits < 1:
+        needs = model.at(1).memory / GIB
+        raise ValueError(f"memory is {memory} GiB, but one point needs {needs:.2g} GiB")
+    return fits

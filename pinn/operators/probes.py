@@ -1,0 +1,42 @@
+"""Random probes of a divergence: how many, of which distribution, from which seed."""
+
+from dataclasses import dataclass
+
+import torch
+
+from pinn.geometry.coordinates import near_miss, whole
+from pinn.geometry.sampling import stream_seed
+from pinn.strategies.hutchinson import DISTRIBUTIONS
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Settings of Hutchinson's estimate.
+
+    Args:
+        count: m, how many products zᵀJz are averaged.
+        distribution: `rademacher` (±1, the smallest variance) or `gaussian`.
+        seed: of all probes; with the call and the process it gives those of one call.
+        pair: give two independent estimates of m probes each, (2, …): their product is an unbiased
+            square, while the square of one estimate is too large by its variance.
+
+    Raises:
+        ValueError: fewer than one probe, or an unknown distribution.
+    """
+
+    count: int = 1
+    distribution: str = "rademacher"
+    seed: int = 0
+    pair: bool = False
+
+    def __post_init__(self) -> None:
+        whole("probes.count", self.count)
+        if self.distribution not in DISTRIBUTIONS:
+            hint = near_miss(self.distribution, DISTRIBUTIONS)
+            raise ValueError(f"unknown distribution {self.distribution!r}: {hint}")
+
+    def seed_of(self, call: int) -> int:
+        """The seed of one call, different on every process."""
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = torch.distributed.get_rank() if distributed else 0
+        return stream_seed(self.seed, call, rank, "divergence")

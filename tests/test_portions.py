@@ -1,0 +1,90 @@
+"""Points in portions: memory under a budget whatever their number."""
+
+import pytest
+import torch
+from oracle import network, points
+
+from pinn.costs import tally
+from pinn.measurement import GIB
+from pinn.operators import Divergence
+
+
+def peak(run):
+    return tally(lambda _: run(), torch.zeros(1, 1)).peak
+
+
+def step(div, net, x):
+    (div(net, x) ** 2).sum().backward()
+
+
+@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
+@pytest.mark.parametrize("shape", [(500, 3), (50, 10, 3)])
+def test_memory_stays_below_the_budget_without_grad(strategy, shape):
+    net, x, budget = network(), points(*shape), 60e3
+    div = Divergence(strategy, memory=budget / GIB)
+    with torch.no_grad():
+        exact = Divergence(strategy)(net, x)
+        div(net, x)  # checks come first
+        found = []
+        assert peak(lambda: found.append(div(net, x))) <= budget + 2 * exact.nbytes
+        assert peak(lambda: Divergence(strategy)(net, x)) > 2 * budget
+    torch.testing.assert_close(found[0], exact)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "taylor", "vmap", "loop"])
+def test_memory_stays_below_the_budget_in_training(strategy):
+    net, x, budget = network(), points(500, 3), 200e3
+    div, plain = Divergence(strategy, memory=budget / GIB), Divergence(strategy)
+    div(net, x), plain(net, x)
+    reserve = 3 * 500 * 8  # the result, its square, and their gradients are outside
+    assert peak(lambda: step(div, net, x)) <= budget + 2 * reserve
+    found = [p.grad.clone() for p in net.parameters() if p.grad is not None]
+    net.zero_grad()
+    assert peak(lambda: step(plain, net, x)) > 2 * budget
+    exact = [p.grad for p in net.parameters() if p.grad is not None]
+    for a, b in zip(found, exact, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
+
+
+def test_gradients_of_the_points_flow_through_portions():
+    x = points(400, 2).requires_grad_()
+    found = Divergence("taylor", memory=5e-6)(lambda p: p**3, x)
+    torch.testing.assert_close(torch.autograd.grad(found.sum(), x)[0], 6 * x)
+
+
+def test_second_derivatives_of_portions():
+    net, x = network(2), points(400, 2).requires_grad_()
+
+    def penalty(div):
+        slope = torch.autograd.grad(div(net, x).sum(), x, create_graph=True)[0]
+        return torch.autograd.grad((slope**2).sum(), net[0].weight)[0]
+
+    in_portions = Divergence("taylor", memory=1e-4)
+    with pytest.MonkeyPatch.context() as patch:
+        sizes = []
+        forward = net[0].forward
+        patch.setattr(net[0], "forward", lambda at: sizes.append(len(at)) or forward(at))
+        found = penalty(in_portions)
+    assert sizes.count(400) == 0
+    torch.testing.assert_close(found, penalty(Divergence("taylor")))
+
+
+def test_a_budget_below_one_point_is_refused():
+    with pytest.raises(ValueError, match=r"memory is 1e-09 GiB, but one point needs .*e-0\d GiB"):
+        Divergence("loop", memory=1e-9)(network(), points(5, 3))
+
+
+def test_a_function_of_all_points_cannot_be_portioned():
+    t = points(40, 1)
+    with pytest.raises(ValueError, match="it closes over a tensor with an entry per point"):
+        Divergence("loop", memory=1e-6)(lambda x: torch.sin(x * t), points(40, 2))
+
+
+def test_few_points_are_evaluated_at_once():
+    net, x = network(), points(5, 3)
+    calls = []
+    div = Divergence("loop", memory=1.0)
+    div(net, x)
+    net.register_forward_hook(lambda *_: calls.append(1))
+    div(net, x)
+    assert len(calls) == 1

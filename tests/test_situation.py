@@ -1,0 +1,116 @@
+"""What is remembered of a function, and for how long."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from oracle import network, points
+
+from pinn.operators import Divergence
+from pinn.situation import MOST, memory_of, recall
+
+
+def decisions(f, x=None, training=True, settings=()):
+    """What `recall` passes to a decision it has to make; nothing if it remembers."""
+    made = []
+    recall(f, points(4, 2) if x is None else x, training, settings, made.append)
+    return made
+
+
+def test_a_lambda_made_anew_is_the_same_function():
+    net, other = network(2), network(2)
+
+    def make(module, factor=1.0, power=2):
+        return lambda x: factor * module(x) ** power
+
+    assert decisions(make(net)) == [True]
+    assert decisions(make(net)) == []
+    assert decisions(make(net, factor=0.5)) == []  # such as a weight that changes every step
+    assert decisions(make(other)) == [True]
+    assert decisions(make(net, power=3)) == [True]
+
+
+def test_functions_inside_functions_are_compared_as_well():
+    net, other = network(2), network(2)
+
+    def make(module):
+        inner = lambda x: module(x)  # noqa: E731
+        return lambda x: 2 * inner(x)
+
+    assert decisions(make(net)) == [True]
+    assert decisions(make(net)) == []
+    assert decisions(make(other)) == [True]
+
+
+def test_tensors_count_by_their_shape():
+    def make(t):
+        return lambda x: x * t
+
+    assert decisions(make(points(4, 1))) == [True]
+    assert decisions(make(points(4, 1))) == []
+    assert decisions(make(points(1, 2))) == [True]
+
+
+@pytest.mark.parametrize("change", ["points", "dtype", "training", "settings", "mode"])
+def test_another_situation_is_another_decision(change):
+    net = network(2)
+    assert decisions(net) == [True]
+    assert decisions(net) == []
+    x = {"points": points(1, 2), "dtype": points(4, 2).float()}.get(change)
+    if change == "mode":
+        net[1].eval()
+    settings = ("vmap",) if change == "settings" else ()
+    assert decisions(net, x, change != "training", settings) == [True]
+
+
+def test_the_mode_of_a_module_in_a_closure_counts():
+    net = network(2)
+
+    def f(x):
+        return net(x)
+
+    assert decisions(f) == [True]
+    net.eval()
+    assert decisions(f) == [True]
+
+
+def test_what_cannot_be_told_apart_is_not_measured():
+    nets = [network(2)]
+    assert memory_of(lambda x: nets[0](x)) is None
+    for _ in range(2):
+        assert decisions(lambda x: nets[0](x)) == [False]
+
+
+def test_a_function_that_is_ever_new_is_not_measured_for_ever():
+    net = network(2)
+    made = [decisions(net, settings=(k,))[0] for k in range(MOST + 2)]
+    assert made == [True] * MOST + [False] * 2
+
+
+def test_a_function_that_names_itself():
+    def f(x, depth=1):
+        return f(x, depth - 1) if depth else torch.sin(x)
+
+    assert decisions(f) == [True]
+    assert decisions(f) == []
+
+
+def test_modules_in_closures_are_not_kept_alive():
+    net = network()
+    gone = weakref.ref(net)
+
+    def closing_over(module):
+        return lambda x: module(x)
+
+    Divergence()(closing_over(net), points(5, 3))
+    del net
+    gc.collect()
+    assert gone() is None
+
+
+def test_auto_is_measured_again_for_many_more_points():
+    net, div = network(2), Divergence()
+    table = div.choice(net, points(60, 2)).table
+    assert div.choice(net, points(30, 2)).table is table
+    assert div.choice(net, points(600, 2)).table is not table
