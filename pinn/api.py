@@ -12,6 +12,7 @@ from pinn.callbacks import Announce, FiniteGuard, Keeper, Panels, Report, Scalar
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
+from pinn.mode import Compile
 from pinn.networks import Network
 from pinn.optim import Phase
 from pinn.problem import Problem
@@ -44,6 +45,8 @@ def fit(
     points: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
     strategy: StrategyName = "auto",
+    compile: Compile = "auto",
+    memory: float | None = None,
     method: Literal["sobol", "lhs", "uniform"] = "sobol",
     resample: int = 0,
     seed: int = 0,
@@ -63,6 +66,8 @@ def fit(
         points: region → number of collocation points.
         weights: residual → weight of its loss.
         strategy: how derivatives are computed.
+        compile: whether steps run as a compiled graph; `auto` does what ends the run first.
+        memory: GiB that an evaluation may take.
         method: how points are drawn.
         resample: draw new points every so many steps; 0 keeps the first ones.
         seed: of weights and points.
@@ -75,7 +80,7 @@ def fit(
     """
     quiet()
     L.seed_everything(seed, verbose=False)
-    solver = Solver(problem, network, phases, weights, strategy)
+    solver = Solver(problem, network, phases, weights, strategy, compile, memory)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, seed=seed)

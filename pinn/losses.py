@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from pinn.geometry import Points
 from pinn.reads import RegionPlan
 from pinn.solution import Solution
+
+
+def region_residuals(
+    solution: Solution, region: str, points: Points, plan: RegionPlan
+) -> dict[str, Tensor]:
+    """r_k of every residual of a region, (N,) or (N, C): one evaluation of the networks."""
+    problem = solution.problem
+    unknowns, at = solution.fields(points.at, plan.networks)
+    return {
+        residual.name: problem.evaluate(residual, unknowns, at, points)
+        for residual in problem.residuals
+        if region in residual.regions
+    }
 
 
 def residual_values(
@@ -18,14 +30,10 @@ def residual_values(
     Returns:
         residual → region → (N,) or (N, C).
     """
-    problem = solution.problem
-    found: dict[str, dict[str, Tensor]] = {residual.name: {} for residual in problem.residuals}
+    found: dict[str, dict[str, Tensor]] = {r.name: {} for r in solution.problem.residuals}
     for region, plan in plans.items():
-        unknowns, at = solution.fields(points[region].at, plan.networks)
-        for residual in problem.residuals:
-            if region in residual.regions:
-                value = problem.evaluate(residual, unknowns, at, points[region])
-                found[residual.name][region] = value
+        for name, value in region_residuals(solution, region, points[region], plan).items():
+            found[name][region] = value
     return found
 
 
@@ -35,16 +43,35 @@ def squared_norm(residual: Tensor) -> Tensor:
     return squares if squares.ndim == 1 else squares.flatten(1).sum(-1)
 
 
+def region_sums(
+    solution: Solution, region: str, points: Points, plan: RegionPlan
+) -> dict[str, Tensor]:
+    """Σ w(x) |r_k(x)|² over points of a region, per residual; sums over parts of it add up."""
+    importance = solution.problem.importance(region, points.at)
+    sums = {}
+    for name, value in region_residuals(solution, region, points, plan).items():
+        squared = squared_norm(value)
+        sums[name] = (squared if importance is None else importance * squared).sum()
+    return sums
+
+
+def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
+    """How many points each residual is averaged over, those of all its regions together."""
+    found: dict[str, int] = {}
+    for region, plan in plans.items():
+        for name in plan.reads:
+            found[name] = found.get(name, 0) + len(points[region].at)
+    return found
+
+
 def residual_losses(
     solution: Solution, points: Mapping[str, Points], plans: Mapping[str, RegionPlan]
 ) -> dict[str, Tensor]:
     """L_k of every residual, the mean taken over the points of all its regions."""
-    losses = {}
-    for name, by_region in residual_values(solution, points, plans).items():
-        squares = []
-        for region, value in by_region.items():
-            importance = solution.problem.importance(region, points[region].at)
-            squared = squared_norm(value)
-            squares.append(squared if importance is None else importance * squared)
-        losses[name] = torch.cat(squares).mean()
-    return losses
+    numbers = counts(points, plans)
+    losses: dict[str, Tensor] = {}
+    for region, plan in plans.items():
+        for name, total in region_sums(solution, region, points[region], plan).items():
+            mean = total / numbers[name]
+            losses[name] = losses[name] + mean if name in losses else mean
+    return {residual.name: losses[residual.name] for residual in solution.problem.residuals}

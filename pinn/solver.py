@@ -1,6 +1,7 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import lightning as L
@@ -10,12 +11,13 @@ from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess
 from pinn.checkpoint import FORMAT, CheckpointError
-from pinn.choice import Choice, choose
+from pinn.choice import Choice, check_name, choose
+from pinn.console import say
 from pinn.data import Collocation
-from pinn.derivatives import STRATEGIES, StrategyName
+from pinn.derivatives import StrategyName
 from pinn.geometry.coordinates import near_miss
 from pinn.independence import check_independence
-from pinn.losses import residual_losses
+from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import Phase
 from pinn.optim.phase import starts
@@ -24,6 +26,7 @@ from pinn.reads import plan_regions
 from pinn.references import Reference
 from pinn.solution import Solution
 from pinn.spec import spec_of
+from pinn.step import Step
 
 
 class Solver(L.LightningModule):
@@ -34,7 +37,10 @@ class Solver(L.LightningModule):
         network: one network for all unknowns, or one per unknown.
         phases: the optimisers, in order.
         weights: λ_k by residual name; 1 where not given.
-        strategy: how derivatives are computed: `auto`, `taylor`, `vmap` or `loop`.
+        strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap` or
+            `loop`.
+        compile: whether steps run as a compiled graph; `auto` does what ends the run first.
+        memory: GiB that an evaluation may take; the points are cut into pieces that fit.
 
     Raises:
         ValueError: no phases, a weight for a residual that does not exist or out of range, or an
@@ -48,11 +54,15 @@ class Solver(L.LightningModule):
         phases: list[Phase],
         weights: dict[str, float] | None = None,
         strategy: StrategyName = "auto",
+        compile: Compile = "auto",
+        memory: float | None = None,
     ) -> None:
         super().__init__()
-        if strategy != "auto" and strategy not in STRATEGIES:
-            hint = near_miss(strategy, ("auto", *STRATEGIES))
-            raise ValueError(f"unknown strategy {strategy!r}: {hint}")
+        check_name(strategy)
+        if compile not in (True, False, "auto"):
+            raise ValueError(f"compile is {compile!r}: expected true, false or auto")
+        if memory is not None and not 0 < memory < torch.inf:
+            raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, network)
         self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
         if not self.phases:
@@ -61,8 +71,11 @@ class Solver(L.LightningModule):
             )
         self.weights = checked_weights(problem, weights or {})
         self.strategy = strategy
+        self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
+        self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
+        self.mode: Mode | None = None
         self.phase = 0
         self.reference: Reference | None = problem.reference()
         self.collocation: Collocation
@@ -102,8 +115,14 @@ class Solver(L.LightningModule):
         return self.phases[self.phase].build(self.solution.parameters())
 
     def on_fit_start(self) -> None:
-        """Settle the strategy; a resumed run brings its own."""
+        """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
+        if self.mode is None:
+            points = self.collocation.draw(
+                self.problem, self.global_step, self.global_rank, next(self.parameters())
+            )
+            self.mode = choose_mode(self.step, points, self.evaluations, self.compile_mode)
+        self.step.mode = self.mode.name
 
     def on_validation_start(self) -> None:
         """Settle the strategy for a run that only validates."""
@@ -115,14 +134,26 @@ class Solver(L.LightningModule):
             self.choices = self.choose_strategies()
         self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
 
+    @property
+    def evaluations(self) -> float:
+        """How many evaluations of the loss are still to come, at most."""
+        begins = starts(self.phases)
+        last = self.trainer.max_steps if self.trainer.max_steps > 0 else begins[-1]
+        share = [
+            max(0, min(end, last) - max(start, self.global_step)) / (end - start)
+            for start, end in pairwise(begins)
+        ]
+        return sum(s * phase.evaluations for s, phase in zip(share, self.phases, strict=True))
+
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
-        points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
+        like = next(self.parameters())
+        points = self.collocation.draw(self.problem, self.global_step, 0, like)
         choices = {}
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
             region = max(demand, key=lambda r: len(demand[r].channels))
-            at = points[region].at[:64]
+            at = points[region].at
             check_independence(network, at)
             choices[name] = choose(network, at, demand[region], self.strategy)
         return choices
@@ -153,26 +184,18 @@ class Solver(L.LightningModule):
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
         points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
-        losses = residual_losses(self.solution, points, self.plans)
-        total = sum(
-            (self.weights[name] * term for name, term in losses.items()), like.new_zeros(())
-        )
-        self.terms = {name: term.detach() for name, term in losses.items()}
+        total, terms = self.step(points)
+        self.terms = terms
         if self.trainer.world_size > 1:
             total = self.synchronised(total)
         self.terms["total"] = total.detach()
         return total
 
     def synchronised(self, loss: Tensor) -> Tensor:
-        """The same loss on every process, as a line search needs, with this one's gradient.
-
-        A loss of derivatives alone does not use the last bias: the zero link gives it a gradient,
-        which DistributedDataParallel insists on.
-        """
+        """The same loss on every process, as a line search needs, with this one's gradient."""
         mean = loss.detach().clone()
         torch.distributed.all_reduce(mean)
-        link = sum((p.sum() for p in self.parameters()), loss.new_zeros(()))
-        return loss + 0.0 * link + (mean / self.trainer.world_size - loss.detach())
+        return loss + (mean / self.trainer.world_size - loss.detach())
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -194,6 +217,7 @@ class Solver(L.LightningModule):
             "phase": self.phase,
             "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
+            "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
         }
 
@@ -220,6 +244,7 @@ class Solver(L.LightningModule):
         self.phase = saved["phase"]
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
+        self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
 
 

@@ -147,6 +147,14 @@ class Phase:
         return self.optimizer == "LBFGS"
 
     @property
+    def evaluations(self) -> float:
+        """How many evaluations of the loss the phase may take; a line search adds a quarter."""
+        if not self.searches_line:
+            return self.steps
+        most = self.options.get("max_iter", DEFAULTS[self.optimizer]["max_iter"])
+        return 1.25 * self.steps * most
+
+    @property
     def torch_dtype(self) -> torch.dtype:
         """The precision as torch knows it."""
         return torch.float64 if self.dtype == "float64" else torch.float32

@@ -1,0 +1,74 @@
+"""How a run evaluates its steps: by Python, from a recorded graph, or from a compiled one.
+
+The three give the same numbers up to rounding (eager and recorded the same bits), so the choice is
+one of time: recording takes a second, compiling some ten seconds a graph.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from pinn.geometry import Points
+from pinn.step import Step
+
+Compile = bool | Literal["auto"]
+
+RECORDING = 3.0  # seconds per region, on the safe side
+COMPILING = 20.0
+SAVED = 0.4  # of an evaluation's time by compiling; measured 0.3 to 0.6
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode and why it was picked."""
+
+    name: str
+    reason: str
+
+
+def choose_mode(
+    step: Step, points: Mapping[str, Points], evaluations: float, compile: Compile
+) -> Mode:
+    """Pick a mode for so many evaluations; `auto` measures the ones that could pay.
+
+    Args:
+        step: is evaluated a few times.
+        points: where.
+        evaluations: how many are still to come.
+        compile: False for Python, True for the compiler, `auto` for what ends the run first.
+    """
+    if compile is False:
+        return Mode("eager", "compile is off")
+    if compile is True:
+        return Mode("compiled", "asked for")
+    regions = len(step.plans)
+    eager = seconds(step, "eager", points)
+    if evaluations * eager < 3 * RECORDING * regions:
+        return Mode("eager", f"{evaluations * eager:.0f} s of Python at most")
+    recorded = seconds(step, "recorded", points)
+    if evaluations * recorded * SAVED > 2 * COMPILING * regions:
+        return Mode("compiled", f"{evaluations * recorded:.0f} s without it")
+    if recorded > eager:
+        return Mode("eager", f"{1e3 * eager:.1f} ms a step, recorded {1e3 * recorded:.1f} ms")
+    return Mode("recorded", f"{1e3 * recorded:.1f} ms a step, Python {1e3 * eager:.1f} ms")
+
+
+def seconds(step: Step, mode: str, points: Mapping[str, Points]) -> float:
+    """The time of an evaluation: the best of three after a first one, the slowest process's."""
+    before, step.mode = step.mode, mode
+    step.gradient(points)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        step.gradient(points)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    step.mode = before
+    slowest = torch.tensor(min(times), dtype=torch.float64, device=step.numbers.device)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(slowest, torch.distributed.ReduceOp.MAX)
+    return float(slowest)

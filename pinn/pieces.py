@@ -1,0 +1,105 @@
+"""Pieces: the points of a region, so many at a time.
+
+The memory of a step is that of one piece, whatever the number of points; on a CPU a piece whose
+tensors stay in a core's cache is also the fastest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from pinn.costs import Count
+from pinn.geometry import Points
+
+CACHE = 2**20  # bytes of the largest tensor of a piece: half of the second-level cache of a core
+SHARE = 0.5  # of the free memory of a GPU
+FEWEST = 64  # a piece of fewer points spends its time on launches
+
+
+@dataclass
+class Piece:
+    """Some of the points of a region.
+
+    Args:
+        region: where they lie.
+        points: the points.
+        kept: what a recorded graph derives from them alone, with the versions it was derived from.
+    """
+
+    region: str
+    points: Points
+    kept: dict[tuple, tuple[tuple, list[Tensor]]] = field(default_factory=dict)
+
+
+def cut(points: Mapping[str, Points], chunks: Mapping[str, int | None]) -> list[Piece]:
+    """The points of every region in pieces of at most `chunks[region]`, alike where they can be."""
+    pieces = []
+    for region, most in chunks.items():
+        n = len(points[region].at)
+        count = 1 if most is None else -(-n // most)
+        count = next((k for k in range(count, 2 * count) if n % k == 0), count)
+        split = [t.split(-(-n // count)) for t in tensors_of(points[region])]
+        pieces += [
+            Piece(region, with_tensors(points[region], parts)) for parts in zip(*split, strict=True)
+        ]
+    return pieces
+
+
+def tensors_of(points: Points) -> list[Tensor]:
+    """Coordinates, normals and data columns, as a list."""
+    normal = [] if points.normal is None else [points.normal]
+    return [points.at, *normal, *points.columns.values()]
+
+
+def with_tensors(points: Points, tensors: Sequence[Tensor]) -> Points:
+    """Points with other coordinates, normals and data columns."""
+    at, *rest = tensors
+    normal = None if points.normal is None else rest.pop(0)
+    columns = dict(zip(points.columns, rest, strict=True))
+    return replace(points, at=at, normal=normal, columns=columns)
+
+
+def chunk_for(
+    run: Callable[[Points], object], points: Points, memory: float | None = None
+) -> int | None:
+    """How many points to evaluate at a time; None for all of them.
+
+    Args:
+        run: one evaluation with its gradient; counted at a few points.
+        points: of one region.
+        memory: GiB that an evaluation may take. By default a CPU keeps the largest tensor in its
+            cache, and a GPU half of its free memory.
+
+    Raises:
+        ValueError: not even one point fits into the memory given.
+    """
+    n, device = len(points.at), points.at.device
+    if n < 2 * FEWEST:
+        return None
+    peak, largest = bytes_per_point(run, points)
+    limits = [n]
+    if memory is not None:
+        limits.append(int(memory * 2**30 / peak))
+        if limits[-1] < 1:
+            raise ValueError(
+                f"memory is {memory} GiB, one point takes {peak / 2**30:.3g} GiB: raise it"
+            )
+    elif device.type == "cuda":
+        limits.append(int(SHARE * torch.cuda.mem_get_info(device)[0] / peak))
+    if device.type == "cpu" and n > 1.5 * CACHE / largest:
+        limits.append(max(int(CACHE / largest), FEWEST))
+    return None if min(limits) == n else min(limits)
+
+
+def bytes_per_point(run: Callable[[Points], object], points: Points) -> tuple[float, float]:
+    """What an evaluation takes at its peak, and its largest tensor, per point."""
+    tallies = []
+    for few in (FEWEST, 2 * FEWEST):
+        with Count() as tally:
+            run(with_tensors(points, [t[:few] for t in tensors_of(points)]))
+        tallies.append(tally)
+    low, high = tallies
+    growth = [b - a for a, b in zip(low.events, high.events, strict=False)]
+    return max(high.peak - low.peak, 1) / FEWEST, max(*growth, 1) / FEWEST

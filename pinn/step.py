@@ -1,0 +1,234 @@
+"""The loss and its gradient at one set of points, piece by piece.
+
+    L = Σ_k λ_k L_k,   L_k = (1/N_k) Σ_points w |r_k|²,   ∂L/∂θ = Σ_pieces ∂L_piece/∂θ
+
+How a piece is evaluated changes the time and not the number: `eager` runs the Python of problem
+and network, `recorded` a graph of the operations that this Python dispatched once, `compiled` that
+graph after the compiler.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn.geometry import Points
+from pinn.losses import counts, region_sums
+from pinn.pieces import Piece, chunk_for, cut, tensors_of, with_tensors
+from pinn.reads import RegionPlan
+from pinn.recording import Recording, RecordingError
+from pinn.solution import Solution
+
+MODES = ("eager", "recorded", "compiled")
+MOST = 32  # graphs of one run
+
+
+class Gradient(torch.autograd.Function):
+    """A loss whose gradient is known:  backward hands it on."""
+
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
+        """The loss, attached to the parameters."""
+        ctx.gradients = gradients
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple:
+        """∂L/∂θ times what arrives."""
+        return None, None, *torch._foreach_mul(ctx.gradients, upstream[0])
+
+
+class Sums(nn.Module):
+    """Σ w |r_k|² over points of one region, per residual of the region in order."""
+
+    def __init__(self, solution: Solution, region: str, plan: RegionPlan) -> None:
+        super().__init__()
+        self.solution, self.region, self.plan = solution, region, plan
+
+    def forward(self, points: Points) -> Tensor:
+        """(K,)."""
+        sums = region_sums(self.solution, self.region, points, self.plan)
+        return torch.stack(list(sums.values()))
+
+
+class Step:
+    """The weighted loss of a solution and its gradient to the parameters.
+
+    Args:
+        solution: the problem with its networks.
+        plans: what each region's residuals read.
+        weights: λ_k by residual name.
+        mode: `eager`, `recorded` or `compiled`.
+        memory: GiB that an evaluation may take; see `pieces.chunk_for`.
+        tell: is told, in one line, why a step is not run the way it was asked for.
+    """
+
+    def __init__(
+        self,
+        solution: Solution,
+        plans: Mapping[str, RegionPlan],
+        weights: Mapping[str, float],
+        mode: str = "eager",
+        memory: float | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        self.solution, self.weights = solution, weights
+        self.mode, self.memory, self.tell = mode, memory, tell
+        self.plans = plans
+        self.sums = {region: Sums(solution, region, plan) for region, plan in plans.items()}
+        self.order = [residual.name for residual in solution.problem.residuals]
+        self.recordings: dict[Hashable, Recording | None] = {}
+        self.setbacks: list[str] = []
+        self.chunks: dict[Hashable, dict[str, int | None]] = {}
+        self.points: Mapping[str, Points] | None = None
+        self.placed: tuple[Any, ...] = ()
+        self.numbers = torch.empty(0)
+        self.rows: dict[str, Tensor] = {}
+        self.scales: dict[str, Tensor] = {}
+        self.pieces: list[Piece] = []
+
+    def __call__(self, points: Mapping[str, Points]) -> tuple[Tensor, dict[str, Tensor]]:
+        """L, with its gradient attached to the parameters, and every L_k."""
+        parameters = self.parameters()
+        losses, gradients = self.gradient(points)
+        terms = dict(zip(self.order, losses.unbind(), strict=True))
+        weights = losses.new_tensor([self.weights[name] for name in self.order])
+        return Gradient.apply(losses @ weights, gradients, *parameters), terms
+
+    def gradient(self, points: Mapping[str, Points]) -> tuple[Tensor, list[Tensor]]:
+        """Every L_k, as one tensor, and ∂L/∂θ."""
+        like = self.parameters()[0]
+        if points is not self.points or (like.dtype, like.device) != self.placed:
+            self.place(points, like)
+        losses = like.new_zeros(len(self.order))
+        gradients: list[Tensor] = []
+        for piece in self.pieces:
+            sums, *slopes = self.evaluate(piece)
+            losses.index_add_(0, self.rows[piece.region], sums)
+            if gradients:
+                torch._foreach_add_(gradients, slopes)
+            else:
+                gradients = slopes
+        return losses / self.numbers, gradients
+
+    def place(self, points: Mapping[str, Points], like: Tensor) -> None:
+        """Cut new points into pieces, and lay out what belongs to their number."""
+        numbers = counts(points, self.plans)
+        self.numbers = like.new_tensor([numbers[name] for name in self.order])
+        self.rows, self.scales = {}, {}
+        for region, plan in self.plans.items():
+            names = tuple(plan.reads)
+            rows = [self.order.index(name) for name in names]
+            self.rows[region] = torch.tensor(rows, device=like.device)
+            self.scales[region] = like.new_tensor([self.weights[n] / numbers[n] for n in names])
+        self.points, self.placed = points, (like.dtype, like.device)
+        shape = (*self.placed, *(len(points[region].at) for region in self.plans))
+        if shape not in self.chunks:
+            self.chunks[shape] = {
+                region: chunk_for(partial(self.eager, region), points[region], self.memory)
+                for region in self.plans
+            }
+        self.pieces = cut(points, self.chunks[shape])
+
+    def evaluate(self, piece: Piece) -> list[Tensor]:
+        """The sums of a piece, and the gradient of its part of the loss."""
+        if self.mode == "eager":
+            return self.eager(piece.region, piece.points)
+        fixed = [*self.sums[piece.region].buffers(), *tensors_of(piece.points)]
+        varying = [self.scales[piece.region], *(p.detach() for p in self.parameters())]
+        key = (
+            self.mode,
+            piece.region,
+            self.circumstances(),
+            *(t.shape for t in fixed),
+            self.placed,
+        )
+        if key not in self.recordings:
+            self.recordings[key] = self.record(piece, varying, fixed)
+        recording = self.recordings[key]
+        if recording is None:
+            return self.eager(piece.region, piece.points)
+        versions = tuple((id(t), t._version) for t in fixed)
+        if key not in piece.kept or piece.kept[key][0] != versions:
+            piece.kept[key] = versions, recording.prepared(fixed)
+        return recording(varying, piece.kept[key][1])
+
+    def eager(self, region: str, points: Points) -> list[Tensor]:
+        """The same by running the Python of problem and network."""
+        with torch.enable_grad():
+            return evaluated(self.sums[region](points), self.scales[region], self.parameters())
+
+    def record(self, piece: Piece, varying: list[Tensor], fixed: list[Tensor]) -> Recording | None:
+        """A piece of these shapes as a graph that gives the numbers of `eager`; None if none does.
+
+        Its setbacks are said, each once.
+        """
+        if len(self.recordings) >= MOST:
+            self.fall_back(f"{MOST} graphs were recorded: the problem keeps changing")
+            return None
+        expected = self.eager(piece.region, piece.points)
+        function = self.function(piece)
+        for compiled in (True, False) if self.mode == "compiled" else (False,):
+            try:
+                recording = Recording(function, varying, fixed, compiled)
+                found = recording(varying, recording.prepared(fixed))
+            except RecordingError as error:
+                self.fall_back(str(error))
+                continue
+            if agree(found, expected):
+                return recording
+            self.fall_back("its numbers differ from those of the Python")
+        return None
+
+    def fall_back(self, reason: str) -> None:
+        """Say in one line, once, why a graph is not used."""
+        if reason not in self.setbacks:
+            self.setbacks.append(reason)
+            self.tell(f"compile   no {self.mode} step: {reason}")
+
+    def function(self, piece: Piece) -> Callable[[list[Tensor], list[Tensor]], Any]:
+        """A piece's sums and gradient as a function of (scales, parameters), (buffers, points)."""
+        sums = self.sums[piece.region]
+        names = [n for n, p in sums.named_parameters() if p.requires_grad]
+        buffers = [n for n, _ in sums.named_buffers()]
+
+        def function(varying: list[Tensor], fixed: list[Tensor]) -> list[Tensor]:
+            leaves = [t.detach().requires_grad_() for t in varying[1:]]
+            state = dict(zip(names, leaves, strict=True))
+            state |= dict(zip(buffers, fixed[: len(buffers)], strict=True))
+            points = with_tensors(piece.points, fixed[len(buffers) :])
+            with torch.enable_grad():
+                found = torch.func.functional_call(sums, state, (points,))
+                return evaluated(found, varying[0], leaves)
+
+        return function
+
+    def circumstances(self) -> Hashable:
+        """What Python may read besides tensors: numbers of the problem, modes, strategies."""
+        plain = (bool, int, float, str)
+        problem = vars(self.solution.problem)
+        numbers = tuple((name, v) for name, v in problem.items() if isinstance(v, plain))
+        training = tuple(m.training for m in self.solution.modules())
+        return numbers, training, tuple(self.solution.strategy.items())
+
+    def parameters(self) -> list[nn.Parameter]:
+        """θ: what is trained."""
+        return [p for p in self.solution.parameters() if p.requires_grad]
+
+
+def evaluated(sums: Tensor, scales: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """The sums, and the gradient of their weighted sum."""
+    gradient = torch.autograd.grad(sums @ scales, parameters, materialize_grads=True)
+    return [sums.detach(), *gradient]
+
+
+def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """Whether two lists of tensors differ by no more than rounding, by the norm of each."""
+    tolerance = torch.finfo(expected[0].dtype).eps ** 0.5
+    largest = max(float(t.norm()) for t in expected)
+    return all(
+        float((a - b).norm()) <= tolerance * (float(b.norm()) + 1e-3 * largest)
+        for a, b in zip(found, expected, strict=True)
+    )

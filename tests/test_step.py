@@ -1,0 +1,232 @@
+"""The loss and its gradient: pieces add up, graphs give the numbers of the Python."""
+
+import pytest
+import torch
+from torch import nn
+
+from pinn.data import Collocation
+from pinn.fields import Field
+from pinn.geometry import Rectangle
+from pinn.losses import residual_losses
+from pinn.mode import Mode, choose_mode
+from pinn.networks import MLP, FourierFeatures
+from pinn.operators import laplacian
+from pinn.problem import Problem
+from pinn.problems import Kovasznay, LidDrivenCavity
+from pinn.reads import plan_regions
+from pinn.residuals import on
+from pinn.solution import Solution
+from pinn.step import Step, agree
+
+
+def made(problem=None, network=None, points=None, dtype=torch.float64, weights=None, **settings):
+    """A step on the points of a problem."""
+    torch.manual_seed(0)
+    problem = problem or Kovasznay()
+    solution = Solution(problem, network or MLP(8, 2)).to(dtype)
+    solution.strategy = dict.fromkeys(solution.strategy, "taylor")
+    weights = dict.fromkeys((r.name for r in problem.residuals), 1.0) | (weights or {})
+    told = []
+    step = Step(solution, plan_regions(solution), weights, tell=told.append, **settings)
+    step.told = told
+    data = Collocation(points or {"interior": 300, "boundary": 40})
+    data.check(problem)
+    return step, data.draw(problem, 0, 0, next(solution.parameters()))
+
+
+def reference(step, points):
+    """The weighted loss, its terms and its gradient in one go."""
+    terms = residual_losses(step.solution, points, step.plans)
+    loss = sum(step.weights[name] * term for name, term in terms.items())
+    return loss, terms, torch.autograd.grad(loss, step.parameters(), materialize_grads=True)
+
+
+@pytest.mark.parametrize("mode", ["eager", "recorded"])
+@pytest.mark.parametrize("memory", [None, 1e-4])
+def test_a_step_is_the_weighted_loss_and_its_gradient(mode, memory):
+    step, points = made(mode=mode, memory=memory, weights={"boundary": 7.0, "continuity": 0.0})
+    loss, terms = step(points)
+    expected, parts, gradient = reference(step, points)
+    assert (len(step.pieces) > 2) == (memory is not None)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(terms, parts)
+    (2 * loss).backward()
+    for parameter, slope in zip(step.parameters(), gradient, strict=True):
+        torch.testing.assert_close(parameter.grad, 2 * slope)
+    assert step.told == []
+
+
+def test_a_recorded_step_has_the_bits_of_the_python():
+    step, points = made(dtype=torch.float32)
+    eager = step.gradient(points)
+    step.mode = "recorded"
+    recorded = step.gradient(points)
+    assert torch.equal(eager[0], recorded[0])
+    assert all(torch.equal(a, b) for a, b in zip(eager[1], recorded[1], strict=True))
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+def test_nested_reverse_mode_is_recorded_too(strategy):
+    step, points = made(mode="recorded")
+    step.solution.strategy = {"all": strategy}
+    losses, gradients = step.gradient(points)
+    _, terms, expected = reference(step, points)
+    assert step.told == []
+    torch.testing.assert_close(losses, torch.stack(list(terms.values())))
+    torch.testing.assert_close(gradients, list(expected))
+
+
+@pytest.mark.parametrize("mode", ["eager", "recorded"])
+def test_new_weights_points_precisions_and_numbers_are_seen(mode):
+    step, points = made(mode=mode)
+    step.gradient(points)
+
+    def check(points):
+        _, terms, expected = reference(step, points)
+        losses, gradients = step.gradient(points)
+        torch.testing.assert_close(losses, torch.stack(list(terms.values())))
+        torch.testing.assert_close(gradients, list(expected))
+
+    with torch.no_grad():
+        for parameter in step.parameters():
+            parameter.mul_(1.5)
+    check(points)
+    problem = step.solution.problem
+    data = Collocation({"interior": 300, "boundary": 40}, seed=5)
+    data.check(problem)
+    check(data.draw(problem, 0, 0, step.parameters()[0]))
+    problem.reynolds = 3.0
+    check(points)
+    step.solution.float()
+    check(data.draw(problem, 0, 0, step.parameters()[0]))
+
+
+def test_points_changed_in_place_are_seen():
+    step, points = made(mode="recorded")
+    step.gradient(points)
+    points["interior"].at.add_(0.01)
+    _, terms, _ = reference(step, points)
+    torch.testing.assert_close(step.gradient(points)[0], torch.stack(list(terms.values())))
+
+
+def test_buffers_changed_in_place_are_seen():
+    step, points = made(mode="recorded", network=MLP(8, 2, embedding=FourierFeatures(4)))
+    step.gradient(points)
+    step.solution.networks["all"].embedding.phases.mul_(1.1)
+    _, terms, _ = reference(step, points)
+    torch.testing.assert_close(step.gradient(points)[0], torch.stack(list(terms.values())))
+
+
+def test_the_cavity_keeps_nothing_of_other_points():
+    step, points = made(LidDrivenCavity(), points={"interior": 200}, mode="recorded")
+    step.gradient(points)
+    other = {"interior": points["interior"].__class__(points["interior"].at.flip(0) * 0.9)}
+    _, terms, _ = reference(step, other)
+    torch.testing.assert_close(step.gradient(other)[0], torch.stack(list(terms.values())))
+
+
+class Secret(Problem):
+    """A residual that reads a tensor which is nobody's argument."""
+
+    coordinates = ("x", "y")
+    unknowns = {"u": 1}
+    geometry = Rectangle(x=(0, 1), y=(0, 1))
+
+    def __init__(self):
+        super().__init__()
+        self.secret = torch.ones(3, dtype=torch.float64)
+
+    @on("interior")
+    def balance(self, u: Field) -> Field:
+        """∇²u − Σ secret."""
+        return laplacian(u) - torch.sum(self.secret)
+
+
+def test_a_tensor_from_elsewhere_stays_with_the_python():
+    step, points = made(Secret(), points={"interior": 20}, mode="recorded")
+    before = step.gradient(points)[0]
+    assert step.told == [
+        "compile   no recorded step: ValueError: a tensor of shape (3,) is neither a parameter, a "
+        "buffer nor a point: register it as a buffer"
+    ]
+    step.solution.problem.secret *= 2
+    assert not torch.equal(step.gradient(points)[0], before)
+    assert len(step.told) == 1
+
+
+def test_a_learnable_coefficient_has_its_gradient():
+    class Learned(Secret):
+        def __init__(self):
+            super().__init__()
+            self.secret = nn.Parameter(torch.ones(3))
+
+    for mode in ("eager", "recorded"):
+        step, points = made(Learned(), points={"interior": 20}, mode=mode)
+        _, _, expected = reference(step, points)
+        torch.testing.assert_close(step.gradient(points)[1], list(expected))
+        assert step.told == []
+
+
+def test_a_problem_that_keeps_changing_stays_with_the_python():
+    step, points = made(points={"interior": 8, "boundary": 8}, mode="recorded")
+    for k in range(20):
+        step.solution.problem.reynolds = 10.0 + k
+        step.gradient(points)
+    assert len(step.told) == 1
+    assert "the problem keeps changing" in step.told[0]
+
+
+def test_agreement_is_by_the_norm_of_each_tensor():
+    a = [torch.ones(4, dtype=torch.float64), torch.full((2,), 1e-2, dtype=torch.float64)]
+    assert agree([a[0] * (1 + 1e-10), a[1]], a)
+    assert not agree([a[0] * (1 + 1e-6), a[1]], a)
+    assert not agree([a[0], a[1] * (1 + 1e-6)], a)
+    assert not agree([a[0], a[1] * float("nan")], a)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_has_the_numbers_of_the_python():
+    step, points = made(dtype=torch.float32, points={"interior": 64, "boundary": 16})
+    expected = step.gradient(points)
+    step.mode = "compiled"
+    found = step.gradient(points)
+    assert step.told == []
+    assert len(step.recordings) == 2  # one per region
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        for parameter in step.parameters():
+            parameter.mul_(1.1)
+    step.gradient(points)
+    assert len(step.recordings) == 2  # and none anew
+
+
+# --- the mode
+
+
+class Timed:
+    """A step whose modes take given seconds."""
+
+    def __init__(self, monkeypatch, **seconds):
+        self.plans = {"interior": None}
+        monkeypatch.setattr("pinn.mode.seconds", lambda step, mode, points: seconds[mode])
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "seconds", "mode"),
+    [
+        (10, {"eager": 0.1}, "eager"),
+        (1000, {"eager": 0.1, "recorded": 0.05}, "recorded"),
+        (300, {"eager": 0.1, "recorded": 0.12}, "eager"),
+        (10000, {"eager": 0.1, "recorded": 0.05}, "compiled"),
+    ],
+)
+def test_auto_takes_what_ends_the_run_first(monkeypatch, evaluations, seconds, mode):
+    step = Timed(monkeypatch, **seconds)
+    assert choose_mode(step, {}, evaluations, "auto").name == mode
+
+
+def test_a_mode_asked_for_is_not_measured(monkeypatch):
+    step = Timed(monkeypatch)
+    assert choose_mode(step, {}, 10, True) == Mode("compiled", "asked for")
+    assert choose_mode(step, {}, 10, False) == Mode("eager", "compile is off")
