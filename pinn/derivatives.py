@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
+from pinn.strategies.formulas import Formulas
 from pinn.strategies.loop import loop
 from pinn.strategies.outputs import Function
 from pinn.strategies.taylor import taylor
@@ -48,7 +49,7 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy {strategy!r} is not one of {', '.join(STRATEGIES)}")
     check_points(f, x)
-    with settings(x):
+    with settings(x), nullcontext() if strategy == "taylor" else Formulas():
         return STRATEGIES[strategy](f, x, plan, chunk)
 
 

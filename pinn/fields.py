@@ -12,9 +12,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Channel, every_channel, first, order, symbol
+from pinn.algebra.channels import Channel, every_channel, first, integrated, order, symbol
 from pinn.algebra.jet import Jet
-from pinn.algebra.series import Streams
+from pinn.algebra.rows import Rows
+from pinn.algebra.series import Series, Streams
 from pinn.geometry.coordinates import Coordinates
 
 
@@ -31,13 +32,17 @@ class Field(Jet):
     __slots__ = ("coordinates", "name")
 
     def __init__(
-        self, value: Tensor, streams: Streams, coordinates: Coordinates, name: str = "expression"
+        self,
+        value: Tensor | None,
+        streams: Streams,
+        coordinates: Coordinates,
+        name: str = "expression",
     ) -> None:
         super().__init__(value, streams, lead=1)
         self.coordinates = coordinates
         self.name = name
 
-    def like(self, value: Tensor, streams: Streams) -> "Field":
+    def like(self, value: Tensor | None, streams: Streams) -> "Field":
         """A field over the same points with other contents."""
         return Field(value, streams, self.coordinates)
 
@@ -45,13 +50,13 @@ class Field(Jet):
         """The same field under a name."""
         return Field(self.value, self.streams, self.coordinates, name)
 
-    def operand(self, other: Any) -> Jet:
+    def operand(self, other: Any) -> Series:
         """The other operand; refuses a raw per-point tensor.
 
         Raises:
             TypeError: `other` is a tensor or array with entries per point or of unknown meaning.
         """
-        if isinstance(other, Jet):
+        if isinstance(other, Series):
             return other
         if getattr(other, "ndim", 0) > 0:
             raise TypeError(
@@ -63,7 +68,7 @@ class Field(Jet):
             return vector(*other)
         constant = torch.as_tensor(other, dtype=self.dtype, device=self.device)
         value = constant if constant.ndim == 0 else constant.unsqueeze(0)
-        return Jet(value, dict.fromkeys(self.streams))
+        return Series(value, dict.fromkeys(self.streams))
 
     def __add__(self, other: Any) -> Any:
         check_sum(self, other)
@@ -138,24 +143,32 @@ def check_sum(f: Field, g: Any) -> None:
         )
 
 
-def coordinate_field(at: Tensor, coordinates: Coordinates) -> Field:
+def coordinate_field(at: Tensor, coordinates: Coordinates, highest: int = 2) -> Field:
     """The position x as a field:  ∂xᵢ/∂xⱼ = δᵢⱼ,  ∂²x = 0.
 
     Args:
         at: (N, D) points.
         coordinates: their names.
+        highest: the order up to which its derivatives are known, and so those of its products.
 
     Returns:
         A field (N, D); `field[:, i]` is one coordinate.
     """
-    channels = every_channel(len(coordinates), coordinates.space)
+    channels = every_channel(len(coordinates), coordinates.space, highest)
     return Field(at, seed(at, channels), coordinates, "at")
 
 
 def seed(x: Tensor, channels: Iterable[Channel]) -> Streams:
-    """The streams of the identity x ↦ x: unit vectors first, zero (None) second."""
+    """The streams of the identity x ↦ x: unit vectors first, zero (None) of higher order.
+
+    The unit vectors are the same at all points: their point axes have length one.
+    """
+    channels = tuple(channels)
+    axes = tuple(c for c in channels if order(c) == 1)
+    zeros = tuple(c for c in channels if order(c) > 1)
     unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    return {c: unit[c[0][0]].expand_as(x) if order(c) == 1 else None for c in channels}
+    rest = torch.stack([unit[c[0][0]] for c in axes]) if axes else unit[:0]
+    return Rows(axes, rest.reshape(-1, *(1 for _ in x.shape[:-1]), x.shape[-1]), zeros)
 
 
 def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
@@ -181,8 +194,8 @@ def partial(f: Field, axis: int | str) -> Field:
     if not 0 <= i < len(f.coordinates):
         raise ValueError(f"axis {i} is not one of the {len(f.coordinates)} coordinates")
     streams = {
-        first(sum(c[0]) - i): s
+        lower: s
         for c, s in f.streams.items()
-        if order(c) == 2 and len(c) == 1 and i in c[0]
+        if order(c) > 1 and (lower := integrated(c, i)) is not None
     }
     return f.like(f.stream(first(i)), streams)

@@ -5,16 +5,22 @@ graph. The derivatives that its result depends on, structurally and not by value
 reads; their union over a region's residuals is the region's plan, one evaluation per step.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import torch
 
-from pinn.algebra.channels import Channel, Plan, every_channel
+from pinn.algebra.channels import HIGHEST, Channel, Plan, every_channel
+from pinn.algebra.series import MissingDerivativeError
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Points
 from pinn.problem import Fields, Problem
 from pinn.residuals import Residual
 from pinn.solution import Plans, Solution
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     points = problem.geometry.sample(region, 4)
     residuals = [r for r in problem.residuals if region in r.regions]
     for residual in residuals:
-        check_shape(problem, residual, region)
-    reads = {r.name: read(problem, r, points, through_ansatz=False) for r in residuals}
-    raw = [read(problem, r, points, through_ansatz=True) for r in residuals]
+        as_needed(partial(check_shape, problem, residual, region))
+    reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
+    raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
     networks = {}
     for network in solution.networks:
         plan = Plan()
@@ -58,12 +64,24 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     return RegionPlan(reads, networks)
 
 
+def as_needed(run: Callable[[int], T]) -> T:
+    """A dry run with derivatives up to second order, or up to third if it reads them.
+
+    Raises:
+        MissingDerivativeError: it reads derivatives of a higher order still.
+    """
+    try:
+        return run(2)
+    except MissingDerivativeError:
+        return run(HIGHEST)
+
+
 def read(
-    problem: Problem, residual: Residual, points: Points, through_ansatz: bool
+    problem: Problem, residual: Residual, points: Points, through_ansatz: bool, highest: int
 ) -> dict[str, Plan]:
     """What one residual reads of each unknown, or of each raw network output."""
-    leaves = leaf_fields(problem, len(points.at))
-    at = coordinate_field(points.at, problem.geometry.coordinates)
+    leaves = leaf_fields(problem, len(points.at), highest)
+    at = coordinate_field(points.at, problem.geometry.coordinates, highest)
     unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
     result = problem.evaluate(residual, unknowns, at, points)
     if not result.requires_grad:
@@ -97,7 +115,7 @@ def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:
         )
 
 
-def check_shape(problem: Problem, residual: Residual, region: str) -> None:
+def check_shape(problem: Problem, residual: Residual, region: str, highest: int) -> None:
     """Refuse a residual whose shape at a point depends on how many points there are.
 
     Raises:
@@ -106,8 +124,9 @@ def check_shape(problem: Problem, residual: Residual, region: str) -> None:
     shapes = {}
     for n in (4, 5):
         points = problem.geometry.sample(region, n)
-        at = coordinate_field(points.at, problem.geometry.coordinates)
-        values = problem.evaluate(residual, leaf_fields(problem, len(points.at)), at, points)
+        at = coordinate_field(points.at, problem.geometry.coordinates, highest)
+        leaves = leaf_fields(problem, len(points.at), highest)
+        values = problem.evaluate(residual, leaves, at, points)
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
     if len(shapes) > 1:
         raise ValueError(
@@ -116,10 +135,10 @@ def check_shape(problem: Problem, residual: Residual, region: str) -> None:
         )
 
 
-def leaf_fields(problem: Problem, n: int) -> Fields:
+def leaf_fields(problem: Problem, n: int, highest: int) -> Fields:
     """Unknowns whose value and derivatives are separate leaves, positive and of order one."""
     coordinates = problem.geometry.coordinates
-    channels = every_channel(len(coordinates), coordinates.space)
+    channels = every_channel(len(coordinates), coordinates.space, highest)
     generator = torch.Generator().manual_seed(0)
     fields = {}
     for name in problem.unknowns:

@@ -68,7 +68,8 @@ class Solution(nn.Module):
         for name, network in self.networks.items():
             plan = everything if plans is None else plans[name]
             raw |= self.split(name, evaluate(network, at, plan, self.strategy[name]))
-        position = coordinate_field(at, coordinates)
+        highest = max((plan.order for plan in (plans or {}).values()), default=0)
+        position = coordinate_field(at, coordinates, max(highest, 2))
         unknowns = self.problem.represent(raw, position)
         if plans is None:
             for name, offset in self.gauge_offsets(at.dtype, at.device).items():

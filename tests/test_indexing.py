@@ -53,3 +53,18 @@ def test_lists_of_indices_that_would_move_the_points_are_refused():
     jet = make_jet()[:, :, None] * torch.ones(2, 3, dtype=torch.float64)
     with pytest.raises(NoRuleError, match="indexing the points"):
         jet[..., None][:, [0], :, [0]]
+
+
+def test_a_mask_over_points_and_features_is_refused():
+    mask = points() > 0.5
+    for index in (mask, (Ellipsis, mask), mask[:, 0]):
+        with pytest.raises(NoRuleError, match="indexing the points"):
+            make_jet()[index]
+
+
+def test_a_mask_over_features_selects_them():
+    wide = make_jet()[:, :, None] * torch.ones(2, 3, dtype=torch.float64)
+    mask = torch.tensor([[True, False, True], [False, True, False]])
+    for index in ((slice(None), mask), (Ellipsis, mask), (slice(None), 0, mask[0])):
+        torch.testing.assert_close(wide[index].value, wide.value[index])
+        torch.testing.assert_close(wide[index].stream(first(1)), wide.stream(first(1))[index])

@@ -2,15 +2,19 @@
 
 A channel is a sum of partial derivatives of one order, written as a tuple of index tuples:
 
-    ∂/∂xᵢ      → ((i,),)
-    ∂²/∂xᵢ∂xⱼ  → ((i, j),)            i ≤ j
-    ∇²         → ((0, 0), (1, 1), …)  one collapsed channel, not D of them
+    ∂/∂xᵢ         → ((i,),)
+    ∂²/∂xᵢ∂xⱼ     → ((i, j),)            i ≤ j
+    ∂³/∂xᵢ∂xⱼ∂xₖ  → ((i, j, k),)         i ≤ j ≤ k
+    ∇²            → ((0, 0), (1, 1), …)  one collapsed channel, not D of them
+    ∂/∂xᵢ ∇²      → differentiated(laplace(axes), i)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement
 
 Channel = tuple[tuple[int, ...], ...]
+HIGHEST = 3
 
 
 def first(i: int) -> Channel:
@@ -23,28 +27,51 @@ def second(i: int, j: int) -> Channel:
     return ((min(i, j), max(i, j)),)
 
 
+def third(i: int, j: int, k: int) -> Channel:
+    """∂³/∂xᵢ∂xⱼ∂xₖ, symmetric in i, j and k."""
+    return (tuple(sorted((i, j, k))),)
+
+
 def laplace(axes: Iterable[int]) -> Channel:
     """∇² = Σᵢ ∂²/∂xᵢ² over `axes`, as one channel."""
     return tuple((i, i) for i in sorted(axes))
 
 
+def differentiated(channel: Channel, i: int) -> Channel:
+    """∂/∂xᵢ of a channel, such as ∂y∇² = ((0, 0, 1), (1, 1, 1)) of ∇² = ((0, 0), (1, 1))."""
+    return tuple(sorted(tuple(sorted((*indices, i))) for indices in channel))
+
+
+def integrated(channel: Channel, i: int) -> Channel | None:
+    """The channel whose ∂/∂xᵢ this one is; None if there is none."""
+    if not all(i in indices for indices in channel):
+        return None
+    lower = []
+    for indices in channel:
+        k = indices.index(i)
+        lower.append(indices[:k] + indices[k + 1 :])
+    return tuple(sorted(lower))
+
+
 def order(channel: Channel) -> int:
-    """The order of differentiation: 1 or 2."""
+    """The order of differentiation: 1, 2 or 3."""
     return len(channel[0])
 
 
 def symbol(channel: Channel, names: tuple[str, ...]) -> str:
-    """How a channel is written for people: `∂x`, `∂xy`, `∇²`."""
-    if len(channel) > 1:
-        return "∇²"
-    return "∂" + "".join(names[i] for i in channel[0])
+    """How a channel is written for people: `∂x`, `∂xy`, `∇²`, `∂y∇²`."""
+    if len(channel) == 1:
+        return "∂" + "".join(names[i] for i in channel[0])
+    along = set.intersection(*map(set, channel)) if order(channel) > 2 else set()
+    return "".join(f"∂{names[i]}" for i in along) + "∇²"
 
 
 @dataclass(frozen=True)
 class Plan:
     """The channels one evaluation has to produce, closed downwards.
 
-    A second-order channel brings the first derivatives that its Leibniz and chain rules read.
+    A channel brings the lower derivatives that its Leibniz and chain rules read: ∂xxy brings
+    ∂x, ∂y, ∂xx and ∂xy.
 
     Args:
         channels: the channels asked for, in any order.
@@ -55,10 +82,11 @@ class Plan:
     def __post_init__(self) -> None:
         wanted = set(self.channels)
         for channel in self.channels:
-            if order(channel) == 2:
-                wanted.update(first(i) for pair in channel for i in pair)
+            for indices in channel:
+                for n in range(1, order(channel)):
+                    wanted.update((lower,) for lower in combinations(indices, n))
         # A collapsed sum whose terms are carried one by one anyway costs an extra channel.
-        covered = {c for c in wanted if len(c) > 1 and all((pair,) in wanted for pair in c)}
+        covered = {c for c in wanted if len(c) > 1 and all((term,) in wanted for term in c)}
         ordered = sorted(wanted - covered, key=lambda c: (order(c), c))
         object.__setattr__(self, "channels", tuple(ordered))
 
@@ -72,6 +100,11 @@ class Plan:
         """The second-order channels."""
         return tuple(c for c in self.channels if order(c) == 2)
 
+    @property
+    def order(self) -> int:
+        """The highest order of differentiation, 0 for the value alone."""
+        return max([0, *(order(c) for c in self.channels)])
+
     def __or__(self, other: "Plan") -> "Plan":
         return Plan(self.channels + other.channels)
 
@@ -80,8 +113,13 @@ class Plan:
         return " ".join(["value", *(symbol(c, names) for c in self.channels)])
 
 
-def every_channel(dimension: int, space: tuple[int, ...]) -> tuple[Channel, ...]:
-    """Every channel up to second order that a residual can read, the collapsed ∇² included."""
-    pairs = [second(i, j) for i in range(dimension) for j in range(i, dimension)]
-    collapsed = [laplace(space)] if space else []
-    return tuple(dict.fromkeys([*(first(i) for i in range(dimension)), *pairs, *collapsed]))
+def every_channel(dimension: int, space: tuple[int, ...], highest: int = 2) -> tuple[Channel, ...]:
+    """Every channel up to an order that a residual can read, the collapsed ones included."""
+    found: list[Channel] = []
+    for n in range(1, highest + 1):
+        found += [(indices,) for indices in combinations_with_replacement(range(dimension), n)]
+        if space and n == 2:
+            found.append(laplace(space))
+        if space and n == 3:
+            found += [differentiated(laplace(space), i) for i in range(dimension)]
+    return tuple(dict.fromkeys(found))

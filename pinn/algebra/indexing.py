@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -15,9 +16,19 @@ def keeps_points(index: Any, ndim: int, lead: int) -> bool:
     """
     parts = list(index) if isinstance(index, tuple) else [index]
     gaps = [k for k, part in enumerate(parts) if part is Ellipsis]
-    missing = ndim - sum(part is not None and part is not Ellipsis for part in parts)
+    missing = ndim - sum(map(axes_taken, parts))
     for gap in gaps[:1]:
         parts[gap : gap + 1] = [slice(None)] * missing
     lists = sum(isinstance(part, Tensor | list | tuple) for part in parts)
     # Several lists of indices would move their axis to the front, before the points.
     return lists < 2 and all(isinstance(p, slice) and p == slice(None) for p in parts[:lead])
+
+
+def axes_taken(part: Any) -> int:
+    """How many axes one part of an index stands for: a mask takes as many as it has."""
+    if part is None or part is Ellipsis:
+        return 0
+    if isinstance(part, Tensor | list | tuple):
+        mask = torch.as_tensor(part)
+        return mask.ndim if mask.dtype == torch.bool else 1
+    return 1

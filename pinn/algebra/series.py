@@ -6,35 +6,128 @@ A series is the value of f and, per channel, its derivative there (see `channels
     Leibniz   (fg)ᵢ = fᵢ g + f gᵢ        (fg)_c = f_c g + f g_c + Σ_(i,j)∈c (fᵢ gⱼ + fⱼ gᵢ)
     chain     σ(f)ᵢ = σ′ fᵢ              σ(f)_c = σ′ f_c + σ″ Σ_(i,j)∈c fᵢ fⱼ
 
-A second-order channel c is a set of index pairs, so the Laplacian is one channel (a "collapsed"
-Taylor pass). A channel that is absent is unknown and truncates the result; a channel that is None
-is identically zero and costs nothing.
+and of third order the same over all splits and partitions of the indices (Faà di Bruno):
+
+    σ(f)_c = σ′ f_c + Σ_(i,j,k)∈c [σ″ (fᵢⱼ fₖ + fᵢₖ fⱼ + fⱼₖ fᵢ) + σ‴ fᵢ fⱼ fₖ]
+
+A channel c is a set of index tuples, so the Laplacian is one channel (a "collapsed" Taylor pass).
+A channel that is absent is unknown and truncates the result; a channel that is None is identically
+zero and costs nothing.
 
 Source: A. Griewank, A. Walther, "Evaluating Derivatives", SIAM 2008, ch. 13,
 doi:10.1137/1.9780898717761.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Channel, first, order
+from pinn.algebra.channels import Channel, symbol
+from pinn.algebra.fused import activated
+from pinn.algebra.leibniz import multiplied
+from pinn.algebra.partitions import partitions, splits
+from pinn.algebra.rows import Rows, gathered
+from pinn.algebra.smooth import Derivatives
 
 Streams = Mapping[Channel, Tensor | None]
 Binary = Callable[[Tensor, Tensor], Tensor]
-Derivatives = Callable[[Tensor, int], Sequence[Tensor]]
 
 
-class Series(NamedTuple):
-    """f at points and its derivatives there, every stream shaped like the value."""
-
-    value: Tensor
-    streams: Streams
+class MissingDerivativeError(LookupError):
+    """A derivative was read that the evaluation did not produce."""
 
 
-def total(f: Series, g: Series, plus: Binary) -> Series:
+class Series:
+    """f at points and its derivatives there.
+
+    Args:
+        value: f, of shape (*points, *shape); may be left out where `streams` holds it as a row.
+        streams: per channel the derivative, shaped like `value` or with point axes of length one
+            where it is the same at all points; None where identically zero.
+        lead: how many leading axes of `value` count points. No rule mixes along them.
+    """
+
+    __slots__ = ("_value", "lead", "streams")
+
+    def __init__(self, value: Tensor | None, streams: Streams, lead: int = 1) -> None:
+        self._value = value
+        self.streams = streams
+        self.lead = lead
+
+    @property
+    def value(self) -> Tensor:
+        """f at the points."""
+        if self._value is None:
+            assert isinstance(self.streams, Rows)
+            assert self.streams.bare is not None
+            value, shift = self.streams.bare[0], self.streams.shift
+            self._value = value if shift is None else value + shift
+        return self._value
+
+    def like(self, value: Tensor | None, streams: Streams) -> Self:
+        """A series over the same points with other contents."""
+        return type(self)(value, streams, self.lead)
+
+    def map(self, linear: Callable[[Tensor], Tensor]) -> Self:
+        """Apply a linear function that acts on each point alone.
+
+        Args:
+            linear: acts on trailing axes only, whatever the number of leading ones: several
+                streams, stacked in front of the points, pass through it together.
+        """
+        rows = self.streams
+        if not isinstance(rows, Rows):
+            streams = {c: None if s is None else linear(s) for c, s in rows.items()}
+            return self.like(linear(self.value), streams)
+        if rows.whole is not None:
+            return self.like(None, Rows(rows.channels, None, rows.zeros, linear(rows.whole)))
+        rest = linear(rows.rest) if rows.channels else rows.rest
+        return self.like(linear(self.value), Rows(rows.channels, rest, rows.zeros))
+
+    def gathered(self) -> Self:
+        """The same with value and derivatives in one tensor."""
+        return self.like(None, gathered(self.value, self.streams))
+
+    def stream(self, channel: Channel) -> Tensor:
+        """The derivative of one channel, zeros where it vanishes identically.
+
+        Raises:
+            MissingDerivativeError: the channel was not part of the evaluation.
+        """
+        if not carries(self.streams, channel):
+            raise MissingDerivativeError(f"{self.describe(channel)} is not in the derivative plan")
+        found = derivative(self.streams, channel)
+        if found is None:
+            return torch.zeros_like(self.value)
+        shape = self.value.shape
+        return found if found.shape == shape else torch.broadcast_to(found, shape)
+
+    def describe(self, channel: Channel) -> str:
+        """A derivative of this series, written for people."""
+        axes = 1 + max(i for indices in channel for i in indices)
+        return f"{symbol(channel, tuple(str(i) for i in range(axes)))} of f"
+
+    # A field overrides these two: it aligns its point axis and refuses raw per-point tensors.
+    def operand(self, other: Any) -> "Series":
+        """The other operand of a binary operation; a constant has zero derivatives."""
+        if isinstance(other, Series):
+            return other
+        if not isinstance(other, Tensor):
+            other = torch.as_tensor(other, dtype=self.value.dtype, device=self.value.device)
+        return Series(other, dict.fromkeys(self.streams), self.lead)
+
+    def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Two tensors ready to broadcast; for networks, torch's own rule."""
+        return a, b
+
+
+Contents = tuple[Tensor | None, Streams]
+
+
+def total(f: Series, g: Series, plus: Binary) -> Contents:
     """f + g."""
     value = plus(f.value, g.value)
     streams: dict[Channel, Tensor | None] = {}
@@ -44,44 +137,62 @@ def total(f: Series, g: Series, plus: Binary) -> Series:
             streams[channel] = plus(f_c, g_c)
         else:
             streams[channel] = widened(g_c if f_c is None else f_c, value, plus)
-    return Series(value, streams)
+    return value, streams
 
 
-def product(f: Series, g: Series, times: Binary) -> Series:
-    """f g by the Leibniz rule."""
+def product(f: Series, g: Series, times: Binary) -> Contents:
+    """f g by the Leibniz rule, for any bilinear `times`."""
+    if (rows := multiplied(f.streams, g.streams, times)) is not None:
+        return None, rows
     streams: dict[Channel, Tensor | None] = {}
     for channel in shared(f.streams, g.streams):
         f_c, g_c = derivative(f.streams, channel), derivative(g.streams, channel)
         terms = [] if f_c is None else [times(f_c, g.value)]
         if g_c is not None:
             terms.append(times(f.value, g_c))
-        if order(channel) == 2:
-            swapped = tuple((j, i) for i, j in channel)
-            terms += crossed(f, g, channel, times) + crossed(f, g, swapped, times)
+        for (left, right), count in splits(channel):
+            a, b = derivative(f.streams, left), derivative(g.streams, right)
+            if a is not None and b is not None:
+                terms.append(scaled(times(a, b), count))
         streams[channel] = add_up(terms)
-    return Series(times(f.value, g.value), streams)
+    return times(f.value, g.value), streams
 
 
-def composition(f: Series, derivatives: Derivatives) -> Series:
+def composition(f: Series, derivatives: Derivatives) -> Contents:
     """σ(f) by the chain rule; `derivatives(f, k)` returns (σ, σ′, …) up to order k."""
-    squares = {c: add_up(crossed(f, f, c, torch.mul)) for c in f.streams}
-    present = [c for c, s in f.streams.items() if s is not None or squares[c] is not None]
-    values = derivatives(f.value, max(map(order, present), default=0))
+    if isinstance(f.streams, Rows) and f.streams.order < 3:
+        rows = activated(f, derivatives)
+        return None, rows
+    return chained(f, derivatives)
+
+
+def chained(f: Series, derivatives: Derivatives) -> Contents:
+    """The chain rule stream by stream, from torch's own operations."""
+    inner = {channel: factors(f.streams, channel) for channel in f.streams}
+    values = derivatives(f.value, max([0, *(max(parts) for parts in inner.values() if parts)]))
     streams: dict[Channel, Tensor | None] = {}
-    for channel, stream in f.streams.items():
-        terms = [] if stream is None else [values[1] * stream]
-        if (square := squares[channel]) is not None:
-            terms.append(values[2] * square)
-        streams[channel] = add_up(terms)
-    return Series(values[0], streams)
+    for channel, parts in inner.items():
+        streams[channel] = add_up([values[n] * part for n, part in parts.items()])
+    return values[0], streams
 
 
-def crossed(f: Series, g: Series, channel: Channel, times: Binary) -> list[Tensor]:
-    """The terms fᵢ gⱼ over the pairs (i, j) of a second-order channel; none for a first order."""
-    if order(channel) == 1:
-        return []
-    pairs = [(f.streams[first(i)], g.streams[first(j)]) for i, j in channel]
-    return [times(a, b) for a, b in pairs if a is not None and b is not None]
+def factors(streams: Streams, channel: Channel) -> dict[int, Tensor]:
+    """What multiplies σ′, σ″, σ‴ in the chain rule for one channel, where it is not zero."""
+    found: dict[int, list[Tensor]] = {}
+    if (stream := streams[channel]) is not None:
+        found[1] = [stream]
+    for blocks, count in partitions(channel):
+        parts = [derivative(streams, block) for block in blocks]
+        present = [part for part in parts if part is not None]
+        if len(present) == len(parts):
+            term = scaled(functools.reduce(torch.mul, present), count)
+            found.setdefault(len(blocks), []).append(term)
+    return {n: functools.reduce(torch.add, terms) for n, terms in sorted(found.items())}
+
+
+def scaled(term: Tensor, count: int) -> Tensor:
+    """A term as often as it occurs."""
+    return term if count == 1 else count * term
 
 
 def widened(stream: Tensor | None, value: Tensor, plus: Binary) -> Tensor | None:

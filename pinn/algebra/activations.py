@@ -1,0 +1,125 @@
+"""Activation functions of networks and their derivatives, up to the third."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pinn.algebra.elementary import tanh
+from pinn.algebra.terms import Derivatives, Terms, derivatives
+
+
+def tanhshrink(x: Tensor) -> Terms:
+    """x − y,  y²,  2y(1 − y²),  (1 − y²)(2 − 6y²) with y = tanh x."""
+    y = torch.tanh(x)
+    yield x - y
+    yield (square := y * y)
+    yield 2 * y * (1 - square)
+    yield (1 - square) * (2 - 6 * square)
+
+
+def sigmoid(x: Tensor) -> Terms:
+    """y = 1/(1 + e^(−x)),  s = y(1 − y),  s(1 − 2y),  s(1 − 6s)."""
+    yield (y := torch.sigmoid(x))
+    yield (s := y * (1 - y))
+    yield s * (1 - 2 * y)
+    yield s * (1 - 6 * s)
+
+
+def softplus(x: Tensor) -> Terms:
+    """ln(1 + eˣ) and the derivatives of the sigmoid."""
+    yield F.softplus(x)
+    yield from sigmoid(x)
+
+
+def logsigmoid(x: Tensor) -> Terms:
+    """−ln(1 + e^(−x)),  s = 1/(1 + eˣ),  −s(1 − s),  −s(1 − s)(2s − 1)."""
+    yield F.logsigmoid(x)
+    for sign, term in zip((1, -1, 1), sigmoid(-x), strict=False):
+        yield sign * term
+
+
+def times_x(x: Tensor, gate: Terms) -> Terms:
+    """x g(x):  x g,  g + x g′,  2g′ + x g″,  3g″ + x g‴."""
+    lower = next(gate)
+    yield x * lower
+    for k, upper in enumerate(gate, 1):
+        yield torch.add(x * upper, lower, alpha=k)
+        lower = upper
+
+
+def silu(x: Tensor) -> Terms:
+    """x y with y = 1/(1 + e^(−x))."""
+    return times_x(x, sigmoid(x))
+
+
+def mish(x: Tensor) -> Terms:
+    """x t with t = tanh ln(1 + eˣ):  t′ = (1 − t²)y,  t″ = t′q,  t‴ = t″q + t′q′.
+
+    Here y = 1/(1 + e^(−x)) and q = 1 − y − 2ty.
+    """
+
+    def gate() -> Terms:
+        yield (t := torch.tanh(F.softplus(x)))
+        y = torch.sigmoid(x)
+        yield (slope := (1 - t * t) * y)
+        q = 1 - y - 2 * t * y
+        yield (curvature := slope * q)
+        yield curvature * q - slope * y * ((1 - y) * (1 + 2 * t) + 2 * slope)
+
+    return times_x(x, gate())
+
+
+def gelu(x: Tensor) -> Terms:
+    """x Φ,  Φ + x φ,  φ (2 − x²),  φ x(x² − 4) with the normal distribution Φ and its density φ."""
+    cdf = 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
+    yield x * cdf
+    square = x * x
+    density = torch.exp(-0.5 * square) * (1 / math.sqrt(2 * math.pi))
+    yield cdf + x * density
+    yield density * (2 - square)
+    yield density * x * (square - 4)
+
+
+def gelu_by_tanh(x: Tensor) -> Terms:
+    """x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³)."""
+
+    def gate() -> Terms:
+        c, square = math.sqrt(2 / math.pi), x * x
+        b = 0.044715 * c
+        outer = tanh(x * (c + b * square))
+        yield 0.5 * (1 + next(outer))
+        u1, s = c + 3 * b * square, next(outer)
+        yield 0.5 * s * u1
+        u2, curved = 6 * b * x, next(outer)
+        yield 0.5 * (curved * u1 * u1 + s * u2)
+        yield 0.5 * (next(outer) * u1**3 + 3 * curved * u1 * u2 + 6 * b * s)
+
+    return times_x(x, gate())
+
+
+def softsign(x: Tensor) -> Terms:
+    """x r,  r²,  −2 sign(x) r³,  6r⁴ with r = 1/(1 + |x|)."""
+    r = 1 / (1 + x.abs())
+    yield x * r
+    yield (slope := r * r)
+    yield -2 * x.sign() * slope * r
+    yield 6 * slope * slope
+
+
+def elu(alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> Derivatives:
+    """λx for x > 0,  λα(e^(βx) − 1) for x ≤ 0."""
+
+    def terms(x: Tensor) -> Terms:
+        left = x.clamp(max=0)
+        if rate == 1:
+            yield F.elu(x, alpha) * scale
+        else:  # torch.celu rounds its rate to single precision
+            yield torch.where(x > 0, scale * x, scale * alpha * torch.expm1(rate * left))
+        branch = (scale * alpha * rate) * torch.exp(rate * left)
+        yield torch.where(x > 0, scale, branch)
+        yield torch.where(x < 0, rate * branch, 0)
+        yield torch.where(x < 0, rate * rate * branch, 0)
+
+    return derivatives(terms)

@@ -1,0 +1,119 @@
+"""Sums, products, quotients and powers of series, and of a series with a constant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.norule import NoRuleError
+from pinn.algebra.rows import Rows, is_alike
+from pinn.algebra.series import Series, chained, composition, product, total
+from pinn.algebra.smooth import SMOOTH, Derivatives, power
+
+
+def series_of(*operands: Any) -> Series:
+    """The series among the operands that decides how the others are read: no mere constant."""
+    found = [o for o in operands if isinstance(o, Series)]
+    return next((o for o in found if type(o) is not Series), found[0])
+
+
+def compose(f: Series, derivatives: Derivatives) -> Series:
+    """σ(f)."""
+    return f.like(*composition(f, derivatives))
+
+
+def combine(operation: Callable, torch_function: Callable, a: Any, b: Any) -> Series:
+    """One of the binary operations of `series` on two operands, at least one of them a series."""
+    home = series_of(a, b)
+    a, b = home.operand(a), home.operand(b)
+
+    def aligned(s: Tensor, t: Tensor) -> Tensor:
+        return torch_function(*home.align(s, t))
+
+    return home.like(*operation(a, b, aligned))
+
+
+def bilinear(function: Callable, a: Series, b: Series) -> Series:
+    """A product of two series that broadcasts over leading axes, such as `torch.matmul`."""
+    return a.like(*product(a, b, function))
+
+
+def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    """a + αb."""
+    b = b if alpha == 1 else multiply(series_of(a, b).operand(b), alpha)
+    found = shifted(a, b)
+    return combine(total, torch.add, a, b) if found is None else found
+
+
+def shifted(a: Any, b: Any) -> Series | None:
+    """a + b where that touches the value only, or all rows alike; None where it does not."""
+    home = series_of(a, b)
+    other = home.operand(b if home is a else a)
+    rows: Any = home.streams
+    more: Any = other.streams
+    if type(home).align is not Series.align or not isinstance(rows, Rows):
+        return None
+    if is_alike(rows, more) and home.value.shape == other.value.shape:
+        return home.like(None, Rows(rows.channels, None, rows.zeros, rows.whole + more.whole))
+    if any(s is not None for s in more.values()):
+        return None
+    value = home.value + other.value
+    if value.shape != home.value.shape:
+        return None
+    return home.like(value, Rows(rows.channels, rows.rest, rows.zeros))
+
+
+def is_constant(home: Series, other: Any) -> bool:
+    """Whether a network multiplies by a plain tensor; a field would have to line up its points."""
+    return type(home).align is Series.align and isinstance(other, Tensor)
+
+
+def subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    """a − αb."""
+    return add(a, series_of(a, b).operand(b).map(torch.neg), alpha=alpha)
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """a b."""
+    home = series_of(a, b)
+    other = b if home is a else a
+    if isinstance(other, int | float):  # the common case needs no Leibniz rule
+        return home.map(lambda s: s * other)
+    if is_constant(home, other) and other.ndim <= home.value.ndim:
+        return home.map(lambda s: s * other)
+    return combine(product, torch.mul, a, b)
+
+
+def divide(a: Any, b: Any) -> Any:
+    """a / b."""
+    if isinstance(b, int | float):
+        return a.map(lambda s: s / b)
+    return multiply(a, compose(series_of(a, b).operand(b), SMOOTH[torch.reciprocal]))
+
+
+def raise_to(base: Any, exponent: Any) -> Any:
+    """base^exponent; a series as exponent is read as exp(exponent · ln base)."""
+    if isinstance(exponent, int | float):
+        return compose(base, power(exponent))
+    if not isinstance(exponent, Series):
+        n = base.operand(exponent).value
+        if n.ndim > base.ndim:
+            raise NoRuleError("an exponent with more axes than its base has no Taylor rule")
+        if n.requires_grad:  # the fused rule would not see the exponent
+            return base.like(*chained(base, power(n)))
+        return compose(base, power(n))
+    log = compose(exponent.operand(base), SMOOTH[torch.log])
+    return compose(multiply(exponent, log), SMOOTH[torch.exp])
+
+
+BINARY = {"add": add, "sub": subtract, "mul": multiply, "div": divide, "pow": raise_to}
+
+ARITHMETIC: dict[Callable, Callable] = {
+    **{getattr(t, name): rule for t in (torch, torch.Tensor) for name, rule in BINARY.items()},
+    torch.neg: lambda x: x.map(torch.neg),
+    torch.Tensor.__pow__: raise_to,
+    torch.Tensor.__rsub__: lambda a, b: subtract(b, a),
+    torch.Tensor.__rtruediv__: lambda a, b: divide(b, a),
+    torch.Tensor.__rpow__: lambda a, b: raise_to(b, a),
+}

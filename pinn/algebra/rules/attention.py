@@ -1,0 +1,151 @@
+"""Attention among the tokens of each point, and gated linear units."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pinn.algebra.norule import NoRuleError
+from pinn.algebra.rules.arithmetic import add, compose, multiply
+from pinn.algebra.rules.axes import feature_axis, named, refuse, width
+from pinn.algebra.rules.linear import linear
+from pinn.algebra.rules.normalise import dropout, softmax
+from pinn.algebra.rules.parts import chunk
+from pinn.algebra.rules.products import matmul
+from pinn.algebra.rules.reduce import mean
+from pinn.algebra.rules.shape import matrix_transpose, reshape, transpose
+from pinn.algebra.series import Series
+from pinn.algebra.smooth import SMOOTH
+
+
+def glu(x: Series, dim: int = -1) -> Series:
+    """a σ(b) for the two halves of the features."""
+    a, b = chunk(x, 2, feature_axis(x, dim, "glu"))
+    return multiply(a, compose(b, SMOOTH[torch.sigmoid]))
+
+
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """softmax(Q Kᵀ / √E + mask) V over the tokens of each point, (…, tokens, features)."""
+    check_tokens("scaled_dot_product_attention", query, key, value)
+    if dropout_p > 0 or enable_gqa or isinstance(attn_mask, Series):
+        raise refuse("scaled_dot_product_attention", f"with dropout_p={dropout_p}, {enable_gqa=}")
+    factor = 1 / math.sqrt(query.value.shape[-1]) if scale is None else scale
+    scores = multiply(matmul(query, matrix_transpose(key)), factor)
+    return matmul(softmax(masked(scores, attn_mask, is_causal), -1), value)
+
+
+def check_tokens(name: str, *operands: Any) -> None:
+    """Refuse attention whose tokens would be the points, and constants among the operands."""
+    for x in operands:
+        if not isinstance(x, Series):
+            raise refuse(name, "of jets and constants")
+        if width(x) < 2:
+            raise refuse(name, f"of shape {tuple(x.value.shape)}, whose tokens are the points,")
+
+
+def masked(scores: Series, mask: Tensor | None, is_causal: bool) -> Series:
+    """Scores without what a query must not see."""
+    if is_causal:
+        n, m = scores.value.shape[-2:]
+        mask = torch.ones(n, m, dtype=torch.bool, device=scores.value.device).tril()
+    if mask is None:
+        return scores
+    if mask.ndim > 2:
+        raise refuse("attention", f"with a mask of shape {tuple(mask.shape)}, per head or point,")
+    if mask.dtype == torch.bool:
+        mask = torch.zeros_like(mask, dtype=scores.value.dtype).masked_fill(~mask, -math.inf)
+    return add(scores, mask)
+
+
+class TokensFirst:
+    """A jet (N, tokens, features) with its points behind its tokens.
+
+    `nn.MultiheadAttention(batch_first=True)` hands its arguments on in this order and swaps the
+    result back; nothing else is defined for it.
+    """
+
+    def __init__(self, jet: Series) -> None:
+        self.jet = jet
+
+    def transpose(self, dim0: int, dim1: int) -> Series:
+        """The jet itself."""
+        if {dim0 % 3, dim1 % 3} != {0, 1}:
+            raise refuse("transpose", "of the points")
+        return self.jet
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if func is not F.multi_head_attention_forward:
+            raise NoRuleError(f"{func.__name__} of transposed points has no Taylor rule")
+        return multi_head_attention(*args, **(kwargs or {}))
+
+
+def swap(x: Series, dim0: int, dim1: int) -> Any:
+    """`transpose`, which among the points is left to attention to undo."""
+    if x.lead == 1 and x.value.ndim == 3 and {dim0 % 3, dim1 % 3} == {0, 1}:
+        return TokensFirst(x)
+    return transpose(x, dim0, dim1)
+
+
+def multi_head_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    embed_dim: int,
+    heads: int,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_weight: Tensor,
+    out_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    average_attn_weights: bool = True,
+    **other: Any,
+) -> tuple[TokensFirst, Series | None]:
+    """Attention among the tokens of each point, as `nn.MultiheadAttention(batch_first=True)`."""
+    name, parts = "multi_head_attention_forward", (query, key, value)
+    if not all(isinstance(x, TokensFirst) for x in parts):
+        raise refuse(name, "of points that are the tokens (use batch_first=True)")
+    unusual = (bias_k, bias_v, key_padding_mask, other.get("static_k"), other.get("static_v"))
+    if any(t is not None for t in unusual) or add_zero_attn or other.get("is_causal"):
+        raise refuse(name, "with extra tokens or a mask per point")
+    separate: Any = (other.get(f"{k}_proj_weight") for k in "qkv")
+    weights: Any = separate if weight is None else weight.chunk(3)
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    q, k, v = (
+        transpose(reshape(y, *y.value.shape[:2], heads, embed_dim // heads), 1, 2)
+        for y in (linear(x.jet, w, b) for x, w, b in zip(parts, weights, biases, strict=True))
+    )
+    scores = multiply(matmul(q, matrix_transpose(k)), 1 / math.sqrt(embed_dim // heads))
+    seen = softmax(masked(scores, attn_mask, False), -1)
+    mixed = transpose(matmul(dropout("dropout")(seen, dropout_p, training), v), 1, 2)
+    found = linear(reshape(mixed, *query.jet.value.shape[:2], embed_dim), out_weight, out_bias)
+    shown = mean(seen, 1) if average_attn_weights else seen
+    return TokensFirst(found), shown if need_weights else None
+
+
+ATTENTION: dict[Callable, Callable] = {
+    **named({"glu": glu, "scaled_dot_product_attention": scaled_dot_product_attention}),
+    **named({"transpose": swap, "swapaxes": swap, "swapdims": swap}),
+    F.multi_head_attention_forward: multi_head_attention,
+}

@@ -1,0 +1,89 @@
+"""Two or three operands element by element: `where`, extrema, `lerp`, `addcmul`, `hypot`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.rules.arithmetic import add, compose, divide, multiply, series_of, subtract
+from pinn.algebra.rules.axes import named, refuse
+from pinn.algebra.series import Series
+from pinn.algebra.smooth import SMOOTH
+
+
+def where(condition: Any, a: Any, b: Any) -> Series:
+    """a where the condition holds, else b; the condition is a plain tensor."""
+    jets = [o for o in (a, b) if isinstance(o, Series)]
+    if isinstance(condition, Series) or any(condition.ndim > jet.value.ndim for jet in jets):
+        raise refuse("where", "with a jet, or more axes than one, as its condition")
+    home = series_of(a, b)
+    a, b = home.operand(a), home.operand(b)
+    return add(masked(a, condition), masked(b, ~condition))
+
+
+def masked(x: Series, condition: Tensor) -> Series:
+    """x where the condition holds, else zero, whatever x is there."""
+    zero = x.value.new_zeros(())
+    return x.map(lambda s: torch.where(condition, s, zero))
+
+
+def masked_fill(x: Series, mask: Tensor, value: float) -> Series:
+    """A number where the mask holds, else x."""
+    return where(~mask, x, value)
+
+
+def extremum(name: str) -> Callable[..., Series]:
+    """The rule of `maximum` or `minimum` of two tensors; a tie counts half, as in reverse mode."""
+    larger = name == "maximum"
+
+    def rule(a: Any, b: Any) -> Series:
+        jets = [o for o in (a, b) if isinstance(o, Series)]
+        home = series_of(a, b)
+        a, b = home.operand(a), home.operand(b)
+        s, t = home.align(a.value.detach(), b.value.detach())
+        if any(jet.value.ndim != max(s.ndim, t.ndim) for jet in jets):
+            raise refuse(name, f"of shapes {tuple(s.shape)} and {tuple(t.shape)}")
+        first = (s > t if larger else s < t).to(s.dtype) + 0.5 * (s == t)
+        return add(a.map(lambda r: r * first), b.map(lambda r: r * (1 - first)))
+
+    return rule
+
+
+def lerp(a: Any, b: Any, weight: Any) -> Series:
+    """a + w (b − a)."""
+    home = series_of(a, b, weight)
+    return add(a, multiply(subtract(home.operand(b), a), weight))
+
+
+def addcmul(c: Any, a: Any, b: Any, *, value: float = 1) -> Series:
+    """c + α a b."""
+    home = series_of(a, b, c)
+    return add(c, multiply(multiply(home.operand(a), b), value))
+
+
+def addcdiv(c: Any, a: Any, b: Any, *, value: float = 1) -> Series:
+    """c + α a / b."""
+    home = series_of(a, b, c)
+    return add(c, multiply(divide(home.operand(a), home.operand(b)), value))
+
+
+def hypot(a: Any, b: Any) -> Series:
+    """√(a² + b²)."""
+    home = series_of(a, b)
+    a, b = home.operand(a), home.operand(b)
+    return compose(add(multiply(a, a), multiply(b, b)), SMOOTH[torch.sqrt])
+
+
+BLEND: dict[Callable, Callable] = named(
+    {
+        "where": where,
+        "masked_fill": masked_fill,
+        "maximum": extremum("maximum"),
+        "minimum": extremum("minimum"),
+        "lerp": lerp,
+        "addcmul": addcmul,
+        "addcdiv": addcdiv,
+        "hypot": hypot,
+    }
+)

@@ -1,0 +1,55 @@
+"""What becomes of a series as a whole:  copies, constants, another dtype."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.rules.axes import named, refuse
+from pinn.algebra.series import Series
+
+
+def same(x: Series, *_: Any, **__: Any) -> Series:
+    """x: nothing is written to a series, so a copy of it is not needed."""
+    return x
+
+
+def detach(x: Series) -> Series:
+    """A constant: no derivative and no gradient."""
+    return x.like(x.value.detach(), dict.fromkeys(x.streams))
+
+
+def cast(x: Series, *target: Any, **more: Any) -> Series:
+    """Another dtype or device."""
+    found: Any = [t.value if isinstance(t, Series) else t for t in target]
+    if not x.value[:0].to(*found, **more).dtype.is_floating_point:
+        raise refuse("to", f"of {target}")
+    return x.map(lambda s: s.to(*found, **more))
+
+
+def constant(name: str) -> Callable[..., Tensor]:
+    """The rule of `zeros_like`, `full_like`, …: a plain tensor, with no derivative."""
+    function = getattr(torch, name, None) or getattr(torch.Tensor, name)
+
+    def rule(x: Series, *arguments: Any, **more: Any) -> Tensor:
+        found: Tensor = function(x.value, *arguments, **more)
+        return found
+
+    return rule
+
+
+LIKE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "new_tensor")
+
+WHOLE: dict[Callable, Callable] = named(
+    {
+        "contiguous": same,
+        "clone": same,
+        "detach": detach,
+        "to": cast,
+        "type_as": cast,
+        "float": lambda x: cast(x, torch.float32),
+        "double": lambda x: cast(x, torch.float64),
+        **{name: constant(name) for name in LIKE},
+    }
+)
