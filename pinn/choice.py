@@ -24,7 +24,7 @@ from pinn.algebra.channels import Plan
 from pinn.costs import number
 from pinn.derivatives import STRATEGIES
 from pinn.geometry.coordinates import near_miss
-from pinn.measurement import Measurement, duration, lines_of
+from pinn.measurement import TIE, Measurement, duration, lines_of
 from pinn.measurement import measure as measure_candidates
 from pinn.strategies.outputs import Function
 from pinn.trial import EXACT, Clock, Trial
@@ -78,6 +78,7 @@ def choose(
     training: bool = True,
     measure: bool = True,
     budget: float = BUDGET,
+    tie: float = TIE,
     clock: Clock = time.perf_counter,
 ) -> Choice:
     """Resolve `auto` and `rule` for one function; any other name is the user's own choice.
@@ -90,16 +91,23 @@ def choose(
         training: whether the backward pass to the parameters is measured too.
         measure: whether `auto` may measure; if not it is the rule.
         budget: seconds that checking, counting and timing may take together.
+        tie: the fused pass is taken while it is no more than this many times the fastest: the more,
+            the surer two runs take the same strategy, and so the same bits.
         clock: what seconds are read from.
 
     Raises:
         ValueError: unknown strategy, or the one asked for gives other numbers than reverse mode.
     """
-    return decide(Trial(f, plan, training, clock=clock), x, strategy, measure, budget)
+    return decide(Trial(f, plan, training, clock=clock), x, strategy, measure, budget, tie)
 
 
 def decide(
-    trial: Trial, x: Tensor, strategy: str, measure: bool = True, budget: float = BUDGET
+    trial: Trial,
+    x: Tensor,
+    strategy: str,
+    measure: bool = True,
+    budget: float = BUDGET,
+    tie: float = TIE,
 ) -> Choice:
     """`choose` for an evaluation described in full.
 
@@ -112,7 +120,7 @@ def decide(
             return asked_for(trial, x, strategy)
         if strategy == "rule" or not measure or x.numel() == 0:
             return ruled(trial, x)
-        return together(lambda: measured(trial, x, budget))
+        return together(lambda: measured(trial, x, budget, tie))
 
 
 def check_name(strategy: str, names: Sequence[str] = NAMES) -> None:
@@ -148,7 +156,7 @@ def ruled(trial: Trial, x: Tensor) -> Choice:
     return choice if other is None else Choice("loop", f"{obstacle}; {other}")
 
 
-def measured(trial: Trial, x: Tensor, budget: float = BUDGET) -> Choice:
+def measured(trial: Trial, x: Tensor, budget: float = BUDGET, tie: float = TIE) -> Choice:
     """The fastest of the candidates that agree with reverse mode."""
     end = trial.clock() + budget
     refused = {}
@@ -156,7 +164,7 @@ def measured(trial: Trial, x: Tensor, budget: float = BUDGET) -> Choice:
         obstacle = disagreement(trial.f, x, trial.plan, strategy)
         if obstacle is not None:
             refused[strategy] = obstacle
-    found = measure_candidates(trial, x, refused, end)
+    found = measure_candidates(trial, x, refused, end, tie)
     return Choice(found.fastest, reason(found, number(x)), found.table())
 
 

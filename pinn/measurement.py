@@ -28,12 +28,14 @@ class Measurement:
         estimates: seconds by the model of costs.
         heats: the races of those worth timing, the last at the most points.
         left_out: why a candidate was not timed.
+        tie: the fused pass is taken while it is no more than this many times the fastest.
     """
 
     costs: dict[str, Cost] = field(default_factory=dict)
     estimates: dict[str, float] = field(default_factory=dict)
     heats: list[Heat] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    tie: float = TIE
 
     @property
     def final(self) -> Heat | None:
@@ -63,7 +65,7 @@ class Measurement:
             if s not in self.left_out and self.last(s) is None:
                 seconds[s] = estimate * scale
         best = min(seconds, key=seconds.__getitem__)
-        return "taylor" if seconds.get("taylor", math.inf) <= TIE * seconds[best] else best
+        return "taylor" if seconds.get("taylor", math.inf) <= self.tie * seconds[best] else best
 
     def table(self) -> list[dict[str, Any]]:
         """A row per candidate, plain data."""
@@ -94,7 +96,9 @@ class Measurement:
         return f"{ratio:.2g} times the fastest at {heat.points:,} points"
 
 
-def measure(trial: Trial, x: Tensor, refused: Mapping[str, str], end: float) -> Measurement:
+def measure(
+    trial: Trial, x: Tensor, refused: Mapping[str, str], end: float, tie: float = TIE
+) -> Measurement:
     """Count every candidate that is not refused, and time those that may be the fastest.
 
     Args:
@@ -102,8 +106,9 @@ def measure(trial: Trial, x: Tensor, refused: Mapping[str, str], end: float) -> 
         x: all the points (…, D).
         refused: candidates that do not serve, and why.
         end: when, by the trial's clock, the timing has to be over.
+        tie: see `Measurement`.
     """
-    found = Measurement(left_out=dict(refused))
+    found = Measurement(left_out=dict(refused), tie=tie)
     with untouched(trial.f, x.device):
         whole = trial.whole(x)
         for strategy in EXACT:

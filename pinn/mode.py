@@ -16,7 +16,7 @@ from pinn.step import Step
 
 Compile = bool | Literal["auto"]
 
-RECORDING = 3.0  # seconds per region, on the safe side
+RECORDING = 1.5  # seconds per region, on the safe side
 COMPILING = 20.0
 SAVED = 0.4  # of an evaluation's time by compiling; measured 0.3 to 0.6
 
@@ -47,13 +47,13 @@ def choose_mode(
     regions = len(step.plans)
     eager = seconds(step, "eager", points)
     if evaluations * eager < 3 * RECORDING * regions:
-        return Mode("eager", f"{evaluations * eager:.0f} s of Python at most")
+        return Mode("eager", f"recording a graph would not pay in {evaluations * eager:.1f} s")
     recorded = seconds(step, "recorded", points)
     if evaluations * recorded * SAVED > 2 * COMPILING * regions:
-        return Mode("compiled", f"{evaluations * recorded:.0f} s without it")
+        return Mode("compiled", f"{evaluations * recorded:.0f} s without compiling")
     if recorded > eager:
-        return Mode("eager", f"{1e3 * eager:.1f} ms a step, recorded {1e3 * recorded:.1f} ms")
-    return Mode("recorded", f"{1e3 * recorded:.1f} ms a step, Python {1e3 * eager:.1f} ms")
+        return Mode("eager", f"{1e3 * eager:.1f} ms each, {1e3 * recorded:.1f} ms recorded")
+    return Mode("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")
 
 
 def seconds(step: Step, mode: str, points: Mapping[str, Points]) -> float:

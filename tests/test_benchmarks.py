@@ -143,3 +143,179 @@ def test_a_wrong_name_is_refused(load):
     assert step.chosen("ours,nested", "cpu") == ["ours eager", "ours compiled", "nested"]
     with pytest.raises(SystemExit, match="unknown contestant 'pinna'"):
         step.chosen("pinna", "cpu")
+
+
+@pytest.fixture
+def contest(load):
+    """A counted contest of a small cell."""
+
+    def make(network="dense", d=3, batch=16, mode="gradient"):
+        cell = load("cell")
+        made = cell.Contest(cell.Cell(network, d, batch, mode), "cpu")
+        made.count()
+        return made
+
+    return make
+
+
+def mean_square_by_hand(network, points):
+    """Mean (∇·u)² in float64 from full Jacobians."""
+    network = network.double()
+
+    def velocity(x):
+        y = network(x[None])
+        return (torch.cat(y, dim=-1) if isinstance(y, tuple) else y)[0]
+
+    jacobians = torch.func.vmap(torch.func.jacrev(velocity))(points.double())
+    return jacobians.diagonal(dim1=1, dim2=2).sum(-1).square().mean().item()
+
+
+@pytest.mark.parametrize("network", ["dense", "trunk", "heads"])
+@pytest.mark.parametrize("mode", ["value", "gradient"])
+def test_every_strategy_is_measured_at_a_cell(contest, load, network, mode):
+    made = contest(network, mode=mode)
+    result = {**made.run(repeats=2), "peers": {}}
+    expected = mean_square_by_hand(made.network, made.points)
+    for strategy in ("taylor", "vmap", "loop"):
+        row = result["rows"][strategy]
+        assert row["value"] == pytest.approx(expected, rel=1e-4)
+        assert len(row["seconds"]) == 2
+        assert min(*row["seconds"], row["flops"], row["memory"], row["operations"]) > 0
+    assert result["auto"]["strategy"] in ("taylor", "vmap", "loop")
+    assert result["auto"]["seconds"] > 0
+    assert "agree" in load("divergence_table").disagreement_lines([result])[0]
+
+
+def test_heads_share_what_their_names_say(load):
+    velocity, flow = load("velocity"), load("flow").Flow(3, 8)
+    x = torch.tensor(flow.points)
+    for name, shared in (("trunk", True), ("heads", False)):
+        network = velocity.velocity(name, flow)
+        network(x)[1].sum().backward()
+        touched = {i for i, head in enumerate(network.heads) if head[0].weight.grad is not None}
+        assert touched == {1}
+        assert (len(list(network.trunk.parameters())) > 0) is shared
+
+
+def test_the_backward_pass_is_counted(contest):
+    value, gradient = (contest(mode=mode).rows["loop"]["flops"] for mode in ("value", "gradient"))
+    assert gradient > 2.5 * value
+
+
+def test_what_is_too_dear_is_left_out(contest, load):
+    cell, cost = load("cell"), load("pinn.costs").Cost
+    assert cell.too_dear(cost(1.0, 8 * 2**30, 1.0, 1.0), seconds=30.0) is None
+    assert "9.0 GiB" in cell.too_dear(cost(1.0, 9 * 2**30, 1.0, 1.0), seconds=1.0)
+    assert "31 s" in cell.too_dear(cost(1.0, 1.0, 1.0, 1.0), seconds=31.0)
+    made = contest("heads", d=2)
+    made.rows["vmap"]["skipped"] = "too dear"
+    result = made.run(repeats=1)
+    assert "seconds" not in result["rows"]["vmap"]
+    assert "vmap: too dear" in load("divergence_table").skipped_lines([result])[1]
+
+
+def divergence_row(seconds, value=1.0):
+    return {"seconds": seconds, "value": value, "flops": 2e9, "memory": 2**20, "operations": 9.0}
+
+
+def divergence_result(auto="taylor", **rows):
+    return {
+        "network": "dense",
+        "d": 3,
+        "batch": 64,
+        "mode": "value",
+        "rows": rows,
+        "auto": {"strategy": auto, "reason": "a reason", "seconds": 0.1},
+        "peers": {"pina": {"seconds": 0.5, "value": 1.0}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("taylor", "good"),
+    [
+        ([0.109, 0.109, 0.109], True),
+        ([0.111, 0.111, 0.111], False),
+        ([0.100, 0.120, 0.131], True),  # within its own spread
+        ([0.160, 0.160, 0.160], False),
+    ],
+)
+def test_a_choice_is_judged(load, taylor, good):
+    table = load("divergence_table")
+    result = divergence_result(
+        taylor=divergence_row(taylor),
+        loop=divergence_row([0.1] * 3),
+        hutchinson=divergence_row([0]),
+    )
+    judged = table.verdict(result)
+    assert judged.best == "loop"
+    assert judged.ratio == pytest.approx(10 * sorted(taylor)[1])
+    assert judged.good is good
+    lines = "\n".join(table.verdict_lines([result]))
+    assert ("in 1 of 1 cells" in lines) is good
+    assert ("MISSED" in lines) is not good
+    assert ("chosen for a reason" in lines) is not good
+
+
+def test_a_choice_that_was_not_measured_is_wrong(load):
+    table = load("divergence_table")
+    result = divergence_result(taylor={"skipped": "31 s"}, loop=divergence_row([0.1]))
+    assert table.verdict(result).ratio == float("inf")
+    assert not table.verdict(result).good
+    assert table.verdict(divergence_result(taylor={"skipped": "31 s"})) is None
+
+
+def test_the_divergence_table_marks_the_choice(load):
+    rows = {"taylor": divergence_row([0.1, 0.3, 0.2]), "loop": divergence_row([0.4])}
+    text = load("divergence_table").tables([divergence_result(**rows)], ["pina", "jax"])
+    row = "| 3 | 64 | **200** / 1 / 2 | — | 400 (×1) / 1 / 2 | — | 1.00 | 500 | — |"
+    assert row in text.splitlines()
+
+
+def test_another_divergence_is_noticed(load):
+    rows = {"taylor": divergence_row([0.1], 1.0002), "hutchinson": divergence_row([0.1], 3.0)}
+    lines = load("divergence_table").disagreement_lines(
+        [divergence_result(loop=divergence_row([0.1]), **rows)]
+    )
+    assert len(lines) == 1
+    assert "taylor has mean square 1.0002, not 1" in lines[0]
+
+
+def test_a_peer_gives_the_same_divergence(load, contest, monkeypatch):
+    peers = load("divergence_peers")
+    made = contest()
+    with peers.Peers(["nested"]) as others:
+        assert others.ask(made.cell._replace(network="heads")) == {}
+        answer = others.ask(made.cell)["nested"]
+        process = others.workers["nested"].process
+        monkeypatch.setattr(peers, "PATIENCE", 0.0)
+        assert others.ask(made.cell)["nested"] == {"skipped": "no answer within 0 s"}
+        assert process.poll() is not None
+        assert others.workers == {}
+    assert answer["value"] == pytest.approx(
+        mean_square_by_hand(made.network, made.points), rel=1e-4
+    )
+    assert 0 < answer["seconds"] < 10
+
+
+def test_the_figure_shows_what_was_measured(load, tmp_path):
+    figure = load("divergence_figure")
+    result = divergence_result(taylor=divergence_row([0.1]), loop={"skipped": "31 s"})
+    panel = load("matplotlib.figure").Figure().subplots()
+    figure.fill(panel, [result], ["pina"])
+    drawn = {line.get_label(): list(line.get_ydata()) for line in panel.lines}
+    assert drawn["taylor"] == drawn["auto's choice"] == [100.0]
+    assert drawn["PINA"] == [500.0]
+    assert drawn["loop"] == drawn["vmap"] == []
+    figure.draw([result], ["pina"], tmp_path / "cost.png")
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_wrong_options_are_refused(load, capsys):
+    divergence = load("divergence")
+    for given, words in (
+        (["--figure", "a.png", "--networks", "heads"], "add --networks dense"),
+        (["--dims", "0"], "at least 1"),
+    ):
+        with pytest.raises(SystemExit):
+            divergence.arguments(given)
+        assert words in capsys.readouterr().err

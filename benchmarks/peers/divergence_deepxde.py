@@ -2,7 +2,7 @@
 
 import deepxde as dde
 import torch
-from flow import serve
+from serving import serve
 from torch import Tensor, nn
 from torch_flow import preparing
 

@@ -6,7 +6,8 @@ few directions and a `lax.scan` over them otherwise. `jax.jacfwd` was never the 
 
 import jax
 import jax.numpy as jnp
-from flow import Evaluate, Flow, Mode, serve
+from flow import Flow, Mode
+from serving import Evaluate, serve
 
 Weights = list[tuple[jax.Array, jax.Array]]
 

@@ -1,7 +1,7 @@
 """The divergence by one `torch.autograd.grad` per component, as it is written by hand."""
 
 import torch
-from flow import serve
+from serving import serve
 from torch import Tensor, nn
 from torch_flow import preparing
 

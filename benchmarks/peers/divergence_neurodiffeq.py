@@ -3,9 +3,9 @@
 from importlib.metadata import version
 
 import torch
-from flow import serve
 from neurodiffeq.operators import div
 from neurodiffeq.utils import set_tensor_type
+from serving import serve
 from torch import Tensor, nn
 from torch_flow import preparing
 

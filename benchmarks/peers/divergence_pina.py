@@ -3,9 +3,9 @@
 from importlib.metadata import version
 
 import torch
-from flow import serve
 from pina import LabelTensor
 from pina.operator import div
+from serving import serve
 from torch import Tensor, nn
 from torch_flow import preparing
 

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import torch
 import torchphysics as tp
-from flow import serve
+from serving import serve
 from torch import Tensor, nn
 from torch_flow import preparing
 

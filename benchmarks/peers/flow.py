@@ -1,26 +1,18 @@
-"""The dense network Rᵈ → Rᵈ whose divergence is computed, and how that is timed."""
+"""The dense network Rᵈ → Rᵈ whose divergence is computed, and where."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 from case import Array, dense_weights
 from numpy.random import default_rng
-from protocol import ResidentMemory, receive, send
 
 # Runs in the environments of all contestants: nothing but NumPy is imported here.
 WIDTH, DEPTH = 128, 3
 LONGEST = 30.0  # seconds of one evaluation
 LARGEST = 8 * 1024.0  # MB of one evaluation
-ENOUGH = 1.0  # seconds of repeats
-REPEATS = 50
 
 Mode = Literal["value", "gradient"]
-Evaluate = Callable[[], float]  # one evaluation, waited for; returns the mean square
-Prepare = Callable[["Flow", Mode], Evaluate]
 
 
 class Flow:
@@ -35,44 +27,3 @@ class Flow:
         self.d = d
         self.weights, self.biases = dense_weights([d, *[WIDTH] * DEPTH, d])
         self.points: Array = default_rng(1).uniform(-1, 1, (batch, d)).astype("float32")
-
-
-def serve(versions: dict[str, str], prepare: Prepare) -> None:
-    """Answer requests {"d", "batch", "mode"} until there are none.
-
-    Args:
-        versions: of the packages that matter.
-        prepare: sets a flow up and returns what is timed: the divergence with `value`, and with
-            `gradient` also that of its mean square to the parameters.
-    """
-    send({"ready": True, "versions": versions})
-    while True:
-        request = receive()
-        flow = Flow(request["d"], request["batch"])
-        try:
-            send(timed(prepare(flow, request["mode"])))
-        except (MemoryError, RuntimeError) as error:
-            send({"skipped": str(error).splitlines()[0]})
-
-
-def timed(evaluate: Evaluate) -> dict[str, Any]:
-    """The median of repeats, unless one takes too long or too much memory."""
-    ResidentMemory.restart()
-    once(evaluate)  # includes a compilation
-    seconds, value = once(evaluate)
-    if seconds > LONGEST:
-        return {"skipped": f"{seconds:.0f} s is beyond {LONGEST:.0f} s"}
-    resident = ResidentMemory.read("VmHWM") or 0.0
-    if resident > LARGEST:
-        return {"skipped": f"{resident / 1024:.1f} GiB is beyond {LARGEST / 1024:.0f} GiB"}
-    times = [seconds]
-    while sum(times) < ENOUGH and len(times) < REPEATS:
-        times.append(once(evaluate)[0])
-    return {"seconds": median(times), "value": value}
-
-
-def once(evaluate: Evaluate) -> tuple[float, float]:
-    """Seconds and result of one evaluation."""
-    begun = time.perf_counter()
-    value = evaluate()
-    return time.perf_counter() - begun, value

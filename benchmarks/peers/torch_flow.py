@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import torch
 from dense import sequential
-from flow import Evaluate, Flow, Mode
+from flow import Flow, Mode
+from serving import Evaluate
 from torch import Tensor, nn
 
 Divergence = Callable[[nn.Module, Tensor], Tensor]

@@ -34,6 +34,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         reason = choice.reason if told else f"{choice.strategy}, {choice.reason}"
         lines.append(f"strategy  {network}{reason}")
     if solver.mode is not None:
-        lines.append(f"steps     {solver.mode.name}, {solver.mode.reason}")
+        lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
     steps = ", ".join(f"{p.optimizer} {p.steps} steps {p.dtype}" for p in solver.phases)
     return [*lines, f"phases    {steps}"]

@@ -1,0 +1,177 @@
+"""One cell of the grid: a network, d, a number of points and a mode, with every strategy."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from contestants import PEERS, ROOT
+from torch import Tensor
+from velocity import TITLES, velocity
+
+sys.path[:0] = [str(PEERS), str(ROOT)]
+from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
+
+from pinn.costs import Cost, Model  # noqa: E402
+from pinn.operators import Divergence  # noqa: E402
+from pinn.trial import EXACT  # noqa: E402
+
+STRATEGIES = (*EXACT, "hutchinson")
+ROUND = 0.05  # seconds that a strategy is evaluated for in one repeat, at least
+LONG = 1.0  # seconds of an evaluation whose warm-up shows its time well enough
+PATIENCE = 30.0  # seconds that a strategy's repeats take together, the one past it included
+CHOICE = 2.5  # seconds that a choice takes, about
+MODES: dict[Mode, str] = {"value": "value", "gradient": "value + backward"}
+Row = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """What is evaluated.
+
+    Args:
+        network: a name in `velocity.TITLES`.
+        d: dimension of points and velocity.
+        batch: number of points.
+        mode: the divergence alone without a graph, or its mean square with the gradient to the
+            parameters.
+    """
+
+    network: str
+    d: int
+    batch: int
+    mode: Mode
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        network = TITLES[self.network].split(",")[0].split(" + ")[0]
+        return f"{network}, d = {self.d}, {self.batch:,} points, {MODES[self.mode]}"
+
+
+class Contest:
+    """The strategies at one cell.
+
+    Args:
+        cell: the cell.
+        device: `cpu` or `cuda`.
+    """
+
+    def __init__(self, cell: Cell, device: str) -> None:
+        self.cell, self.device = cell, torch.device(device)
+        flow = Flow(cell.d, cell.batch)
+        self.network = velocity(cell.network, flow).to(self.device)
+        self.points = torch.tensor(flow.points, device=self.device)
+        self.parameters = list(self.network.parameters())
+        self.operators = {name: Divergence(name) for name in STRATEGIES}
+        self.rows: dict[str, Row] = {}
+        self.estimates: dict[str, float] = {}
+
+    def evaluate(self, strategy: str, x: Tensor) -> Tensor:
+        """Mean (∇·u)², with its gradient where the mode asks for it."""
+        gradient = self.cell.mode == "gradient"
+        with torch.set_grad_enabled(gradient):
+            square = self.operators[strategy](self.network, x).square().mean()
+            if gradient:
+                torch.autograd.grad(square, self.parameters, allow_unused=True)
+        return square.detach()
+
+    def count(self) -> None:
+        """FLOPs, memory and operations of each strategy, and which of them are too dear."""
+        for name in STRATEGIES:
+            try:
+                # An operator checks its strategy at the first call, which is no part of its cost.
+                self.evaluate(name, self.points[:2])
+            except ValueError as error:
+                self.rows[name] = {"skipped": str(error)}
+                continue
+            cost = Model(partial(self.evaluate, name), self.points).at(self.cell.batch)
+            self.estimates[name] = cost.seconds(self.device)
+            row = {"flops": cost.flops, "memory": cost.memory, "operations": cost.operations}
+            reason = too_dear(cost, self.estimates[name])
+            self.rows[name] = row | ({"skipped": reason} if reason else {})
+
+    def choose(self) -> dict[str, Any]:
+        """What `auto` picks, anew, why, and how long that takes."""
+        begun = self.now()
+        with torch.set_grad_enabled(self.cell.mode == "gradient"):
+            choice = Divergence().choice(self.network, self.points)
+        return vars(choice) | {"seconds": self.now() - begun}
+
+    def run(self, repeats: int) -> dict[str, Any]:
+        """All that is measured, as plain data."""
+        auto = self.choose()
+        counts = {name: times for name in self.measured() if (times := self.warm_up(name))}
+        names = list(counts)
+        for repeat in range(repeats):
+            first = repeat % max(1, len(names))
+            for name in names[first:] + names[:first]:
+                row = self.rows[name]
+                if counts[name] * sum(row["seconds"]) < PATIENCE:
+                    row["seconds"].append(self.seconds(name, counts[name]))
+        return {**self.cell._asdict(), "rows": self.rows, "auto": auto}
+
+    def warm_up(self, name: str) -> int | None:
+        """How many evaluations fill a round; None if one is beyond the limits."""
+        row = self.rows[name]
+        try:
+            begun = self.now()
+            row["value"] = float(self.evaluate(name, self.points))
+            seconds = self.now() - begun
+            if seconds < LONG:  # memory is at hand from here on
+                seconds = self.seconds(name, 1)
+        except (MemoryError, RuntimeError) as error:
+            row["skipped"] = str(error).splitlines()[0]
+            return None
+        if seconds > LONGEST:
+            row["skipped"] = f"{seconds:.0f} s is beyond {LONGEST:.0f} s"
+            return None
+        row["seconds"] = []
+        return math.ceil(ROUND / seconds)
+
+    def measured(self) -> list[str]:
+        """The strategies that are not left out."""
+        return [name for name, row in self.rows.items() if "skipped" not in row]
+
+    def seconds(self, name: str, times: int) -> float:
+        """Seconds per evaluation."""
+        begun = self.now()
+        for _ in range(times):
+            self.evaluate(name, self.points)
+        return (self.now() - begun) / times
+
+    def now(self) -> float:
+        """The time, once the device has finished what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def expected(self, repeats: int) -> float:
+        """About how many seconds `run` takes."""
+        total = CHOICE
+        for name in self.measured():
+            each = self.estimates[name]
+            timed = min(repeats, math.ceil(PATIENCE / each))
+            total += each * (2 if each < LONG else 1) + timed * max(each, ROUND)
+        return total
+
+
+def too_dear(cost: Cost, seconds: float) -> str | None:
+    """Why an evaluation is not tried, if so."""
+    memory = cost.memory / 2**20
+    if memory > LARGEST:
+        return f"{memory / 1024:.1f} GiB counted, beyond {LARGEST / 1024:.0f} GiB"
+    if seconds > LONGEST:
+        return f"{seconds:.0f} s estimated, beyond {LONGEST:.0f} s"
+    return None
+
+
+def middle(row: Mapping[str, Any]) -> float | None:
+    """The median seconds of a row; None where nothing was measured."""
+    seconds = row.get("seconds")
+    return median(seconds) if isinstance(seconds, list) and seconds else seconds or None

@@ -1,0 +1,106 @@
+"""Cost of one divergence against d, as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cell import MODES, STRATEGIES, middle
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+# Okabe and Ito's colours, which colour-blind readers tell apart.
+FIXED = {
+    "taylor": ("#0072B2", "o"),
+    "vmap": ("#009E73", "o"),
+    "loop": ("#E69F00", "o"),
+    "hutchinson": ("#999999", "o"),
+    "jax": ("#D55E00", "*"),
+}
+OTHERS = ("#CC79A7", "#56B4E9", "#8B5A2B", "#000000", "#B0A000")
+MARKERS = "sv^Dd"
+LABELS = {
+    "hutchinson": "hutchinson, 1 probe",
+    "nested": "nested autograd",
+    "deepxde": "DeepXDE",
+    "pina": "PINA",
+    "torchphysics": "TorchPhysics",
+    "jax": "JAX, jitted",
+}
+
+
+def draw(results: Sequence[Mapping[str, Any]], peers: Sequence[str], path: Path) -> None:
+    """The dense network at the largest batch: one panel per mode, log-log.
+
+    Args:
+        results: what `divergence.py` measured.
+        peers: the packages beside.
+        path: of the picture.
+
+    Raises:
+        ValueError: the dense network was not measured.
+    """
+    of = [r for r in results if r["network"] == "dense"]
+    if not of:
+        raise ValueError("no figure: the dense network was not measured; add --networks dense")
+    batch = max(r["batch"] for r in of)
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    panels = figure.subplots(1, len(MODES), sharey=True, squeeze=False)[0]
+    for panel, (mode, title) in zip(panels, MODES.items(), strict=True):
+        chosen = sorted(
+            (r for r in of if r["mode"] == mode and r["batch"] == batch), key=lambda r: r["d"]
+        )
+        fill(panel, chosen, peers)
+        panel.set_title(title)
+    panels[0].set_ylabel("ms per evaluation")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
+    figure.suptitle(f"Divergence of a dense 3 × 128 network at {batch:,} points, one core")
+    figure.savefig(path, dpi=150)
+
+
+def fill(panel: Axes, results: Sequence[Mapping[str, Any]], peers: Sequence[str]) -> None:
+    """The lines of one mode."""
+    spare = iter(zip(OTHERS, MARKERS, strict=True))
+    for name in (*STRATEGIES, *peers):
+        ours = name in STRATEGIES
+        rows = [(r["d"], r["rows" if ours else "peers"].get(name, {})) for r in results]
+        known = [(d, 1e3 * s) for d, row in rows if (s := middle(row)) is not None]
+        color, marker = FIXED[name] if name in FIXED else next(spare)
+        panel.plot(
+            *zip(*known, strict=True) if known else ([], []),
+            label=LABELS.get(name, name),
+            color=color,
+            linestyle="-" if ours else "--",
+            linewidth=2.2 if ours else 1.2,
+            marker=marker,
+            markersize=6 if ours else 4.5,
+            markerfacecolor=color if ours else "white",
+            zorder=3 if ours else 2,
+        )
+    choices = [(r["d"], middle(r["rows"].get(r["auto"]["strategy"], {}))) for r in results]
+    chosen = [(d, 1e3 * s) for d, s in choices if s is not None]
+    panel.plot(
+        *zip(*chosen, strict=True) if chosen else ([], []),
+        label="auto's choice",
+        color="black",
+        linestyle="none",
+        marker="o",
+        markersize=11,
+        markerfacecolor="none",
+        zorder=4,
+    )
+    axis(panel, [r["d"] for r in results])
+
+
+def axis(panel: Axes, dims: Sequence[int]) -> None:
+    """Both axes logarithmic, with plain numbers."""
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log")
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:,g}"))
+    panel.set_xticks(dims, [str(d) for d in dims])
+    panel.minorticks_off()
+    panel.set_xlabel("d")
+    panel.grid(alpha=0.3, which="major")
