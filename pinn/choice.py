@@ -48,8 +48,14 @@ class Choice:
     reason: str
     table: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def line(self) -> str:
+        """Strategy and reason in one line."""
+        told = self.reason.startswith(self.strategy)
+        return self.reason if told else f"{self.strategy}, {self.reason}"
+
     def __str__(self) -> str:
-        return "\n".join([f"{self.strategy}, {self.reason}", *lines_of(self.table)])
+        return "\n".join([self.line, *lines_of(self.table)])
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

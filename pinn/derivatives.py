@@ -20,7 +20,7 @@ from pinn.strategies.outputs import Function
 from pinn.strategies.taylor import taylor
 from pinn.strategies.vmap import vmap
 
-StrategyName = Literal["auto", "taylor", "vmap", "loop"]
+StrategyName = Literal["auto", "rule", "taylor", "vmap", "loop"]
 
 STRATEGIES: dict[str, Callable[[Function, Tensor, Plan, int | None], Jet]] = {
     "taylor": taylor,

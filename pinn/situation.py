@@ -77,6 +77,10 @@ def token(value: Any, depth: int) -> Hashable:
     """A stand-in for something a function refers to, which does not keep it alive."""
     if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
         return tuple(value.shape), value.dtype, value.requires_grad
+    if isinstance(value, list | tuple) and depth > 0:
+        return tuple(token(part, depth - 1) for part in value)
+    if isinstance(value, dict) and depth > 0:
+        return tuple((name, token(part, depth - 1)) for name, part in value.items())
     if isinstance(value, float):  # such as a weight that is annealed
         return float
     if isinstance(value, FunctionType) and depth > 0:  # not for ever: a function may name itself

@@ -18,7 +18,7 @@ def test_auto_explains_what_it_measured():
     (chosen,) = (row for row in found.table if row["note"] == "chosen")
     assert chosen["strategy"] == found.strategy
     lines = str(found).splitlines()
-    assert lines[0].startswith(f"{found.strategy}, {found.strategy}: ")
+    assert lines[0].startswith(f"{found.strategy}: ")
     assert len(lines) == 5
 
 

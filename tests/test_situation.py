@@ -76,10 +76,23 @@ def test_the_mode_of_a_module_in_a_closure_counts():
 
 
 def test_what_cannot_be_told_apart_is_not_measured():
-    nets = [network(2)]
-    assert memory_of(lambda x: nets[0](x)) is None
+    net, held = network(2), bytearray(2)
+    assert memory_of(lambda x: net(x) * len(held)) is None
     for _ in range(2):
-        assert decisions(lambda x: nets[0](x)) == [False]
+        assert decisions(lambda x: net(x) * len(held)) == [False]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda nets: {"first": nets[0]}])
+def test_collections_are_known_by_what_they_hold(kind):
+    first, other = network(2), network(2)
+
+    def held(net):
+        nets = kind([net])
+        return lambda x: (nets["first"] if isinstance(nets, dict) else nets[0])(x)
+
+    assert decisions(held(first)) == [True]
+    assert decisions(held(first)) == []
+    assert decisions(held(other)) == [True]
 
 
 def test_a_function_that_is_ever_new_is_not_measured_for_ever():

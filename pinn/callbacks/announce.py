@@ -30,9 +30,7 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
     for name, choice in solver.choices.items():
         network = "" if name == "all" else f"{name}: "
-        told = choice.reason.startswith(choice.strategy)
-        reason = choice.reason if told else f"{choice.strategy}, {choice.reason}"
-        lines.append(f"strategy  {network}{reason}")
+        lines.append(f"strategy  {network}{choice.line}")
     if solver.mode is not None:
         lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
     steps = ", ".join(f"{p.optimizer} {p.steps} steps {p.dtype}" for p in solver.phases)
