@@ -13,15 +13,16 @@ from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import CheckpointError, read
 from pinn.cli.resume import compare
 from pinn.data import Collocation
+from pinn.mode import Mode
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.solver import Solver
 
 
-def solver_of(phases, width=8, weights=None, strategy="auto", reynolds=40.0):
+def solver_of(phases, width=8, weights=None, strategy="auto", reynolds=40.0, compile="auto"):
     torch.manual_seed(0)
-    return Solver(Kovasznay(reynolds), MLP(width, 2), phases, weights, strategy)
+    return Solver(Kovasznay(reynolds), MLP(width, 2), phases, weights, strategy, compile)
 
 
 def equal(a, b):
@@ -72,6 +73,22 @@ def test_resumed_at_any_step_the_run_ends_the_same(train, tmp_path, resample):
         assert trainer.global_step == 11
         assert equal(part.state_dict(), whole.state_dict()), step
         assert validations.steps == [s for s in straight.steps if s > step]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["recorded", "compiled"])
+def test_a_resumed_run_keeps_its_mode_and_its_bits(train, tmp_path, mode):
+    phases = [Phase(3, lr=0.01), Phase(2, "LBFGS", dtype="float64", options={"max_iter": 3})]
+    whole, part = solver_of(phases), solver_of(phases)
+    whole.mode = Mode(mode, "for the test")
+    points = {"interior": 40, "boundary": 20}
+    train(whole, callbacks=[Copies(every=1)], points=points)
+    train(part, ckpt_path=tmp_path / "checkpoints" / "step-2.ckpt", points=points)
+    assert part.mode == whole.mode
+    assert part.step.mode == mode
+    assert not part.step.setbacks
+    assert part.step.recordings
+    assert equal(part.state_dict(), whole.state_dict())
 
 
 def test_the_schedule_continues(train, tmp_path):
