@@ -18,14 +18,15 @@ from velocity import TITLES, velocity
 sys.path[:0] = [str(PEERS), str(ROOT)]
 from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
 
-from pinn.costs import Cost, Model  # noqa: E402
+from pinn.costs import Cost, Count, Model  # noqa: E402
 from pinn.operators import Divergence  # noqa: E402
 from pinn.trial import EXACT  # noqa: E402
 
 STRATEGIES = (*EXACT, "hutchinson")
 ROUND = 0.05  # seconds that a strategy is evaluated for in one repeat, at least
 LONG = 1.0  # seconds of an evaluation whose warm-up shows its time well enough
-PATIENCE = 30.0  # seconds that a strategy's repeats take together, the one past it included
+SETTLING = 300  # points of a first call: enough for the operator to think of portions
+PATIENCE = 20.0  # seconds that a strategy's repeats take together, the one past it included
 CHOICE = 2.5  # seconds that a choice takes, about
 MODES: dict[Mode, str] = {"value": "value", "gradient": "value + backward"}
 Row = dict[str, Any]
@@ -82,11 +83,11 @@ class Contest:
         return square.detach()
 
     def count(self) -> None:
-        """FLOPs, memory and operations of each strategy, and which of them are too dear."""
+        """The cost of each strategy, from a handful of points, and which of them are too dear."""
         for name in STRATEGIES:
             try:
-                # An operator checks its strategy at the first call, which is no part of its cost.
-                self.evaluate(name, self.points[:2])
+                # What an operator checks and counts at its first call is no part of its cost.
+                self.evaluate(name, self.points[:SETTLING])
             except ValueError as error:
                 self.rows[name] = {"skipped": str(error)}
                 continue
@@ -117,12 +118,17 @@ class Contest:
         return {**self.cell._asdict(), "rows": self.rows, "auto": auto}
 
     def warm_up(self, name: str) -> int | None:
-        """How many evaluations fill a round; None if one is beyond the limits."""
+        """How many evaluations fill a round; None if one is beyond the limits.
+
+        The first one is counted: FLOPs, memory and operations are those at all the points.
+        """
         row = self.rows[name]
         try:
             begun = self.now()
-            row["value"] = float(self.evaluate(name, self.points))
+            with Count() as tally:
+                row["value"] = float(self.evaluate(name, self.points))
             seconds = self.now() - begun
+            row |= {"flops": tally.flops, "memory": tally.peak, "operations": tally.launches}
             if seconds < LONG:  # memory is at hand from here on
                 seconds = self.seconds(name, 1)
         except (MemoryError, RuntimeError) as error:

@@ -169,6 +169,15 @@ class Model:
             float(high.launches),
         )
 
+    @property
+    def largest(self) -> float:
+        """The bytes per point of the largest tensor made."""
+        low, high = self.sizes
+        if low == high:
+            return max(self.high.events, default=0) / max(high, 1)
+        pairs = zip(self.low.events, self.high.events, strict=False)
+        return max((b - a for a, b in pairs), default=0) / (high - low)
+
     def scale(self, at_low: float, at_high: float, points: int) -> float:
         """A count at another number of points."""
         low, high = self.sizes

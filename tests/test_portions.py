@@ -4,9 +4,9 @@ import pytest
 import torch
 from oracle import network, points
 
-from pinn.costs import tally
+from pinn.costs import Model, tally
 from pinn.measurement import GIB
-from pinn.operators import Divergence
+from pinn.operators import Divergence, portions
 
 
 def peak(run):
@@ -88,3 +88,63 @@ def test_few_points_are_evaluated_at_once():
     net.register_forward_hook(lambda *_: calls.append(1))
     div(net, x)
     assert len(calls) == 1
+
+
+@pytest.fixture
+def small_cache(monkeypatch):
+    monkeypatch.setattr(portions, "CACHE", 100e3)
+
+
+def largest(run):
+    return max(tally(lambda _: run(), torch.zeros(1, 1)).events)
+
+
+@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
+@pytest.mark.parametrize("shape", [(5000, 3), (500, 10, 3)])
+@pytest.mark.parametrize("training", [False, True])
+def test_tensors_stay_in_cache(strategy, shape, training, small_cache):
+    net, x, div = network(), points(*shape), Divergence(strategy)
+
+    def run():
+        with torch.set_grad_enabled(training):
+            found = div(net, x)
+        if training:
+            net.zero_grad()
+            (found**2).sum().backward()
+        return found.detach(), [p.grad for p in net.parameters()] if training else []
+
+    run()  # checks come first
+    assert largest(run) <= 100e3 + 20 * 3 * 8  # a point more
+    values, slopes = run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portions, "CACHE", 1e12)
+        div = Divergence(strategy, memory=1e3)  # all at once, under other settings
+        assert largest(run) > 200e3
+        exact, gradients = run()
+    torch.testing.assert_close(values, exact)
+    for a, b in zip(slopes, gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("buffers", [False, True])
+def test_a_network_with_buffers_is_called_once(buffers, small_cache):
+    net, x = network(), points(5000, 3)
+    if buffers:
+        net.register_buffer("count", torch.zeros(()))
+    div, calls = Divergence("loop"), []
+    div(net, x)
+    net.register_forward_hook(lambda *_: calls.append(1))
+    div(net, x)
+    assert (len(calls) == 1) is buffers
+
+
+def test_a_function_of_all_points_is_not_cut_for_the_cache(small_cache):
+    x, t = points(5000, 2), points(5000, 1)
+    found = Divergence("loop")(lambda x: torch.sin(x * t), x)
+    torch.testing.assert_close(found, (t * torch.cos(x * t)).sum(-1))
+
+
+def test_the_largest_tensor_is_counted_per_point():
+    weight = torch.ones(2, 50, dtype=torch.float64)
+    model = Model(lambda x: (x @ weight).sum(), points(40, 2))
+    assert model.largest == 50 * 8

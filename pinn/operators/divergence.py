@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.choice import NAMES, Choice, check_name, decide, measured, processes
+from pinn.costs import number
 from pinn.derivatives import check_points
 from pinn.independence import check_independence
-from pinn.operators.portions import in_portions, portion
+from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
 from pinn.operators.trace import trace
 from pinn.situation import magnitude, recall
@@ -92,12 +93,35 @@ class Divergence(nn.Module):
         if strategy == "hutchinson":
             return self._estimate(vector, x, dims)
 
+        if self.memory is None:
+            return self._evaluate(f, x, strategy)
+
         def at(part: Tensor) -> Tensor:
             return trace(vector, part, dims, strategy, self.chunk)
 
-        if self.memory is None or x.numel() == 0:
+        if x.numel() == 0:
             return at(x)
         return in_portions(at, x, self._rows(f, x, strategy))
+
+    def _evaluate(self, f: Function, x: Tensor, strategy: str) -> Tensor:
+        """An exact strategy, on a CPU in portions that stay in cache."""
+        dims = self._dims(x)
+        vector = self._picked(f, len(dims))
+        rows = self._rows_in_cache(f, x, strategy) if number(x) > MANY and x.ndim > 1 else None
+        parts = (x,) if rows is None or x.shape[0] <= rows else x.split(rows)
+        found = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _rows_in_cache(self, f: Function, x: Tensor, strategy: str) -> int | None:
+        """How many rows of x stay in cache; None for all, where it would be counted every time."""
+        trial = self._trial(f, x)
+        settings = ("in cache", self._settings())
+        known = recall(f, x, trial.training, settings, lambda worth: {} if worth else None)
+        if known is None:
+            return None
+        if strategy not in known:
+            known[strategy] = in_cache(trial, x, strategy)
+        return max(1, known[strategy] // x.shape[1:-1].numel())
 
     def choice(self, f: Function, x: Tensor) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
@@ -158,7 +182,7 @@ class Divergence(nn.Module):
             vector,
             Plan(tuple(first(i) for i in dims)),
             training,
-            lambda at, strategy: [trace(vector, at, dims, strategy, self.chunk)],
+            lambda at, strategy: [self._evaluate(f, at, strategy)],
         )
 
     def _rows(self, f: Function, x: Tensor, strategy: str) -> int:
