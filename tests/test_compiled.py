@@ -105,7 +105,8 @@ class Attending(nn.Module):
         self.expand, self.out = nn.Linear(3, 8), nn.Linear(8, 3)
 
     def forward(self, x):
-        h = self.expand(x).unflatten(-1, (4, 2))
+        h = self.expand(x)
+        h = h.reshape(*h.shape[:-1], 4, 2)
         return self.out(nn.functional.scaled_dot_product_attention(h, h, h).flatten(-2))
 
 

@@ -85,7 +85,9 @@ CASES = [
 
 
 def test_every_rule_has_an_example():
-    found = {key.__name__.strip("_").removeprefix("linalg_") for key in [*PRODUCTS, *BLEND, *ATTENTION]}
+    found = {
+        key.__name__.strip("_").removeprefix("linalg_") for key in [*PRODUCTS, *BLEND, *ATTENTION]
+    }
     elsewhere = {"transpose", "swapaxes", "swapdims", "multi_head_attention_forward", "dot"}
     assert found - elsewhere - {"rmatmul"} == set(EXAMPLES)
 

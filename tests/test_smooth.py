@@ -119,7 +119,11 @@ def test_hard_sigmoid(plan):
 
 
 def test_every_kink_has_an_example():
-    found = {key.__name__.removeprefix("special_").strip("_") for key in KINKS if hasattr(key, "__name__")}
+    found = {
+        key.__name__.removeprefix("special_").strip("_")
+        for key in KINKS
+        if hasattr(key, "__name__")
+    }
     assert found - {"prelu", "hardsigmoid", "<lambda>", "absolute"} <= set(KINKED)
 
 

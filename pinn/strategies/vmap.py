@@ -51,7 +51,8 @@ def nested(f: Function, x: Tensor, orders: list[list[Row]], chunk: int | None) -
         return torch.cat(parts, dim=-1), (rows, value)
 
     jacobian, (rows, value) = pullback(sources, x, chunk)
-    found = jacobian.unflatten(-2, (len(needed), value.shape[-1])).unbind(-3)
+    shape = (*jacobian.shape[:-2], len(needed), value.shape[-1], x.shape[-1])
+    found = jacobian.reshape(shape).unbind(-3)
     return rows | dict(zip(needed, found, strict=True)), value
 
 
