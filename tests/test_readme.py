@@ -39,7 +39,8 @@ def test_python_of_the_readme_runs(here):
             exec(compile(source, "README.md", "exec"), namespace)
     plan = next(body for _, body in blocks(README, "text") if body.startswith("plan"))
     for line in plan.splitlines():
-        assert line in printed.getvalue()
+        told = line.split(";")[0]  # by how much the others are dearer depends on the machine
+        assert told in printed.getvalue()
     assert "torch.Size([8, 100])" in printed.getvalue()
     solution = namespace["solution"]
     assert set(solution(torch.tensor([[1.0, 0.5]], dtype=torch.float64))) == {"u", "p"}

@@ -42,7 +42,11 @@ DERIVATIVES = SMOOTH | {
 
 
 def name_of(function):
-    return getattr(function, "__name__", repr(function))
+    """The same in every process, which an address is not."""
+    if isinstance(function, partial):
+        settings = " ".join(f"{k}={v}" for k, v in function.keywords.items())
+        return f"{function.func.__name__} {settings}"
+    return function.__name__
 
 
 def argument(function, z):
