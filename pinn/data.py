@@ -1,12 +1,13 @@
 """Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
 import lightning as L
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss, whole
@@ -17,14 +18,14 @@ VOLUME, FACE = 1000, 200  # points where a configuration gives no number
 HELD_OUT = -1  # the "step" whose points validation uses and training never draws
 
 
-class Ticks(IterableDataset):
-    """0, 1, 2, …: one tick per training step, without end."""
+class Ticks:
+    """0, 1, 2, …: one tick per training step, without end.
+
+    Not a `DataLoader`, which has its own work to do for every batch.
+    """
 
     def __iter__(self) -> Iterator[int]:
-        tick = 0
-        while True:
-            yield tick
-            tick += 1
+        return itertools.count()
 
 
 class Collocation(L.LightningDataModule):
@@ -105,9 +106,9 @@ class Collocation(L.LightningDataModule):
         seed = stream_seed(self.seed, draw, rank, region)
         return problem.geometry.sample(region, n, self.method, seed)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> Ticks:
         """An endless sequence of ticks."""
-        return DataLoader(Ticks(), batch_size=None)
+        return Ticks()
 
     def val_dataloader(self) -> DataLoader:
         """One tick."""

@@ -17,6 +17,7 @@ from pinn.data import Collocation
 from pinn.derivatives import StrategyName
 from pinn.geometry.coordinates import near_miss
 from pinn.independence import check_independence
+from pinn.lean import LeanModule
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import Phase
@@ -31,7 +32,7 @@ from pinn.step import Step
 SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
 
 
-class Solver(L.LightningModule):
+class Solver(LeanModule):
     """Minimise  Σ_k λ_k · mean |r_k|²  over the weights of the networks, phase by phase.
 
     Args:
@@ -101,6 +102,7 @@ class Solver(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole, and bound it by the phases' steps."""
+        super().setup(stage)
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.to(self.phases[self.phase].torch_dtype)
         if stage != "fit":
@@ -119,7 +121,7 @@ class Solver(L.LightningModule):
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
-        if self.mode is None:
+        if self.mode is None or self.compile_mode != "auto":
             points = self.collocation.draw(
                 self.problem, self.global_step, self.global_rank, next(self.parameters())
             )

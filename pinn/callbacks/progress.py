@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from pinn.console import say
 from pinn.solver import Solver
 
+APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
+
 
 def progress_bar() -> L.Callback:
     """What suits standard output."""
@@ -30,6 +32,8 @@ def brief(solver: Solver) -> dict[str, str]:
 class Bar(TQDMProgressBar):
     """One bar over all steps."""
 
+    drawn = 0.0
+
     def get_metrics(self, trainer: L.Trainer, pl_module: Any) -> dict[str, Any]:
         """Loss and errors instead of the version number."""
         return dict(brief(pl_module))
@@ -47,11 +51,12 @@ class Bar(TQDMProgressBar):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         """Move to the present step."""
-        step = trainer.global_step
-        if step % self.refresh_rate == 0 or step >= trainer.max_steps:
+        step, now = trainer.global_step, time.perf_counter()
+        due = step % self.refresh_rate == 0 and now - self.drawn >= APART
+        if due or step >= trainer.max_steps:
+            self.drawn = now
             self.train_progress_bar.n = step
             self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
-            self.train_progress_bar.refresh()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Validation is one evaluation: it needs no bar."""
