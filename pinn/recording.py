@@ -4,6 +4,7 @@ Recording sees operations, not Python, so it works through fields, modules and r
 What depends on the fixed arguments alone (the points) is computed once per set of points.
 """
 
+import gc
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -69,7 +70,9 @@ def compiled_graph(graph: fx.GraphModule, examples: Tensors) -> Callable:
         graph.recompile()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, about parts of its own
-        return inductor.compile(graph, list(examples))
+        compiled = inductor.compile(graph, list(examples))
+    gc.collect()  # it leaves tens of megabytes behind
+    return compiled
 
 
 def first_line(error: Exception) -> str:

@@ -104,8 +104,9 @@ class Step:
             self.place(points, like)
         losses = like.new_zeros(len(self.order))
         gradients: list[Tensor] = []
+        situation = () if self.mode == "eager" else self.circumstances()
         for piece in self.pieces:
-            sums, *slopes = self.evaluate(piece)
+            sums, *slopes = self.evaluate(piece, situation)
             losses.index_add_(0, self.rows[piece.region], sums)
             if gradients:
                 torch._foreach_add_(gradients, slopes)
@@ -132,7 +133,7 @@ class Step:
             }
         self.pieces = cut(points, self.chunks[shape])
 
-    def evaluate(self, piece: Piece) -> list[Tensor]:
+    def evaluate(self, piece: Piece, situation: Hashable = ()) -> list[Tensor]:
         """The sums of a piece, and the gradient of its part of the loss."""
         if self.mode == "eager":
             return self.eager(piece.region, piece.points)
