@@ -1,12 +1,16 @@
 """The harness of the benchmarks, as far as it needs no peer."""
 
 import importlib
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+ROOT = Path(__file__).parents[1]
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -319,3 +323,16 @@ def test_wrong_options_are_refused(load, capsys):
         with pytest.raises(SystemExit):
             divergence.arguments(given)
         assert words in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_exist():
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```bash\n(.*?)\n```$", page, flags=re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        python, script, *options = command.split()
+        assert python == "python"
+        said = subprocess.run(
+            [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        assert all(option in said for option in options if option.startswith("--"))
