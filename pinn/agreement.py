@@ -130,6 +130,7 @@ class Expected:
             self.parameters,
             allow_unused=True,
             materialize_grads=True,
+            retain_graph=True,  # the graph behind a weight that f was given is the caller's
         )
         return Numbers(streams.detach(), list(slopes))
 

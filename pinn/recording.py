@@ -99,7 +99,7 @@ def refuse_values(graph: fx.GraphModule) -> None:
         if node.op == "get_attr":
             held = getattr(graph, node.target)
             literal = all(u.target is torch.ops.aten.lift_fresh_copy.default for u in node.users)
-            if isinstance(held, Tensor) and held.numel() > 1 and not literal:
+            if isinstance(held, Tensor) and not literal:
                 raise ValueError(
                     f"a tensor of shape {tuple(held.shape)} is neither a parameter, a buffer nor a "
                     "point: register it as a buffer"

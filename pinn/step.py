@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pinn.fingerprint import fingerprint
 from pinn.geometry import Points
 from pinn.losses import counts, region_sums
 from pinn.pieces import Piece, chunk_for, cut, tensors_of, with_tensors
@@ -82,7 +83,7 @@ class Step:
         self.recordings: dict[Hashable, Recording | None] = {}
         self.setbacks: list[str] = []
         self.chunks: dict[Hashable, dict[str, int | None]] = {}
-        self.points: Mapping[str, Points] | None = None
+        self.points: dict[str, Points] = {}
         self.placed: tuple[Any, ...] = ()
         self.numbers = torch.empty(0)
         self.rows: dict[str, Tensor] = {}
@@ -100,7 +101,7 @@ class Step:
     def gradient(self, points: Mapping[str, Points]) -> tuple[Tensor, list[Tensor]]:
         """Every L_k, as one tensor, and ∂L/∂θ."""
         like = self.parameters()[0]
-        if points is not self.points or (like.dtype, like.device) != self.placed:
+        if self.is_new(points, like):
             self.place(points, like)
         losses = like.new_zeros(len(self.order))
         gradients: list[Tensor] = []
@@ -108,11 +109,14 @@ class Step:
         for piece in self.pieces:
             sums, *slopes = self.evaluate(piece, situation)
             losses.index_add_(0, self.rows[piece.region], sums)
-            if gradients:
-                torch._foreach_add_(gradients, slopes)
-            else:
-                gradients = slopes
+            # Not in place: reverse mode may return one tensor as the gradient of two parameters.
+            gradients = list(torch._foreach_add(gradients, slopes)) if gradients else slopes
         return losses / self.numbers, gradients
+
+    def is_new(self, points: Mapping[str, Points], like: Tensor) -> bool:
+        """Whether points, precision or λ are others than those laid out."""
+        same = (like.dtype, like.device, *self.weights.values()) == self.placed
+        return not same or any(points[r] is not self.points.get(r) for r in self.plans)
 
     def place(self, points: Mapping[str, Points], like: Tensor) -> None:
         """Cut new points into pieces, and lay out what belongs to their number."""
@@ -124,8 +128,9 @@ class Step:
             rows = [self.order.index(name) for name in names]
             self.rows[region] = torch.tensor(rows, device=like.device)
             self.scales[region] = like.new_tensor([self.weights[n] / numbers[n] for n in names])
-        self.points, self.placed = points, (like.dtype, like.device)
-        shape = (*self.placed, *(len(points[region].at) for region in self.plans))
+        self.points = dict(points)
+        self.placed = (like.dtype, like.device, *self.weights.values())
+        shape = (*self.placed[:2], *(len(points[region].at) for region in self.plans))
         if shape not in self.chunks:
             self.chunks[shape] = {
                 region: chunk_for(partial(self.eager, region), points[region], self.memory)
@@ -137,24 +142,26 @@ class Step:
         """The sums of a piece, and the gradient of its part of the loss."""
         if self.mode == "eager":
             return self.eager(piece.region, piece.points)
-        fixed = [*self.sums[piece.region].buffers(), *tensors_of(piece.points)]
+        fixed = [*self.constants(piece.region).values(), *tensors_of(piece.points)]
         varying = [self.scales[piece.region], *(p.detach() for p in self.parameters())]
-        key = (
-            self.mode,
-            piece.region,
-            self.circumstances(),
-            *(t.shape for t in fixed),
-            self.placed,
-        )
-        if key not in self.recordings:
+        shapes = tuple(t.shape for t in fixed)
+        key = (self.mode, piece.region, situation, shapes, self.placed[:2])
+        if key not in self.recordings and len(self.recordings) < MOST:
             self.recordings[key] = self.record(piece, varying, fixed)
-        recording = self.recordings[key]
+        recording = self.recordings.get(key)
         if recording is None:
+            if key not in self.recordings:
+                self.fall_back(f"{MOST} graphs were recorded: the problem keeps changing")
             return self.eager(piece.region, piece.points)
-        versions = tuple((id(t), t._version) for t in fixed)
-        if key not in piece.kept or piece.kept[key][0] != versions:
-            piece.kept[key] = versions, recording.prepared(fixed)
-        return recording(varying, piece.kept[key][1])
+        if not piece.holds(key, fixed):
+            piece.keep(key, fixed, recording.prepared(fixed))
+        return recording(varying, piece.prepared)
+
+    def constants(self, region: str) -> dict[str, Tensor]:
+        """Buffers and frozen parameters by name: fixed, as the points are."""
+        sums = self.sums[region]
+        frozen = {n: p for n, p in sums.named_parameters() if not p.requires_grad}
+        return dict(sums.named_buffers()) | frozen
 
     def eager(self, region: str, points: Points) -> list[Tensor]:
         """The same by running the Python of problem and network."""
@@ -166,9 +173,6 @@ class Step:
 
         Its setbacks are said, each once.
         """
-        if len(self.recordings) >= MOST:
-            self.fall_back(f"{MOST} graphs were recorded: the problem keeps changing")
-            return None
         expected = self.eager(piece.region, piece.points)
         function = self.function(piece)
         for compiled in (True, False) if self.mode == "compiled" else (False,):
@@ -193,7 +197,7 @@ class Step:
         """A piece's sums and gradient as a function of (scales, parameters), (buffers, points)."""
         sums = self.sums[piece.region]
         names = [n for n, p in sums.named_parameters() if p.requires_grad]
-        buffers = [n for n, _ in sums.named_buffers()]
+        buffers = list(self.constants(piece.region))
 
         def function(varying: list[Tensor], fixed: list[Tensor]) -> list[Tensor]:
             leaves = [t.detach().requires_grad_() for t in varying[1:]]
@@ -207,12 +211,9 @@ class Step:
         return function
 
     def circumstances(self) -> Hashable:
-        """What Python may read besides tensors: numbers of the problem, modes, strategies."""
-        plain = (bool, int, float, str)
-        problem = vars(self.solution.problem)
-        numbers = tuple((name, v) for name, v in problem.items() if isinstance(v, plain))
-        training = tuple(m.training for m in self.solution.modules())
-        return numbers, training, tuple(self.solution.strategy.items())
+        """What Python may read besides tensors, the strategies and what is trained among it."""
+        trained = tuple(p.requires_grad for p in self.solution.parameters())
+        return fingerprint(self.solution), trained
 
     def parameters(self) -> list[nn.Parameter]:
         """θ: what is trained."""

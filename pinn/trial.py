@@ -54,7 +54,7 @@ class Trial:
             ends = leaves(loss)  # a walk in Python that a training step does not make
             if ends:
                 start = self.now(x)
-                torch.autograd.grad(loss, ends, allow_unused=True)
+                torch.autograd.grad(loss, ends, allow_unused=True, retain_graph=True)
                 seconds += self.now(x) - start
         return seconds
 

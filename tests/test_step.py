@@ -1,5 +1,7 @@
 """The loss and its gradient: pieces add up, graphs give the numbers of the Python."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
 from pinn.residuals import on
 from pinn.solution import Solution
-from pinn.step import Step, agree
+from pinn.step import MOST, Step, agree
 
 
 def made(problem=None, network=None, points=None, dtype=torch.float64, weights=None, **settings):
@@ -154,17 +156,104 @@ def test_a_tensor_from_elsewhere_stays_with_the_python():
     assert len(step.told) == 1
 
 
-def test_a_learnable_coefficient_has_its_gradient():
-    class Learned(Secret):
-        def __init__(self):
-            super().__init__()
-            self.secret = nn.Parameter(torch.ones(3))
+class Learned(Problem):
+    """∇²u = (Σa + Σb) u inside,  u = Σa + Σb on the boundary; two coefficients share a gradient."""
 
-    for mode in ("eager", "recorded"):
-        step, points = made(Learned(), points={"interior": 20}, mode=mode)
-        _, _, expected = reference(step, points)
-        torch.testing.assert_close(step.gradient(points)[1], list(expected))
-        assert step.told == []
+    coordinates = ("x", "y")
+    unknowns = {"u": 1}
+    geometry = Rectangle(x=(0, 1), y=(0, 1))
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+        self.pair, self.table = (2.0, 3.0), {"k": [1.0]}
+        self.register_buffer("nu", torch.tensor(0.5))
+
+    @property
+    def level(self):
+        return torch.sum(self.a + self.b) + self.pair[1] + self.table["k"][0]
+
+    @on("interior")
+    def balance(self, u: Field) -> Field:
+        """ν ∇²u − level u."""
+        return self.nu * laplacian(u) - self.level * u
+
+    @on("boundary")
+    def edge(self, u: Field) -> Field:
+        """u − level."""
+        return u - self.level
+
+
+def learned(mode):
+    step, points = made(Learned(), points={"interior": 40, "boundary": 16}, mode=mode)
+    step.gradient(points)
+    return step, points, step.solution.problem
+
+
+def check(step, points):
+    _, terms, expected = reference(step, points)
+    losses, gradients = step.gradient(points)
+    torch.testing.assert_close(losses, torch.stack(list(terms.values())))
+    torch.testing.assert_close(gradients, list(expected))
+    assert step.told == []
+
+
+MODES = pytest.mark.parametrize("mode", ["eager", "recorded"])
+
+
+@MODES
+def test_learnable_coefficients_have_their_gradient(mode):
+    step, points, _ = learned(mode)
+    check(step, points)
+
+
+@MODES
+def test_weights_that_change_are_seen(mode):
+    step, points, _ = learned(mode)
+    step.weights["edge"] = 100.0
+    check(step, points)
+
+
+@MODES
+def test_whatever_python_reads_is_seen(mode):
+    step, points, problem = learned(mode)
+    problem.pair = (2.0, 7.0)
+    check(step, points)
+    problem.table["k"][0] = 9.0
+    check(step, points)
+    step.solution.networks["all"].activation = "sin"
+    check(step, points)
+
+
+@MODES
+def test_new_buffers_are_seen(mode):
+    step, points, problem = learned(mode)
+    for _ in range(10):
+        problem.nu = problem.nu + 1
+        problem.nu = problem.nu + 1
+        check(step, points)
+
+
+@MODES
+def test_points_replaced_in_their_dict_are_seen(mode):
+    step, points, _ = learned(mode)
+    points = dict(points)
+    check(step, points)
+    points["interior"] = replace(points["interior"], at=points["interior"].at * 0.5)
+    check(step, points)
+
+
+@MODES
+def test_layers_frozen_and_thawed(mode):
+    step, points, _ = learned(mode)
+    weight = step.solution.networks["all"].hidden[0].weight
+    weight.requires_grad_(False)
+    check(step, points)
+    with torch.no_grad():
+        weight.mul_(2)
+    check(step, points)
+    weight.requires_grad_(True)
+    check(step, points)
 
 
 def test_a_problem_that_keeps_changing_stays_with_the_python():
@@ -174,6 +263,7 @@ def test_a_problem_that_keeps_changing_stays_with_the_python():
         step.gradient(points)
     assert len(step.told) == 1
     assert "the problem keeps changing" in step.told[0]
+    assert len(step.recordings) == MOST
 
 
 def test_agreement_is_by_the_norm_of_each_tensor():

@@ -195,7 +195,7 @@ def power(exponent: float | Tensor) -> Derivatives:
         factor = exponent
         for k in range(1, 4):
             if isinstance(factor, Tensor):
-                yield factor * torch.pow(x, torch.where(factor == 0, 0, exponent - k))
+                yield factor * torch.pow(x, torch.where((factor == 0) & (x == 0), 0, exponent - k))
             else:
                 yield factor * torch.pow(x, 0 if factor == 0 else exponent - k)
             factor = factor * (exponent - k)

@@ -40,7 +40,7 @@ class Portion(torch.autograd.Function):
         again = torch.is_grad_enabled()  # a second derivative will be taken
         at = x if again else x.detach().requires_grad_(wanted[0])
         inputs = [t for t, w in zip([at, *parameters], wanted, strict=True) if w]
-        settings = {"create_graph": again, "allow_unused": True}
+        settings = {"create_graph": again, "allow_unused": True, "retain_graph": True}
         with torch.enable_grad():
             found = iter(torch.autograd.grad(ctx.evaluate(at), inputs, slope, **settings))
         return None, *(next(found) if w else None for w in wanted)
