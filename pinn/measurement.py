@@ -15,6 +15,7 @@ from pinn.trial import EXACT, Trial, untouched
 
 DEAR = 3.0
 TIE = 1.05
+CLEAR = 1.5
 SIZES = (256, 1024, 4096, 16384, 65536, 262144)
 GIB = 2.0**30
 
@@ -28,7 +29,8 @@ class Measurement:
         estimates: seconds by the model of costs.
         heats: the races of those worth timing, the last at the most points.
         left_out: why a candidate was not timed.
-        tie: the fused pass is taken while it is no more than this many times the fastest.
+        tie: the fused pass is taken while it is no more than this many times the fastest; from 1.5
+            on the count has to agree that it is dearer.
     """
 
     costs: dict[str, Cost] = field(default_factory=dict)
@@ -65,7 +67,12 @@ class Measurement:
             if s not in self.left_out and self.last(s) is None:
                 seconds[s] = estimate * scale
         best = min(seconds, key=seconds.__getitem__)
-        return "taylor" if seconds.get("taylor", math.inf) <= self.tie * seconds[best] else best
+        if "taylor" not in seconds or seconds["taylor"] > self.tie * seconds[best]:
+            # Short times are noisy: beyond a wide tie the count, which is not, has to agree.
+            dearer = self.estimates.get("taylor", math.inf) > CLEAR * self.estimates[best]
+            if self.tie < CLEAR or dearer:
+                return best
+        return "taylor"
 
     def table(self) -> list[dict[str, Any]]:
         """A row per candidate, plain data."""

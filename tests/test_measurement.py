@@ -178,3 +178,19 @@ def test_the_table_is_aligned():
     assert [line[column - 2 : column] for line in lines] == ["  "] * 4
     assert lines[1][column:].startswith("no fused pass: ")
     assert lines_of([]) == []
+
+
+@pytest.mark.parametrize(
+    ("tie", "seconds", "counted", "strategy"),
+    [
+        (1.05, 1.04, 1.0, "taylor"),
+        (1.05, 1.06, 1.0, "loop"),
+        (2.0, 1.9, 9.0, "taylor"),
+        (2.0, 5.0, 1.4, "taylor"),  # noise, says the count
+        (2.0, 5.0, 1.6, "loop"),
+    ],
+)
+def test_the_fused_pass_is_given_up_for_one_that_is_surely_faster(tie, seconds, counted, strategy):
+    costs = {"taylor": counted, "loop": 1.0}
+    heat = Heat(100, {"taylor": seconds, "loop": 1.0})
+    assert Measurement(estimates=costs, heats=[heat], tie=tie).fastest == strategy
