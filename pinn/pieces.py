@@ -13,7 +13,9 @@ from torch import Tensor
 from pinn.costs import Count
 from pinn.geometry import Points
 
-CACHE = 2**20  # bytes of the largest tensor of a piece: half of the second-level cache of a core
+# Bytes of the largest tensor of a piece, by mode. Several such tensors fit into the second-level
+# cache of a core; the cheaper the launches, the smaller the best piece.
+CACHE = {"eager": 2**20, "recorded": 2**20, "compiled": 2**19}
 SHARE = 0.5  # of the free memory of a GPU
 FEWEST = 64  # a piece of fewer points spends its time on launches
 
@@ -76,7 +78,10 @@ def with_tensors(points: Points, tensors: Sequence[Tensor]) -> Points:
 
 
 def chunk_for(
-    run: Callable[[Points], object], points: Points, memory: float | None = None
+    run: Callable[[Points], object],
+    points: Points,
+    memory: float | None = None,
+    cache: int = CACHE["eager"],
 ) -> int | None:
     """How many points to evaluate at a time; None for all of them.
 
@@ -84,7 +89,8 @@ def chunk_for(
         run: one evaluation with its gradient; counted at a few points.
         points: of one region.
         memory: GiB that an evaluation may take. By default a CPU keeps the largest tensor in its
-            cache, and a GPU half of its free memory.
+            cache, and a GPU takes half of its free memory.
+        cache: bytes of the largest tensor on a CPU.
 
     Raises:
         ValueError: not even one point fits into the memory given.
@@ -102,8 +108,8 @@ def chunk_for(
             )
     elif device.type == "cuda":
         limits.append(int(SHARE * torch.cuda.mem_get_info(device)[0] / peak))
-    if device.type == "cpu" and n > 1.5 * CACHE / largest:
-        limits.append(max(int(CACHE / largest), FEWEST))
+    if device.type == "cpu" and n > 1.5 * cache / largest:
+        limits.append(max(int(cache / largest), FEWEST))
     return None if min(limits) == n else min(limits)
 
 

@@ -41,6 +41,7 @@ class Recording:
         try:
             graph = make_fx(function)(*examples)
             refuse_values(graph)
+            merge(graph)
             self.before, self.main = divided(graph, len(varying))
             self.run: Callable[..., Sequence[Tensor]] = self.main
             if compiled:
@@ -63,14 +64,16 @@ def compiled_graph(graph: fx.GraphModule, examples: Tensors) -> Callable:
     """The graph after the compiler, for inputs of these shapes."""
     import torch._inductor as inductor  # takes a second
 
-    if examples[0].device.type == "cpu":
+    on_cpu = examples[0].device.type == "cpu"
+    if on_cpu:
         for node in graph.graph.nodes:
             if node.target is torch.ops.aten.tanh.default:
                 node.target = torch.ops.pinn.tanh.default
         graph.recompile()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, about parts of its own
-        compiled = inductor.compile(graph, list(examples))
+        # Launched from C++: on one core Python between the operations is a tenth of a step.
+        compiled = inductor.compile(graph, list(examples), options={"cpp_wrapper": on_cpu})
     gc.collect()  # it leaves tens of megabytes behind
     return compiled
 
@@ -104,6 +107,23 @@ def refuse_values(graph: fx.GraphModule) -> None:
                     f"a tensor of shape {tuple(held.shape)} is neither a parameter, a buffer nor a "
                     "point: register it as a buffer"
                 )
+
+
+def merge(graph: fx.GraphModule) -> None:
+    """Equal operations on equal arguments once: the backward pass repeats some of the forward."""
+    nodes = [n for n in graph.graph.nodes if n.op == "call_function"]
+    if any(is_impure(n) for n in nodes):
+        return
+    known: dict[tuple, fx.Node] = {}
+    for node in nodes:
+        if is_random(node):
+            continue
+        key = node.target, repr(node.args), repr(node.kwargs)  # 1 and 1.0 are equal, not the same
+        first = known.setdefault(key, node)
+        if first is not node:
+            node.replace_all_uses_with(first)
+            graph.graph.erase_node(node)
+    graph.recompile()
 
 
 def divided(graph: fx.GraphModule, varying: int) -> tuple[fx.GraphModule, fx.GraphModule]:

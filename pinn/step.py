@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pinn.fingerprint import fingerprint
 from pinn.geometry import Points
 from pinn.losses import counts, region_sums
-from pinn.pieces import Piece, chunk_for, cut, tensors_of, with_tensors
+from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recording import Recording, RecordingError
 from pinn.solution import Solution
@@ -109,14 +109,21 @@ class Step:
         for piece in self.pieces:
             sums, *slopes = self.evaluate(piece, situation)
             losses.index_add_(0, self.rows[piece.region], sums)
-            # Not in place: reverse mode may return one tensor as the gradient of two parameters.
-            gradients = list(torch._foreach_add(gradients, slopes)) if gradients else slopes
+            if gradients:
+                torch._foreach_add_(gradients, slopes)
+            else:  # reverse mode may return one tensor as the gradient of two parameters
+                gradients = [t.clone() for t in slopes] if len(self.pieces) > 1 else slopes
         return losses / self.numbers, gradients
 
     def is_new(self, points: Mapping[str, Points], like: Tensor) -> bool:
-        """Whether points, precision or λ are others than those laid out."""
-        same = (like.dtype, like.device, *self.weights.values()) == self.placed
-        return not same or any(points[r] is not self.points.get(r) for r in self.plans)
+        """Whether points, precision, mode or λ are others than those laid out."""
+        return self.layout(like) != self.placed or any(
+            points[r] is not self.points.get(r) for r in self.plans
+        )
+
+    def layout(self, like: Tensor) -> tuple[Any, ...]:
+        """What the pieces and their numbers depend on, besides the points."""
+        return like.dtype, like.device, self.mode, *self.weights.values()
 
     def place(self, points: Mapping[str, Points], like: Tensor) -> None:
         """Cut new points into pieces, and lay out what belongs to their number."""
@@ -129,11 +136,13 @@ class Step:
             self.rows[region] = torch.tensor(rows, device=like.device)
             self.scales[region] = like.new_tensor([self.weights[n] / numbers[n] for n in names])
         self.points = dict(points)
-        self.placed = (like.dtype, like.device, *self.weights.values())
-        shape = (*self.placed[:2], *(len(points[region].at) for region in self.plans))
+        self.placed = self.layout(like)
+        shape = (*self.placed[:3], *(len(points[region].at) for region in self.plans))
         if shape not in self.chunks:
             self.chunks[shape] = {
-                region: chunk_for(partial(self.eager, region), points[region], self.memory)
+                region: chunk_for(
+                    partial(self.eager, region), points[region], self.memory, CACHE[self.mode]
+                )
                 for region in self.plans
             }
         self.pieces = cut(points, self.chunks[shape])

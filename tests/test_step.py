@@ -13,6 +13,7 @@ from pinn.losses import residual_losses
 from pinn.mode import Mode, choose_mode
 from pinn.networks import MLP, FourierFeatures
 from pinn.operators import laplacian
+from pinn.pieces import CACHE
 from pinn.problem import Problem
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
@@ -65,6 +66,27 @@ def test_a_recorded_step_has_the_bits_of_the_python():
     recorded = step.gradient(points)
     assert torch.equal(eager[0], recorded[0])
     assert all(torch.equal(a, b) for a, b in zip(eager[1], recorded[1], strict=True))
+
+
+def test_a_recording_computes_each_activation_once():
+    step, points = made(network=MLP(8, 3), mode="recorded")
+    step(points)
+    recordings = step.recordings.values()
+    for recording in recordings:
+        targets = [node.target for node in recording.main.graph.nodes]
+        assert targets.count(torch.ops.aten.tanh.default) == 3  # the backward pass needs them too
+    assert len(recordings) == 2
+
+
+@pytest.mark.parametrize("mode", ["eager", "recorded"])
+def test_pieces_follow_the_mode(mode, monkeypatch):
+    step, points = made(network=MLP(32, 2), mode="recorded" if mode == "eager" else "eager")
+    monkeypatch.setitem(CACHE, mode, 2**14)
+    before = step(points)[0], len(step.pieces)
+    step.mode = mode
+    after = step(points)[0], len(step.pieces)
+    torch.testing.assert_close(after[0], before[0])
+    assert after[1] > before[1]
 
 
 @pytest.mark.parametrize("strategy", ["loop", "vmap"])
