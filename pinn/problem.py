@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
 from pinn.geometry.coordinates import near_miss
 from pinn.references import Reference, exact_reference
 from pinn.residuals import Residual, collect
-from pinn.spec import record
+from pinn.spec import Restorable
 
 Gauge = Literal["zero_mean", "pin", "free"]
 Fields = dict[str, Field]
 
 
-class Problem(nn.Module):
+class Problem(Restorable):
     """A system of equations  r_k(x) = 0 on regions of a domain.
 
     A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
@@ -60,12 +60,6 @@ class Problem(nn.Module):
         if repeated:
             raise TypeError(f"{cls.__name__} uses the name {min(repeated)!r} for two things")
         cls.residuals = collect(cls, names)
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Record the arguments, so that a checkpoint can state the problem again."""
-        self = super().__new__(cls)
-        record(self, args, kwargs)
-        return self
 
     def __init__(self, geometry: Geometry | None = None) -> None:
         super().__init__()

@@ -6,15 +6,26 @@ A spec is `{"class_path": "module.Class", "init_args": {...}}`, the form YAML fi
 import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
+from torch import nn
 
 Spec = dict[str, Any]
 
 _KEYS = {"class_path", "init_args"}
 _PLAIN = (type(None), bool, int, float, str)
+
+
+class Restorable(nn.Module):
+    """A module that remembers its arguments, so that a checkpoint can make it again."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Record the arguments before a subclass's `__init__` sees them."""
+        self = super().__new__(cls)
+        record(self, args, kwargs)
+        return self
 
 
 def record(obj: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -162,7 +173,7 @@ def _find_class(class_path: str, allowed: Sequence[str]) -> type:
     # An allowed module holds names it imported itself, such as `os`, and classes that act when
     # they are made, such as a command line: only a class that records itself is ever in a spec.
     own = isinstance(found, type) and found.__module__.split(".")[0] in allowed
-    if not own or found.__new__ is object.__new__:
+    if not own or not issubclass(found, Restorable):
         raise ValueError(
             f"{class_path!r} named in the checkpoint is not a Problem, Network or Embedding"
         )

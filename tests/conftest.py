@@ -6,9 +6,11 @@ from pathlib import Path
 
 import lightning as L
 import pytest
+from small import FLOW, SMALL
 
 from pinn.callbacks import Keeper
 from pinn.checkpoint import AtomicCheckpointIO
+from pinn.cli.launch import main
 from pinn.data import Collocation
 from pinn.quiet import quiet
 
@@ -67,3 +69,19 @@ def here(tmp_path, monkeypatch):
     os.environ.pop("PINN_RUN_FOLDER", None)
     for name in ("my_problem", "measurements"):
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def folder(here):
+    """That folder with two small configurations."""
+    (here / "small.yaml").write_text(SMALL)
+    (here / "flow.yaml").write_text(FLOW)
+    return here
+
+
+@pytest.fixture
+def checkpoint(folder):
+    """A checkpoint of two steps of the small configuration, in its run."""
+    assert main(["--config", "small", "--trainer.max_steps", "2"]) == 0
+    (run,) = Path("runs/small").iterdir()
+    return run / "checkpoints" / "step-0000002.ckpt"

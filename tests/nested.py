@@ -1,11 +1,12 @@
 """Nested reverse mode, the oracle of the Taylor rules, and their arguments."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, laplace
-from pinn.algebra.jet import Jet
+from pinn.algebra.jet import Jet, NoRuleError
 from pinn.fields import seed
 
 N, D = 3, 2
@@ -99,3 +100,25 @@ def assert_rule(f, plan, same=None, argument=features):
     exact = torch.autograd.grad(loss(value, streams.values()), parameters, **keep)
     for a, b in zip(found, exact, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def assert_refused(name, f):
+    """f of tokens has no rule; the error begins with the first word of the name."""
+    jet = tokens(jet_of(random(N, D), PLANS["every"]), random(4, D))
+    with pytest.raises(NoRuleError, match=f"^{name.split()[0]} .*has no Taylor rule"):
+        f(jet)
+
+
+def cases(examples):
+    """Name → calls, as parameters one by one."""
+    return [
+        pytest.param(call, id=f"{name} {k}")
+        for name, calls in examples.items()
+        for k, call in enumerate(calls)
+    ]
+
+
+def names(*tables):
+    """The names of torch's functions in tables of rules, wherever torch keeps them."""
+    keys = (getattr(key, "__name__", "").strip("_") for table in tables for key in table)
+    return {key.removeprefix("linalg_").removeprefix("special_") for key in keys} - {"get"}

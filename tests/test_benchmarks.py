@@ -1,6 +1,7 @@
 """The harness of the benchmarks, as far as it needs no peer."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -11,8 +12,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.fixture
@@ -147,6 +147,17 @@ def test_a_wrong_name_is_refused(load):
     assert step.chosen("ours,nested", "cpu") == ["ours eager", "ours compiled", "nested"]
     with pytest.raises(SystemExit, match="unknown contestant 'pinna'"):
         step.chosen("pinna", "cpu")
+
+
+def test_results_are_stored_with_their_time_and_machine(load, tmp_path, monkeypatch, capsys):
+    stored = load("stored")
+    monkeypatch.setattr(stored, "RESULTS", tmp_path / "results")
+    stored.store("step", {"machine": stored.machine()})
+    (path,) = tmp_path.glob("results/step-*.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stem == f"step-{found['when']}"
+    assert found["machine"]["torch"] == torch.__version__
+    assert path.name in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ Numbers not found here are covered elsewhere:
 
  1  shapes, layouts, chunks                test_divergence, test_derivatives
  2  selected dims and components           test_divergence
+ 4  a derivative by x in turn             test_divergence, and below
  6  complex numbers                        test_divergence, test_derivatives
 16  processes: gradients equal to one's    test_distributed; a wrapped network: test_independence
 17  random estimates                       test_hutchinson
@@ -100,14 +101,6 @@ def test_04_two_calls_and_two_backward_passes(strategy):
     c = torch.autograd.grad(first_loss, net[0].weight)[0]
     assert torch.equal(a, b)
     assert torch.equal(a, c)
-
-
-@each
-def test_04_the_divergence_of_a_gradient(strategy):
-    """∇·f has a derivative by x in turn: f = x³ gives ∂(3Σx²)/∂x = 6x."""
-    x = points(5, 2).requires_grad_()
-    found = torch.autograd.grad(divergence(lambda p: p**3, x, strategy).sum(), x)[0]
-    torch.testing.assert_close(found, 6 * x)
 
 
 # 5 Precision

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from small import FLOW, SMALL
+from small import SMALL
 
 from pinn.cli.launch import main
 
+pytestmark = pytest.mark.usefixtures("folder")
 TRAIN = Path(__file__).parents[1] / "train.py"
 HEAT = """\
 from pathlib import Path
@@ -40,31 +41,12 @@ class Heat(Problem):
 """
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A folder with two small configurations, as the current one."""
-    (tmp_path / "small.yaml").write_text(SMALL)
-    (tmp_path / "flow.yaml").write_text(FLOW)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    os.environ.pop("PINN_RUN_FOLDER", None)
-
-
 def ran(argv):
     """Run a command line; the folder of the new run, if it made one."""
     before = set(Path("runs").glob("*/*"))
     assert main(argv) == 0
     new = sorted(set(Path("runs").glob("*/*")) - before)
     return new[0] if new else None
-
-
-@pytest.fixture
-def checkpoint(folder):
-    """A checkpoint of two steps."""
-    run = ran(["--config", "small", "--trainer.max_steps", "2"])
-    return run / "checkpoints" / "step-0000002.ckpt"
 
 
 def test_a_run_keeps_its_configuration_and_checkpoint(folder):

@@ -1,8 +1,6 @@
 """The configurations that come with the project: each runs, and each explains itself."""
 
-import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,26 +18,16 @@ PLAIN = {
 each = pytest.mark.parametrize("config", CONFIGS, ids=[path.stem for path in CONFIGS])
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty folder as the current one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
-    yield tmp_path
-    os.environ.pop("PINN_RUN_FOLDER", None)
-
-
 def test_there_are_configurations():
     assert "navier_stokes" in [path.stem for path in CONFIGS]
 
 
 @each
-def test_it_runs(config, folder, capsys):
+def test_it_runs(config, here, capsys):
     assert main(["--config", str(config), "--trainer.max_steps", "3"]) == 0
     printed = capsys.readouterr().out
     assert "errors are against" in printed
-    (run,) = (folder / "runs" / config.stem).iterdir()
+    (run,) = (here / "runs" / config.stem).iterdir()
     assert (run / "checkpoints" / "step-0000003.ckpt").is_file()
     assert stated(yaml.safe_load(config.read_text())) <= stated(
         yaml.safe_load((run / "config.yaml").read_text())

@@ -40,6 +40,22 @@ def test_values_are_those_of_the_kernel(name):
     torch.testing.assert_close(found, net(x), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_running_statistics_are_left_to_the_kernel(training):
+    ours, kernel = (nn.InstanceNorm1d(3, track_running_stats=True).double() for _ in range(2))
+    x = random(5, 3, 4)
+    with Formulas():
+        found = ours.train(training)(x)
+    torch.testing.assert_close(found, kernel.train(training)(x), rtol=1e-13, atol=1e-13)
+    assert torch.equal(ours.running_mean, kernel.running_mean)
+    assert ours.running_mean.any() == training
+
+
+def test_what_torch_refuses_stays_refused():
+    with Formulas(), pytest.raises(ValueError, match="more than 1 spatial element"):
+        nn.functional.instance_norm(random(4, 2))
+
+
 @pytest.mark.parametrize("strategy", ["vmap", "loop"])
 @pytest.mark.parametrize("plan", ["every", "collapsed"])
 @pytest.mark.parametrize("name", NORMS)

@@ -1,15 +1,14 @@
 """From residuals to losses, against sums written out."""
 
 import torch
+from equations import solution_of
 
 from pinn.geometry import Rectangle
 from pinn.losses import residual_losses, residual_values, squared_norm
-from pinn.networks import MLP
 from pinn.operators import div, grad
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.residuals import on
-from pinn.solution import Solution
 
 
 class Flow(Problem):
@@ -36,8 +35,7 @@ class Flow(Problem):
 
 
 def flow():
-    torch.manual_seed(0)
-    solution = Solution(Flow(), MLP(6, 2)).double()
+    solution = solution_of(Flow())
     points = {r: solution.problem.geometry.sample(r, n) for r, n in SIZES.items()}
     return solution, points, plan_regions(solution)
 

@@ -1,26 +1,14 @@
 """Every mistake is one line and code 2, and leaves nothing behind."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from small import FLOW, SMALL
+from small import SMALL
 
 from pinn.cli.launch import main
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A folder with two small configurations, as the current one."""
-    (tmp_path / "small.yaml").write_text(SMALL)
-    (tmp_path / "flow.yaml").write_text(FLOW)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    os.environ.pop("PINN_RUN_FOLDER", None)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def refused(capsys, argv, words):
@@ -192,14 +180,6 @@ def test_a_mistake_in_a_file_is_one_line(mistake, folder, capsys):
     text, words = IN_THE_FILE[mistake]
     (folder / "wrong.yaml").write_text(text)
     refused(capsys, ["--config", "wrong"], words)
-
-
-@pytest.fixture
-def checkpoint(folder):
-    """A checkpoint of two steps."""
-    assert main(["--config", "small", "--trainer.max_steps", "2"]) == 0
-    (run,) = Path("runs/small").iterdir()
-    return run / "checkpoints" / "step-0000002.ckpt"
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "weights alone", "missing"])

@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from domain import DOMAIN, FLOAT, built, points
 from jsonargparse import ArgumentParser
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -14,20 +15,6 @@ from pinn.geometry import Box, Interval, Rectangle
 from pinn.networks import MLP, Embedding, FourierFeatures, Network, Periodic
 from pinn.networks.mlp import ACTIVATIONS
 from pinn.spec import build, spec_of
-
-FLOAT = torch.float64
-DOMAIN = Rectangle(x=(-0.5, 1.0), y=(2.0, 2.3), time=(0.0, 7.0))
-
-
-def built(network: Network, geometry=DOMAIN, outputs: int = 3, seed: int = 0) -> Network:
-    torch.manual_seed(seed)
-    network.build(geometry, outputs)
-    return network.to(FLOAT)
-
-
-def points(n: int = 20, geometry=DOMAIN) -> torch.Tensor:
-    return geometry.sample("interior", n, seed=1).at
-
 
 # --- MLP
 

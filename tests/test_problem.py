@@ -2,40 +2,19 @@
 
 import pytest
 import torch
+from equations import Stokes, solution_of
 from torch import nn
 
 from pinn.fields import coordinate_field
 from pinn.geometry import Interval, Rectangle
-from pinn.networks import MLP
-from pinn.operators import div, grad, laplacian
+from pinn.operators import grad, laplacian
 from pinn.problem import Problem
 from pinn.problems import Kovasznay
 from pinn.reads import plan_regions
 from pinn.residuals import on
-from pinn.solution import Solution
 from pinn.spec import build, spec_of
 
 FLOAT = torch.float64
-
-
-class Stokes(Problem):
-    """Creeping flow, ∇p − ∇²u = 0, ∇·u = 0."""
-
-    coordinates = ("x", "y")
-    unknowns = {"u": ("u", "v"), "p": 1}
-    geometry = Rectangle().named(lid="top")
-
-    @on("interior")
-    def momentum(self, u, p):
-        return grad(p) - laplacian(u)
-
-    @on("interior")
-    def continuity(self, u):
-        return div(u)
-
-    @on("left", "right")
-    def sides(self, u):
-        return u
 
 
 class Scalar(Problem):  # what the small problems below have in common
@@ -52,11 +31,6 @@ class Laplace(Scalar):
 
 def names(problem):
     return [residual.name for residual in problem.residuals]
-
-
-def solution_of(problem):
-    torch.manual_seed(0)
-    return Solution(problem, MLP(6, 2)).double()
 
 
 def values(problem, residual, region="interior", n=5):

@@ -4,12 +4,13 @@ import re
 
 import pytest
 import torch
+from equations import Stokes, solution_of
 from torch import nn
 
 from pinn.algebra.channels import Plan
 from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
-from pinn.operators import div, grad, laplacian, partial
+from pinn.operators import grad, partial
 from pinn.problem import Problem
 from pinn.problems import NavierStokes
 from pinn.reads import plan_regions
@@ -17,31 +18,6 @@ from pinn.residuals import on
 from pinn.solution import Solution
 
 FLOAT = torch.float64
-
-
-class Stokes(Problem):
-    """Creeping flow, ∇p − ∇²u = 0, ∇·u = 0."""
-
-    coordinates = ("x", "y")
-    unknowns = {"u": ("u", "v"), "p": 1}
-    geometry = Rectangle()
-
-    @on("interior")
-    def momentum(self, u, p):
-        return grad(p) - laplacian(u)
-
-    @on("interior")
-    def continuity(self, u):
-        return div(u)
-
-    @on("left", "right")
-    def sides(self, u):
-        return u
-
-
-def solution_of(problem, network=None):
-    torch.manual_seed(0)
-    return Solution(problem, MLP(6, 2) if network is None else network).double()
 
 
 def constant(*outputs):

@@ -12,22 +12,16 @@ import torch
 from torch import nn
 
 from pinn.networks import MLP, FourierFeatures, Periodic
-from pinn.spec import build, record, spec_of
+from pinn.spec import Restorable, build, spec_of
 
 
-class Recorded:
-    def __new__(cls, *args, **kwargs):
-        self = super().__new__(cls)
-        record(self, args, kwargs)
-        return self
-
-
-class Heat(Recorded):
+class Heat(Restorable):
     def __init__(self, alpha=1.0, bounds=(0.0, 1.0), *, source=None, **extra):
+        super().__init__()
         self.alpha = alpha
 
 
-class Module(nn.Module, Recorded):
+class Module(Restorable):
     def __init__(self, part):
         super().__init__()
         self.part = part
@@ -107,8 +101,9 @@ def test_objects_without_a_record_are_refused():
 
 
 def test_arguments_without_names_are_refused():
-    class Sum(Recorded):
+    class Sum(Restorable):
         def __init__(self, *terms):
+            super().__init__()
             self.terms = terms
 
     assert spec_of(Sum())["init_args"] == {}
@@ -124,7 +119,7 @@ def test_wrong_arguments_fail_as_in_any_class():
 
 
 def test_a_class_without_a_constructor_of_its_own():
-    class Plain(Recorded):
+    class Plain(Restorable):
         pass
 
     assert spec_of(Plain())["init_args"] == {}

@@ -1,7 +1,6 @@
 """What a newcomer typed wrong: each is code 2 and one line that names the thing, no folder."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -9,22 +8,17 @@ import pytest
 
 from pinn.cli.launch import main
 
-ROOT = Path(__file__).parents[1]
 RECORD = json.loads(Path(__file__).with_name("strangers.json").read_text(encoding="utf-8"))
 CASES = {case["mistake"]: case for case in RECORD["mistakes"]}
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(here, monkeypatch):
     """An empty folder as the current one; modules imported from it are forgotten."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py")])
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     before = set(sys.modules)
-    yield tmp_path
-    os.environ.pop("PINN_RUN_FOLDER", None)
-    for name in {path.stem for path in tmp_path.glob("*.py")} - before:
+    yield here
+    for name in {path.stem for path in here.glob("*.py")} - before:
         sys.modules.pop(name, None)
 
 

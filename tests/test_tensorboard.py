@@ -1,31 +1,23 @@
 """What TensorBoard shows after a run, read back from its files."""
 
-import sys
 import time
-from pathlib import Path
 
 import lightning as L
 import pytest
-import torch
+from equations import Inverse
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
-from torch import nn
 
 import pinn
 from pinn.callbacks import Panels, Report, Scalars
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.cli.launch import main
-from pinn.geometry import Rectangle
 from pinn.networks import MLP
-from pinn.operators import laplacian
 from pinn.optim import Phase
-from pinn.problem import Problem
 from pinn.problems import Kovasznay
-from pinn.residuals import on
 from pinn.solver import Solver
 
-TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 PHASES = [Phase(6, lr=0.01, schedule="cosine"), Phase(2, "LBFGS", dtype="float64")]
 POINTS = {"interior": 32, "boundary": 16}
 OFTEN = {"log_every_n_steps": 2, "val_check_interval": 4, "accelerator": "cpu"}
@@ -105,13 +97,11 @@ def test_the_table_of_runs_has_settings_and_final_errors(run):
     assert not [path for path in folder.iterdir() if path.is_dir() and path.name != "checkpoints"]
 
 
-def test_the_command_line_adds_its_configuration(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(TRAIN)])
+def test_the_command_line_adds_its_configuration(here):
     argv = ["--config=poisson", "--model.network.width=8", "--data.held_out=20"]
     argv += ["--data.points={interior: 16, boundary: 8}", "--trainer.val_check_interval=2"]
     assert main([*argv, "--model.phases=[{optimizer: Adam, steps: 2}]"]) == 0
-    (folder,) = tmp_path.glob("runs/poisson/*")
+    (folder,) = here.glob("runs/poisson/*")
     events = read(folder)
     (tag,) = [tag for tag in events.Tags()["tensors"] if tag.startswith("config")]
     text = events.Tensors(tag)[0].tensor_proto.string_val[0].decode()
@@ -215,22 +205,6 @@ def test_a_stopwatch_counts_only_while_it_runs():
 
 
 # --- coefficients
-
-
-class Inverse(Problem):
-    """∇²u = k with an unknown k."""
-
-    coordinates = ("x", "y")
-    unknowns = {"u": 1}
-    geometry = Rectangle()
-
-    def __init__(self):
-        super().__init__()
-        self.k = nn.Parameter(torch.tensor(1.5))
-
-    @on("interior")
-    def balance(self, u):
-        return laplacian(u) - self.k
 
 
 def test_a_coefficient_has_a_curve(train, tmp_path):

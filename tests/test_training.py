@@ -6,18 +6,14 @@ import re
 import lightning as L
 import pytest
 import torch
-from torch import nn
+from equations import Inverse
 
 import pinn.solution
 from pinn.algebra.channels import Plan
 from pinn.derivatives import evaluate
-from pinn.geometry import Rectangle
 from pinn.networks import MLP
-from pinn.operators import laplacian
 from pinn.optim import Phase
-from pinn.problem import Problem
 from pinn.problems import Kovasznay, LidDrivenCavity
-from pinn.residuals import on
 from pinn.solver import Solver
 from pinn.step import Step
 
@@ -196,34 +192,14 @@ def test_a_resumed_run_brings_its_strategy(train, tmp_path, monkeypatch):
 # --- learnable coefficients, several networks, ansatz
 
 
-class Inverse(Problem):
-    """∇²u = k with u = (x² + y²)/2 known inside: finds k = 2."""
-
-    coordinates = ("x", "y")
-    unknowns = {"u": 1}
-    geometry = Rectangle()
-
-    def __init__(self):
-        super().__init__()
-        self.source = nn.Parameter(torch.tensor(0.0))
-
-    @on("interior")
-    def balance(self, u):
-        return laplacian(u) - self.source
-
-    @on("interior")
-    def data(self, u, x, y):
-        return u - (x**2 + y**2) / 2
-
-
 def test_a_coefficient_of_the_problem_is_learnt_and_saved(train, tmp_path):
     phases = [Phase(100, lr=0.02), Phase(15, "LBFGS", dtype="float64")]
     solver = solver_of(Inverse(), phases, weights={"data": 100.0})
     trainer = train(solver, points={"interior": 64})
-    assert solver.problem.source.item() == pytest.approx(2.0, rel=0.01)
+    assert solver.problem.k.item() == pytest.approx(2.0, rel=0.01)
     trainer.save_checkpoint(tmp_path / "end.ckpt")
     saved = torch.load(tmp_path / "end.ckpt", weights_only=True)["state_dict"]
-    assert torch.equal(saved["solution.problem.source"], solver.problem.source)
+    assert torch.equal(saved["solution.problem.k"], solver.problem.k)
 
 
 def test_one_network_per_unknown_trains_all_of_them(train):

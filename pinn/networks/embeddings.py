@@ -3,29 +3,23 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import linear
 
 from pinn.geometry import Geometry
-from pinn.spec import record
+from pinn.spec import Restorable
 
 
-class Embedding(nn.Module, ABC):
+class Embedding(Restorable, ABC):
     """A fixed map from coordinates (..., D) to features; its constants come from the geometry.
 
     The constants are buffers. They are kept in float64 beside the module's precision, so that
     changing a network from float32 to float64 gives their exact values back: a period rounded to
     float32 would leave a jump of 1e-8 that a second-order optimizer can see.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Records the arguments, so that a checkpoint can make the embedding again."""
-        self = super().__new__(cls)
-        record(self, args, kwargs)
-        return self
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,15 +1,14 @@
 """The base class of all networks."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pinn.geometry import Geometry
-from pinn.spec import record
+from pinn.spec import Restorable
 
 
-class Network(nn.Module, ABC):
+class Network(Restorable, ABC):
     """A map  f: Rᴰ → Rᶜ  from coordinates to the unknowns of a problem.
 
     A subclass takes its hyperparameters in `__init__`, creates its layers in `create`, and
@@ -17,12 +16,6 @@ class Network(nn.Module, ABC):
     the tensor, so that one uses torch functions only: no shapes, no reshaping, no in-place
     operations.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Records the arguments, so that a checkpoint can make the network again."""
-        self = super().__new__(cls)
-        record(self, args, kwargs)
-        return self
 
     def __init__(self) -> None:
         super().__init__()

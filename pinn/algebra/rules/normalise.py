@@ -46,6 +46,7 @@ def layer_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    cudnn_enable: bool = True,
 ) -> Series:
     """(x − mean) / √(var + ε) ⊙ w + b over the last axes."""
     axes = last_axes(x, normalized_shape, "layer_norm")
@@ -121,7 +122,9 @@ def instance_norm(
         return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
     if running_mean is not None or running_var is not None:
         raise refuse("instance_norm", "that updates running statistics")
-    return group_norm(x, x.value.shape[1] if x.value.ndim > 1 else 1, weight, bias, eps)
+    if x.value.ndim < 3:
+        raise refuse("instance_norm", f"of shape {tuple(x.value.shape)}, without (N, C, …),")
+    return group_norm(x, x.value.shape[1], weight, bias, eps)
 
 
 def normalize(
