@@ -12,7 +12,6 @@ chooses. An evaluation above 30 s or 8 GiB is skipped and listed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -26,7 +25,7 @@ from contestants import DIVERGENCE, cores, pin
 from divergence_figure import draw
 from divergence_peers import START, Peers
 from divergence_table import disagreement_lines, skipped_lines, tables, verdict_lines
-from step import RESULTS, machine
+from stored import machine, store
 from velocity import TITLES
 
 DIMS = (2, 3, 8, 32, 128)
@@ -107,29 +106,12 @@ def main(given: list[str] | None = None) -> None:
         print("The peers' divergence is measured on the CPU only.")
     for lines in (verdict_lines(cells), skipped_lines(cells), disagreement_lines(cells)):
         print("\n".join(lines), "\n")
-    store(options, about, peers, cells)
+    results = {"device": options.device, "machine": about, "versions": peers.versions}
+    store("divergence", results | {"cells": cells})
     if options.figure:
         draw(cells, peers.names, options.figure)
         print(f"drawn in {options.figure}")
     print(f"{(time.perf_counter() - begun) / 60:.1f} min in all")
-
-
-def store(
-    options: argparse.Namespace, about: dict[str, Any], peers: Peers, cells: list[dict[str, Any]]
-) -> None:
-    """Write everything to a file that git ignores."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    results = {
-        "when": stamp,
-        "device": options.device,
-        "machine": about,
-        "versions": peers.versions,
-        "cells": cells,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"divergence-{stamp}.json"
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print(f"stored in {os.path.relpath(path)}")
 
 
 if __name__ == "__main__":

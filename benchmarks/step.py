@@ -14,12 +14,8 @@ width measured in between. `memory` is the growth of the peak resident memory wh
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean
@@ -28,6 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from contestants import PEERS, ROOT, STEP, Contestant, ContestantError, Worker, cores, step_worker
 from environments import OWN, EnvironmentMissingError
+from stored import machine, store
 from table import overhead_line, step_table
 
 sys.path[:0] = [str(PEERS), str(ROOT)]
@@ -37,7 +34,6 @@ from pinn.data import Collocation  # noqa: E402
 from pinn.fields import coordinate_field  # noqa: E402
 from pinn.problems import Kovasznay  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results"
 ROUND = 1.0  # seconds that a contestant steps in one round
 PARTS = 10  # of a round of ours, to see what the trainer adds
 Results = dict[str, Any]
@@ -202,21 +198,6 @@ def measure(size: Size, names: list[str], rounds: int, device: str) -> Results:
     }
 
 
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
 def chosen(only: str, device: str) -> list[str]:
     """The rows asked for; `ours` means both of ours.
 
@@ -251,8 +232,7 @@ def main() -> None:
     unknown = [name for name in options.sizes.split(",") if name not in SIZES]
     if unknown:
         raise SystemExit(f"unknown size {unknown[0]!r}: choose from {', '.join(SIZES)}")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    results: Results = {"when": stamp, "device": options.device, "machine": machine(), "sizes": {}}
+    results: Results = {"device": options.device, "machine": machine(), "sizes": {}}
     print(", ".join(f"{key} {value}" for key, value in results["machine"].items() if value), "\n")
     for key in options.sizes.split(","):
         results["sizes"][key] = measure(SIZES[key], names, options.rounds, options.device)
@@ -260,10 +240,7 @@ def main() -> None:
     for name in [name for name in names if name == "ours eager"]:
         results["tiny"] = measure(TINY, [name], options.rounds, options.device)
         print(overhead_line(name, results["tiny"]["rows"][name]), f"({TINY.title})\n")
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"step-{stamp}.json"
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print(f"stored in {os.path.relpath(path)}")
+    store("step", results)
 
 
 if __name__ == "__main__":

@@ -7,22 +7,13 @@ few directions and a `lax.scan` over them otherwise. `jax.jacfwd` was never the 
 import jax
 import jax.numpy as jnp
 from flow import Flow, Mode
+from jax_dense import Weights, dense, transposed
 from serving import Evaluate, serve
-
-Weights = list[tuple[jax.Array, jax.Array]]
-
-
-def velocity(weights: Weights, x: jax.Array) -> jax.Array:
-    """u at one point (d,) or at several (N, d)."""
-    for weight, bias in weights[:-1]:
-        x = jnp.tanh(x @ weight + bias)
-    weight, bias = weights[-1]
-    return x @ weight + bias
 
 
 def by_rows(weights: Weights, points: jax.Array) -> jax.Array:
     """∇·u (N,) from the rows of the Jacobian."""
-    return jax.vmap(lambda x: jnp.trace(jax.jacrev(velocity, argnums=1)(weights, x)))(points)
+    return jax.vmap(lambda x: jnp.trace(jax.jacrev(dense, argnums=1)(weights, x)))(points)
 
 
 def by_directions(weights: Weights, points: jax.Array) -> jax.Array:
@@ -30,7 +21,7 @@ def by_directions(weights: Weights, points: jax.Array) -> jax.Array:
 
     def add(total: jax.Array, direction: jax.Array) -> tuple[jax.Array, None]:
         tangent = jnp.broadcast_to(direction, points.shape)
-        slope = jax.jvp(lambda at: velocity(weights, at), (points,), (tangent,))[1]
+        slope = jax.jvp(lambda at: dense(weights, at), (points,), (tangent,))[1]
         return total + slope @ direction, None
 
     d = points.shape[1]
@@ -46,8 +37,7 @@ def mean_square(weights: Weights, points: jax.Array) -> jax.Array:
 
 def prepare(flow: Flow, mode: Mode) -> Evaluate:
     """The compiled value, or value and gradient."""
-    pairs = zip(flow.weights, flow.biases, strict=True)
-    weights = [(jnp.asarray(w.T), jnp.asarray(b)) for w, b in pairs]
+    weights = transposed(flow.weights, flow.biases)
     points = jnp.asarray(flow.points)
     compiled = jax.jit(jax.value_and_grad(mean_square) if mode == "gradient" else mean_square)
 

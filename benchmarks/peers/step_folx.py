@@ -8,17 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 from case import LEARNING_RATE, REYNOLDS, Case
+from jax_dense import Weights, dense, transposed
 from protocol import Session
-
-Weights = list[tuple[jax.Array, jax.Array]]
-
-
-def dense(weights: Weights, x: jax.Array) -> jax.Array:
-    """The network at one point (2,) or at several (N, 2)."""
-    for weight, bias in weights[:-1]:
-        x = jnp.tanh(x @ weight + bias)
-    weight, bias = weights[-1]
-    return x @ weight + bias
 
 
 def total_loss(weights: Weights, interior: Any, boundary: Any, velocity: Any) -> jax.Array:
@@ -41,9 +32,7 @@ def main(path: str) -> None:
     points = [jnp.asarray(a) for a in (case.interior, case.boundary, case.velocity)]
     latest: dict[str, Any] = {"loss": 0.0}
     session = Session(versions, synchronise=lambda: jax.block_until_ready(latest))
-    weights = [
-        (jnp.asarray(w.T), jnp.asarray(b)) for w, b in zip(case.weights, case.biases, strict=True)
-    ]
+    weights = transposed(case.weights, case.biases)
     adam = optax.adam(LEARNING_RATE)
     state = adam.init(weights)
 
