@@ -20,6 +20,10 @@ SHARE = 0.5  # of the free memory of a GPU
 FEWEST = 64  # a piece of fewer points spends its time on launches
 
 
+class InsufficientMemoryError(ValueError):
+    """What is asked for does not fit into the memory given."""
+
+
 @dataclass
 class Piece:
     """Some of the points of a region.
@@ -93,7 +97,7 @@ def chunk_for(
         cache: bytes of the largest tensor on a CPU.
 
     Raises:
-        ValueError: not even one point fits into the memory given.
+        InsufficientMemoryError: not even one point fits into the memory given.
     """
     n, device = len(points.at), points.at.device
     if n < 2 * FEWEST:
@@ -103,7 +107,7 @@ def chunk_for(
     if memory is not None:
         limits.append(int(memory * 2**30 / peak))
         if limits[-1] < 1:
-            raise ValueError(
+            raise InsufficientMemoryError(
                 f"memory is {memory} GiB, one point takes {peak / 2**30:.3g} GiB: raise it"
             )
     elif device.type == "cuda":

@@ -243,3 +243,12 @@ def test_an_occupied_runs_folder_is_one_line(folder, capsys):
     (folder / "runs").mkdir()
     (folder / "runs" / "small").touch()
     refused(capsys, ["--config", "small"], ["runs/small", "Not a directory"])
+
+
+def test_too_little_memory_is_one_line_once_it_is_known(capsys):
+    argv = ["--config", "flow", "--data.points.interior", "300", "--model.memory", "1e-9"]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "memory is 1e-09 GiB, one point takes" in said
+    assert said.endswith("raise it\n")

@@ -23,6 +23,7 @@ from pinn.cli.resume import compare
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.optim import Phase
+from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
 from pinn.solver import Solver, refuse_for_line_search
 
@@ -141,6 +142,8 @@ class CommandLine(LightningCLI):
             self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
         except (InterruptedRunError, NonFiniteError):
             raise
+        except InsufficientMemoryError as error:
+            raise UsageError(str(error)) from error
         except Exception as error:
             raise RunError(
                 f"the run failed with {type(error).__name__}: {explain(error)}"
