@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -221,7 +220,6 @@ def test_a_mistyped_name_is_answered_without_torch():
         "import sys; from pinn.cli.launch import main; rc = main(['--config', 'nothing']);"
         "sys.exit(rc if 'torch' not in sys.modules else 99)"
     )
-    start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -230,7 +228,6 @@ def test_a_mistyped_name_is_answered_without_torch():
     )
     assert done.returncode == 2
     assert "navier_stokes, poisson" in done.stderr
-    assert time.perf_counter() - start < 2  # a quarter of a second on an idle machine
 
 
 def test_the_program_alone_names_the_configurations():
