@@ -10,9 +10,10 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import nn
 
+from pinn.networks import Network
 from pinn.problem import Problem
 from pinn.solution import Solution
-from pinn.spec import build
+from pinn.spec import build, spec_of
 
 FORMAT = 1
 
@@ -150,3 +151,12 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
                 f"{path} does not fit: {name} is {sizes[0]} in the checkpoint and {sizes[1]} here"
             )
     solution.load_state_dict(weights)
+
+
+def network_specs(solution: Solution) -> Any:
+    """How the networks were made; None for modules that keep no record."""
+    networks: dict[str, nn.Module] = dict(solution.networks.items())
+    if not all(isinstance(network, Network) for network in networks.values()):
+        return None
+    specs = {name: spec_of(network) for name, network in networks.items()}
+    return specs.get("all", specs) if len(specs) == 1 else specs

@@ -36,7 +36,9 @@ class Collocation(L.LightningDataModule):
     Args:
         points: region → number of points, per process; by default 1000 in a region with volume and
             200 on a face.
-        method: `sobol` (low discrepancy), `lhs` (Latin hypercube) or `uniform`.
+        method: `sobol` (low discrepancy), `lhs` (Latin hypercube), `uniform`, or `gauss`: the
+            points and weights of Gauss–Legendre quadrature, kᵈ near the number asked for, with
+            which the loss is an integral to many digits where the residual is smooth.
         resample: draw new points every so many steps; 0 keeps the first ones.
         held_out: points per region that validation uses.
         seed: the seed of all draws.
@@ -48,7 +50,7 @@ class Collocation(L.LightningDataModule):
     def __init__(
         self,
         points: dict[str, int] | None = None,
-        method: Literal["sobol", "lhs", "uniform"] = "sobol",
+        method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
         resample: int = 0,
         held_out: int = 2000,
         seed: int = 0,
@@ -61,6 +63,11 @@ class Collocation(L.LightningDataModule):
             raise ValueError(f"data.method {method!r} is unknown: {near_miss(method, METHODS)}")
         self.method = method
         self.resample = whole("data.resample", resample, least=0)
+        if resample and method == "gauss":
+            raise ValueError(
+                f"data.resample is {resample}, but gauss has one set of points: set it to 0, or "
+                "draw with sobol"
+            )
         self.held_out = whole("data.held_out", held_out)
         self.seed = seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
@@ -104,7 +111,9 @@ class Collocation(L.LightningDataModule):
 
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
         seed = stream_seed(self.seed, draw, rank, region)
-        return problem.geometry.sample(region, n, self.method, seed)
+        held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
+        method = "sobol" if held_out else self.method
+        return problem.geometry.sample(region, n, method, seed)
 
     def train_dataloader(self) -> Ticks:
         """An endless sequence of ticks."""
@@ -125,5 +134,6 @@ def placed(points: Points, like: Tensor) -> Points:
         points,
         at=move(points.at),
         normal=None if points.normal is None else move(points.normal),
+        weights=None if points.weights is None else move(points.weights),
         columns={name: move(column) for name, column in points.columns.items()},
     )

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from pinn.geometry import Points
+from pinn.geometry.coordinates import near_miss
+from pinn.problem import Problem
 from pinn.reads import RegionPlan
 from pinn.solution import Solution
 
@@ -37,6 +40,15 @@ def residual_values(
     return found
 
 
+def weigh(solution: Solution, region: str, points: Points, residual: Tensor) -> Tensor:
+    """√w r, with the problem's importance and the points' quadrature weights in w."""
+    importance = solution.problem.importance(region, points.at)
+    for weight in (importance, points.weights):
+        if weight is not None:
+            residual = residual * weight.sqrt().reshape(-1, *[1] * (residual.ndim - 1))
+    return residual
+
+
 def squared_norm(residual: Tensor) -> Tensor:
     """|r|² per point, (N,) from (N,) or (N, C)."""
     squares = residual * residual
@@ -47,12 +59,10 @@ def region_sums(
     solution: Solution, region: str, points: Points, plan: RegionPlan
 ) -> dict[str, Tensor]:
     """Σ w(x) |r_k(x)|² over points of a region, per residual; sums over parts of it add up."""
-    importance = solution.problem.importance(region, points.at)
-    sums = {}
-    for name, value in region_residuals(solution, region, points, plan).items():
-        squared = squared_norm(value)
-        sums[name] = (squared if importance is None else importance * squared).sum()
-    return sums
+    return {
+        name: squared_norm(weigh(solution, region, points, value)).sum()
+        for name, value in region_residuals(solution, region, points, plan).items()
+    }
 
 
 def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
@@ -75,3 +85,16 @@ def residual_losses(
             mean = total / numbers[name]
             losses[name] = losses[name] + mean if name in losses else mean
     return {residual.name: losses[residual.name] for residual in solution.problem.residuals}
+
+
+def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str, float]:
+    """λ_k for every residual."""
+    names = [residual.name for residual in problem.residuals]
+    for name, weight in weights.items():
+        if name not in names:
+            raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
+        if not 0 <= weight < torch.inf:
+            raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
+    if all(weights.get(name, 1.0) == 0 for name in names):
+        raise ValueError("model.weights are all 0: there is nothing to minimise")
+    return {name: float(weights.get(name, 1.0)) for name in names}

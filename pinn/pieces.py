@@ -5,7 +5,7 @@ tensors stay in a core's cache is also the fastest.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -68,17 +68,18 @@ def cut(points: Mapping[str, Points], chunks: Mapping[str, int | None]) -> list[
 
 
 def tensors_of(points: Points) -> list[Tensor]:
-    """Coordinates, normals and data columns, as a list."""
-    normal = [] if points.normal is None else [points.normal]
-    return [points.at, *normal, *points.columns.values()]
+    """Coordinates, normals, quadrature weights and data columns, as a list."""
+    optional = [t for t in (points.normal, points.weights) if t is not None]
+    return [points.at, *optional, *points.columns.values()]
 
 
 def with_tensors(points: Points, tensors: Sequence[Tensor]) -> Points:
-    """Points with other coordinates, normals and data columns."""
+    """Points with other coordinates, normals, quadrature weights and data columns."""
     at, *rest = tensors
     normal = None if points.normal is None else rest.pop(0)
+    weights = None if points.weights is None else rest.pop(0)
     columns = dict(zip(points.columns, rest, strict=True))
-    return replace(points, at=at, normal=normal, columns=columns)
+    return Points(at, normal, columns, weights)
 
 
 def chunk_for(

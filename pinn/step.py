@@ -19,11 +19,10 @@ from pinn.geometry import Points
 from pinn.losses import counts, region_sums
 from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
-from pinn.recording import Recording, RecordingError
+from pinn.recorder import Recorder
 from pinn.solution import Solution
 
 MODES = ("eager", "recorded", "compiled")
-MOST = 32  # graphs of one run
 
 
 class Gradient(torch.autograd.Function):
@@ -76,12 +75,11 @@ class Step:
         tell: Callable[[str], None] = print,
     ) -> None:
         self.solution, self.weights = solution, weights
-        self.mode, self.memory, self.tell = mode, memory, tell
+        self.mode, self.memory = mode, memory
         self.plans = plans
         self.sums = {region: Sums(solution, region, plan) for region, plan in plans.items()}
         self.order = [residual.name for residual in solution.problem.residuals]
-        self.recordings: dict[Hashable, Recording | None] = {}
-        self.setbacks: list[str] = []
+        self.recorder = Recorder(tell)
         self.chunks: dict[Hashable, dict[str, int | None]] = {}
         self.points: dict[str, Points] = {}
         self.placed: tuple[Any, ...] = ()
@@ -151,20 +149,15 @@ class Step:
         """The sums of a piece, and the gradient of its part of the loss."""
         if self.mode == "eager":
             return self.eager(piece.region, piece.points)
-        fixed = [*self.constants(piece.region).values(), *tensors_of(piece.points)]
-        varying = [self.scales[piece.region], *(p.detach() for p in self.parameters())]
-        shapes = tuple(t.shape for t in fixed)
-        key = (self.mode, piece.region, situation, shapes, self.placed[:2])
-        if key not in self.recordings and len(self.recordings) < MOST:
-            self.recordings[key] = self.record(piece, varying, fixed)
-        recording = self.recordings.get(key)
-        if recording is None:
-            if key not in self.recordings:
-                self.fall_back(f"{MOST} graphs were recorded: the problem keeps changing")
-            return self.eager(piece.region, piece.points)
-        if not piece.holds(key, fixed):
-            piece.keep(key, fixed, recording.prepared(fixed))
-        return recording(varying, piece.prepared)
+        return self.recorder.evaluate(
+            (piece.region, situation),
+            piece,
+            self.function(piece),
+            [self.scales[piece.region], *(p.detach() for p in self.parameters())],
+            [*self.constants(piece.region).values(), *tensors_of(piece.points)],
+            partial(self.eager, piece.region, piece.points),
+            self.mode == "compiled",
+        )
 
     def constants(self, region: str) -> dict[str, Tensor]:
         """Buffers and frozen parameters by name: fixed, as the points are."""
@@ -176,31 +169,6 @@ class Step:
         """The same by running the Python of problem and network."""
         with torch.enable_grad():
             return evaluated(self.sums[region](points), self.scales[region], self.parameters())
-
-    def record(self, piece: Piece, varying: list[Tensor], fixed: list[Tensor]) -> Recording | None:
-        """A piece of these shapes as a graph that gives the numbers of `eager`; None if none does.
-
-        Its setbacks are said, each once.
-        """
-        expected = self.eager(piece.region, piece.points)
-        function = self.function(piece)
-        for compiled in (True, False) if self.mode == "compiled" else (False,):
-            try:
-                recording = Recording(function, varying, fixed, compiled)
-                found = recording(varying, recording.prepared(fixed))
-            except RecordingError as error:
-                self.fall_back(str(error))
-                continue
-            if agree(found, expected):
-                return recording
-            self.fall_back("its numbers differ from those of the Python")
-        return None
-
-    def fall_back(self, reason: str) -> None:
-        """Say in one line, once, why a graph is not used."""
-        if reason not in self.setbacks:
-            self.setbacks.append(reason)
-            self.tell(f"compile   no {self.mode} step: {reason}")
 
     def function(self, piece: Piece) -> Callable[[list[Tensor], list[Tensor]], Any]:
         """A piece's sums and gradient as a function of (scales, parameters), (buffers, points)."""
@@ -233,13 +201,3 @@ def evaluated(sums: Tensor, scales: Tensor, parameters: Sequence[Tensor]) -> lis
     """The sums, and the gradient of their weighted sum."""
     gradient = torch.autograd.grad(sums @ scales, parameters, materialize_grads=True)
     return [sums.detach(), *gradient]
-
-
-def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
-    """Whether two lists of tensors differ by no more than rounding, by the norm of each."""
-    tolerance = torch.finfo(expected[0].dtype).eps ** 0.5
-    largest = max(float(t.norm()) for t in expected)
-    return all(
-        float((a - b).norm()) <= tolerance * (float(b.norm()) + 1e-3 * largest)
-        for a, b in zip(found, expected, strict=True)
-    )

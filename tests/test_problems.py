@@ -11,7 +11,16 @@ from pinn.losses import residual_losses
 from pinn.networks import MLP
 from pinn.operators import div, grad, laplacian
 from pinn.problem import Problem
-from pinn.problems import PROBLEMS, Continuity, Kovasznay, LidDrivenCavity, Poisson
+from pinn.problems import (
+    PROBLEMS,
+    Advection,
+    Beltrami3D,
+    Continuity,
+    Kovasznay,
+    LidDrivenCavity,
+    Poisson,
+    TaylorGreen2D,
+)
 from pinn.problems.cavity import corner_flow
 from pinn.reads import plan_regions
 from pinn.solution import Solution
@@ -23,6 +32,9 @@ VARIANTS = [
     Kovasznay(reynolds=2000.0, gauge="pin"),
     Continuity("compressing"),
     Poisson(wavenumber=3),
+    TaylorGreen2D(reynolds=1.0),
+    Beltrami3D(reynolds=20.0, a=math.pi / 4, d=math.pi / 2),
+    Advection(speed=1.0),
 ]
 # A new problem is tested by standing in the registry.
 CASES = [problem() for problem in PROBLEMS.values()] + VARIANTS
@@ -150,6 +162,12 @@ PLANS = [
     (Kovasznay(), {"interior": FLOW, "boundary": "value"}),
     (Continuity(), {"interior": "value ∂x ∂y ∂t", "initial": "value", "boundary": "value"}),
     (Poisson(), {"interior": FLOW, "boundary": "value"}),
+    (TaylorGreen2D(), {"interior": "value ∂x ∂y ∂t ∇²"}),
+    (
+        Beltrami3D(),
+        {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
+    ),
+    (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
 ]
 
 

@@ -86,8 +86,8 @@ def test_a_resumed_run_keeps_its_mode_and_its_bits(train, tmp_path, mode):
     train(part, ckpt_path=tmp_path / "checkpoints" / "step-2.ckpt", points=points)
     assert part.mode == whole.mode
     assert part.step.mode == mode
-    assert not part.step.setbacks
-    assert part.step.recordings
+    assert not part.step.recorder.setbacks
+    assert part.step.recorder.recordings
     assert equal(part.state_dict(), whole.state_dict())
 
 

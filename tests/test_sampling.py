@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.stats import qmc
 
-from pinn.geometry.sampling import METHODS, apportion, stream_seed, unit_points
+from pinn.geometry.sampling import DRAWN, apportion, stream_seed, unit_points
 
 STREAM_SEED = 3653268182142366564
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DRAWN)
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (100, 2), (1000, 4)])
 def test_points_lie_in_the_open_cube(method, n, d):
     points = unit_points(n, d, method, seed=5)
@@ -21,19 +21,19 @@ def test_points_lie_in_the_open_cube(method, n, d):
     assert ((points > 0) & (points < 1)).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DRAWN)
 def test_zero_dimensions_give_empty_rows(method):
     assert unit_points(7, 0, method, seed=0).shape == (7, 0)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DRAWN)
 def test_the_seed_decides(method):
     first = unit_points(50, 3, method, seed=1)
     assert torch.equal(first, unit_points(50, 3, method, seed=1))
     assert not torch.equal(first, unit_points(50, 3, method, seed=2))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DRAWN)
 def test_global_random_states_are_untouched(method):
     torch.manual_seed(0)
     np.random.seed(0)
@@ -61,7 +61,7 @@ def test_sobol_covers_better_than_uniform():
     assert worst_sobol < 0.2 * best_uniform
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DRAWN)
 def test_the_mean_of_a_smooth_function_is_right(method):
     points = unit_points(4096, 2, method, seed=0)
     mean = torch.exp(points).prod(-1).mean().item()
@@ -69,7 +69,7 @@ def test_the_mean_of_a_smooth_function_is_right(method):
 
 
 def test_large_seeds_are_accepted():
-    for method in METHODS:
+    for method in DRAWN:
         assert unit_points(4, 2, method, seed=2**63 - 1).shape == (4, 2)
 
 

@@ -17,9 +17,10 @@ from pinn.pieces import CACHE
 from pinn.problem import Problem
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
+from pinn.recorder import MOST, agree
 from pinn.residuals import on
 from pinn.solution import Solution
-from pinn.step import MOST, Step, agree
+from pinn.step import Step
 
 
 def made(problem=None, network=None, points=None, dtype=torch.float64, weights=None, **settings):
@@ -71,7 +72,7 @@ def test_a_recorded_step_has_the_bits_of_the_python():
 def test_a_recording_computes_each_activation_once():
     step, points = made(network=MLP(8, 3), mode="recorded")
     step(points)
-    recordings = step.recordings.values()
+    recordings = step.recorder.recordings.values()
     for recording in recordings:
         targets = [node.target for node in recording.main.graph.nodes]
         assert targets.count(torch.ops.aten.tanh.default) == 3  # the backward pass needs them too
@@ -285,7 +286,7 @@ def test_a_problem_that_keeps_changing_stays_with_the_python():
         step.gradient(points)
     assert len(step.told) == 1
     assert "the problem keeps changing" in step.told[0]
-    assert len(step.recordings) == MOST
+    assert len(step.recorder.recordings) == MOST
 
 
 def test_agreement_is_by_the_norm_of_each_tensor():
@@ -303,14 +304,14 @@ def test_a_compiled_step_has_the_numbers_of_the_python():
     step.mode = "compiled"
     found = step.gradient(points)
     assert step.told == []
-    assert len(step.recordings) == 2  # one per region
+    assert len(step.recorder.recordings) == 2  # one per region
     torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-6)
     with torch.no_grad():
         for parameter in step.parameters():
             parameter.mul_(1.1)
     step.gradient(points)
-    assert len(step.recordings) == 2  # and none anew
+    assert len(step.recorder.recordings) == 2  # and none anew
 
 
 # --- the mode

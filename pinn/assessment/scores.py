@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.geometry import Points
-from pinn.losses import residual_values
+from pinn.losses import residual_values, weigh
 from pinn.operators import div
 from pinn.reads import RegionPlan
 from pinn.references import Reference
@@ -26,16 +26,16 @@ def assess(
 
     `error/<component>` is the relative L2 error over the judged points of the reference, and
     `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
-    compared up to its constant. `residual/<name>_rms`, `_max` and `divergence/rms`, `max` are
-    taken over points that training does not draw, the residuals with the problem's importance √w,
-    so that the mean square is what the loss measures at the training points. Every process
-    scores the same points, so nothing is exchanged between them.
+    compared up to its constant, with time up to one at every instant. `residual/<name>_rms`, `_max`
+    and `divergence/rms`, `max` are taken over points that training does not draw, the residuals
+    with the problem's importance √w, so that the mean square is what the loss measures at the
+    training points. Every process scores the same points, so nothing is exchanged between them.
     """
     scores = {} if reference is None else errors(solution, reference)
     with torch.no_grad():
         for name, by_region in residual_values(solution, held_out, plans).items():
             weighted = [
-                weigh(solution, region, held_out[region].at, value)
+                weigh(solution, region, held_out[region], value)
                 for region, value in by_region.items()
             ]
             scores |= size(f"residual/{name}_", weighted)
@@ -55,9 +55,20 @@ def errors(solution: Solution, reference: Reference) -> Scores:
             if tag and bool(judged.all()):
                 continue
             metric = RelativeL2(up_to_constant=gauged, sync_on_compute=False)
-            metric.update(predicted[component].cpu()[mask], truth[mask])
+            shown, known = predicted[component].cpu(), truth
+            if gauged and solution.problem.geometry.coordinates.time is not None:
+                shown, known = (instant_by_instant(v, mask, reference) for v in (shown, known))
+            metric.update(shown[mask], known[mask])
             scores[f"error/{component}{tag}"] = float(metric.compute())
     return scores
+
+
+def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Tensor:
+    """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask."""
+    values = values.double().reshape(-1, reference.shape[-1])
+    counted = mask.reshape(values.shape)
+    mean = torch.where(counted, values, 0).sum(0) / counted.sum(0).clamp(min=1)
+    return (values - mean).flatten()
 
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
@@ -90,15 +101,6 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
         tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"
         scores |= size(tag, [div(fields[name]).value])
     return scores
-
-
-def weigh(solution: Solution, region: str, at: Tensor, residual: Tensor) -> Tensor:
-    """√w r, with the importance w of the points."""
-    importance = solution.problem.importance(region, at)
-    if importance is None:
-        return residual
-    root = importance.sqrt()
-    return residual * root.reshape(root.shape + (1,) * (residual.ndim - 1))
 
 
 def size(tag: str, values: list[Tensor]) -> Scores:

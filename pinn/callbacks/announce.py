@@ -21,7 +21,8 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     count = sum(p.numel() for p in solver.parameters() if p.requires_grad)
     lines = [f"problem   {type(problem).__name__} on {problem.geometry!r}, {count} parameters"]
     for region, plan in solver.plans.items():
-        n = len(problem.geometry.sample(region, solver.collocation.points[region]).at)
+        data = solver.collocation
+        n = len(problem.geometry.sample(region, data.points[region], data.method).at)
         each = f"{n} points" if processes == 1 else f"{n} points on each of {processes} processes"
         networks = ", ".join(
             p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"

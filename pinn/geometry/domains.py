@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn.geometry.coordinates import Coordinates, near_miss
 from pinn.geometry.points import Points, point_cloud
-from pinn.geometry.sampling import apportion, stream_seed, unit_points
+from pinn.geometry.sampling import apportion, gauss_points, stream_seed, unit_points
 
 Bounds = tuple[float, float]
 
@@ -85,7 +85,7 @@ class Geometry:
         Args:
             region: one of `regions`; a point cloud returns all its points, whatever n is.
             n: number of points, at least 1.
-            method: `sobol`, `lhs` or `uniform`.
+            method: `sobol`, `lhs`, `uniform` or `gauss`, which takes kᵈ points near n.
             seed: the same seed gives the same points.
 
         Raises:
@@ -106,7 +106,11 @@ class Geometry:
             if count
         ]
         normals = [part.normal for part in parts if part.normal is not None]
-        return Points(torch.cat([part.at for part in parts]), torch.cat(normals))
+        return Points(
+            torch.cat([part.at for part in parts]),
+            torch.cat(normals),
+            weights=self._shared_weights(faces, parts),
+        )
 
     def grid(self, per_axis: int) -> Tensor:
         """A regular grid (per_axisᴰ, D), float64, end points included, axis 0 the slowest.
@@ -187,7 +191,13 @@ class Geometry:
     def _sample_part(self, region: str, n: int, method: str, seed: int) -> Points:
         """Draws n points of the interior, one face, or the initial instant."""
         free = self._free_axes(region)
-        unit = unit_points(n, len(free), method, stream_seed(seed, 0, 0, region))
+        weights = None
+        if method == "gauss" and free:
+            unit, weights = gauss_points(max(1, round(n ** (1 / len(free)))), len(free))
+            n = len(unit)
+        else:
+            drawn = "sobol" if method == "gauss" else method
+            unit = unit_points(n, len(free), drawn, stream_seed(seed, 0, 0, region))
         at = torch.tensor(self.lower, dtype=torch.float64).repeat(n, 1)
         for column, axis in enumerate(free):
             low, high = self.lower[axis], self.upper[axis]
@@ -195,12 +205,25 @@ class Geometry:
             inside = math.nextafter(low, high), math.nextafter(high, low)
             at[:, axis] = (low + (high - low) * unit[:, column]).clamp(*inside)
         if region not in self._faces:
-            return Points(at)
+            return Points(at, weights=weights)
         axis, side = self._faces[region]
         at[:, axis] = self.upper[axis] if side else self.lower[axis]
         normal = torch.zeros(n, len(self.coordinates.space), dtype=torch.float64)
         normal[:, axis] = 1.0 if side else -1.0
-        return Points(at, normal)
+        return Points(at, normal, weights=weights)
+
+    def _shared_weights(self, faces: Sequence[str], parts: Sequence[Points]) -> Tensor | None:
+        """The weights of a rule over several faces, each as its measure, with mean 1."""
+        if all(part.weights is None for part in parts):
+            return None
+        total, whole = sum(len(part.at) for part in parts), self.measure
+        size = math.fsum(whole(face) for face in faces)
+        found = []
+        for face, part in zip(faces, parts, strict=True):
+            one = torch.ones(len(part.at), dtype=torch.float64)
+            weight = one if part.weights is None else part.weights
+            found.append(weight * (whole(face) / size * total / len(part.at)))
+        return torch.cat(found)
 
     def _free_axes(self, region: str) -> tuple[int, ...]:
         if region == "initial":

@@ -17,11 +17,13 @@ class Points:
         at: positions (N, D), float64.
         normal: outward unit normals (N, D_space) on faces, else None.
         columns: measured data, each column (N,); only point clouds have any.
+        weights: of a quadrature rule (N,), their mean 1; None where all are equal.
     """
 
     at: Tensor
     normal: Tensor | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
+    weights: Tensor | None = None
 
 
 def point_cloud(

@@ -5,13 +5,15 @@ import math
 from collections.abc import Sequence
 
 import torch
+from numpy.polynomial.legendre import leggauss
 from scipy.stats import qmc
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from pinn.geometry.coordinates import near_miss
 
-METHODS = ("sobol", "lhs", "uniform")
+DRAWN = ("sobol", "lhs", "uniform")
+METHODS = (*DRAWN, "gauss")
 
 _TINY = 2.0**-53  # both _TINY and 1 - _TINY are exact in float64
 
@@ -36,8 +38,8 @@ def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
         raise ValueError(f"cannot draw {n} points: the number of points must be at least 1")
     if d < 0:
         raise ValueError(f"cannot draw points in {d} dimensions: give 0 or more")
-    if method not in METHODS:
-        raise ValueError(f"unknown sampling method {method!r}: {near_miss(method, METHODS)}")
+    if method not in DRAWN:
+        raise ValueError(f"unknown sampling method {method!r}: {near_miss(method, DRAWN)}")
     if d == 0:
         return torch.empty(n, 0, dtype=torch.float64)
     if method == "sobol":
@@ -49,6 +51,18 @@ def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
         points = torch.rand(n, d, generator=generator, dtype=torch.float64)
     # All three may return an exact 0, which would put an interior point on a wall.
     return points.clamp(_TINY, 1.0 - _TINY)
+
+
+def gauss_points(k: int, d: int) -> tuple[Tensor, Tensor]:
+    """The product rule of k Gauss–Legendre points per axis, exact for degree 2k − 1 in each.
+
+    Returns:
+        Points (kᵈ, d) in the open unit cube, and weights (kᵈ,) of mean 1.
+    """
+    at, weight = (torch.from_numpy(values) for values in leggauss(k))
+    axes = torch.meshgrid(*[0.5 * (1 + at)] * d, indexing="ij")
+    weights = torch.meshgrid(*[0.5 * k * weight] * d, indexing="ij")
+    return torch.stack(axes, -1).reshape(-1, d), torch.stack(weights, -1).prod(-1).reshape(-1)
 
 
 def stream_seed(seed: int, step: int, rank: int, region: str) -> int:

@@ -1,24 +1,34 @@
 """The problems, one family of equations per file."""
 
 from pinn.problem import Problem
+from pinn.problems.advection import Advection
+from pinn.problems.beltrami import Beltrami3D
 from pinn.problems.cavity import LidDrivenCavity
 from pinn.problems.continuity import Continuity
 from pinn.problems.kovasznay import Kovasznay
-from pinn.problems.navier_stokes import NavierStokes
+from pinn.problems.navier_stokes import NavierStokes, UnsteadyNavierStokes
 from pinn.problems.poisson import Poisson
+from pinn.problems.taylor_green import TaylorGreen2D
 
 PROBLEMS: dict[str, type[Problem]] = {
     "cavity": LidDrivenCavity,
     "kovasznay": Kovasznay,
     "continuity": Continuity,
     "poisson": Poisson,
+    "taylor_green": TaylorGreen2D,
+    "beltrami": Beltrami3D,
+    "advection": Advection,
 }
 
 __all__ = [
     "PROBLEMS",
+    "Advection",
+    "Beltrami3D",
     "Continuity",
     "Kovasznay",
     "LidDrivenCavity",
     "NavierStokes",
     "Poisson",
+    "TaylorGreen2D",
+    "UnsteadyNavierStokes",
 ]

@@ -1,11 +1,11 @@
-"""Steady incompressible flow:  (u·∇)u + ∇p − (1/Re) ∇²u = 0,  ∇·u = 0."""
+"""Incompressible flow:  ∂u/∂t + (u·∇)u + ∇p − (1/Re) ∇²u = 0,  ∇·u = 0."""
 
 from typing import ClassVar, get_args
 
 from pinn.fields import Field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import near_miss
-from pinn.operators import advect, div, grad, laplacian
+from pinn.operators import advect, div, dt, grad, laplacian
 from pinn.problem import Gauge, Problem, positive
 from pinn.residuals import on
 
@@ -27,7 +27,7 @@ class NavierStokes(Problem):
         ValueError: Re is not positive, or the gauge is unknown.
     """
 
-    coordinates = ("x", "y")
+    coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
     unknowns: ClassVar = {"u": ("u", "v"), "p": 1}
 
     def __init__(self, geometry: Geometry, reynolds: float, gauge: Gauge = "zero_mean") -> None:
@@ -46,3 +46,30 @@ class NavierStokes(Problem):
     def continuity(self, u: Field) -> Field:
         """∇·u."""
         return div(u)
+
+
+class UnsteadyNavierStokes(NavierStokes):
+    """Incompressible Navier–Stokes in time, in the plane or in space:
+
+        ∂u/∂t + (u·∇)u + ∇p − (1/Re) ∇²u = 0,   ∇·u = 0.
+
+    It is written in the plane; a subclass in space names its `coordinates` and `unknowns`. The
+    pressure is fixed up to a function of time.
+
+    Args:
+        geometry: the domain, with time.
+        reynolds: the Reynolds number Re > 0.
+
+    Raises:
+        ValueError: Re is not positive.
+    """
+
+    coordinates: ClassVar[tuple[str, ...]] = ("x", "y", "t")
+
+    def __init__(self, geometry: Geometry, reynolds: float) -> None:
+        super().__init__(geometry, reynolds, gauge="free")
+
+    @on("interior")
+    def momentum(self, u: Field, p: Field) -> Field:
+        """∂u/∂t + (u·∇)u + ∇p − (1/Re) ∇²u."""
+        return dt(u) + super().momentum(u, p)
