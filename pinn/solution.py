@@ -51,6 +51,23 @@ class Solution(nn.Module):
         names = tuple(self.problem.unknowns) if network == SHARED else (network,)
         return {name: len(self.problem.components(name)) for name in names}
 
+    def outer_parameters(self) -> set[str]:
+        """The names of the output layers' parameters and of the problem's coefficients.
+
+        Raises:
+            ValueError: a network has no layer called `output`.
+        """
+        found = {f"problem.{name}" for name, _ in self.problem.named_parameters()}
+        for name, network in self.networks.items():
+            output = getattr(network, "output", None)
+            if not isinstance(output, nn.Module):
+                raise ValueError(
+                    f"a phase trains the output layer alone, but {type(network).__name__} has no "
+                    "module called output: name it so, or use train: all"
+                )
+            found |= {f"networks.{name}.output.{n}" for n, _ in output.named_parameters()}
+        return found
+
     def fields(self, at: Tensor, plans: Plans | None = None) -> tuple[Fields, Field]:
         """The unknowns and the coordinates as fields: one evaluation per network.
 

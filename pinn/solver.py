@@ -1,27 +1,27 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess
-from pinn.checkpoint import FORMAT, CheckpointError
+from pinn.checkpoint import FORMAT, CheckpointError, network_specs
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
-from pinn.geometry.coordinates import near_miss
 from pinn.independence import check_independence
 from pinn.lean import LeanModule
+from pinn.least_squares import LeastSquares
+from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
-from pinn.optim import Phase
-from pinn.optim.phase import starts
+from pinn.optim import LevenbergMarquardt, Phase
+from pinn.optim.phase import evaluations, starts
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -77,6 +77,8 @@ class Solver(LeanModule):
         self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
+        self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
+        self.system: LeastSquares | None = None
         self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
         self.mode: Mode | None = None
         self.phase = 0
@@ -107,8 +109,9 @@ class Solver(LeanModule):
         self.to(self.phases[self.phase].torch_dtype)
         if stage != "fit":
             return
+        self.release()
         self.describe()  # what a checkpoint could not hold is better known before the first step
-        refuse_for_line_search(self.phases, self.trainer)
+        refuse_for_one_loss(self.phases, self.trainer)
         loop = self.trainer.fit_loop
         loop.max_epochs = -1
         if loop.epoch_loop.max_steps == -1:
@@ -116,7 +119,24 @@ class Solver(LeanModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
-        return self.phases[self.phase].build(self.solution.parameters())
+        self.release()
+        optimizer = self.phases[self.phase].build(self.step.parameters())
+        self.system = None
+        if isinstance(optimizer, LevenbergMarquardt):
+            share = 1 / self.trainer.world_size
+            self.system = LeastSquares(self.solution, self.plans, self.weights, share, say)
+            optimizer.system = self.system
+        return optimizer
+
+    def release(self) -> bool:
+        """Let the phase train what it is to train; whether that changed anything."""
+        before = [p.requires_grad for p in self.solution.parameters()]
+        trained = self.free
+        if self.phases[self.phase].train == "output":
+            trained = trained & self.solution.outer_parameters()
+        for name, parameter in self.solution.named_parameters():
+            parameter.requires_grad_(name in trained)
+        return before != [p.requires_grad for p in self.solution.parameters()]
 
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
@@ -141,13 +161,8 @@ class Solver(LeanModule):
     @property
     def evaluations(self) -> float:
         """How many evaluations of the loss are still to come, at most."""
-        begins = starts(self.phases)
-        last = self.trainer.max_steps if self.trainer.max_steps > 0 else begins[-1]
-        share = [
-            max(0, min(end, last) - max(start, self.global_step)) / (end - start)
-            for start, end in pairwise(begins)
-        ]
-        return sum(s * phase.evaluations for s, phase in zip(share, self.phases, strict=True))
+        last = self.trainer.max_steps if self.trainer.max_steps > 0 else self.total_steps
+        return evaluations(self.phases, self.global_step, last)
 
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
@@ -159,7 +174,10 @@ class Solver(LeanModule):
             region = max(demand, key=lambda r: len(demand[r].channels))
             at = points[region].at
             check_independence(network, at)
-            choices[name] = choose(network, at, demand[region], self.strategy, tie=SURE)
+            # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
+            system = any(phase.solves_system for phase in self.phases)
+            strategy = "rule" if system and self.strategy == "auto" else self.strategy
+            choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -178,8 +196,9 @@ class Solver(LeanModule):
         strategy = self.trainer.strategy
         recast = self.phases[phase].torch_dtype != next(self.parameters()).dtype
         self.to(self.phases[phase].torch_dtype)
+        recast |= self.release()
         if recast and hasattr(strategy, "configure_ddp"):
-            # The gradient buckets of DistributedDataParallel have the old precision.
+            # DistributedDataParallel has buckets for the old precision and the old parameters.
             strategy.model = self
             strategy.configure_ddp()
         strategy.optimizers = [self.configure_optimizers()]
@@ -188,6 +207,8 @@ class Solver(LeanModule):
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
         points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
+        if self.system is not None:
+            self.system.place(points)
         total, terms = self.step(points)
         self.terms = terms
         if self.trainer.world_size > 1:
@@ -252,47 +273,26 @@ class Solver(LeanModule):
         self.scores = dict(saved["scores"])
 
 
-def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str, float]:
-    """λ_k for every residual."""
-    names = [residual.name for residual in problem.residuals]
-    for name, weight in weights.items():
-        if name not in names:
-            raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
-        if not 0 <= weight < torch.inf:
-            raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
-    if all(weights.get(name, 1.0) == 0 for name in names):
-        raise ValueError("model.weights are all 0: there is nothing to minimise")
-    return {name: float(weights.get(name, 1.0)) for name in names}
-
-
-def network_specs(solution: Solution) -> Any:
-    """How the networks were made; None for modules that keep no record."""
-    networks: dict[str, nn.Module] = dict(solution.networks.items())
-    if not all(isinstance(network, Network) for network in networks.values()):
-        return None
-    specs = {name: spec_of(network) for name, network in networks.items()}
-    return specs.get("all", specs) if len(specs) == 1 else specs
-
-
-def refuse_for_line_search(phases: Sequence[Phase], trainer: L.Trainer) -> None:
-    """Settings that change the loss or its gradient between a line search's evaluations.
+def refuse_for_one_loss(phases: Sequence[Phase], trainer: L.Trainer) -> None:
+    """Settings that change the loss or its gradient between the evaluations of one step.
 
     Raises:
-        ValueError: gradient clipping, accumulation or reduced precision with L-BFGS, or a
+        ValueError: gradient clipping or accumulation with a second-order optimiser, or a
             precision that the phases do not know of.
     """
     if trainer.precision not in ("32-true", 32, "32"):
         raise ValueError(
             f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
         )
-    if not any(phase.searches_line for phase in phases):
+    name = next((phase.optimizer for phase in phases if phase.has_one_loss), None)
+    if name is None:
         return
     if trainer.gradient_clip_val is not None:
         raise ValueError(
-            "trainer.gradient_clip_val does not go with LBFGS: its line search needs "
-            "the true gradient; remove one of them"
+            f"trainer.gradient_clip_val does not go with {name}, which needs the true gradient: "
+            "remove one of them"
         )
     if trainer.accumulate_grad_batches != 1:
         raise ValueError(
-            "trainer.accumulate_grad_batches does not go with LBFGS: remove one of them"
+            f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
         )

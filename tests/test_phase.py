@@ -27,8 +27,9 @@ def test_an_optimizer_by_name():
 def test_lbfgs_searches_its_line():
     lbfgs = Phase(10, "LBFGS", options={"max_iter": 7}).build(parameters()).param_groups[0]
     assert (lbfgs["line_search_fn"], lbfgs["lr"], lbfgs["max_iter"]) == ("strong_wolfe", 1.0, 7)
-    assert Phase(1, "LBFGS").searches_line
-    assert not Phase(1).searches_line
+    assert Phase(1, "LBFGS").has_one_loss
+    assert Phase(1, "LevenbergMarquardt").has_one_loss
+    assert not Phase(1).has_one_loss
 
 
 def test_cosine_goes_from_one_to_zero():

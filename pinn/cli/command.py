@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
 
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
@@ -25,7 +26,7 @@ from pinn.data import Collocation
 from pinn.optim import Phase
 from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
-from pinn.solver import Solver, refuse_for_line_search
+from pinn.solver import Solver, refuse_for_one_loss
 
 # Rank 0 names the folder; the processes it starts inherit it.
 RUN_FOLDER = "PINN_RUN_FOLDER"
@@ -127,10 +128,10 @@ class CommandLine(LightningCLI):
         """Train: from scratch, from saved weights, or from where a run stopped."""
         solver: Solver = self.model
         solver.attach(self.datamodule)
-        refuse_for_line_search(solver.phases, self.trainer)
+        refuse_for_one_loss(solver.phases, self.trainer)
         for number, phase in enumerate(solver.phases, 1):
             rehearse(number, phase)
-            phase.build(solver.parameters())
+            phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:
             state = read(self.request.init_from)["state_dict"]
             restore_weights(solver.solution, state, self.request.init_from)

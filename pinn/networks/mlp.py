@@ -1,5 +1,6 @@
 """The dense network."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -33,9 +34,12 @@ class MLP(Network):
         depth: number of hidden layers.
         activation: tanh, sin, silu, gelu, softplus or sigmoid.
         embedding: features fed to the first layer in place of the scaled coordinates.
+        spread: draws the first layer for a network of which only the output layer is trained:
+            σ(w·(x̂ − c)) with w uniform in [-spread, spread]ᴰ and centres c uniform in the box, so
+            that every unit bends inside it. 2 to 5 suit smooth fields, more finer ones.
 
     Raises:
-        ValueError: width or depth is out of range, or the activation is unknown.
+        ValueError: width, depth or spread is out of range, or the activation is unknown.
     """
 
     def __init__(
@@ -44,8 +48,12 @@ class MLP(Network):
         depth: int = 4,
         activation: str = "tanh",
         embedding: Embedding | None = None,
+        spread: float | None = None,
     ) -> None:
         super().__init__()
+        if spread is not None and not 0 < spread < math.inf:
+            raise ValueError(f"MLP spread is {spread}: expected a positive number")
+        self.spread = spread
         if activation not in ACTIVATIONS:
             hint = near_miss(activation, ACTIVATIONS)
             raise ValueError(f"unknown activation {activation!r}: {hint}")
@@ -59,7 +67,10 @@ class MLP(Network):
         """Creates `depth` hidden layers and the output layer."""
         inputs = self.embedding.build(geometry)
         for _ in range(self.depth):
-            self.hidden.append(_dense(inputs, self.width))
+            layer = _dense(inputs, self.width)
+            if self.spread is not None and not self.hidden:
+                _spread_out(layer, self.spread)
+            self.hidden.append(layer)
             inputs = self.width
         self.output = _dense(inputs, outputs)
 
@@ -71,6 +82,14 @@ class MLP(Network):
             hidden = sigma(layer(hidden))
         value: Tensor = self.output(hidden)
         return value
+
+
+@torch.no_grad()
+def _spread_out(layer: nn.Linear, spread: float) -> None:
+    """w uniform in [-spread, spread]ᴰ,  b = −w·c  with c uniform in [-1, 1]ᴰ."""
+    layer.weight.uniform_(-spread, spread)
+    centres = torch.empty_like(layer.weight).uniform_(-1, 1)
+    layer.bias.copy_(-(layer.weight * centres).sum(1))
 
 
 def _dense(inputs: int, outputs: int) -> nn.Linear:

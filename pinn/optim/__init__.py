@@ -1,5 +1,6 @@
 """How the weights are found: phases of optimisation."""
 
+from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.phase import Phase
 
-__all__ = ["Phase"]
+__all__ = ["LevenbergMarquardt", "Phase"]

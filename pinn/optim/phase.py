@@ -2,8 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pinn.geometry.coordinates import near_miss
+from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -25,16 +27,39 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+OWN: dict[str, type[Optimizer]] = {"LevenbergMarquardt": LevenbergMarquardt}
+
+
+class Parabola:
+    """r = w,  J = 1."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        self.weight = weight
+
+    def residuals(self) -> Tensor:
+        """r."""
+        return self.weight.detach().reshape(-1).clone()
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """J and r, all at once."""
+        rows = self.residuals()
+        yield torch.eye(len(rows), dtype=rows.dtype), rows
+
+
 @dataclass
 class Phase:
     """One optimiser for a number of steps.
 
     Args:
         steps: optimiser steps; one L-BFGS step is up to `max_iter` (20) iterations.
-        optimizer: the name of a class in `torch.optim`, such as Adam or LBFGS.
+        optimizer: LevenbergMarquardt, or the name of a class in `torch.optim`, such as Adam or
+            LBFGS.
         lr: learning rate; the optimiser's own default if not given.
         schedule: `constant`, or `cosine`:  lr(s) = lr (1 + cos(π s / steps)) / 2.
-        dtype: precision of weights and points; float64 for L-BFGS.
+        dtype: precision of weights and points; by default float64 for LevenbergMarquardt and
+            LBFGS, float32 for the others.
+        train: `all` weights, or those of the `output` layer alone (and a problem's coefficients),
+            in which a linear equation is a linear problem.
         options: further arguments of the optimiser.
 
     Raises:
@@ -45,7 +70,8 @@ class Phase:
     optimizer: str = "Adam"
     lr: float | None = None
     schedule: Literal["constant", "cosine"] = "constant"
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64"] | None = None
+    train: Literal["all", "output"] = "all"
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,8 +82,19 @@ class Phase:
         if self.schedule not in ("constant", "cosine"):
             hint = near_miss(self.schedule, ("constant", "cosine"))
             raise ValueError(f"unknown schedule {self.schedule!r}: {hint}")
+        if self.dtype is None:
+            self.dtype = "float64" if self.has_one_loss else "float32"
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"phase dtype {self.dtype!r} is not float32 or float64")
+        if self.dtype == "float32" and self.solves_system:
+            raise ValueError(
+                f"phase {self.optimizer}: dtype is float32, which has too few digits for JᵀJ: "
+                "use float64"
+            )
+        if self.train not in ("all", "output"):
+            raise ValueError(
+                f"phase {self.optimizer}: train is {self.train!r}: expected all or output"
+            )
         if self.lr is not None and "lr" in self.options:
             raise ValueError(
                 f"phase {self.optimizer}: lr is given twice, {self.lr} as its key and "
@@ -71,10 +108,12 @@ class Phase:
 
     def optimizer_class(self) -> type[Optimizer]:
         """The optimiser's class."""
+        if self.optimizer in OWN:
+            return OWN[self.optimizer]
         found = getattr(torch.optim, str(self.optimizer), None)
         if not (isinstance(found, type) and issubclass(found, Optimizer)) or found is Optimizer:
             known = [n for n, c in vars(torch.optim).items() if isinstance(c, type)]
-            known.remove("Optimizer")
+            known = [*OWN, *(n for n in known if n != "Optimizer")]
             raise ValueError(
                 f"unknown optimizer {self.optimizer!r}: {near_miss(self.optimizer, known)}"
             )
@@ -133,6 +172,8 @@ class Phase:
             loss.backward()
             return loss.detach()
 
+        if isinstance(made, LevenbergMarquardt):
+            made.system = Parabola(weight)
         made.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
 
     def factor(self, step: int) -> float:
@@ -142,14 +183,19 @@ class Phase:
         return 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
 
     @property
-    def searches_line(self) -> bool:
+    def has_one_loss(self) -> bool:
         """Whether a step evaluates the loss several times and needs one fixed loss function."""
-        return self.optimizer == "LBFGS"
+        return issubclass(self.optimizer_class(), (torch.optim.LBFGS, LevenbergMarquardt))
+
+    @property
+    def solves_system(self) -> bool:
+        """Whether a step needs the residuals themselves and their Jacobian."""
+        return issubclass(self.optimizer_class(), LevenbergMarquardt)
 
     @property
     def evaluations(self) -> float:
         """How many evaluations of the loss the phase may take; a line search adds a quarter."""
-        if not self.searches_line:
+        if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
             return self.steps
         most = self.options.get("max_iter", DEFAULTS[self.optimizer]["max_iter"])
         return 1.25 * self.steps * most
@@ -166,3 +212,12 @@ def starts(phases: Sequence[Phase]) -> list[int]:
     for phase in phases:
         ends.append(ends[-1] + phase.steps)
     return ends
+
+
+def evaluations(phases: Sequence[Phase], first: int, last: int) -> float:
+    """How many evaluations of the loss the steps from `first` to `last` may take."""
+    found = 0.0
+    for (start, end), phase in zip(pairwise(starts(phases)), phases, strict=True):
+        steps = max(0, min(end, last) - max(start, first))
+        found += phase.evaluations * steps / (end - start)
+    return found

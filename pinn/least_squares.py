@@ -1,0 +1,247 @@
+"""The residuals of a solution as one vector, with its Jacobian:
+
+    r = √(λ_k w / N_k) r_k(xₙ),   |r|² = Σ_k λ_k L_k,   J = ∂r/∂θ
+
+Every point's rows come from the same evaluation of that point alone, so the Jacobian is one
+forward pass and one backward pass per residual component, vectorised over the points.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from pinn.fingerprint import fingerprint
+from pinn.geometry import Points
+from pinn.losses import counts, region_residuals, weigh
+from pinn.pieces import Piece, cut, tensors_of, with_tensors
+from pinn.reads import RegionPlan
+from pinn.recorder import Recorder
+from pinn.solution import Solution
+
+BLOCK = 2**26  # bytes of one block of the Jacobian
+BATCH = 32  # rows differentiated together where points cannot be taken one by one
+
+
+class WeightedResiduals(nn.Module):
+    """√(λ_k w / N_k) r_k of one region: rows whose squares add up to the loss."""
+
+    def __init__(self, solution: Solution, region: str, plan: RegionPlan) -> None:
+        super().__init__()
+        self.solution, self.region, self.plan = solution, region, plan
+
+    def forward(self, points: Points, scales: Tensor) -> Tensor:
+        """(N, K) with the components of all residuals side by side; scales are √(λ_k / N_k)."""
+        found = region_residuals(self.solution, self.region, points, self.plan)
+        parts = [
+            scale * weigh(self.solution, self.region, points, value).flatten(1)
+            if value.ndim > 1
+            else scale * weigh(self.solution, self.region, points, value).unsqueeze(1)
+            for scale, value in zip(scales, found.values(), strict=True)
+        ]
+        return torch.cat(parts, 1)
+
+
+class LeastSquares:
+    """The system that a least-squares optimiser solves, at the points it was last given.
+
+    Args:
+        solution: the problem with its networks.
+        plans: what each region's residuals read.
+        weights: λ_k by residual name.
+        share: of the whole loss that this process's points stand for.
+        tell: is told, in one line, what is not done the way it should be.
+    """
+
+    def __init__(
+        self,
+        solution: Solution,
+        plans: Mapping[str, RegionPlan],
+        weights: Mapping[str, float],
+        share: float = 1.0,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        self.solution, self.plans, self.weights = solution, plans, weights
+        self.share, self.tell = share, tell
+        self.modules = {r: WeightedResiduals(solution, r, p) for r, p in plans.items()}
+        self.recorder = Recorder(tell)
+        self.point_by_point = True
+        self.points: Mapping[str, Points] = {}
+        self.whole: list[Piece] = []
+        self.pieces: list[Piece] = []
+        self.scales: dict[str, Tensor] = {}
+
+    def place(self, points: Mapping[str, Points]) -> None:
+        """Take these points from now on."""
+        if all(points[region] is self.points.get(region) for region in self.plans):
+            return
+        self.points = dict(points)
+        numbers = counts(points, self.plans)
+        self.scales = {
+            region: points[region].at.new_tensor(
+                [(self.share * self.weights[n] / numbers[n]) ** 0.5 for n in plan.reads]
+            )
+            for region, plan in self.plans.items()
+        }
+        self.whole = cut(points, dict.fromkeys(self.plans))
+        self.pieces = cut(points, {r: self.chunk(r) for r in self.plans})
+
+    def chunk(self, region: str) -> int:
+        """How many points of a region make one block of the Jacobian."""
+        with torch.no_grad():
+            few = with_tensors(
+                self.points[region], [t[:2] for t in tensors_of(self.points[region])]
+            )
+            components = self.modules[region](few, self.scales[region]).shape[1]
+        row = sum(p.numel() for p in self.parameters()) * few.at.element_size()
+        return max(1, BLOCK // (components * max(row, 1)))
+
+    def parameters(self) -> list[nn.Parameter]:
+        """θ: what is trained."""
+        return [p for p in self.solution.parameters() if p.requires_grad]
+
+    def residuals(self) -> Tensor:
+        """r, (M,)."""
+        parts = []
+        for piece in self.whole:
+            (rows,) = self.evaluate("residuals", piece, rows_alone, self.rows)
+            parts.append(rows.reshape(-1))
+        return torch.cat(parts)
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some rows of J (m, P) and of r (m,) at a time."""
+        for piece in self.pieces:
+            jacobian, rows = self.jacobian(piece)
+            yield jacobian, rows.reshape(-1)
+
+    def jacobian(self, piece: Piece) -> list[Tensor]:
+        """The rows of J that belong to a piece, and r."""
+        if self.point_by_point:
+            try:
+                return self.evaluate("jacobian", piece, rows_by_point, self.checked_by_point)
+            except Exception as error:  # whatever a problem's or a network's Python raises
+                self.point_by_point = False
+                said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                self.tell(f"jacobian  row by row, which is slower: {said}")
+        return self.row_by_row(piece)
+
+    def evaluate(
+        self,
+        name: str,
+        piece: Piece,
+        formula: Callable[..., list[Tensor]],
+        eager: Callable[[Piece], list[Tensor]],
+    ) -> list[Tensor]:
+        """A formula of module, parameters, scales and points, as a graph where that can be."""
+        module = self.modules[piece.region]
+        trained = [n for n, p in module.named_parameters() if p.requires_grad]
+        constants = self.constants(piece.region)
+
+        def function(varying: Sequence[Tensor], fixed: Sequence[Tensor]) -> list[Tensor]:
+            scales, *values = varying
+            held = dict(zip(constants, fixed[: len(constants)], strict=True))
+            tensors = list(fixed[len(constants) :])
+            state = dict(zip(trained, values, strict=True))
+            return formula(module, state, held, scales, piece.points, tensors)
+
+        return self.recorder.evaluate(
+            (name, piece.region, fingerprint(self.solution), tuple(trained)),
+            piece,
+            function,
+            [self.scales[piece.region], *(p.detach() for p in self.parameters())],
+            [*constants.values(), *tensors_of(piece.points)],
+            partial(eager, piece),
+        )
+
+    def constants(self, region: str) -> dict[str, Tensor]:
+        """Buffers and frozen parameters by name."""
+        module = self.modules[region]
+        frozen = {n: p.detach() for n, p in module.named_parameters() if not p.requires_grad}
+        return dict(module.named_buffers()) | frozen
+
+    def rows(self, piece: Piece) -> list[Tensor]:
+        """The residuals of a piece by Python."""
+        with torch.no_grad():
+            return [self.modules[piece.region](piece.points, self.scales[piece.region])]
+
+    def checked_by_point(self, piece: Piece) -> list[Tensor]:
+        """J and r of a piece by Python, held against reverse mode.
+
+        Raises:
+            ValueError: Jᵀr is not the gradient of ½|r|², as where a point sees the others.
+        """
+        module, scales = self.modules[piece.region], self.scales[piece.region]
+        named = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        jacobian, rows = rows_by_point(
+            module,
+            {n: p.detach() for n, p in named.items()},
+            self.constants(piece.region),
+            scales,
+            piece.points,
+            tensors_of(piece.points),
+        )
+        with torch.enable_grad():
+            half = 0.5 * module(piece.points, scales).square().sum()
+            slopes = torch.autograd.grad(half, list(named.values()), materialize_grads=True)
+        gradient = torch.cat([s.reshape(-1) for s in slopes])
+        found = jacobian.T @ rows
+        if not float((found - gradient).norm()) <= 1e-6 * float(gradient.norm() + found.norm()):
+            raise ValueError("the residual of a point depends on the other points")
+        return [jacobian, rows]
+
+    def row_by_row(self, piece: Piece) -> list[Tensor]:
+        """J and r of a piece by reverse mode over the whole piece."""
+        parameters, scales = self.parameters(), self.scales[piece.region]
+        with torch.enable_grad():
+            rows = self.modules[piece.region](piece.points, scales).reshape(-1)
+        found = []
+        for picked in torch.eye(len(rows), dtype=rows.dtype, device=rows.device).split(BATCH):
+            slopes = torch.autograd.grad(
+                rows,
+                parameters,
+                picked,
+                retain_graph=True,
+                is_grads_batched=True,
+                materialize_grads=True,
+            )
+            found.append(torch.cat([s.reshape(len(picked), -1) for s in slopes], 1))
+        return [torch.cat(found), rows.detach()]
+
+
+def rows_alone(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    held: Mapping[str, Tensor],
+    scales: Tensor,
+    points: Points,
+    tensors: Sequence[Tensor],
+) -> list[Tensor]:
+    """[r] with r (N, K)."""
+    arguments = with_tensors(points, tensors), scales
+    return [torch.func.functional_call(module, {**state, **held}, arguments)]
+
+
+def rows_by_point(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    held: Mapping[str, Tensor],
+    scales: Tensor,
+    points: Points,
+    tensors: Sequence[Tensor],
+) -> list[Tensor]:
+    """[J, r] with J (N·K, P) and r (N·K,)."""
+
+    def at_point(*tensors: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        one = [t.unsqueeze(0) for t in tensors]
+        rows, pull_back, *_ = torch.func.vjp(
+            lambda state: rows_alone(module, state, held, scales, points, one)[0][0], dict(state)
+        )
+        basis = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+        (slopes,) = torch.func.vmap(pull_back)(basis)
+        return slopes, rows
+
+    slopes, rows = torch.func.vmap(at_point)(*tensors)
+    shape = (*rows.shape, -1)
+    jacobian = torch.cat([slopes[name].reshape(shape) for name in state], 2)
+    return [jacobian.flatten(0, 1), rows.reshape(-1)]

@@ -1,0 +1,96 @@
+"""The memory that dense least squares takes, and how much of it there is."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pinn.optim.ranks import agreed, processes
+from pinn.pieces import InsufficientMemoryError
+
+SHARE = 0.5  # of what is available
+BYTES = 8  # float64
+PIECE = 256  # rows of a small piece
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be held of a system of M residuals in P parameters.
+
+    Args:
+        parameters: P.
+        residuals: M, of all processes.
+        given: bytes.
+
+    Raises:
+        InsufficientMemoryError: not even the smallest square matrix fits.
+    """
+
+    parameters: int
+    residuals: int
+    given: float
+
+    def __post_init__(self) -> None:
+        if self.least > self.given:
+            raise InsufficientMemoryError(
+                f"LevenbergMarquardt takes {self.least / 1e9:.3g} GB for {self.parameters} "
+                f"parameters and {self.residuals} residuals, {self.given / 1e9:.3g} GB are there: "
+                "take a smaller network or fewer points, or the optimizer Adam or LBFGS"
+            )
+
+    @property
+    def wide(self) -> bool:
+        """Whether the residuals are the smaller space, so that all of J is held."""
+        return self.residuals < self.parameters
+
+    @property
+    def least(self) -> int:
+        """Bytes of the Gram matrix, its damped copy and its factor, with the rows at hand."""
+        P, M = self.parameters + 1, self.residuals
+        return BYTES * (2 * P * M + 3 * M * M if self.wide else 3 * P * P + min(M, PIECE) * P)
+
+    @property
+    def square(self) -> int:
+        """Numbers in R, in what is put below it, and in their copies."""
+        return 2 * max(processes(), 3) * (self.parameters + 1) ** 2
+
+    @property
+    def has_room_for_factor(self) -> bool:
+        """Whether J may be factored by QR."""
+        P, M = self.parameters + 1, self.residuals
+        needed = 4 * P * M + 6 * M * M if self.wide else self.square + 3 * min(M, PIECE) * P
+        return needed * BYTES <= self.given
+
+    @property
+    def rows(self) -> int:
+        """How many rows of [J r] may be held at a time, with room to factor them."""
+        P, M, numbers = self.parameters + 1, self.residuals, self.given / BYTES
+        if self.wide or numbers >= 2 * M * P + self.square:
+            return M
+        return max(min(int((numbers - self.square) / (3 * P)), M - 1), min(M, PIECE))
+
+
+def budget(parameters: int, residuals: int, device: torch.device, memory: float | None) -> Budget:
+    """What may be held, by default half of the memory that is available.
+
+    Args:
+        parameters: P.
+        residuals: M, of all processes.
+        device: where it is held.
+        memory: GiB that it may take.
+    """
+    given = available(device) * SHARE if memory is None else memory * 2**30
+    same = agreed(torch.tensor([given], dtype=torch.float64, device=device))
+    return Budget(parameters, residuals, float(same))
+
+
+def available(device: torch.device) -> float:
+    """Bytes: of the device, or of the machine, which its processes share."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    table = Path("/proc/meminfo")
+    if table.exists():
+        lines = dict(line.split(":") for line in table.read_text().splitlines())
+        return 1024 * float(lines["MemAvailable"].split()[0]) / processes()
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / processes()

@@ -1,0 +1,93 @@
+"""Damped least squares by Cholesky: fast, and good to half of the digits.
+
+    G = JᵀJ:   (G + μ) δ = −Jᵀ r        parameters,  P ≤ M
+    K = JJᵀ:   δ = −Jᵀ (K + μ)⁻¹ r      residuals,   M < P
+
+J's columns are scaled to length one. Singular values of J below √ε drown in the rounding of G and
+K, so that μ has to stay above it.
+"""
+
+import torch
+from torch import Tensor
+
+from pinn.optim.ranks import stacked, total
+from pinn.optim.rows import Rows
+
+Solution = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
+FEEBLE = 1e-6  # of the mean: columns shorter than its root are not scaled up further
+
+
+class Gram:
+    """JᵀJ of the rows of all processes."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        size = rows.size
+        squares = rows.like.new_zeros(size + 1, size + 1)  # of [J r]
+        for some in rows:
+            squares.addmm_(some.T, some)
+        total(squares)
+        self.matrix, self.slope = squares[:size, :size], squares[:size, size]
+        self.scale = scale(self.matrix.diagonal())
+        self.matrix.mul_(self.scale).mul_(self.scale[:, None])
+        self.slope.mul_(self.scale)
+        self.root = self.matrix
+
+    def solve(self, damping: float) -> Solution | None:
+        """δ, and the decrease that the linear model predicts; None where there is no factor."""
+        root = cholesky(self.matrix, damping)
+        if root is None:
+            return None
+        self.root = root
+        delta = torch.cholesky_solve(self.slope[:, None], root)[:, 0].neg_()
+        # |r|² − |r + Jδ|² = |Jδ|² + 2μ|δ|², and |Jδ|² + μ|δ|² = −δᵀJᵀr
+        return self.scale * delta, damping * (delta @ delta) - delta @ self.slope
+
+    def again(self, right: Tensor) -> Tensor:
+        """δ for other residuals (M,) of this process, at the same damping."""
+        slope = total(self.rows.transposed_times(right)) * self.scale
+        return -self.scale * torch.cholesky_solve(slope[:, None], self.root)[:, 0]
+
+
+class Kernel:
+    """JJᵀ, for fewer residuals than parameters.
+
+    Args:
+        whole: [J r] (M, P + 1) of all processes.
+    """
+
+    def __init__(self, whole: Tensor) -> None:
+        self.scale = scale(whole[:, :-1].square().sum(0))
+        self.rows, self.residuals = whole[:, :-1] * self.scale, whole[:, -1]
+        self.matrix = self.rows @ self.rows.T
+        self.root = self.matrix
+
+    def solve(self, damping: float) -> Solution | None:
+        """δ, and the decrease that the linear model predicts; None where there is no factor."""
+        root = cholesky(self.matrix, damping)
+        if root is None:
+            return None
+        self.root = root
+        dual = torch.cholesky_solve(self.residuals[:, None], root)
+        delta = (self.rows.T @ dual)[:, 0].neg_()
+        moved = damping * dual[:, 0] - self.residuals  # Jδ
+        return self.scale * delta, moved @ moved + 2 * damping * (delta @ delta)
+
+    def again(self, right: Tensor) -> Tensor:
+        """δ for other residuals (M,) of this process, at the same damping."""
+        dual = torch.cholesky_solve(stacked(right[:, None]), self.root)
+        return -self.scale * (self.rows.T @ dual)[:, 0]
+
+
+def scale(squares: Tensor) -> Tensor:
+    """1/|J_j| (P,) from the squares of the columns' lengths."""
+    tiny = torch.finfo(squares.dtype).tiny
+    return squares.clamp_min(FEEBLE * float(squares.mean()) + tiny).rsqrt()
+
+
+def cholesky(matrix: Tensor, damping: float) -> Tensor | None:
+    """The factor of  A + μ,  if to rounding that is positive definite."""
+    damped = matrix.clone()
+    damped.diagonal().add_(damping)
+    root, failed = torch.linalg.cholesky_ex(damped)
+    return None if int(failed) else root

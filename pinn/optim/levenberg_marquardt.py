@@ -1,0 +1,182 @@
+"""Levenberg–Marquardt: nonlinear least squares by damped linear models.
+
+    min ½|r(θ)|²:   (JᵀJ + damping D) δ = −Jᵀr,   D = diag(JᵀJ)
+
+J. J. Moré, The Levenberg–Marquardt algorithm, 1978, doi:10.1007/BFb0067700.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from pinn.optim.budget import budget
+from pinn.optim.linear_model import LinearModel
+from pinn.optim.ranks import agreed, total
+from pinn.optim.system import System
+
+TRIALS = 12  # of one step; the damping then has grown by 2¹²·⁶
+APART = 0.1  # h, of a second derivative along δ
+LEAST, MOST = 1e-30, 1e15  # ε² and 1/ε: beyond, the damping or J is rounding
+
+
+class LevenbergMarquardt(Optimizer):
+    """Dense Levenberg–Marquardt for some thousand parameters in float64.
+
+    `system` has to be set to what owns the residuals before the first step. The damping follows
+    from the ratio of the actual to the predicted decrease; a step that no damping makes smaller
+    leaves the parameters as they were, bit for bit, and sets `stalled`.
+
+    Args:
+        params: θ, one group in float64.
+        damping: of the first step, in units of the diagonal of JᵀJ.
+        memory: GiB that matrices may take; by default half of what is available.
+
+    Raises:
+        ValueError: another precision, more than one group, or a number out of range.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
+    ) -> None:
+        if not 0 < damping < math.inf:
+            raise ValueError(f"damping is {damping}, expected a positive number")
+        if memory is not None and not 0 < memory < math.inf:
+            raise ValueError(f"memory is {memory} GiB, expected a positive number or none")
+        # Schedules ask for lr; the damping alone decides on the length of a step.
+        super().__init__(params, {"lr": 1.0, "damping": damping, "memory": memory})
+        if len(self.param_groups) > 1:
+            raise ValueError("LevenbergMarquardt takes one group of parameters, not several")
+        self.system: System | None = None
+        self.check_precision()
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """θ, in order."""
+        return self.param_groups[0]["params"]
+
+    @property
+    def past(self) -> dict[str, Any]:
+        """What a step passes on to the next; kept with the first parameter, as torch wants it."""
+        state = self.state[self.parameters[0]]
+        if not state:
+            state.update(
+                damping=self.param_groups[0]["damping"],
+                gain=math.nan,
+                stalled=False,
+                steps=0,
+                trials=0,
+            )
+        return state
+
+    @property
+    def damping(self) -> float:
+        """That of the next step's first trial."""
+        return self.past["damping"]
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the last step found no smaller loss."""
+        return self.past["stalled"]
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Go to a smaller |r(θ + δ)|², if there is one.
+
+        Returns:
+            What the closure returns, else |r|² before the step.
+
+        Raises:
+            RuntimeError: nobody has set `system`.
+            ValueError: the parameters are not in float64.
+            FloatingPointError: r or J is not finite.
+            pinn.pieces.InsufficientMemoryError: the matrices do not fit into the memory.
+        """
+        value = None
+        if closure is not None:
+            with torch.enable_grad():
+                value = closure()
+        self.check_precision()
+        r = self.owner.residuals()
+        loss, count = totals(r)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"|r|² is {loss} before a step: the residuals are not finite")
+        here = torch.cat([p.reshape(-1) for p in self.parameters])
+        room = budget(len(here), count, here.device, self.param_groups[0]["memory"])
+        self.search(LinearModel(self.owner, here, room, len(r)), here, r, loss)
+        return loss if closure is None else value
+
+    def search(self, model: LinearModel, here: Tensor, r: Tensor, loss: float) -> None:
+        """Raise the damping until the loss decreases."""
+        past = self.past
+        damping, growth = past["damping"], 2.0
+        past["steps"] += 1
+        for _ in range(TRIALS):
+            past["trials"] += 1
+            found = model.solve(damping)
+            if found is not None:
+                delta, predicted = found
+                if model.bends:
+                    delta = model.bent(delta, self.curvature(model, here, r, delta))
+                self.move(here + delta)
+                there, _ = totals(self.owner.residuals())
+                if there < loss:  # false for what is not a number
+                    gain = (loss - there) / predicted
+                    past.update(damping=changed(damping, gain), gain=gain, stalled=False)
+                    return
+                self.move(here)
+            damping, growth = min(damping * growth, MOST), 2 * growth
+        past.update(gain=0.0, stalled=True)
+
+    def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:
+        """∂²r/∂δ² (M,):   2/h ((r(θ + hδ) − r)/h − Jδ)."""
+        self.move(here + APART * delta)
+        there = self.owner.residuals()
+        self.move(here)
+        return 2 / APART * ((there - r) / APART - model.rows.times(delta))
+
+    def move(self, values: Tensor) -> None:
+        """Set θ."""
+        at = 0
+        for p in self.parameters:
+            p.copy_(values[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+    @property
+    def owner(self) -> System:
+        """What owns the residuals."""
+        if self.system is None:
+            raise RuntimeError("LevenbergMarquardt has no residuals: set its `system` first")
+        return self.system
+
+    def check_precision(self) -> None:
+        """Refuse what is not float64.
+
+        Raises:
+            ValueError: a parameter has another precision.
+        """
+        for p in self.parameters:
+            if p.dtype != torch.float64:
+                raise ValueError(
+                    f"LevenbergMarquardt takes parameters in float64, not in {p.dtype}: "
+                    "give its phase dtype: float64"
+                )
+
+
+def totals(r: Tensor) -> tuple[float, int]:
+    """|r|² and the number of residuals M, of all processes."""
+    both = agreed(total(torch.stack([r @ r, r.new_tensor(float(len(r)))])))
+    return float(both[0]), int(both[1])
+
+
+def changed(damping: float, gain: float) -> float:
+    """The damping after a step: damping · max(⅓, 1 − (2 gain − 1)³), and far less at gain = 1.
+
+    H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, 1999. Where the linear
+    model is as good as exact, only a vanishing damping keeps the quadratic convergence.
+    """
+    factor = 0.01 if abs(gain - 1) < 0.02 else max(1 / 3, 1 - (2 * gain - 1) ** 3)
+    return min(max(damping * factor, LEAST), MOST)

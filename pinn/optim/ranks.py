@@ -1,0 +1,38 @@
+"""Several processes as one: sums, stacked rows, and one answer for all of them."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def processes() -> int:
+    """How many processes take a step together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def total(value: Tensor) -> Tensor:
+    """Σ over the processes; in place."""
+    if processes() > 1:
+        dist.all_reduce(value)
+    return value
+
+
+def agreed(value: Tensor) -> Tensor:
+    """The value of the first process, bit for bit; in place."""
+    if processes() > 1:
+        dist.broadcast(value, 0)
+    return value
+
+
+def stacked(rows: Tensor) -> Tensor:
+    """(m, n) of every process, one below the other in the order of the processes."""
+    if processes() == 1:
+        return rows
+    numbers = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(processes())]
+    dist.all_gather(numbers, torch.tensor([len(rows)], device=rows.device))
+    counts = [int(n) for n in numbers]
+    padded = rows.new_zeros(max(counts), rows.shape[1])  # all_gather wants one shape
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:n] for part, n in zip(parts, counts, strict=True)])

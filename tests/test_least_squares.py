@@ -1,0 +1,178 @@
+"""The residual vector and its Jacobian: the loss is its square, reverse mode agrees."""
+
+import pytest
+import torch
+from torch import nn
+
+from pinn.data import Collocation
+from pinn.fields import Field
+from pinn.geometry import Rectangle
+from pinn.least_squares import LeastSquares
+from pinn.losses import residual_losses
+from pinn.networks import MLP, Network
+from pinn.operators import laplacian
+from pinn.problem import Problem
+from pinn.problems import Kovasznay, LidDrivenCavity
+from pinn.reads import plan_regions
+from pinn.residuals import on
+from pinn.solution import Solution
+
+
+def made(problem=None, network=None, points=None, strategy="taylor", method="sobol", **settings):
+    """A system at the points of a problem."""
+    torch.manual_seed(0)
+    problem = problem or Kovasznay()
+    solution = Solution(problem, network or MLP(6, 2)).double()
+    solution.strategy = dict.fromkeys(solution.strategy, strategy)
+    weights = {r.name: 1.0 + k for k, r in enumerate(problem.residuals)}
+    told = []
+    plans = plan_regions(solution)
+    system = LeastSquares(solution, plans, weights, tell=told.append, **settings)
+    system.told = told
+    data = Collocation(points or {"interior": 25, "boundary": 16}, method=method)
+    data.check(problem)
+    system.place(data.draw(problem, 0, 0, next(solution.parameters())))
+    return system
+
+
+def whole(system):
+    """J and r."""
+    blocks = list(system.blocks())
+    return torch.cat([j for j, _ in blocks]), torch.cat([r for _, r in blocks])
+
+
+def loss_of(system):
+    """Σ λ_k L_k, differentiable."""
+    terms = residual_losses(system.solution, system.points, system.plans)
+    return sum(system.weights[name] * term for name, term in terms.items())
+
+
+@pytest.mark.parametrize("method", ["sobol", "gauss"])
+@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
+def test_the_square_is_the_loss_and_the_jacobian_its_slope(strategy, method):
+    system = made(strategy=strategy, method=method, points={"interior": 9, "boundary": 8})
+    jacobian, rows = whole(system)
+    loss = loss_of(system)
+    torch.testing.assert_close(rows @ rows, loss.detach())
+    gradient = torch.autograd.grad(loss, system.parameters())
+    flat = torch.cat([g.reshape(-1) for g in gradient])
+    torch.testing.assert_close(2 * rows @ jacobian, flat, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(system.residuals(), rows)
+    assert system.point_by_point == (strategy != "loop")
+
+
+@pytest.mark.parametrize("problem", [Kovasznay(), LidDrivenCavity()])
+def test_the_jacobian_is_that_of_reverse_mode_row_by_row(problem):
+    points = {"interior": 12} | ({"boundary": 8} if isinstance(problem, Kovasznay) else {})
+    system = made(problem, points=points)
+    for piece in system.pieces:
+        found, expected = system.jacobian(piece), system.row_by_row(piece)
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+    assert system.told == []
+
+
+def test_new_parameters_and_points_are_seen():
+    system = made()
+    whole(system)
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.mul_(1.3)
+    data = Collocation({"interior": 25, "boundary": 16}, seed=1)
+    data.check(system.solution.problem)
+    system.place(data.draw(system.solution.problem, 0, 0, system.parameters()[0]))
+    for piece in system.pieces:
+        torch.testing.assert_close(
+            system.jacobian(piece), system.row_by_row(piece), rtol=1e-11, atol=1e-12
+        )
+    torch.testing.assert_close(system.residuals().square().sum(), loss_of(system).detach())
+    assert len(system.recorder.recordings) == 4  # rows and Jacobian of two regions, once
+
+
+def test_blocks_add_up(monkeypatch):
+    expected = whole(made())
+    monkeypatch.setattr("pinn.least_squares.BLOCK", 10_000)
+    system = made()
+    assert len(system.pieces) > 4
+    torch.testing.assert_close(whole(system), expected)
+
+
+def test_the_output_layer_alone():
+    system = made()
+    every, rows = whole(system)
+    names = system.solution.outer_parameters()
+    for name, parameter in system.solution.named_parameters():
+        parameter.requires_grad_(name in names)
+    outer, again = whole(system)
+    count = sum(p.numel() for p in system.parameters())
+    assert count == 3 * 7
+    torch.testing.assert_close(outer, every[:, -count:])  # the last layer comes last
+    torch.testing.assert_close(again, rows)
+    recording = next(
+        r
+        for key, r in system.recorder.recordings.items()
+        if key[0][0] == "jacobian" and r and len(key[0][3]) == 2
+    )
+    targets = [node.target for node in recording.main.graph.nodes]
+    assert torch.ops.aten.tanh.default not in targets  # features belong to the points
+
+
+class Inverse(Problem):
+    """−k ∇²u = 1 with an unknown k."""
+
+    coordinates = ("x", "y")
+    unknowns = {"u": 1}
+    geometry = Rectangle()
+
+    def __init__(self):
+        super().__init__()
+        self.k = nn.Parameter(torch.tensor(2.0))
+
+    @on("interior")
+    def balance(self, u: Field):
+        return self.k * laplacian(u) + 1
+
+    @on("boundary")
+    def walls(self, u: Field):
+        return u
+
+
+def test_a_coefficient_has_its_column():
+    system = made(Inverse())
+    assert "problem.k" in system.solution.outer_parameters()
+    jacobian, rows = whole(system)
+    gradient = torch.autograd.grad(loss_of(system), system.parameters())
+    column = [p is system.solution.problem.k for p in system.parameters()].index(True)
+    begin = sum(p.numel() for p in system.parameters()[:column])
+    torch.testing.assert_close(2 * rows @ jacobian[:, begin], gradient[column])
+
+
+class Crowd(Network):
+    """Whose points see each other."""
+
+    def create(self, geometry, outputs):
+        self.output = nn.Linear(2, outputs)
+
+    def value(self, x):
+        return self.output(torch.tanh(x - x.mean(0)))
+
+
+def test_points_that_see_each_other_are_differentiated_together():
+    system = made(network=Crowd(), strategy="loop")
+    jacobian, rows = whole(system)
+    gradient = torch.autograd.grad(loss_of(system), system.parameters(), materialize_grads=True)
+    flat = torch.cat([g.reshape(-1) for g in gradient])
+    torch.testing.assert_close(2 * rows @ jacobian, flat)
+    assert not system.point_by_point
+    assert len(system.told) == 1
+    assert system.told[0].startswith("jacobian  row by row")
+
+
+def test_a_share_of_the_loss():
+    once, half = made(), made(share=0.5)
+    torch.testing.assert_close(half.residuals() * 2**0.5, once.residuals())
+
+
+def test_a_network_without_an_output_layer_is_refused():
+    bare = nn.Sequential(nn.Linear(2, 3))
+    with pytest.raises(ValueError, match="Sequential has no module called output"):
+        Solution(Kovasznay(), bare).outer_parameters()
