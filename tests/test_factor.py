@@ -210,7 +210,7 @@ def test_a_jacobian_that_is_not_finite_says_so():
         for damping in (1e-3, 1e-20):
             J, r = random(m, n)
             J[3, 4] = torch.nan
-            with pytest.raises(FloatingPointError, match="Jacobian .* not finite"):
+            with pytest.raises(FloatingPointError, match=r"Jacobian .* not finite"):
                 model(J, r)[0].solve(damping)
 
 

@@ -252,3 +252,22 @@ def test_a_geometry_can_be_copied_and_pickled():
         assert twin.regions == geometry.regions
         assert torch.equal(twin.sample("lid", 5).at, geometry.sample("lid", 5).at)
     assert repr(Interval(time=(0, 2))) == "Interval(x=(0, 1), t=(0, 2))"
+
+
+def test_gauss_points_and_weights_of_faces():
+    box = Rectangle(x=(0, 3), y=(0, 1))
+    inside = box.sample("interior", 50, "gauss")
+    assert inside.at.shape == (49, 2)
+    mean = (inside.weights * inside.at[:, 0] ** 2 * inside.at[:, 1]).mean()
+    assert float(mean) == pytest.approx(3 * 0.5, rel=1e-13)
+    walls = box.sample("boundary", 40, "gauss")
+    assert float(walls.weights.mean()) == pytest.approx(1)
+    # ∮ x ds / ∮ ds: two sides of length 3 with mean 3/2, one of length 1 at 3 and one at 0.
+    assert float((walls.weights * walls.at[:, 0]).mean()) == pytest.approx((2 * 4.5 + 3) / 8)
+    assert box.sample("boundary", 40, "sobol").weights is None
+
+
+def test_gauss_on_the_ends_of_an_interval():
+    ends = Interval().sample("boundary", 2, "gauss")
+    assert ends.at[:, 0].tolist() == [0, 1]
+    assert ends.weights is None

@@ -251,3 +251,25 @@ def test_networks_are_made_from_a_config():
     assert (network.width, network.depth, network.embedding.periods) == (8, 4, {"x": 2.0})
     assert spec_of(network)["init_args"]["embedding"]["init_args"]["harmonics"] == 1
     assert built(network, Box(), 1)(torch.zeros(1, 3, dtype=FLOAT)).shape == (1, 1)
+
+
+def test_a_spread_layer_bends_inside_the_box():
+    torch.manual_seed(0)
+    net = built(MLP(400, 2, spread=[3.0, 0.5]), Rectangle())
+    first, second = (layer.requires_grad_(False) for layer in net.hidden)
+    assert float(first.weight[:, 0].abs().max()) == pytest.approx(3, rel=0.05)
+    assert float(first.weight[:, 1].abs().max()) == pytest.approx(0.5, rel=0.05)
+    # Each unit is zero somewhere in [-1, 1]²: |b| ≤ |w₁| + |w₂|.
+    assert bool((first.bias.abs() <= first.weight.abs().sum(1)).all())
+    assert float(second.bias.abs().max()) == 0
+
+
+@pytest.mark.parametrize("spread", [0.0, -1.0, float("nan"), float("inf"), [1.0, 0.0]])
+def test_a_wrong_spread_is_refused(spread):
+    with pytest.raises(ValueError, match="MLP spread is"):
+        MLP(8, 1, spread=spread)
+
+
+def test_a_spread_for_other_inputs_is_refused():
+    with pytest.raises(ValueError, match="has 3 numbers, the first layer 2 inputs"):
+        built(MLP(8, 1, spread=[1.0, 2.0, 3.0]), Rectangle())

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.optim import Phase
-from pinn.optim.phase import starts
+from pinn.optim import LevenbergMarquardt, Phase
+from pinn.optim.phase import evaluations, starts
 
 
 def parameters():
@@ -30,6 +30,31 @@ def test_lbfgs_searches_its_line():
     assert Phase(1, "LBFGS").has_one_loss
     assert Phase(1, "LevenbergMarquardt").has_one_loss
     assert not Phase(1).has_one_loss
+
+
+def test_levenberg_marquardt_is_a_phase_in_float64():
+    phase = Phase(10, "LevenbergMarquardt", options={"damping": 0.5})
+    assert phase.solves_system
+    assert phase.dtype == Phase(1, "LBFGS").dtype == "float64"
+    assert Phase(1).dtype == "float32"
+    phase.rehearse()
+    optimizer = phase.build([nn.Parameter(torch.zeros(2, dtype=torch.float64))])
+    assert isinstance(optimizer, LevenbergMarquardt)
+    assert optimizer.damping == 0.5
+    with pytest.raises(ValueError, match=r"dtype is float32, .* use float64"):
+        Phase(1, "LevenbergMarquardt", dtype="float32")
+
+
+def test_what_a_phase_trains_is_all_or_the_output():
+    assert Phase(1).train == "all"
+    with pytest.raises(ValueError, match="train is 'last': expected all or output"):
+        Phase(1, train="last")
+
+
+def test_evaluations_of_part_of_a_run():
+    phases = [Phase(10), Phase(4, "LBFGS", options={"max_iter": 8}), Phase(3, "LevenbergMarquardt")]
+    assert evaluations(phases, 0, 17) == pytest.approx(10 + 40 + 3)
+    assert evaluations(phases, 5, 12) == pytest.approx(5 + 20)
 
 
 def test_cosine_goes_from_one_to_zero():

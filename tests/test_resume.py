@@ -51,13 +51,23 @@ class Copies(Keeper):
 # --- in one process, at every step
 
 
-@pytest.mark.parametrize("resample", [0, 1, 3])
-def test_resumed_at_any_step_the_run_ends_the_same(train, tmp_path, resample):
-    phases = [
-        Phase(4, lr=0.01, schedule="cosine"),
-        Phase(3, "AdamW", lr=0.01),
-        Phase(4, "LBFGS", dtype="float64", options={"max_iter": 5}),
-    ]
+FIRST_ORDER = [
+    Phase(4, lr=0.01, schedule="cosine"),
+    Phase(3, "AdamW", lr=0.01),
+    Phase(4, "LBFGS", dtype="float64", options={"max_iter": 5}),
+]
+SECOND_ORDER = [
+    Phase(3, lr=0.01),
+    Phase(4, "LevenbergMarquardt", train="output"),
+    Phase(4, "LevenbergMarquardt"),
+]
+
+
+@pytest.mark.parametrize(
+    ("phases", "resample"),
+    [(FIRST_ORDER, 0), (FIRST_ORDER, 1), (FIRST_ORDER, 3), (SECOND_ORDER, 0), (SECOND_ORDER, 5)],
+)
+def test_resumed_at_any_step_the_run_ends_the_same(train, tmp_path, phases, resample):
     whole = solver_of(phases)
     straight = Validations()
     settings = {"resample": resample, "val_check_interval": 3}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import qmc
 
-from pinn.geometry.sampling import DRAWN, apportion, stream_seed, unit_points
+from pinn.geometry.sampling import DRAWN, apportion, gauss_points, stream_seed, unit_points
 
 STREAM_SEED = 3653268182142366564
 
@@ -19,6 +19,14 @@ def test_points_lie_in_the_open_cube(method, n, d):
     assert points.shape == (n, d)
     assert points.dtype == torch.float64
     assert ((points > 0) & (points < 1)).all()
+
+
+def test_gauss_points_integrate_polynomials():
+    points, weights = gauss_points(4, 2)
+    assert points.shape == (16, 2)
+    assert float(weights.mean()) == pytest.approx(1)
+    found = (weights * points[:, 0] ** 7 * points[:, 1] ** 6).mean()
+    assert float(found) == pytest.approx(1 / 8 / 7, rel=1e-13)
 
 
 @pytest.mark.parametrize("method", DRAWN)

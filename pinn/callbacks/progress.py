@@ -25,7 +25,9 @@ def brief(solver: Solver) -> dict[str, str]:
         shown["loss"] = f"{float(solver.terms['total']):.2e}"
     for tag, value in solver.scores.items():
         if tag.startswith("error/") and not tag.endswith("_everywhere"):
-            shown[f"error {tag.removeprefix('error/')}"] = f"{value:.2%}" if value >= 1e-3 else f"{value:.1e}"
+            shown[f"error {tag.removeprefix('error/')}"] = (
+                f"{value:.2%}" if value >= 1e-3 else f"{value:.1e}"
+            )
     return shown
 
 

@@ -35,8 +35,9 @@ class MLP(Network):
         activation: tanh, sin, silu, gelu, softplus or sigmoid.
         embedding: features fed to the first layer in place of the scaled coordinates.
         spread: draws the first layer for a network of which only the output layer is trained:
-            σ(w·(x̂ − c)) with w uniform in [-spread, spread]ᴰ and centres c uniform in the box, so
-            that every unit bends inside it. 2 to 5 suit smooth fields, more finer ones.
+            σ(w·(x̂ − c)) with wᵢ uniform in [-spreadᵢ, spreadᵢ] and centres c uniform in the box, so
+            that every unit bends inside it; one number, or one per input of the layer. 2 to 5 suit
+            smooth fields, more finer ones.
 
     Raises:
         ValueError: width, depth or spread is out of range, or the activation is unknown.
@@ -48,11 +49,12 @@ class MLP(Network):
         depth: int = 4,
         activation: str = "tanh",
         embedding: Embedding | None = None,
-        spread: float | None = None,
+        spread: float | list[float] | None = None,
     ) -> None:
         super().__init__()
-        if spread is not None and not 0 < spread < math.inf:
-            raise ValueError(f"MLP spread is {spread}: expected a positive number")
+        for each in spread if isinstance(spread, list) else [1.0 if spread is None else spread]:
+            if not 0 < each < math.inf:
+                raise ValueError(f"MLP spread is {spread}: expected a positive number, or several")
         self.spread = spread
         if activation not in ACTIVATIONS:
             hint = near_miss(activation, ACTIVATIONS)
@@ -85,9 +87,17 @@ class MLP(Network):
 
 
 @torch.no_grad()
-def _spread_out(layer: nn.Linear, spread: float) -> None:
-    """w uniform in [-spread, spread]ᴰ,  b = −w·c  with c uniform in [-1, 1]ᴰ."""
-    layer.weight.uniform_(-spread, spread)
+def _spread_out(layer: nn.Linear, spread: float | list[float]) -> None:
+    """wᵢ uniform in [-spreadᵢ, spreadᵢ],  b = −w·c  with c uniform in [-1, 1]ᴰ.
+
+    Raises:
+        ValueError: there are not as many spreads as inputs.
+    """
+    inputs = layer.in_features
+    each = spread if isinstance(spread, list) else [spread] * inputs
+    if len(each) != inputs:
+        raise ValueError(f"MLP spread has {len(each)} numbers, the first layer {inputs} inputs")
+    layer.weight.uniform_(-1, 1).mul_(layer.weight.new_tensor(each))
     centres = torch.empty_like(layer.weight).uniform_(-1, 1)
     layer.bias.copy_(-(layer.weight * centres).sum(1))
 

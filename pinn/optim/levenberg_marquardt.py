@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pinn.optim.budget import budget
+from pinn.optim.budget import Budget, budget
 from pinn.optim.linear_model import LinearModel
 from pinn.optim.ranks import agreed, total
 from pinn.optim.system import System
 
-TRIALS = 12  # of one step; the damping then has grown by 2¹²·⁶
+TRIALS = 15  # of one step; the damping then has grown by 2¹⁺²⁺···⁺¹⁴, from LEAST to far above 1
 APART = 0.1  # h, of a second derivative along δ
-LEAST, MOST = 1e-30, 1e15  # ε² and 1/ε: beyond, the damping or J is rounding
+LEAST, MOST = 1e-30, 1e15  # about ε² and 1/ε: beyond, the damping or J is rounding
 
 
 class LevenbergMarquardt(Optimizer):
@@ -39,6 +39,9 @@ class LevenbergMarquardt(Optimizer):
         ValueError: another precision, more than one group, or a number out of range.
     """
 
+    system: System | None = None
+    room: Budget | None = None
+
     def __init__(
         self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
     ) -> None:
@@ -50,7 +53,6 @@ class LevenbergMarquardt(Optimizer):
         super().__init__(params, {"lr": 1.0, "damping": damping, "memory": memory})
         if len(self.param_groups) > 1:
             raise ValueError("LevenbergMarquardt takes one group of parameters, not several")
-        self.system: System | None = None
         self.check_precision()
 
     @property
@@ -105,9 +107,15 @@ class LevenbergMarquardt(Optimizer):
         if not math.isfinite(loss):
             raise FloatingPointError(f"|r|² is {loss} before a step: the residuals are not finite")
         here = torch.cat([p.reshape(-1) for p in self.parameters])
-        room = budget(len(here), count, here.device, self.param_groups[0]["memory"])
-        self.search(LinearModel(self.owner, here, room, len(r)), here, r, loss)
+        model = LinearModel(self.owner, here, self.budget(here, count), len(r))
+        self.search(model, here, r, loss)
         return loss if closure is None else value
+
+    def budget(self, here: Tensor, count: int) -> Budget:
+        """The memory, asked for once: what others take later does not change the steps."""
+        if self.room is None or (self.room.parameters, self.room.residuals) != (len(here), count):
+            self.room = budget(len(here), count, here.device, self.param_groups[0]["memory"])
+        return self.room
 
     def search(self, model: LinearModel, here: Tensor, r: Tensor, loss: float) -> None:
         """Raise the damping until the loss decreases."""
@@ -138,6 +146,7 @@ class LevenbergMarquardt(Optimizer):
         self.move(here)
         return 2 / APART * ((there - r) / APART - model.rows.times(delta))
 
+    @torch.no_grad()
     def move(self, values: Tensor) -> None:
         """Set θ."""
         at = 0
