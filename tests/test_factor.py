@@ -42,7 +42,7 @@ def random(m, n, condition=10.0, seed=0):
 def defined(J, r, damping):
     """The minimum of |Jδ + r|² + damping δᵀDδ by a dense solver, and the decrease."""
     squares = J.square().sum(0)
-    D = squares.clamp_min(1e-6 * squares.mean())
+    D = squares.clamp_min(squares.mean())
     below = torch.diag((damping * D).sqrt())
     right = torch.cat([-r, r.new_zeros(J.shape[1])])[:, None]
     delta = torch.linalg.lstsq(torch.cat([J, below]), right, driver="gelsd").solution[:, 0]

@@ -2,7 +2,7 @@
 
     min |Jδ + r|² + μ|δ|²,   [J r] = Q [R c; 0 ρ]  →  min |[R; √μ] δ + [c; 0]|²
 
-J's columns are scaled to length one.
+J's columns are scaled by D^-½, to length one at most.
 
 Å. Björck, Numerical Methods for Least Squares Problems, 1996, doi:10.1137/1.9781611971484.
 """

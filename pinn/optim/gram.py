@@ -3,8 +3,8 @@
     G = JᵀJ:   (G + μ) δ = −Jᵀ r        parameters,  P ≤ M
     K = JJᵀ:   δ = −Jᵀ (K + μ)⁻¹ r      residuals,   M < P
 
-J's columns are scaled to length one. Singular values of J below √ε drown in the rounding of G and
-K, so that μ has to stay above it.
+J's columns are scaled by D^-½, to length one at most. Singular values of J below √ε drown in the
+rounding of G and K, so that μ has to stay above it.
 """
 
 import torch
@@ -14,7 +14,6 @@ from pinn.optim.ranks import stacked, total
 from pinn.optim.rows import Rows
 
 Solution = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
-FEEBLE = 1e-6  # of the mean: columns shorter than its root are not scaled up further
 
 
 class Gram:
@@ -80,9 +79,13 @@ class Kernel:
 
 
 def scale(squares: Tensor) -> Tensor:
-    """1/|J_j| (P,) from the squares of the columns' lengths."""
+    """D^-½ (P,),  D = max(diag JᵀJ, mean diag JᵀJ),  from the diagonal.
+
+    Without the mean a column of almost zero, as of a neuron whose output weight is small, would be
+    free to move: Kovasznay flow with 300 neurons then takes twice the steps.
+    """
     tiny = torch.finfo(squares.dtype).tiny
-    return squares.clamp_min(FEEBLE * float(squares.mean()) + tiny).rsqrt()
+    return squares.clamp_min(float(squares.mean()) + tiny).rsqrt()
 
 
 def cholesky(matrix: Tensor, damping: float) -> Tensor | None:

@@ -1,6 +1,6 @@
 """Levenberg–Marquardt: nonlinear least squares by damped linear models.
 
-    min ½|r(θ)|²:   (JᵀJ + damping D) δ = −Jᵀr,   D = diag(JᵀJ)
+    min ½|r(θ)|²:   (JᵀJ + damping D) δ = −Jᵀr,   D = max(diag JᵀJ, mean diag JᵀJ)
 
 J. J. Moré, The Levenberg–Marquardt algorithm, 1978, doi:10.1007/BFb0067700.
 """

@@ -1,6 +1,6 @@
 """The linear model of the residuals at one θ, and its damped minimum.
 
-    min ½|r + Jδ|² + ½ damping δᵀDδ,   D = diag(JᵀJ)
+    min ½|r + Jδ|² + ½ damping δᵀDδ,   D = max(diag JᵀJ, mean diag JᵀJ)
 
 D makes the damping a number without unit (D. W. Marquardt, 1963, doi:10.1137/0111030).
 """
@@ -19,7 +19,7 @@ from pinn.optim.system import System
 
 # D^-½ JᵀJ D^-½ is known to ε P; a Cholesky factor is used while the damping is so much larger.
 SAFETY = 10.0
-BEND = 0.75
+BEND = 0.75  # |a|/|δ| up to which a step is a parabola
 
 
 class LinearModel:
