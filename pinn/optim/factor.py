@@ -7,9 +7,12 @@ J's columns are scaled by D^-½, to length one at most.
 Å. Björck, Numerical Methods for Least Squares Problems, 1996, doi:10.1137/1.9781611971484.
 """
 
+from functools import cache
+
 import numpy as np
 import torch
 from scipy.linalg import lapack
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from pinn.optim.gram import Solution, scale
@@ -79,6 +82,14 @@ def triangle(matrix: Tensor) -> Tensor:
     return torch.linalg.qr(matrix, mode="r")[1]
 
 
+@cache
+def blas() -> ThreadpoolController:
+    """The threads of SciPy's LAPACK: on a core that is shared they wait for each other 100 times
+    longer than they work, and alone they gain nothing.
+    """
+    return ThreadpoolController()
+
+
 def damped(matrix: Tensor, root: float) -> Tensor:
     """R of [R c; 0 ρ; √μ 0]; LAPACK knows that both halves are triangular, a fifth of the work."""
     below = torch.full((len(matrix),), root, dtype=matrix.dtype, device=matrix.device)
@@ -87,5 +98,6 @@ def damped(matrix: Tensor, root: float) -> Tensor:
         return triangle(torch.cat([matrix, below.diag()]))
     upper, lower = np.asfortranarray(matrix.numpy()), np.diag(below.numpy()).T
     block = min(BLOCK, len(matrix))
-    found, *_ = lapack.dtpqrt(len(matrix), block, upper, lower, overwrite_b=True)
+    with blas().limit(limits=1, user_api="blas"):
+        found, *_ = lapack.dtpqrt(len(matrix), block, upper, lower, overwrite_b=True)
     return torch.from_numpy(found).triu_()

@@ -26,8 +26,8 @@ class Poisson(Problem):
     "Neural-network-based approximations for solving partial differential equations", Commun.
     Numer. Methods Eng. 10 (1994) 195–201, doi:10.1002/cnm.1640100303.
 
-    Good values: k = 1 with a 3×32 tanh network, 500 interior and 100 boundary points, weight 100 on
-    `boundary` to match the size (πk)⁴ of f², 200 steps of Adam, then L-BFGS in float64: 0.01 %.
+    Good values: k = 1 with 400 tanh units of spread 2, 900 interior and 160 boundary points of Gauss,
+    weight 1000 on `boundary`, 12 steps of Levenberg–Marquardt on the output layer: 4e-11.
 
     Args:
         wavenumber: half-waves along each side, k ≥ 1; 1 trains in seconds, 4 is hard for an
