@@ -26,7 +26,7 @@ class Poisson(Problem):
     "Neural-network-based approximations for solving partial differential equations", Commun.
     Numer. Methods Eng. 10 (1994) 195–201, doi:10.1002/cnm.1640100303.
 
-    Good values: k = 1 with 400 tanh units of spread 2, 900 interior and 160 boundary points of Gauss,
+    Good values: k = 1 with 400 tanh units of spread 2, 900 interior and 160 boundary Gauss points,
     weight 1000 on `boundary`, 12 steps of Levenberg–Marquardt on the output layer: 4e-11.
 
     Args:
