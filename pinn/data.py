@@ -90,6 +90,18 @@ class Collocation(L.LightningDataModule):
             self.points.setdefault(region, default)
         self._drawn = None  # perhaps of another problem
 
+    def check_processes(self, count: int) -> None:
+        """Hold the method against the number of processes.
+
+        Raises:
+            ValueError: all processes would have the same points.
+        """
+        if count > 1 and self.method == "gauss":
+            raise ValueError(
+                f"data.method is gauss, which gives all {count} processes the same points: draw "
+                "with sobol"
+            )
+
     def draw(self, problem: Problem, step: int, rank: int, like: Tensor) -> dict[str, Points]:
         """The points of every region for a step, in the dtype and on the device of `like`."""
         draw = step // self.resample if self.resample else 0

@@ -106,6 +106,7 @@ class Solver(LeanModule):
         """Check the run as a whole, and bound it by the phases' steps."""
         super().setup(stage)
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
+        self.collocation.check_processes(self.trainer.world_size)
         self.to(self.phases[self.phase].torch_dtype)
         if stage != "fit":
             return

@@ -99,6 +99,35 @@ ON_THE_COMMAND_LINE = {
         ["--model.phases=[{optimizer: LBFGS, steps: 1}]", "--trainer.accumulate_grad_batches=2"],
         ["accumulate_grad_batches", "LBFGS"],
     ),
+    "clipping with Levenberg–Marquardt": (
+        [
+            "--model.phases=[{optimizer: LevenbergMarquardt, steps: 1}]",
+            "--trainer.gradient_clip_val=1",
+        ],
+        ["gradient_clip_val", "LevenbergMarquardt"],
+    ),
+    "Levenberg–Marquardt in float32": (
+        ["--model.phases=[{optimizer: LevenbergMarquardt, steps: 1, dtype: float32}]"],
+        ["LevenbergMarquardt", "float32", "float64"],
+    ),
+    "rate of Levenberg–Marquardt": (
+        ["--model.phases=[{optimizer: LevenbergMarquardt, steps: 1, lr: 1}]"],
+        ["lr is 1", "remove it"],
+    ),
+    "wrong damping": (
+        ["--model.phases=[{optimizer: LevenbergMarquardt, steps: 1, options: {damping: -1}}]"],
+        ["damping is -1", "positive"],
+    ),
+    "part of the network": (["--model.phases=[{steps: 1, train: last}]"], ["'last'", "output"]),
+    "no spread": (["--model.network.spread=-1"], ["spread", "-1"]),
+    "quadrature drawn anew": (
+        ["--data.method=gauss", "--data.resample=5"],
+        ["resample is 5", "gauss"],
+    ),
+    "quadrature on two processes": (
+        ["--data.method=gauss", "--trainer.devices=2"],
+        ["gauss", "2 processes", "sobol"],
+    ),
     "16 bits with L-BFGS": (
         ["--model.phases=[{optimizer: LBFGS, steps: 1}]", "--trainer.precision=16-mixed"],
         ["trainer.precision"],
@@ -252,3 +281,12 @@ def test_too_little_memory_is_one_line_once_it_is_known(capsys):
     assert said.count("\n") == 1
     assert "memory is 1e-09 GiB, one point takes" in said
     assert said.endswith("raise it\n")
+
+
+def test_matrices_that_do_not_fit_are_one_line(capsys):
+    phase = "{optimizer: LevenbergMarquardt, steps: 1, options: {memory: 1e-6}}"
+    assert main(["--config", "flow", f"--model.phases=[{phase}]"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "GB for" in said
+    assert "fewer points" in said

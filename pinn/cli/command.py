@@ -128,6 +128,7 @@ class CommandLine(LightningCLI):
         """Train: from scratch, from saved weights, or from where a run stopped."""
         solver: Solver = self.model
         solver.attach(self.datamodule)
+        self.datamodule.check_processes(self.trainer.world_size)
         refuse_for_one_loss(solver.phases, self.trainer)
         for number, phase in enumerate(solver.phases, 1):
             rehearse(number, phase)

@@ -101,6 +101,8 @@ class Phase:
                 f"{self.options['lr']} in options: remove one"
             )
         known = tuple(inspect.signature(self.optimizer_class().__init__).parameters)[2:]
+        if self.lr is not None and "lr" not in known:
+            raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, but it has none: remove it")
         for option in self.options:
             if option not in known:
                 hint = near_miss(option, known)
