@@ -13,8 +13,10 @@ import torch
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import read
 from pinn.geometry import Points
+from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.optim import LevenbergMarquardt
 from pinn.problems import Kovasznay
 from pinn.reads import plan_regions
 from pinn.solution import Solution
@@ -99,7 +101,11 @@ class Record(L.Callback):
         self.first = {
             "start": self.start,
             "points": {name: (p.at, p.normal) for name, p in points.items()},
-            "grads": {n: p.grad.clone() for n, p in solver.solution.named_parameters()},
+            "grads": {
+                n: p.grad.clone()
+                for n, p in solver.solution.named_parameters()
+                if p.grad is not None
+            },
             "loss": solver.terms["total"],
         }
 
@@ -118,6 +124,9 @@ phases = [
     Phase(3, lr=0.01),
     Phase(4, "LBFGS", dtype="float64"),
 ]
+if sys.argv[2] == "system":
+    system = "LevenbergMarquardt"
+    phases = [Phase(2, system, train="output"), Phase(2, system)]
 solver = Solver(Kovasznay(), MLP(8, 2), phases)
 trainer = L.Trainer(
     accelerator="cpu",
@@ -134,7 +143,8 @@ trainer = L.Trainer(
     plugins=[AtomicCheckpointIO()],
 )
 points = {"interior": 20, "boundary": 12}
-trainer.fit(solver, datamodule=Collocation(points, held_out=30, resample=2))
+resample = 0 if phases[0].solves_system else 2
+trainer.fit(solver, datamodule=Collocation(points, held_out=30, resample=resample))
 """
 
 
@@ -154,7 +164,8 @@ def test_each_process_has_points_of_its_own(ranks):
         assert not a & b
 
 
-def test_gradients_are_those_of_one_process_on_all_points(ranks):
+def together(ranks):
+    """The points of both processes, and the solution they started from."""
     points = {}
     for region in ("interior", "boundary"):
         parts = [rank["points"][region] for rank in ranks]
@@ -163,6 +174,11 @@ def test_gradients_are_those_of_one_process_on_all_points(ranks):
     solution = Solution(Kovasznay(), MLP(8, 2)).double()
     solution.load_state_dict(ranks[0]["start"])
     solution.strategy = {"all": "taylor"}
+    return points, solution
+
+
+def test_gradients_are_those_of_one_process_on_all_points(ranks):
+    points, solution = together(ranks)
     loss = sum(residual_losses(solution, points, plan_regions(solution)).values())
     loss.backward()
     for rank in ranks:
@@ -180,6 +196,28 @@ def test_a_line_search_in_another_precision_keeps_the_processes_together(ranks):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(ranks[0]["total"], ranks[1]["total"])
     assert float(ranks[0]["total"]) < float(ranks[0]["loss"])
+
+
+def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "system")
+    assert code == 0, said
+    ranks = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
+    points, solution = together(ranks)
+    weights = dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
+    system = LeastSquares(solution, plan_regions(solution), weights)
+    system.place(points)
+    for trained in (solution.outer_parameters(), set(solution.state_dict())):
+        for name, parameter in solution.named_parameters():
+            parameter.requires_grad_(name in trained)
+        optimizer = LevenbergMarquardt(system.parameters())
+        optimizer.system = system
+        optimizer.step()
+        optimizer.step()
+    first, second = (rank["end"] for rank in ranks)
+    for name, expected in solution.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], expected, rtol=1e-10, atol=1e-10)
 
 
 def test_an_error_in_one_process_ends_all(tmp_path):
