@@ -347,3 +347,31 @@ def test_the_commands_of_the_page_exist():
             [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True
         ).stdout
         assert all(option in said for option in options if option.startswith("--"))
+
+
+def curve(*errors):
+    return {"curve": [[10.0 * (k + 1), error, 1.0] for k, error in enumerate(errors)]}
+
+
+def test_accuracy_tells_when_an_error_was_reached(load, tmp_path):
+    accuracy = load("accuracy")
+    runs = [curve(1.0, 5e-5, 1e-9), curve(1.0, 1e-2, 5e-7), curve(1.0, 1e-5, 1e-7)]
+    lines = accuracy.table({"kovasznay": runs}).splitlines()[2:]
+    assert lines == [
+        "| kovasznay | 1e-04 | 15 s | 20 s | 0 of 3 | 1.0e-07 |",
+        "| kovasznay | 1e-06 | 40 s | 30 s | 3 of 3 | 1.0e-07 |",
+        "| kovasznay | 1e-08 | 180 s | not reached | 1 of 3 | 1.0e-07 |",
+    ]
+    accuracy.draw({"kovasznay": runs}, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_accuracy_watches_a_run(load):
+    accuracy = load("accuracy")
+    found = accuracy.run("poisson", 0)
+    seconds, errors, losses = zip(*found["curve"], strict=True)
+    assert seconds[0] > 1  # imports count
+    assert list(seconds) == sorted(seconds)
+    assert errors[-1] < 1e-8 < errors[0]
+    assert losses[-1] < losses[0]

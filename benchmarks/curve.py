@@ -1,0 +1,55 @@
+"""A callback that writes the error against the seconds since the process began."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from pinn.assessment.scores import component_values
+from pinn.solver import Solver
+
+
+def since_start() -> float:
+    """Seconds that this process has lived, imports included."""
+    ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def error_of(solver: Solver) -> float:
+    """Relative L2 error of the first unknown, all its components together."""
+    solution, reference = solver.solution, solver.reference
+    if reference is None:
+        raise ValueError(f"{type(solver.problem).__name__} has nothing to be judged against")
+    found = component_values(solution, reference.at.to(next(solution.parameters())))
+    names = solver.problem.components(next(iter(solver.problem.unknowns)))
+    truth = torch.stack([reference.values[name][reference.judged] for name in names])
+    shown = torch.stack([found[name].cpu()[reference.judged] for name in names])
+    return float((shown - truth).norm() / truth.norm())
+
+
+class Curve(L.Callback):
+    """Appends [seconds, error, loss] to a file of lines after every validation.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.watched = 0.0  # this callback's own time does not count
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write a line."""
+        begun = time.perf_counter()
+        seconds = since_start() - self.watched
+        solver: Solver = pl_module  # type: ignore[assignment]
+        loss = float(solver.terms["total"]) if "total" in solver.terms else None
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([seconds, error_of(solver), loss]) + "\n")
+        self.watched += time.perf_counter() - begun
