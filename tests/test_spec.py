@@ -70,6 +70,7 @@ def test_nested_objects_become_their_own_specs():
                 "class_path": "pinn.networks.embeddings.Periodic",
                 "init_args": {"periods": {"x": 1.0}, "harmonics": 1},
             },
+            "spread": None,
         },
     }
 
@@ -211,7 +212,13 @@ def test_allowed_packages_are_imported(foreign):
     nested = build(foreign_spec("my_problem.Outer.Net", width=9), allowed=("my_problem",))
     assert spec_of(nested) == {
         "class_path": "my_problem.Outer.Net",
-        "init_args": {"width": 9, "depth": 4, "activation": "tanh", "embedding": None},
+        "init_args": {
+            "width": 9,
+            "depth": 4,
+            "activation": "tanh",
+            "embedding": None,
+            "spread": None,
+        },
     }
 
 
