@@ -21,6 +21,7 @@ from pinn.recorder import Recorder
 from pinn.solution import Solution
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
+Rows = Callable[[Mapping[str, Tensor], Points], Tensor]  # of (trained parameters, points): (N, K)
 BATCH = 32  # rows differentiated together where points cannot be taken one by one
 
 
@@ -141,9 +142,9 @@ class LeastSquares:
         def function(varying: Sequence[Tensor], fixed: Sequence[Tensor]) -> list[Tensor]:
             scales, *values = varying
             held = dict(zip(constants, fixed[: len(constants)], strict=True))
-            tensors = list(fixed[len(constants) :])
+            points = with_tensors(piece.points, fixed[len(constants) :])
             state = dict(zip(trained, values, strict=True))
-            return formula(module, state, held, scales, piece.points, tensors)
+            return formula(called(module, held, scales), state, points)
 
         return self.recorder.evaluate(
             (name, piece.region, fingerprint(self.solution), tuple(trained)),
@@ -174,12 +175,9 @@ class LeastSquares:
         module, scales = self.modules[piece.region], self.scales[piece.region]
         named = {n: p for n, p in module.named_parameters() if p.requires_grad}
         jacobian, rows = rows_by_point(
-            module,
+            called(module, self.constants(piece.region), scales),
             {n: p.detach() for n, p in named.items()},
-            self.constants(piece.region),
-            scales,
             piece.points,
-            tensors_of(piece.points),
         )
         with torch.enable_grad():
             half = 0.5 * module(piece.points, scales).square().sum()
@@ -209,39 +207,29 @@ class LeastSquares:
         return [torch.cat(found), rows.detach()]
 
 
-def rows_alone(
-    module: nn.Module,
-    state: Mapping[str, Tensor],
-    held: Mapping[str, Tensor],
-    scales: Tensor,
-    points: Points,
-    tensors: Sequence[Tensor],
-) -> list[Tensor]:
+def called(module: nn.Module, held: Mapping[str, Tensor], scales: Tensor) -> Rows:
+    """A region's residuals as a function of its trained parameters and points."""
+    return lambda state, points: torch.func.functional_call(
+        module, {**state, **held}, (points, scales)
+    )
+
+
+def rows_alone(rows: Rows, state: Mapping[str, Tensor], points: Points) -> list[Tensor]:
     """[r] with r (N, K)."""
-    arguments = with_tensors(points, tensors), scales
-    return [torch.func.functional_call(module, {**state, **held}, arguments)]
+    return [rows(state, points)]
 
 
-def rows_by_point(
-    module: nn.Module,
-    state: Mapping[str, Tensor],
-    held: Mapping[str, Tensor],
-    scales: Tensor,
-    points: Points,
-    tensors: Sequence[Tensor],
-) -> list[Tensor]:
+def rows_by_point(rows: Rows, state: Mapping[str, Tensor], points: Points) -> list[Tensor]:
     """[J, r] with J (N·K, P) and r (N·K,)."""
 
     def at_point(*tensors: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        one = [t.unsqueeze(0) for t in tensors]
-        rows, pull_back, *_ = torch.func.vjp(
-            lambda state: rows_alone(module, state, held, scales, points, one)[0][0], dict(state)
-        )
-        basis = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+        one = with_tensors(points, [t.unsqueeze(0) for t in tensors])
+        found, pull_back, *_ = torch.func.vjp(lambda state: rows(state, one)[0], dict(state))
+        basis = torch.eye(len(found), dtype=found.dtype, device=found.device)
         (slopes,) = torch.func.vmap(pull_back)(basis)
-        return slopes, rows
+        return slopes, found
 
-    slopes, rows = torch.func.vmap(at_point)(*tensors)
-    shape = (*rows.shape, -1)
+    slopes, found = torch.func.vmap(at_point)(*tensors_of(points))
+    shape = (*found.shape, -1)
     jacobian = torch.cat([slopes[name].reshape(shape) for name in state], 2)
-    return [jacobian.flatten(0, 1), rows.reshape(-1)]
+    return [jacobian.flatten(0, 1), found.reshape(-1)]

@@ -2,19 +2,15 @@
 
 import pytest
 import torch
+from equations import Inverse
 from torch import nn
 
 from pinn.data import Collocation
-from pinn.fields import Field
-from pinn.geometry import Rectangle
 from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP, Network
-from pinn.operators import laplacian
-from pinn.problem import Problem
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
-from pinn.residuals import on
 from pinn.solution import Solution
 
 
@@ -116,28 +112,8 @@ def test_the_output_layer_alone():
     assert torch.ops.aten.tanh.default not in targets  # features belong to the points
 
 
-class Inverse(Problem):
-    """−k ∇²u = 1 with an unknown k."""
-
-    coordinates = ("x", "y")
-    unknowns = {"u": 1}
-    geometry = Rectangle()
-
-    def __init__(self):
-        super().__init__()
-        self.k = nn.Parameter(torch.tensor(2.0))
-
-    @on("interior")
-    def balance(self, u: Field):
-        return self.k * laplacian(u) + 1
-
-    @on("boundary")
-    def walls(self, u: Field):
-        return u
-
-
 def test_a_coefficient_has_its_column():
-    system = made(Inverse())
+    system = made(Inverse(), points={"interior": 25})
     assert "problem.k" in system.solution.outer_parameters()
     jacobian, rows = whole(system)
     gradient = torch.autograd.grad(loss_of(system), system.parameters())
