@@ -37,13 +37,15 @@ def choose_mode(
     Args:
         step: is evaluated a few times.
         points: where.
-        evaluations: how many are still to come.
+        evaluations: how many are still to come; none where all steps solve least squares.
         compile: False for Python, True for the compiler, `auto` for what ends the run first.
     """
     if compile is False:
         return Mode("eager", "compile is off")
     if compile is True:
         return Mode("compiled", "asked for")
+    if evaluations == 0:
+        return Mode("recorded", "residuals and Jacobian, for least squares")
     regions = len(step.plans)
     eager = seconds(step, "eager", points)
     if evaluations * eager < 3 * RECORDING * regions:

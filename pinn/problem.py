@@ -29,6 +29,8 @@ class Problem(Restorable):
         coordinates: names of the columns of a point, time `t` last.
         unknowns: name → names of its components, or how many: 1 makes a scalar (N,), a tuple or a
             larger number a vector (N, C).
+        outputs: what the networks give, declared like `unknowns`; by default these themselves. An
+            `ansatz` makes the unknowns of it, as the velocity of a stream function.
         columns: names of measured data columns that residuals may ask for.
         gauges: unknowns that the equations fix only up to a constant, and how it is chosen when
             they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower corner), or
@@ -44,6 +46,7 @@ class Problem(Restorable):
 
     coordinates: ClassVar[tuple[str, ...]] = ()
     unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
+    outputs: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     columns: ClassVar[tuple[str, ...]] = ()
     residuals: tuple[Residual, ...] = ()
     geometry: Geometry
@@ -74,7 +77,7 @@ class Problem(Restorable):
         """The unknowns from the network's raw outputs; override to build conditions in.
 
         Args:
-            raw: the outputs, named and shaped like the unknowns.
+            raw: the outputs, named and shaped as declared.
             at: the coordinates (N, D).
         """
         return raw
@@ -109,16 +112,25 @@ class Problem(Restorable):
         """
         return None
 
-    def components(self, unknown: str) -> tuple[str, ...]:
-        """The names of an unknown's components; a scalar is its own."""
-        given = self.unknowns[unknown]
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """The names of what the networks give, in order."""
+        return tuple(self.outputs or self.unknowns)
+
+    def components(self, name: str) -> tuple[str, ...]:
+        """The names of the components of an unknown or output; a scalar is its own."""
+        given = self.declared(name)
         if isinstance(given, tuple):
             return given
-        return (unknown,) if given == 1 else tuple(f"{unknown}{i}" for i in range(1, given + 1))
+        return (name,) if given == 1 else tuple(f"{name}{i}" for i in range(1, given + 1))
 
-    def is_scalar(self, unknown: str) -> bool:
-        """Whether an unknown is (N,) rather than (N, C)."""
-        return self.unknowns[unknown] == 1
+    def is_scalar(self, name: str) -> bool:
+        """Whether an unknown or output is (N,) rather than (N, C)."""
+        return self.declared(name) == 1
+
+    def declared(self, name: str) -> int | tuple[str, ...]:
+        """The components of an unknown or output, or how many."""
+        return self.unknowns[name] if name in self.unknowns else self.outputs[name]
 
     def regions(self) -> tuple[str, ...]:
         """The regions that residuals live on, each once."""

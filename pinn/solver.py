@@ -210,7 +210,7 @@ class Solver(LeanModule):
         points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
         if self.system is not None:
             self.system.place(points)
-        total, terms = self.step(points)
+        total, terms = self.step(points, differentiated=self.system is None)
         self.terms = terms
         if self.trainer.world_size > 1:
             total = self.synchronised(total)

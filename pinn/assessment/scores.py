@@ -95,7 +95,7 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     if not vectors or "interior" not in held_out:
         return {}
     with torch.no_grad():
-        fields, _ = solution.fields(held_out["interior"].at, solution.first_order())
+        fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
     scores: Scores = {}
     for name in vectors:
         tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"

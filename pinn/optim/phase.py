@@ -196,7 +196,9 @@ class Phase:
 
     @property
     def evaluations(self) -> float:
-        """How many evaluations of the loss the phase may take; a line search adds a quarter."""
+        """How many evaluations of loss and gradient it may take; a line search adds a quarter."""
+        if self.solves_system:
+            return 0.0
         if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
             return self.steps
         most = self.options.get("max_iter", DEFAULTS[self.optimizer]["max_iter"])
