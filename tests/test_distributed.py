@@ -46,7 +46,7 @@ def finish(folder, *command):
 @pytest.mark.parametrize(
     ("config", "options"),
     [
-        ("navier_stokes", []),
+        ("navier_stokes", ["--data.method", "sobol", "--model.network.width", "24"]),
         # A loss of derivatives alone does not depend on the last bias.
         ("continuity", ["--model.weights", "{continuity: 1, initial: 0, inflow: 0}"]),
     ],
@@ -230,6 +230,7 @@ def test_an_error_in_one_process_ends_all(tmp_path):
 def test_a_signal_stops_both_processes_after_the_same_step(tmp_path):
     stop = "[{class_path: stop_at.StopAt, init_args: {step: 23}}]"
     few = ["--model.phases", "[{optimizer: Adam, steps: 50}]", "--data.points", "{interior: 50}"]
+    few += ["--data.method", "sobol", "--model.network.width", "24"]
     call = [ROOT / "train.py", "--config", "navier_stokes", *few, *TWO]
     code, said = finish(tmp_path, *call, "--allow_import", "stop_at", "--trainer.callbacks", stop)
     assert code == 128 + signal.SIGTERM, said

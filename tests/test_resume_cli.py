@@ -33,7 +33,8 @@ SMALL = [
     "--config=navier_stokes",
     "--model.network.width=8",
     "--model.network.depth=2",
-    "--data.points={interior: 40}",
+    "--data.points={interior: 40, lid: 10, walls: 30}",
+    "--data.method=sobol",
     "--data.held_out=50",
     "--data.resample=7",
     "--trainer.val_check_interval=20",
@@ -144,6 +145,8 @@ BOTH = [
 
 def command(*options):
     shipped = ["--config", "navier_stokes", "--data.resample", "7", "--checkpoints.every", "1000"]
+    shipped += ["--data.method", "sobol", "--model.network.width", "24"]
+    shipped += ["--data.points", "{interior: 300, lid: 20, walls: 60}"]
     often = ["--trainer.val_check_interval", "40"]
     return [sys.executable, str(TRAIN), *shipped, *often, *options]
 
