@@ -9,7 +9,10 @@ from pinn.problems import Kovasznay
 from pinn.solver import Solver
 
 
-def solver_of(phases=(Phase(6),)):
+SIX = (Phase(6),)
+
+
+def solver_of(phases=SIX):
     torch.manual_seed(0)
     return Solver(Kovasznay(), MLP(8, 2), list(phases))
 
