@@ -8,7 +8,6 @@ from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.solver import Solver
 
-
 SIX = (Phase(6),)
 
 
