@@ -1,17 +1,17 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pinn.assessment.scores import Scores, assess
-from pinn.checkpoint import FORMAT, CheckpointError, network_specs
+from pinn.assessment.scores import Scores, assess, largest_error
+from pinn.checkpoint import FORMAT, network_specs
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
+from pinn.course import Course
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
 from pinn.independence import check_independence
@@ -21,7 +21,6 @@ from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import LevenbergMarquardt, Phase
-from pinn.optim.phase import evaluations, starts
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -67,11 +66,8 @@ class Solver(LeanModule):
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, network)
-        self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
-        if not self.phases:
-            raise ValueError(
-                "phases is empty: give at least one, such as {optimizer: Adam, steps: 1000}"
-            )
+        self.reference: Reference | None = problem.reference()
+        self.course = Course(phases, judged=self.reference is not None)
         self.weights = checked_weights(problem, weights or {})
         self.strategy = strategy
         self.compile_mode = compile
@@ -81,8 +77,7 @@ class Solver(LeanModule):
         self.system: LeastSquares | None = None
         self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
         self.mode: Mode | None = None
-        self.phase = 0
-        self.reference: Reference | None = problem.reference()
+        self.most = -1
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
         self.scores: Scores = {}
@@ -92,36 +87,37 @@ class Solver(LeanModule):
         """The problem being solved."""
         return self.solution.problem
 
-    @property
-    def total_steps(self) -> int:
-        """The steps of all phases together."""
-        return starts(self.phases)[-1]
-
     def attach(self, collocation: Collocation) -> None:
         """Settle where the points come from."""
         collocation.check(self.problem)
         self.collocation = collocation
 
     def setup(self, stage: str) -> None:
-        """Check the run as a whole, and bound it by the phases' steps."""
+        """Check the run as a whole."""
         super().setup(stage)
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.collocation.check_processes(self.trainer.world_size)
-        self.to(self.phases[self.phase].torch_dtype)
+        if stage == "fit":
+            self.course.rewind()
+        self.to(self.course.current.torch_dtype)
         if stage != "fit":
             return
         self.release()
         self.describe()  # what a checkpoint could not hold is better known before the first step
-        refuse_for_one_loss(self.phases, self.trainer)
-        loop = self.trainer.fit_loop
-        loop.max_epochs = -1
-        if loop.epoch_loop.max_steps == -1:
-            loop.epoch_loop.max_steps = self.total_steps
+        self.course.check(self.trainer)
+        self.trainer.fit_loop.max_epochs = -1
+        self.most = self.trainer.max_steps
+        self.bound()
+
+    def bound(self) -> None:
+        """Let the run end with its last phase, and not after the steps that the trainer has."""
+        ends = [end for end in (self.most, self.course.last_step) if end is not None and end >= 0]
+        self.trainer.fit_loop.epoch_loop.max_steps = min(ends, default=-1)
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
         self.release()
-        optimizer = self.phases[self.phase].build(self.step.parameters())
+        optimizer = self.course.current.build(self.step.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             share = 1 / self.trainer.world_size
@@ -133,7 +129,7 @@ class Solver(LeanModule):
         """Let the phase train what it is to train; whether that changed anything."""
         before = [p.requires_grad for p in self.solution.parameters()]
         trained = self.free
-        if self.phases[self.phase].train == "output":
+        if self.course.current.train == "output":
             trained = trained & self.solution.outer_parameters()
         for name, parameter in self.solution.named_parameters():
             parameter.requires_grad_(name in trained)
@@ -146,8 +142,33 @@ class Solver(LeanModule):
             points = self.collocation.draw(
                 self.problem, self.global_step, self.global_rank, next(self.parameters())
             )
-            self.mode = choose_mode(self.step, points, self.evaluations, self.compile_mode)
+            lasts = partial(self.course.lasts, most=self.most if self.most > 0 else torch.inf)
+            self.mode = choose_mode(self.step, points, lasts, self.compile_mode)
         self.step.mode = self.mode.name
+
+    def on_train_start(self) -> None:
+        """Start the clock; a resumed run may stand where a validation ended its phase."""
+        self.course.wait()
+        if self.aims_at_error:
+            self.scores = self.assess()
+        self.on_validation_end()
+
+    def on_validation_end(self) -> None:
+        """See whether the error ends the phase."""
+        if self.aims_at_error:
+            error = largest_error(self.scores, self.problem)
+            self.course.judge(error, next(self.parameters()).device)
+        if self.trainer.state.fn == "fit":
+            self.bound()
+
+    @property
+    def aims_at_error(self) -> bool:
+        """Whether the phase ends by an error, and this is a step at which it is judged."""
+        trainer: Any = self.trainer
+        if trainer.state.fn != "fit" or self.course.current.error is None:
+            return False
+        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        return batches > 0 and batches % trainer.val_check_batch == 0
 
     def on_validation_start(self) -> None:
         """Settle the strategy for a run that only validates."""
@@ -158,12 +179,6 @@ class Solver(LeanModule):
         if not self.choices:
             self.choices = self.choose_strategies()
         self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
-
-    @property
-    def evaluations(self) -> float:
-        """How many evaluations of the loss are still to come, at most."""
-        last = self.trainer.max_steps if self.trainer.max_steps > 0 else self.total_steps
-        return evaluations(self.phases, self.global_step, last)
 
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
@@ -176,27 +191,26 @@ class Solver(LeanModule):
             at = points[region].at
             check_independence(network, at)
             # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-            system = any(phase.solves_system for phase in self.phases)
+            system = any(phase.solves_system for phase in self.course.phases)
             strategy = "rule" if system and self.strategy == "auto" else self.strategy
             choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Enter the next phase when its step has come, and set the learning rate."""
-        begins = starts(self.phases)
-        if self.phase + 1 < len(self.phases) and self.global_step >= begins[self.phase + 1]:
-            self.enter(self.phase + 1)
-        phase = self.phases[self.phase]
+        """Enter the next phase when one is over, and set the learning rate."""
+        course = self.course
+        if course.ended and not course.is_done:
+            course.begin()
+            self.enter()
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = base * phase.factor(self.global_step - begins[self.phase])
+            group["lr"] = base * course.current.factor(self.global_step - course.start)
 
-    def enter(self, phase: int) -> None:
-        """Begin a phase: its precision, its optimiser."""
-        self.phase = phase
+    def enter(self) -> None:
+        """Take up a phase: its precision, its optimiser."""
         strategy = self.trainer.strategy
-        recast = self.phases[phase].torch_dtype != next(self.parameters()).dtype
-        self.to(self.phases[phase].torch_dtype)
+        recast = self.course.current.torch_dtype != next(self.parameters()).dtype
+        self.to(self.course.current.torch_dtype)
         recast |= self.release()
         if recast and hasattr(strategy, "configure_ddp"):
             # DistributedDataParallel has buckets for the old precision and the old parameters.
@@ -216,6 +230,13 @@ class Solver(LeanModule):
             total = self.synchronised(total)
         self.terms["total"] = total.detach()
         return total
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
+        super().optimizer_step(*args, **kwargs)
+        stalled = getattr(self.trainer.optimizers[0], "stalled", False)
+        self.course.advance(self.terms["total"], stalled)
+        self.bound()
 
     def synchronised(self, loss: Tensor) -> Tensor:
         """The same loss on every process, as a line search needs, with this one's gradient."""
@@ -240,7 +261,7 @@ class Solver(LeanModule):
         for count in (progress["total"], progress["current"]):
             count["completed"] = count["processed"]
         checkpoint["pinn"] = self.describe() | {
-            "phase": self.phase,
+            "course": self.course.state(),
             "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
@@ -255,7 +276,7 @@ class Solver(LeanModule):
             "format": FORMAT,
             "problem": spec_of(self.problem),
             "network": network_specs(self.solution),
-            "phases": [vars(phase) for phase in self.phases],
+            "phases": [vars(phase) for phase in self.course.phases],
             "weights": dict(self.weights),
             "data": {name: getattr(data, name) for name in names},
         }
@@ -263,37 +284,8 @@ class Solver(LeanModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
-        if saved["phase"] >= len(self.phases):
-            raise CheckpointError(
-                f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
-            )
-        self.phase = saved["phase"]
+        self.course.restore(saved)
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
-
-
-def refuse_for_one_loss(phases: Sequence[Phase], trainer: L.Trainer) -> None:
-    """Settings that change the loss or its gradient between the evaluations of one step.
-
-    Raises:
-        ValueError: gradient clipping or accumulation with a second-order optimiser, or a
-            precision that the phases do not know of.
-    """
-    if trainer.precision not in ("32-true", 32, "32"):
-        raise ValueError(
-            f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
-        )
-    name = next((phase.optimizer for phase in phases if phase.has_one_loss), None)
-    if name is None:
-        return
-    if trainer.gradient_clip_val is not None:
-        raise ValueError(
-            f"trainer.gradient_clip_val does not go with {name}, which needs the true gradient: "
-            "remove one of them"
-        )
-    if trainer.accumulate_grad_batches != 1:
-        raise ValueError(
-            f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
-        )

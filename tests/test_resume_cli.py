@@ -195,7 +195,7 @@ def test_stopped_by_sigterm_and_resumed_it_ends_bitwise_the_same(tmp_path, phase
             whole.kill()
     ours, theirs = read(newest(part)), read(newest(tmp_path / "whole"))
     assert ours["global_step"] == theirs["global_step"] == 200
-    assert ours["pinn"]["phase"] == len(phases) - 1
+    assert ours["pinn"]["course"]["phase"] == len(phases) - 1
     assert equal(ours["state_dict"], theirs["state_dict"])
     steps = scalar_steps(folder)
     assert steps == scalar_steps(newest(tmp_path / "whole").parent.parent)

@@ -9,6 +9,7 @@ from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.geometry import Points
 from pinn.losses import residual_values, weigh
 from pinn.operators import div
+from pinn.problem import Problem
 from pinn.reads import RegionPlan
 from pinn.references import Reference
 from pinn.solution import Solution
@@ -61,6 +62,17 @@ def errors(solution: Solution, reference: Reference) -> Scores:
             metric.update(shown[mask], known[mask])
             scores[f"error/{component}{tag}"] = float(metric.compute())
     return scores
+
+
+def largest_error(scores: Scores, problem: Problem) -> float:
+    """The largest `error/<component>` of the unknowns that the equations fix altogether.
+
+    Of gauged ones, such as the pressure, only where there are no others.
+    """
+    names = [n for n in problem.unknowns if n not in problem.gauges] or list(problem.unknowns)
+    parts = [part for name in names for part in problem.components(name)]
+    found = [scores[f"error/{part}"] for part in parts if f"error/{part}" in scores]
+    return float(torch.tensor(found).max()) if found else torch.inf  # NaN, if any is
 
 
 def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Tensor:

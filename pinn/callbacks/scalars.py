@@ -63,7 +63,7 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     """The scalars of one training step."""
     scalars = {f"loss/{name}": float(term) for name, term in solver.terms.items()}
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-    scalars["optim/phase"] = solver.phase + 1
+    scalars["optim/phase"] = solver.course.phase + 1
     scalars["optim/grad_norm"] = float(gradient_norm(solver))
     for name, parameter in solver.problem.named_parameters():
         if parameter.ndim == 0:
