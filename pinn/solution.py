@@ -9,6 +9,7 @@ from pinn.algebra.channels import HIGHEST, Plan, every_channel
 from pinn.algebra.jet import Jet
 from pinn.algebra.series import MissingDerivativeError
 from pinn.derivatives import evaluate
+from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
 from pinn.networks import Network
 from pinn.problem import Fields, Problem
@@ -24,6 +25,9 @@ class Solution(nn.Module):
         problem: states the unknowns, the domain and the ansatz.
         network: one network for all unknowns, in declared order, or one per unknown.
         strategy: per network, how its derivatives are computed.
+
+    Attributes:
+        estimates: the problem's coefficients with their intervals, where they are known.
 
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
@@ -47,6 +51,7 @@ class Solution(nn.Module):
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
         self.taken = orders_taken(problem)
+        self.estimates: dict[str, Estimate] = {}
 
     def widths(self, network: str) -> dict[str, int]:
         """What a network gives, and how many components each has, in order."""

@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess, largest_error
-from pinn.checkpoint import FORMAT, network_specs
+from pinn.checkpoint import FORMAT, network_specs, revive_estimates
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
 from pinn.course import Course
+from pinn.covariance import estimates
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
+from pinn.estimate import Estimate
 from pinn.independence import check_independence
 from pinn.lean import LeanModule
 from pinn.least_squares import LeastSquares
@@ -253,6 +255,12 @@ class Solver(LeanModule):
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
         return assess(self.solution, self.reference, points, self.plans)
 
+    def estimate(self) -> dict[str, Estimate]:
+        """The coefficients with their intervals; without a step, those of the checkpoint."""
+        if self.terms:
+            self.solution.estimates = estimates(self.system)
+        return self.solution.estimates
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything needed to rebuild the run, in plain types."""
         # The step is complete, though the loop counts it only after the hook that saves here;
@@ -266,6 +274,7 @@ class Solver(LeanModule):
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
+            "estimates": {name: vars(found) for name, found in self.estimate().items()},
         }
 
     def describe(self) -> dict[str, Any]:
@@ -289,3 +298,4 @@ class Solver(LeanModule):
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
+        self.solution.estimates = revive_estimates(saved)

@@ -232,7 +232,7 @@ class Phase:
 
     @property
     def evaluations(self) -> float:
-        """How many evaluations of loss and gradient a step may take; a line search adds a quarter."""
+        """How many evaluations of loss and gradient a step takes; a line search adds a quarter."""
         if self.solves_system:
             return 0.0
         if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
