@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pinn.adaptation import Adaptation
 from pinn.assessment.scores import Scores, assess
+from pinn.balance import Balance, Method
 from pinn.checkpoint import FORMAT, CheckpointError, network_specs
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
@@ -22,6 +24,7 @@ from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import LevenbergMarquardt, Phase
 from pinn.optim.phase import evaluations, starts
+from pinn.optim.ranks import averaged
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -44,6 +47,7 @@ class Solver(LeanModule):
             `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
+        balance: what multiplies the weights as training goes on, see `balance.Balance`.
 
     Raises:
         ValueError: no phases, a weight for a residual that does not exist or out of range, or an
@@ -59,6 +63,7 @@ class Solver(LeanModule):
         strategy: StrategyName = "auto",
         compile: Compile = "auto",
         memory: float | None = None,
+        balance: Method = "fixed",
     ) -> None:
         super().__init__()
         check_name(strategy)
@@ -72,14 +77,15 @@ class Solver(LeanModule):
             raise ValueError(
                 "phases is empty: give at least one, such as {optimizer: Adam, steps: 1000}"
             )
-        self.weights = checked_weights(problem, weights or {})
+        self.balance = Balance(balance, checked_weights(problem, weights or {}))
         self.strategy = strategy
         self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
-        self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
+        weights = self.balance.weights
+        self.step = Step(self.solution, self.plans, weights, memory=memory, tell=say)
         self.mode: Mode | None = None
         self.phase = 0
         self.reference: Reference | None = problem.reference()
@@ -101,6 +107,7 @@ class Solver(LeanModule):
         """Settle where the points come from."""
         collocation.check(self.problem)
         self.collocation = collocation
+        collocation.adaptation = Adaptation(self.solution, self.plans, self.balance.weights)
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole, and bound it by the phases' steps."""
@@ -125,7 +132,7 @@ class Solver(LeanModule):
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             share = 1 / self.trainer.world_size
-            self.system = LeastSquares(self.solution, self.plans, self.weights, share, say)
+            self.system = LeastSquares(self.solution, self.plans, self.balance.weights, share, say)
             optimizer.system = self.system
         return optimizer
 
@@ -143,9 +150,8 @@ class Solver(LeanModule):
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
         if self.mode is None or self.compile_mode != "auto":
-            points = self.collocation.draw(
-                self.problem, self.global_step, self.global_rank, next(self.parameters())
-            )
+            like = next(self.parameters())
+            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
             self.mode = choose_mode(self.step, points, self.evaluations, self.compile_mode)
         self.step.mode = self.mode.name
 
@@ -168,7 +174,7 @@ class Solver(LeanModule):
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, 0, like)
+        points = self.collocation.draw(self.problem, 0, 0, like)
         choices = {}
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
@@ -176,7 +182,7 @@ class Solver(LeanModule):
             at = points[region].at
             check_independence(network, at)
             # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-            system = any(phase.solves_system for phase in self.phases)
+            system = any(p.solves_system for p in self.phases) or self.balance.method == "ntk"
             strategy = "rule" if system and self.strategy == "auto" else self.strategy
             choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
@@ -207,21 +213,15 @@ class Solver(LeanModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
+        now, begun = self.global_step, starts(self.phases)[self.phase]
+        points = self.collocation.draw(self.problem, now, self.global_rank, like)
+        self.balance.follow(self.step, points, now, begun, self.phases[self.phase].has_one_loss)
         if self.system is not None:
             self.system.place(points)
-        total, terms = self.step(points)
-        self.terms = terms
-        if self.trainer.world_size > 1:
-            total = self.synchronised(total)
+        total, self.terms = self.step(points)
+        total = averaged(total)
         self.terms["total"] = total.detach()
         return total
-
-    def synchronised(self, loss: Tensor) -> Tensor:
-        """The same loss on every process, as a line search needs, with this one's gradient."""
-        mean = loss.detach().clone()
-        torch.distributed.all_reduce(mean)
-        return loss + (mean / self.trainer.world_size - loss.detach())
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -245,19 +245,19 @@ class Solver(LeanModule):
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
+            "balance_state": self.balance.state(),
         }
 
     def describe(self) -> dict[str, Any]:
         """What was asked for: problem, networks, phases, weights and points as plain data."""
-        data = self.collocation
-        names = ("points", "method", "resample", "held_out", "seed")
         return {
             "format": FORMAT,
             "problem": spec_of(self.problem),
             "network": network_specs(self.solution),
             "phases": [vars(phase) for phase in self.phases],
-            "weights": dict(self.weights),
-            "data": {name: getattr(data, name) for name in names},
+            "weights": dict(self.balance.given),
+            "balance": self.balance.method,
+            "data": self.collocation.settings(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -272,6 +272,7 @@ class Solver(LeanModule):
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
+        self.balance.restore(saved.get("balance_state", {}))
 
 
 def refuse_for_one_loss(phases: Sequence[Phase], trainer: L.Trainer) -> None:

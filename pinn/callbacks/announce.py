@@ -2,6 +2,7 @@
 
 import lightning as L
 
+from pinn.balance import PERIOD
 from pinn.console import say
 from pinn.solver import Solver
 
@@ -34,5 +35,10 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"strategy  {network}{choice.line}")
     if solver.mode is not None:
         lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
+    if solver.balance.method != "fixed":
+        lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
+    if solver.collocation.adapt:
+        every = solver.collocation.resample
+        lines.append(f"points    where the residual is large, drawn every {every} steps")
     steps = ", ".join(f"{p.optimizer} {p.steps} steps {p.dtype}" for p in solver.phases)
     return [*lines, f"phases    {steps}"]
