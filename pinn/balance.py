@@ -35,7 +35,7 @@ from pinn.step import Step
 Method = Literal["fixed", "gradient_norm", "ntk"]
 PERIOD = 25  # steps between updates; one costs a step per residual, or a Jacobian
 KEPT = 0.8  # m: with the period, what is older than a hundred steps is forgotten
-MOST = 256  # points of a region at which a trace is taken
+MOST = 128  # points of a region at which a trace is taken
 SMALLEST = 1e-6  # of the largest s_k: a loss without a gradient would weigh infinitely
 
 

@@ -207,9 +207,13 @@ class LeastSquares:
                 picked,
                 retain_graph=True,
                 is_grads_batched=True,
-                materialize_grads=True,
+                allow_unused=True,
             )
-            found.append(torch.cat([s.reshape(len(picked), -1) for s in slopes], 1))
+            parts = [
+                rows.new_zeros(len(picked), p.numel()) if s is None else s.reshape(len(picked), -1)
+                for p, s in zip(parameters, slopes, strict=True)
+            ]
+            found.append(torch.cat(parts, 1))
         return [torch.cat(found), rows.detach()]
 
 
