@@ -17,7 +17,6 @@ from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.residuals import on
 from pinn.solution import Solution
-from pinn.solver import Solver
 
 DOUBLE = torch.zeros((), dtype=torch.float64)
 PROBES = {"x": [0.1, 0.5, 0.7], "t": [0.2, 0.2, 0.9], "seen": [1.0, 2.0, 3.0]}
