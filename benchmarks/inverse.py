@@ -72,9 +72,7 @@ def bound(problem: KovasznayViscosity, noise: float) -> float:
     """σ / |∂u/∂ν| over the samples: the Cramér–Rao bound of the flows of one parameter."""
     at = coordinate_field(problem.geometry.sample("samples", 1).at, problem.geometry.coordinates)
     nu, step = 1 / problem.reynolds, 1e-6
-    here, *sides = (
-        Kovasznay(1 / value).velocity(at).value for value in (nu, nu - step, nu + step)
-    )
+    here, *sides = (Kovasznay(1 / value).velocity(at).value for value in (nu, nu - step, nu + step))
     sigma = noise * float(here.square().sum(1).mean().sqrt())
     return sigma * 2 * step / float((sides[1] - sides[0]).norm())
 

@@ -57,9 +57,7 @@ def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
     }
 
 
-def covariance(
-    system: LeastSquares, columns: Sequence[int]
-) -> tuple[Tensor, float, Tensor] | None:
+def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, float, Tensor] | None:
     """Cov θ of some of the parameters, by a QR factor of J.
 
     Directions that J knows no better than its rounding, as random features have many, are held

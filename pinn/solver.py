@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pinn.adaptation import Adaptation
 from pinn.assessment.scores import Scores, assess, largest_error
+from pinn.balance import Balance, Method
 from pinn.checkpoint import FORMAT, network_specs, revive_estimates
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
@@ -23,6 +25,7 @@ from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import LevenbergMarquardt, Phase
+from pinn.optim.ranks import averaged
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -45,6 +48,7 @@ class Solver(LeanModule):
             `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
+        balance: what multiplies the weights as training goes on, see `balance.Balance`.
 
     Raises:
         ValueError: no phases, a weight for a residual that does not exist or out of range, or an
@@ -60,6 +64,7 @@ class Solver(LeanModule):
         strategy: StrategyName = "auto",
         compile: Compile = "auto",
         memory: float | None = None,
+        balance: Method = "fixed",
     ) -> None:
         super().__init__()
         check_name(strategy)
@@ -70,14 +75,15 @@ class Solver(LeanModule):
         self.solution = Solution(problem, network)
         self.reference: Reference | None = problem.reference()
         self.course = Course(phases, judged=self.reference is not None)
-        self.weights = checked_weights(problem, weights or {})
+        self.balance = Balance(balance, checked_weights(problem, weights or {}))
         self.strategy = strategy
         self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
-        self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
+        weights = self.balance.weights
+        self.step = Step(self.solution, self.plans, weights, memory=memory, tell=say)
         self.mode: Mode | None = None
         self.most = -1
         self.collocation: Collocation
@@ -93,6 +99,7 @@ class Solver(LeanModule):
         """Settle where the points come from."""
         collocation.check(self.problem)
         self.collocation = collocation
+        collocation.adaptation = Adaptation(self.solution, self.plans, self.balance.weights)
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole."""
@@ -123,7 +130,7 @@ class Solver(LeanModule):
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             share = 1 / self.trainer.world_size
-            self.system = LeastSquares(self.solution, self.plans, self.weights, share, say)
+            self.system = LeastSquares(self.solution, self.plans, self.balance.weights, share, say)
             optimizer.system = self.system
         return optimizer
 
@@ -141,9 +148,8 @@ class Solver(LeanModule):
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
         if self.mode is None or self.compile_mode != "auto":
-            points = self.collocation.draw(
-                self.problem, self.global_step, self.global_rank, next(self.parameters())
-            )
+            like = next(self.parameters())
+            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
             lasts = partial(self.course.lasts, most=self.most if self.most > 0 else torch.inf)
             self.mode = choose_mode(self.step, points, lasts, self.compile_mode)
         self.step.mode = self.mode.name
@@ -185,7 +191,7 @@ class Solver(LeanModule):
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, 0, like)
+        points = self.collocation.draw(self.problem, 0, 0, like)
         choices = {}
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
@@ -193,7 +199,8 @@ class Solver(LeanModule):
             at = points[region].at
             check_independence(network, at)
             # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-            system = any(phase.solves_system for phase in self.course.phases)
+            phases = self.course.phases
+            system = any(p.solves_system for p in phases) or self.balance.method == "ntk"
             strategy = "rule" if system and self.strategy == "auto" else self.strategy
             choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
@@ -223,13 +230,13 @@ class Solver(LeanModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
+        now, course = self.global_step, self.course
+        points = self.collocation.draw(self.problem, now, self.global_rank, like)
+        self.balance.follow(self.step, points, now, course.start, course.current.has_one_loss)
         if self.system is not None:
             self.system.place(points)
-        total, terms = self.step(points, differentiated=self.system is None)
-        self.terms = terms
-        if self.trainer.world_size > 1:
-            total = self.synchronised(total)
+        total, self.terms = self.step(points, differentiated=self.system is None)
+        total = averaged(total)
         self.terms["total"] = total.detach()
         return total
 
@@ -239,12 +246,6 @@ class Solver(LeanModule):
         stalled = getattr(self.trainer.optimizers[0], "stalled", False)
         self.course.advance(self.terms["total"], stalled)
         self.bound()
-
-    def synchronised(self, loss: Tensor) -> Tensor:
-        """The same loss on every process, as a line search needs, with this one's gradient."""
-        mean = loss.detach().clone()
-        torch.distributed.all_reduce(mean)
-        return loss + (mean / self.trainer.world_size - loss.detach())
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -275,19 +276,19 @@ class Solver(LeanModule):
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
             "estimates": {name: vars(found) for name, found in self.estimate().items()},
+            "balance_state": self.balance.state(),
         }
 
     def describe(self) -> dict[str, Any]:
         """What was asked for: problem, networks, phases, weights and points as plain data."""
-        data = self.collocation
-        names = ("points", "method", "resample", "held_out", "seed")
         return {
             "format": FORMAT,
             "problem": spec_of(self.problem),
             "network": network_specs(self.solution),
             "phases": [vars(phase) for phase in self.course.phases],
-            "weights": dict(self.weights),
-            "data": {name: getattr(data, name) for name in names},
+            "weights": dict(self.balance.given),
+            "balance": self.balance.method,
+            "data": self.collocation.settings(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -299,3 +300,4 @@ class Solver(LeanModule):
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
         self.solution.estimates = revive_estimates(saved)
+        self.balance.restore(saved.get("balance_state", {}))

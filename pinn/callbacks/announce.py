@@ -3,6 +3,7 @@
 import lightning as L
 from lightning.pytorch.callbacks import Timer
 
+from pinn.balance import PERIOD
 from pinn.console import say
 from pinn.solver import Solver
 
@@ -41,4 +42,9 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"strategy  {network}{choice.line}")
     if solver.mode is not None:
         lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
+    if solver.balance.method != "fixed":
+        lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
+    if solver.collocation.adapt:
+        every = solver.collocation.resample
+        lines.append(f"points    where the residual is large, drawn every {every} steps")
     return [*lines, f"phases    {', '.join(map(str, solver.course.phases))}"]

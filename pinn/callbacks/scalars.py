@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/, coefficient/, perf/."""
+"""Curves for TensorBoard: what is lost, left, wrong, weighed, found and spent, step by step."""
 
 from typing import Any
 
@@ -67,6 +67,8 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     scalars["optim/grad_norm"] = float(gradient_norm(solver))
     for name, value in solver.problem.coefficients().items():
         scalars[f"coefficient/{name}"] = value
+    if solver.balance.method != "fixed":
+        scalars |= {f"weight/{name}": weight for name, weight in solver.balance.weights.items()}
     return scalars
 
 

@@ -24,7 +24,6 @@ from pinn.cli.resume import compare
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.optim import Phase
-from pinn.optim.phase import refuse_for_one_loss
 from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
 from pinn.solver import Solver

@@ -26,8 +26,8 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     begun = saved_course(saved)["phase"] + 1
     refuse("phases", saved["phases"][:begun], now["phases"][:begun])
     lines = []
-    for name in ("problem", "weights", "data"):
-        lines += differences(name, saved[name], now[name])
+    for name in ("problem", "weights", "balance", "data"):
+        lines += differences(name, saved.get(name), now[name])
     for choice in saved["strategy"].values():
         if solver.strategy not in ("auto", choice["strategy"]):
             lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.strategy}")

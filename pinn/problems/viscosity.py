@@ -32,8 +32,8 @@ class KovasznayViscosity(NavierStokes):
     Source: L. I. G. Kovasznay, "Laminar flow behind a two-dimensional grid", Proc. Camb. Phil. Soc.
     44 (1948) 58–62, doi:10.1017/S0305004100023999.
 
-    Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weights 10 on
-    the equations and 1 on `sampled`, 20 steps of Levenberg–Marquardt on the output layer.
+    Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weights 10
+    on the equations and 1 on `sampled`, 20 steps of Levenberg–Marquardt on the output layer.
 
     Args:
         reynolds: the Reynolds number of the flow that is measured.
