@@ -47,7 +47,7 @@ def fit(
     strategy: StrategyName = "auto",
     compile: Compile = "auto",
     memory: float | None = None,
-    method: Literal["sobol", "lhs", "uniform"] = "sobol",
+    method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
     resample: int = 0,
     seed: int = 0,
     folder: str | Path = "runs",
