@@ -116,7 +116,9 @@ def main() -> None:
             print(f"{problem} is left out: {error}\n")
     print(", ".join(f"{key} {value}" for key, value in machine().items() if value), "\n")
     print(table(found))
-    print(f"\n{disturbance([run for aims in found.values() for seeds in aims for run in seeds])}")
+    # The aims of a configuration share their runs.
+    each = {id(run): run for aims in found.values() for seeds in aims for run in seeds}
+    print(f"\n{disturbance(list(each.values()))}")
     if options.figure:
         draw({problem: aims[-1] for problem, aims in found.items()}, options.figure)
 

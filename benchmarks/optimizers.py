@@ -38,7 +38,8 @@ def settings(name: str) -> list[str]:
         given |= {f"model.network.init_args.{key}": value for key, value in DENSE.items()}
         given |= {f"data.points.{region}": count for region, count in POINTS.items()}
         given |= {"data.method": "sobol", "model.phases": phases}
-    return [part for key, value in given.items() for part in (f"--{key}", json.dumps(value))]
+    words = {key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()}
+    return [part for key, word in words.items() for part in (f"--{key}", word)]
 
 
 def runs(name: str, number: int, seeds: list[int], again: bool) -> list[Run]:

@@ -430,9 +430,9 @@ def test_a_package_is_judged_as_a_configuration_is(load, tmp_path):
     reference = exact_reference(problem)
     path = tmp_path / "curve.jsonl"
     watched = watch.Watch(path, 1e9)
-    assert torch.equal(torch.tensor(watched.at), reference.at)
+    torch.testing.assert_close(torch.tensor(watched.at), reference.at, rtol=0, atol=1e-14)
     truth = torch.stack([reference.values["u"], reference.values["v"]], dim=-1)
-    torch.testing.assert_close(torch.tensor(watched.truth), truth, rtol=0, atol=1e-14)
+    torch.testing.assert_close(torch.tensor(watched.truth), truth, rtol=0, atol=1e-13)
     assert 0 <= watched.look(lambda at: 1.5 * watch.velocity(at)) < 1
     watched.look(lambda at: at)  # too soon after the first look
     ((seconds, error, loss),) = map(json.loads, path.read_text().splitlines())
@@ -456,7 +456,9 @@ def test_the_galerkin_method_solves_kovasznay_flow(load):
     classical, flows = load("classical"), load("smooth_flow")
     for reynolds in (20.0, 80.0):
         found = classical.convergence(
-            lambda n, r=reynolds: flows.KovasznaySquare(r, n), classical.exact(reynolds), (6, 9, 12)
+            lambda n, r=reynolds: flows.KovasznaySquare(r, n),
+            classical.exact(reynolds),
+            (6, 10, 12),
         )
         errors = [error for error, _ in found]
         assert errors[0] < 1e-3
@@ -501,5 +503,7 @@ def test_every_reynolds_number_has_its_exact_solution(load):
 def test_one_training_knows_every_reynolds_number(load):
     example = load("any_reynolds")
     found = example.measure(0, features=60, steps=4)
-    assert max(found["velocity"][4:-8]) < 0.05 < found["velocity"][-1] * 100
+    inside = [e for e, r in zip(found["velocity"], found["reynolds"], strict=True) if 20 <= r <= 80]
+    assert len(inside) == 16
+    assert max(inside) < 0.05
     assert found["classical error"] < 1e-6
