@@ -101,3 +101,94 @@ def test_mistakes_are_answered_in_one_line(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         Phase(**settings)
     assert "\n" not in str(caught.value)
+
+
+# --- optimisers of other packages
+
+
+class Signed(torch.optim.Optimizer):
+    """w ← w − lr m,  m ← sign(β m + (1 − β) g): an optimiser with a state."""
+
+    def __init__(self, params, lr=1e-2, beta=0.9):
+        super().__init__(params, {"lr": lr, "beta": beta})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        with torch.enable_grad():
+            loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                m.lerp_(p.grad, 1 - group["beta"]).sign_()
+                p.sub_(m, alpha=group["lr"])
+        return loss
+
+
+class Passing(torch.optim.Adam):
+    """Hands on whatever it is given."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+
+
+class Switched(Signed):
+    """Takes no step before it is told that training begins."""
+
+    training = False
+
+    def train(self):
+        self.training = True
+
+    def step(self, closure=None):
+        assert self.training
+        return super().step(closure)
+
+
+SIGNED = f"{__name__}.Signed"
+
+
+def test_an_optimizer_by_its_path():
+    phase = Phase(10, SIGNED, lr=0.5, options={"beta": 0.25})
+    phase.rehearse()
+    made = phase.build(parameters())
+    assert type(made) is Signed
+    assert (made.param_groups[0]["lr"], made.param_groups[0]["beta"]) == (0.5, 0.25)
+    assert (phase.dtype, phase.has_one_loss, phase.solves_system) == ("float32", False, False)
+
+
+def test_paths_of_those_that_need_none():
+    lbfgs = Phase(3, "torch.optim.lbfgs.LBFGS")
+    assert (lbfgs, lbfgs.evaluations) == (Phase(3, "LBFGS"), 75)
+    assert Phase(3, "pinn.optim.LevenbergMarquardt") == Phase(3, "LevenbergMarquardt")
+
+
+def test_options_that_are_handed_on():
+    made = Phase(1, f"{__name__}.Passing", lr=0.5, options={"eps": 0.1}).build(parameters())
+    assert (made.param_groups[0]["lr"], made.param_groups[0]["eps"]) == (0.5, 0.1)
+    with pytest.raises(ValueError, match=r"option beta is 1: .*unexpected keyword argument 'beta'"):
+        Phase(1, f"{__name__}.Passing", options={"beta": 1}).rehearse()
+
+
+def test_training_begins_before_the_first_step():
+    phase = Phase(1, f"{__name__}.Switched")
+    phase.rehearse()
+    assert phase.build(parameters()).training
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("not_here.Adam", "'not_here.Adam' cannot be imported (ModuleNotFoundError: No module"),
+        (f"{__name__}.Singed", "did you mean 'Signed'? known: LevenbergMarquardt, Signed,"),
+        (f"{__name__}.parameters", "parameters' is no subclass of torch.optim.Optimizer"),
+        ("torch.nn.Linear", "'torch.nn.Linear' is no subclass of torch.optim.Optimizer"),
+        ("torch.optim.Optimizer", "'torch.optim.Optimizer' is no subclass"),
+        ("torch.optim.Adamm", "did you mean 'Adam'?"),
+        ("torch.optim.Adam.", "cannot be imported"),
+        ("Signed", "any other goes by its dotted path, such as package.Optimizer"),
+    ],
+)
+def test_paths_that_lead_nowhere(name, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Phase(1, name)
+    assert "\n" not in str(caught.value)

@@ -21,6 +21,7 @@ from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.resume import compare
+from pinn.cli.trust import check_optimizer
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.optim import Phase
@@ -95,6 +96,8 @@ class CommandLine(LightningCLI):
         """Refuse what cannot run, and find the checkpoint to continue from."""
         settings = self._get(self.config, "trainer")
         check_trainer(settings)
+        for phase in self._get(self.config, "model").phases:
+            check_optimizer(phase.optimizer, self.request.allow_import)
         self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from pinn.geometry.coordinates import near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
+from pinn.optim.named import begun, optimizer_class, shortest
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -24,9 +25,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "tolerance_change": 0.0,
     },
 }
-
-
-OWN: dict[str, type[Optimizer]] = {"LevenbergMarquardt": LevenbergMarquardt}
 
 
 class Parabola:
@@ -54,8 +52,8 @@ class Phase:
 
     Args:
         steps: at most so many steps; one L-BFGS step is up to `max_iter` (20) iterations.
-        optimizer: LevenbergMarquardt, or the name of a class in `torch.optim`, such as Adam or
-            LBFGS.
+        optimizer: LevenbergMarquardt; the name of a class in `torch.optim`, such as Adam or
+            LBFGS; or the dotted path of any other, such as `schedulefree.AdamWScheduleFree`.
         lr: learning rate; the optimiser's own default if not given.
         schedule: `constant`, or `cosine`:  lr(s) = lr (1 + cos(π s / steps)) / 2.
         dtype: precision of weights and points; by default float64 for LevenbergMarquardt and
@@ -86,6 +84,7 @@ class Phase:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        self.optimizer = shortest(self.optimizer)
         self.check_ends()
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, expected a positive number")
@@ -110,11 +109,13 @@ class Phase:
                 f"phase {self.optimizer}: lr is given twice, {self.lr} as its key and "
                 f"{self.options['lr']} in options: remove one"
             )
-        known = tuple(inspect.signature(self.optimizer_class().__init__).parameters)[2:]
-        if self.lr is not None and "lr" not in known:
+        parameters = inspect.signature(self.optimizer_class().__init__).parameters
+        known = tuple(parameters)[2:]
+        every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        if self.lr is not None and "lr" not in known and not every:
             raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, but it has none: remove it")
         for option in self.options:
-            if option not in known:
+            if option not in known and not every:
                 hint = near_miss(option, known)
                 raise ValueError(f"{self.optimizer} has no option {option!r}: {hint}")
 
@@ -146,16 +147,7 @@ class Phase:
 
     def optimizer_class(self) -> type[Optimizer]:
         """The optimiser's class."""
-        if self.optimizer in OWN:
-            return OWN[self.optimizer]
-        found = getattr(torch.optim, str(self.optimizer), None)
-        if not (isinstance(found, type) and issubclass(found, Optimizer)) or found is Optimizer:
-            known = [n for n, c in vars(torch.optim).items() if isinstance(c, type)]
-            known = [*OWN, *(n for n in known if n != "Optimizer")]
-            raise ValueError(
-                f"unknown optimizer {self.optimizer!r}: {near_miss(self.optimizer, known)}"
-            )
-        return found
+        return optimizer_class(self.optimizer)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The optimiser over these parameters.
@@ -167,7 +159,7 @@ class Phase:
         if self.lr is not None:
             options["lr"] = self.lr
         try:
-            return self.optimizer_class()(list(parameters), **options)
+            return begun(self.optimizer_class()(list(parameters), **options))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.optimizer} refuses its options {options}: {error}") from error
 
@@ -190,6 +182,8 @@ class Phase:
                 self.minimise_parabola({option: value})
             except Exception as alone:
                 if str(alone) == str(error):
+                    if option not in parameters:
+                        return f"option {option} is {value!r}"
                     default = DEFAULTS.get(self.optimizer, {}).get(
                         option, parameters[option].default
                     )
@@ -200,8 +194,10 @@ class Phase:
         """One step of  min |w|²  with these options; whatever the optimiser raises, passes."""
         weight = nn.Parameter(torch.ones(2, 2, dtype=self.torch_dtype))
         lr = {} if self.lr is None else {"lr": self.lr}
-        made = self.optimizer_class()(
-            [weight], **{**DEFAULTS.get(self.optimizer, {}), **lr, **options}
+        made = begun(
+            self.optimizer_class()(
+                [weight], **{**DEFAULTS.get(self.optimizer, {}), **lr, **options}
+            )
         )
 
         def closure() -> Tensor:
@@ -237,7 +233,7 @@ class Phase:
             return 0.0
         if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
             return 1.0
-        return 1.25 * self.options.get("max_iter", DEFAULTS[self.optimizer]["max_iter"])
+        return 1.25 * self.options.get("max_iter", DEFAULTS["LBFGS"]["max_iter"])
 
     @property
     def torch_dtype(self) -> torch.dtype:
