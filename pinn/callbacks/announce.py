@@ -41,4 +41,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"strategy  {network}{choice.line}")
     if solver.mode is not None:
         lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
-    return [*lines, f"phases    {', '.join(map(str, solver.course.phases))}"]
+    course = solver.course
+    stage = [course.line] if len(course.stages) > 1 else []
+    return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]

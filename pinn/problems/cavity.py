@@ -43,7 +43,7 @@ class LidDrivenCavity(NavierStokes):
     Data it may use: the velocity of the four walls. Pressure is fixed by the gauge.
 
     Args:
-        reynolds: Reynolds number Re > 0.
+        reynolds: Reynolds number Re > 0, or several in turn.
         walls: `hard` builds the walls into the ansatz; `soft` makes them residuals `lid` and
             `walls`, to be weighted.
         gauge: how the constant of the pressure is chosen.
@@ -59,7 +59,7 @@ class LidDrivenCavity(NavierStokes):
 
     def __init__(
         self,
-        reynolds: float = 100.0,
+        reynolds: float | list[float] = 100.0,
         walls: Literal["hard", "soft"] = "hard",
         gauge: Gauge = "zero_mean",
     ) -> None:
