@@ -115,6 +115,8 @@ def load(
     saved = contents["pinn"]
     allowed = ("pinn", *allow_import)
     problem = build(saved["problem"], allowed) if problem is None else problem
+    if len(problem.stages) > 1:
+        problem.enter(saved["course"]["stage"])
     network = revive_network(saved["network"], allowed) if network is None else network
     solution = Solution(problem, network)
     solution.to(getattr(torch, saved["dtype"]))

@@ -15,15 +15,16 @@ from pinn.optim import Phase
 from pinn.optim.ranks import agreed
 
 FALL = 0.01  # of the loss; less is none
-KEPT = ("phase", "start", "step", "seconds", "lowest", "fell", "ended")
+KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended")
 
 
 class Course:
-    """Phases one after the other, each until something ends it.
+    """Phases one after the other, each until something ends it; all of them in every stage.
 
     Every process ends a phase at the same step: what they decide by is the first one's.
 
     Attributes:
+        stage: the number of the present stage of the problem, from 0.
         phase: the number of the present phase, from 0.
         start: the step at which it began.
         step: the last step taken.
@@ -35,12 +36,18 @@ class Course:
     Args:
         phases: in order.
         judged: whether there is a reference to judge errors by.
+        stages: the coefficients of each stage, by name.
 
     Raises:
         ValueError: there are no phases, or one aims at an error that nothing tells.
     """
 
-    def __init__(self, phases: Sequence[Phase | dict[str, Any]], judged: bool) -> None:
+    def __init__(
+        self,
+        phases: Sequence[Phase | dict[str, Any]],
+        judged: bool,
+        stages: Sequence[Mapping[str, float]] = ({},),
+    ) -> None:
         self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
         if not self.phases:
             raise ValueError(
@@ -52,11 +59,14 @@ class Course:
                     f"phase {number} ({phase.optimizer}): error is {phase.error:g}, but no "
                     "reference is known for these parameters: remove it, or aim at a loss"
                 )
+        self.stages = stages
+        self.trainer: Any = None
+        self.most = math.inf
         self.rewind()
 
     def rewind(self) -> None:
         """Be before the first step."""
-        self.phase = self.start = self.step = self.fell = 0
+        self.stage = self.phase = self.start = self.step = self.fell = 0
         self.seconds, self.lowest = 0.0, math.inf
         self.ended = ""
         self.clock = time.monotonic()
@@ -68,8 +78,9 @@ class Course:
 
     @property
     def is_done(self) -> bool:
-        """Whether the last phase is over."""
-        return bool(self.ended) and self.phase + 1 == len(self.phases)
+        """Whether the last phase of the last stage is over."""
+        last = self.stage + 1, self.phase + 1
+        return bool(self.ended) and last == (len(self.stages), len(self.phases))
 
     @property
     def last_step(self) -> int | None:
@@ -85,16 +96,12 @@ class Course:
         """The phases still to come, with the steps and the seconds that they had already."""
         if not self.ended:
             yield self.current, self.step - self.start, self.seconds
-        yield from ((phase, 0, 0.0) for phase in self.phases[self.phase + 1 :])
+        again = self.phases * (len(self.stages) - self.stage - 1)
+        yield from ((phase, 0, 0.0) for phase in (*self.phases[self.phase + 1 :], *again))
 
-    def lasts(self, cost: float, most: float = math.inf) -> float:
-        """The seconds that evaluations of loss and gradient will still take, at most.
-
-        Args:
-            cost: of one, in seconds.
-            most: the step at which the run is broken off.
-        """
-        found, left = 0.0, most - self.step
+    def lasts(self, cost: float) -> float:
+        """The seconds that evaluations of loss and gradient, `cost` each, still take at most."""
+        found, left = 0.0, self.most - self.step
         for phase, taken, spent in self.upcoming():
             each = phase.evaluations * cost
             steps = min((phase.steps or math.inf) - taken, left)
@@ -103,6 +110,25 @@ class Course:
                 found += steps * each
             left -= steps
         return found
+
+    def attach(self, trainer: L.Trainer) -> None:
+        """Let a run of the trainer follow this course, from its beginning.
+
+        Raises:
+            ValueError: the trainer has settings that do not go with a phase.
+        """
+        self.check(trainer)
+        self.trainer = trainer
+        self.most = trainer.max_steps if trainer.max_steps >= 0 else math.inf
+        trainer.fit_loop.max_epochs = -1
+        self.rewind()
+        self.bound()
+
+    def bound(self) -> None:
+        """Let the run end with its last phase, and not after the steps that the trainer has."""
+        if self.trainer is not None:
+            last = min(self.most, math.inf if self.last_step is None else self.last_step)
+            self.trainer.fit_loop.epoch_loop.max_steps = -1 if last == math.inf else int(last)
 
     def check(self, trainer: L.Trainer) -> None:
         """Refuse settings that change the loss or its gradient between evaluations of one step.
@@ -129,11 +155,22 @@ class Course:
             )
 
     def begin(self) -> None:
-        """Go on to the next phase."""
-        self.phase += 1
+        """Go on to the next phase, after the last to the first of the next stage."""
+        self.stage, self.phase = divmod(
+            self.stage * len(self.phases) + self.phase + 1, len(self.phases)
+        )
         self.start = self.fell = self.step
         self.seconds, self.lowest = 0.0, math.inf
         self.ended = ""
+        if self.phase == 0:
+            say(self.line)
+
+    @property
+    def line(self) -> str:
+        """Which stage this is: `stage 2   of 3: reynolds 400`."""
+        label, values = f"stage {self.stage + 1}", self.stages[self.stage].items()
+        told = ", ".join(f"{name} {value:g}" for name, value in values)
+        return f"{label:<9} of {len(self.stages)}: {told}"
 
     def wait(self) -> None:
         """Count no seconds up to now."""
@@ -172,6 +209,15 @@ class Course:
         if phase.steps is not None and self.step - self.start >= phase.steps:
             yield "all of its steps are taken"
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the phase ends by an error, and this is a step at which one is taken."""
+        trainer = self.trainer
+        if trainer is None or trainer.state.fn != "fit" or self.current.error is None:
+            return False
+        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        return batches > 0 and batches % trainer.val_check_batch == 0
+
     def judge(self, error: float, device: torch.device) -> None:
         """See whether the error of a validation ends the phase."""
         goal = self.current.error
@@ -186,6 +232,7 @@ class Course:
             steps, label = self.step - self.start, f"phase {self.phase + 1}"
             taken = f"{steps} step{'s' if steps != 1 else ''}"
             say(f"{label:<9} {self.current.optimizer} ended after {taken}: {reason}")
+            self.bound()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -202,8 +249,13 @@ class Course:
             raise CheckpointError(
                 f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
             )
+        if saved["stage"] >= len(self.stages):
+            raise CheckpointError(
+                f"the checkpoint is in stage {saved['stage'] + 1}, the run has {len(self.stages)}"
+            )
         for name in KEPT:
             setattr(self, name, saved[name])
+        self.bound()
 
 
 def saved_course(contents: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Problems: the physics, in the paper's notation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -35,6 +35,8 @@ class Problem(Restorable):
         gauges: unknowns that the equations fix only up to a constant, and how it is chosen when
             they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower corner), or
             `free`. The equations must read only their derivatives, so training is unaffected.
+        stages: coefficients by name, of each stage of a run in turn; one stage that changes
+            nothing by default.
 
     Args:
         geometry: the domain; may also be a class attribute.
@@ -49,6 +51,7 @@ class Problem(Restorable):
     outputs: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     columns: ClassVar[tuple[str, ...]] = ()
     residuals: tuple[Residual, ...] = ()
+    stages: Sequence[Mapping[str, float]] = ({},)
     geometry: Geometry
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -72,6 +75,11 @@ class Problem(Restorable):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
         self.gauges: dict[str, Gauge] = {}
         self._check()
+
+    def enter(self, stage: int) -> None:
+        """Take the coefficients of a stage; what follows from one of them is to be a property."""
+        for name, value in self.stages[stage].items():
+            setattr(self, name, value)
 
     def ansatz(self, raw: Fields, at: Field) -> Fields:
         """The unknowns from the network's raw outputs; override to build conditions in.
@@ -214,3 +222,16 @@ def positive(name: str, value: float) -> float:
     if not (isinstance(value, Real) and 0 < value < torch.inf):
         raise ValueError(f"{name} is {value}: it must be a positive, finite number")
     return float(value)
+
+
+def in_turn(name: str, values: float | list[float]) -> list[dict[str, float]]:
+    """The stages of a coefficient that must be positive and finite: of one value, one stage.
+
+    Raises:
+        ValueError: a value is not, or there is none.
+    """
+    if isinstance(values, list | tuple):
+        if not values:
+            raise ValueError(f"{name} is an empty list: give at least one value")
+        return [{name: positive(name, value)} for value in values]
+    return [{name: positive(name, values)}]

@@ -1,6 +1,5 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -74,7 +73,8 @@ class Solver(LeanModule):
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, network)
         self.reference: Reference | None = problem.reference()
-        self.course = Course(phases, judged=self.reference is not None)
+        judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
+        self.course = Course(phases, judged, problem.stages)
         self.balance = Balance(balance, checked_weights(problem, weights or {}))
         self.strategy = strategy
         self.compile_mode = compile
@@ -85,7 +85,6 @@ class Solver(LeanModule):
         weights = self.balance.weights
         self.step = Step(self.solution, self.plans, weights, memory=memory, tell=say)
         self.mode: Mode | None = None
-        self.most = -1
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
         self.scores: Scores = {}
@@ -107,21 +106,12 @@ class Solver(LeanModule):
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.collocation.check_processes(self.trainer.world_size)
         if stage == "fit":
-            self.course.rewind()
+            self.course.attach(self.trainer)
+            self.enter_stage()
         self.to(self.course.current.torch_dtype)
-        if stage != "fit":
-            return
-        self.release()
-        self.describe()  # what a checkpoint could not hold is better known before the first step
-        self.course.check(self.trainer)
-        self.trainer.fit_loop.max_epochs = -1
-        self.most = self.trainer.max_steps
-        self.bound()
-
-    def bound(self) -> None:
-        """Let the run end with its last phase, and not after the steps that the trainer has."""
-        ends = [end for end in (self.most, self.course.last_step) if end is not None and end >= 0]
-        self.trainer.fit_loop.epoch_loop.max_steps = min(ends, default=-1)
+        if stage == "fit":
+            self.release()
+            self.describe()  # so that what a checkpoint could not hold is known before the steps
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
@@ -150,33 +140,21 @@ class Solver(LeanModule):
         if self.mode is None or self.compile_mode != "auto":
             like = next(self.parameters())
             points = self.collocation.draw(self.problem, 0, self.global_rank, like)
-            lasts = partial(self.course.lasts, most=self.most if self.most > 0 else torch.inf)
-            self.mode = choose_mode(self.step, points, lasts, self.compile_mode)
+            self.mode = choose_mode(self.step, points, self.course.lasts, self.compile_mode)
         self.step.mode = self.mode.name
 
     def on_train_start(self) -> None:
         """Start the clock; a resumed run may stand where a validation ended its phase."""
         self.course.wait()
-        if self.aims_at_error:
+        if self.course.is_judged:
             self.scores = self.assess()
-        self.on_validation_end()
+            self.on_validation_end()
 
     def on_validation_end(self) -> None:
         """See whether the error ends the phase."""
-        if self.aims_at_error:
+        if self.course.is_judged:
             error = largest_error(self.scores, self.problem)
             self.course.judge(error, next(self.parameters()).device)
-        if self.trainer.state.fn == "fit":
-            self.bound()
-
-    @property
-    def aims_at_error(self) -> bool:
-        """Whether the phase ends by an error, and this is a step at which it is judged."""
-        trainer: Any = self.trainer
-        if trainer.state.fn != "fit" or self.course.current.error is None:
-            return False
-        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        return batches > 0 and batches % trainer.val_check_batch == 0
 
     def on_validation_start(self) -> None:
         """Settle the strategy for a run that only validates."""
@@ -210,10 +188,19 @@ class Solver(LeanModule):
         course = self.course
         if course.ended and not course.is_done:
             course.begin()
+            if course.phase == 0:
+                self.enter_stage()
             self.enter()
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * course.current.factor(self.global_step - course.start)
+
+    def enter_stage(self) -> None:
+        """Give the problem the coefficients of the stage, and be judged by its reference."""
+        if len(self.course.stages) > 1:
+            self.problem.enter(self.course.stage)
+            self.reference, self.scores = self.problem.reference(), {}
+            self.step.recorder.recordings.clear()  # those of other coefficients
 
     def enter(self) -> None:
         """Take up a phase: its precision, its optimiser."""
@@ -245,7 +232,6 @@ class Solver(LeanModule):
         super().optimizer_step(*args, **kwargs)
         stalled = getattr(self.trainer.optimizers[0], "stalled", False)
         self.course.advance(self.terms["total"], stalled)
-        self.bound()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -295,6 +281,7 @@ class Solver(LeanModule):
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
         self.course.restore(saved)
+        self.enter_stage()
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None

@@ -75,10 +75,12 @@ def test_what_is_still_to_come():
     course = Course(phases, judged=False)
     assert course.last_step == 17
     assert course.lasts(2.0) == pytest.approx(2 * (10 + 40 + 3))
-    assert course.lasts(2.0, most=12) == pytest.approx(2 * (10 + 20))
+    course.most = 12
+    assert course.lasts(2.0) == pytest.approx(2 * (10 + 20))
     for _ in range(5):
         course.advance(torch.tensor(1.0), stalled=False)
-    assert course.lasts(2.0, most=12) == pytest.approx(2 * (5 + 20))
+    assert course.lasts(2.0) == pytest.approx(2 * (5 + 20))
+    course.most = math.inf
     course.end("enough")
     assert course.last_step == 12
     assert course.lasts(1.0) == pytest.approx(40 + 3)
@@ -91,7 +93,8 @@ def test_seconds_bound_what_is_still_to_come():
     assert course.last_step is None
     assert course.lasts(0.1) == pytest.approx(10 + 5)
     assert course.lasts(1.0) == pytest.approx(30 + 5)
-    assert course.lasts(1.0, most=32) == pytest.approx(30 + 2)
+    course.most = 32
+    assert course.lasts(1.0) == pytest.approx(30 + 2)
 
 
 # --- in a run

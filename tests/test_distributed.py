@@ -115,6 +115,7 @@ class Record(L.Callback):
 
     def on_train_end(self, trainer, solver):
         seen = self.first | {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
+        seen["course"] = solver.course.state()
         torch.save(seen, f"{folder}/rank{trainer.global_rank}.pt")
 
 quiet()
@@ -127,6 +128,8 @@ phases = [
 if sys.argv[2] == "system":
     system = "LevenbergMarquardt"
     phases = [Phase(2, system, train="output"), Phase(2, system)]
+if sys.argv[2] == "early":
+    phases = [Phase(seconds=0.5), Phase(90, error=1e9), Phase(90, loss=1e9), Phase(9, patience=3)]
 solver = Solver(Kovasznay(), MLP(8, 2), phases)
 trainer = L.Trainer(
     accelerator="cpu",
@@ -218,6 +221,20 @@ def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_pa
     for name, expected in solution.state_dict().items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_processes_end_a_phase_at_the_same_step(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "early")
+    assert code == 0, said
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    assert {**first["course"], "seconds": 0} == {**second["course"], "seconds": 0}
+    assert all(torch.equal(first["end"][name], second["end"][name]) for name in first["end"])
+    why = ["s, of 0.5 s that it has", "below 1e+09", "below 1e+09", ""]
+    lines = [line for line in said.splitlines() if line.startswith("phase ")]
+    assert len(lines) == 4
+    assert all(line.endswith(end) for line, end in zip(lines, why, strict=True))
+    assert first["course"]["phase"] == 3
 
 
 def test_an_error_in_one_process_ends_all(tmp_path):

@@ -96,7 +96,7 @@ def test_a_finished_run_says_so(started, tmp_path, capsys):
     capsys.readouterr()
     assert main([*SMALL, SIXTY, "--resume", "auto"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.endswith("step-0000060.ckpt is finished: 60 of 60 steps are done")
+    assert line.endswith("step-0000060.ckpt is finished after 60 steps: all of its steps are taken")
 
 
 @pytest.mark.parametrize(

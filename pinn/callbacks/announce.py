@@ -47,4 +47,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     if solver.collocation.adapt:
         every = solver.collocation.resample
         lines.append(f"points    where the residual is large, drawn every {every} steps")
-    return [*lines, f"phases    {', '.join(map(str, solver.course.phases))}"]
+    course = solver.course
+    stage = [course.line] if len(course.stages) > 1 else []
+    return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]

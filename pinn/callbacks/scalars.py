@@ -65,6 +65,9 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
     scalars["optim/phase"] = solver.course.phase + 1
     scalars["optim/grad_norm"] = float(gradient_norm(solver))
+    if len(solver.course.stages) > 1:
+        values = solver.course.stages[solver.course.stage].items()
+        scalars |= {f"coefficient/{name}": value for name, value in values}
     for name, value in solver.problem.coefficients().items():
         scalars[f"coefficient/{name}"] = value
     if solver.balance.method != "fixed":

@@ -47,8 +47,9 @@ class LidDrivenCavity(NavierStokes):
     Data it may use: the velocity of the four walls. Pressure is fixed by the gauge.
 
     Args:
-        reynolds: Reynolds number Re > 0.
-        walls: `hard` builds the walls into the ansatz; `soft` makes them the residual `walls`.
+        reynolds: Reynolds number Re > 0, or several in turn.
+        walls: `hard` builds the walls into the ansatz; `soft` makes them residuals `lid` and
+            `walls`, to be weighted.
         gauge: how the constant of the pressure is chosen.
 
     Reference:
@@ -65,7 +66,7 @@ class LidDrivenCavity(NavierStokes):
 
     def __init__(
         self,
-        reynolds: float = 100.0,
+        reynolds: float | list[float] = 100.0,
         walls: Literal["hard", "soft"] = "hard",
         gauge: Gauge = "zero_mean",
     ) -> None:
