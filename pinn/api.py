@@ -49,7 +49,7 @@ def fit(
     compile: Compile = "auto",
     memory: float | None = None,
     balance: Method = "fixed",
-    method: Literal["sobol", "lhs", "uniform"] = "sobol",
+    method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
     resample: int = 0,
     adapt: bool = False,
     seed: int = 0,

@@ -12,6 +12,8 @@ import torch
 import yaml
 from small import SMALL
 
+import pinn
+from pinn.checkpoint import read
 from pinn.cli.launch import main
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -175,7 +177,7 @@ def test_resume_auto_continues_in_the_same_folder(checkpoint, capsys):
     assert (checkpoint.parent / "step-0000004.ckpt").is_file()
     assert (checkpoint.parent.parent / "config.resume-1.yaml").is_file()
     assert main(["--config", "small", "--resume", "auto"]) == 0
-    assert "is finished: 4 of 4 steps" in capsys.readouterr().out
+    assert "is finished after 4 steps" in capsys.readouterr().out
 
 
 def test_a_trial_run_leaves_nothing(folder, capsys):
@@ -264,3 +266,74 @@ def test_a_signal_ends_a_run_with_a_checkpoint(name, code, capsys):
     last = err.split("after step ")[1].split(":")[0]
     (newest,) = Path("runs").rglob(f"step-{int(last):07d}.ckpt")
     assert torch.load(newest, weights_only=True)["global_step"] == int(last)
+
+
+# --- an optimiser of another package
+
+OPTIMIZER = """\
+from pathlib import Path
+from torch.optim import Adam
+
+Path("imported").touch()
+
+class Slower(Adam):
+    def __init__(self, params, lr=1e-4):
+        super().__init__(params, lr=lr)
+"""
+SLOWER = "[{optimizer: slower.Slower, steps: 4, lr: 0.01}]"
+
+
+@pytest.fixture
+def slower(folder):
+    (folder / "slower.py").write_text(OPTIMIZER)
+    yield folder
+    sys.modules.pop("slower", None)
+
+
+def test_a_foreign_optimizer_is_not_imported(slower, capsys):
+    assert main(["--config", "small", "--model.phases", SLOWER]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "'slower.Slower' is not part of this program" in captured.err
+    assert "--allow_import slower" in captured.err
+    assert not (slower / "imported").exists()
+    assert not Path("runs").exists()
+
+
+def test_an_allowed_optimizer_trains_and_its_run_continues(slower, capsys):
+    given = ["--config", "small", "--model.phases", SLOWER, "--checkpoints.every", "2"]
+    run = ran([*given, "--allow_import", "slower"])
+    adam = ran(["--config", "small", "--model.phases", SLOWER.replace("slower.Slower", "Adam")])
+    end = run / "checkpoints" / "step-0000004.ckpt"
+    saved = read(end)
+    assert saved["pinn"]["phases"][0]["optimizer"] == "slower.Slower"
+    same = read(adam / "checkpoints" / end.name)["state_dict"]
+    assert all(torch.equal(same[name], weight) for name, weight in saved["state_dict"].items())
+
+    end.unlink()
+    path = str(run / "checkpoints" / "step-0000002.ckpt")
+    assert main([*given, "--allow_import", "slower", "--resume", path]) == 0
+    again = read(end)["state_dict"]
+    assert all(torch.equal(again[name], weight) for name, weight in saved["state_dict"].items())
+
+
+def test_a_checkpoint_imports_no_foreign_optimizer(slower, capsys):
+    allow = ["--allow_import", "slower"]
+    run = ran(["--config", "small", "--model.phases", SLOWER, *allow])
+    path = run / "checkpoints" / "step-0000004.ckpt"
+    sys.modules.pop("slower")
+    (slower / "imported").unlink()
+    capsys.readouterr()
+    assert pinn.load(path).problem.wavenumber == 1
+    assert main(["validate", "--ckpt_path", str(path)]) == 2
+    assert "--allow_import slower" in capsys.readouterr().err
+    assert not (slower / "imported").exists()
+    assert main(["validate", "--ckpt_path", str(path), *allow]) == 0
+
+
+def test_an_allowed_module_lends_no_optimizer_of_another(slower, capsys):
+    (slower / "lender.py").write_text("from slower import Slower\n")
+    given = ["--config", "small", "--model.phases", SLOWER.replace("slower.", "lender.")]
+    assert main([*given, "--allow_import", "lender"]) == 2
+    assert "'slower.Slower' is not part of this program" in capsys.readouterr().err
+    sys.modules.pop("lender")

@@ -81,6 +81,18 @@ ON_THE_COMMAND_LINE = {
     "phases as a number": (["--model.phases", "3"], ["model.phases", "'3'", "list"]),
     "phases of a missing file": (["--model.phases", "none.yaml"], ["none.yaml"]),
     "unknown optimiser": (["--model.phases", "[{optimizer: Adamm, steps: 1}]"], ["'Adam'"]),
+    "forbidden optimiser": (
+        ["--model.phases", "[{optimizer: os.system, steps: 1}]"],
+        ["'os.system'", "not part of this program", "--allow_import os"],
+    ),
+    "forbidden optimiser by way of a trusted module": (
+        ["--model.phases", "[{optimizer: pinn.checkpoint.os.system, steps: 1}]"],
+        ["'pinn.checkpoint.os.system'", "no subclass of torch.optim.Optimizer"],
+    ),
+    "unknown optimiser, dotted": (
+        ["--model.phases", "[{optimizer: torch.optim.Adamm, steps: 1}]"],
+        ["'torch.optim.Adamm'", "did you mean 'Adam'?"],
+    ),
     "base class for an optimiser": (["--model.phases", "[{optimizer: Optimizer, steps: 1}]"], []),
     "unknown option": (["--model.phases", "[{steps: 1, options: {beta: 1}}]"], ["'beta'", "betas"]),
     "wrong option": (["--model.phases", "[{steps: 1, options: {betas: 7}}]"], ["Adam", "betas"]),

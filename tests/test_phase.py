@@ -1,4 +1,4 @@
-"""Phases: optimisers by name, schedules, and where each begins."""
+"""Phases: optimisers by name, schedules, budgets and targets."""
 
 import math
 import re
@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from pinn.optim import LevenbergMarquardt, Phase
-from pinn.optim.phase import evaluations, starts
 
 
 def parameters():
@@ -51,10 +50,9 @@ def test_what_a_phase_trains_is_all_or_the_output():
         Phase(1, train="last")
 
 
-def test_evaluations_of_part_of_a_run():
-    phases = [Phase(10), Phase(4, "LBFGS", options={"max_iter": 8}), Phase(3, "LevenbergMarquardt")]
-    assert evaluations(phases, 0, 17) == pytest.approx(10 + 40 + 3)
-    assert evaluations(phases, 5, 12) == pytest.approx(5 + 20)
+def test_evaluations_of_a_step():
+    assert Phase(10).evaluations == Phase(3, "LevenbergMarquardt").evaluations == 1
+    assert Phase(4, "LBFGS", options={"max_iter": 8}).evaluations == 10
 
 
 def test_cosine_goes_from_one_to_zero():
@@ -64,8 +62,11 @@ def test_cosine_goes_from_one_to_zero():
     assert Phase(8).factor(7) == 1.0
 
 
-def test_phases_follow_each_other():
-    assert starts([Phase(3), Phase(5), Phase(2)]) == [0, 3, 8, 10]
+def test_a_phase_says_what_ends_it():
+    assert str(Phase(200)) == "Adam 200 steps float32"
+    phase = Phase(9, "LBFGS", seconds=60.0, error=1e-6, loss=1e-9, patience=5)
+    ends = "9 steps or 60 s or error 1e-06 or loss 1e-09 or 5 steps in vain"
+    assert str(phase) == f"LBFGS {ends} float64"
 
 
 def test_precision():
@@ -76,7 +77,15 @@ def test_precision():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "phase Adam: steps is 0, expected at least 1"),
+        ({"steps": 0}, "phase Adam: steps is 0: expected at least 1"),
+        ({"steps": 2.5}, "phase Adam: steps is 2.5: expected a whole number"),
+        ({}, "phase Adam has no budget: give it steps or seconds, such as steps: 1000"),
+        ({"error": 1e-3, "loss": 1e-3, "patience": 3}, "phase Adam has no budget"),
+        ({"seconds": 0.0}, "phase Adam: seconds is 0.0, expected a positive number"),
+        ({"steps": 1, "error": -1e-3}, "phase Adam: error is -0.001, expected a positive number"),
+        ({"steps": 1, "loss": math.nan}, "phase Adam: loss is nan, expected a positive number"),
+        ({"steps": 1, "patience": 0}, "phase Adam: patience is 0: expected at least 1"),
+        ({"seconds": 1.0, "schedule": "cosine"}, "schedule is cosine, which runs over its steps"),
         ({"steps": 1, "lr": 0.0}, "phase Adam: lr is 0.0, expected a positive number"),
         ({"steps": 1, "lr": math.nan}, "phase Adam: lr is nan"),
         ({"steps": 1, "lr": math.inf}, "phase Adam: lr is inf"),
@@ -91,4 +100,95 @@ def test_precision():
 def test_mistakes_are_answered_in_one_line(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         Phase(**settings)
+    assert "\n" not in str(caught.value)
+
+
+# --- optimisers of other packages
+
+
+class Signed(torch.optim.Optimizer):
+    """w ← w − lr m,  m ← sign(β m + (1 − β) g): an optimiser with a state."""
+
+    def __init__(self, params, lr=1e-2, beta=0.9):
+        super().__init__(params, {"lr": lr, "beta": beta})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        with torch.enable_grad():
+            loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                m.lerp_(p.grad, 1 - group["beta"]).sign_()
+                p.sub_(m, alpha=group["lr"])
+        return loss
+
+
+class Passing(torch.optim.Adam):
+    """Hands on whatever it is given."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+
+
+class Switched(Signed):
+    """Takes no step before it is told that training begins."""
+
+    training = False
+
+    def train(self):
+        self.training = True
+
+    def step(self, closure=None):
+        assert self.training
+        return super().step(closure)
+
+
+SIGNED = f"{__name__}.Signed"
+
+
+def test_an_optimizer_by_its_path():
+    phase = Phase(10, SIGNED, lr=0.5, options={"beta": 0.25})
+    phase.rehearse()
+    made = phase.build(parameters())
+    assert type(made) is Signed
+    assert (made.param_groups[0]["lr"], made.param_groups[0]["beta"]) == (0.5, 0.25)
+    assert (phase.dtype, phase.has_one_loss, phase.solves_system) == ("float32", False, False)
+
+
+def test_paths_of_those_that_need_none():
+    lbfgs = Phase(3, "torch.optim.lbfgs.LBFGS")
+    assert (lbfgs, lbfgs.evaluations) == (Phase(3, "LBFGS"), 75)
+    assert Phase(3, "pinn.optim.LevenbergMarquardt") == Phase(3, "LevenbergMarquardt")
+
+
+def test_options_that_are_handed_on():
+    made = Phase(1, f"{__name__}.Passing", lr=0.5, options={"eps": 0.1}).build(parameters())
+    assert (made.param_groups[0]["lr"], made.param_groups[0]["eps"]) == (0.5, 0.1)
+    with pytest.raises(ValueError, match=r"option beta is 1: .*unexpected keyword argument 'beta'"):
+        Phase(1, f"{__name__}.Passing", options={"beta": 1}).rehearse()
+
+
+def test_training_begins_before_the_first_step():
+    phase = Phase(1, f"{__name__}.Switched")
+    phase.rehearse()
+    assert phase.build(parameters()).training
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("not_here.Adam", "'not_here.Adam' cannot be imported (ModuleNotFoundError: No module"),
+        (f"{__name__}.Singed", "did you mean 'Signed'? known: LevenbergMarquardt, Signed,"),
+        (f"{__name__}.parameters", "parameters' is no subclass of torch.optim.Optimizer"),
+        ("torch.nn.Linear", "'torch.nn.Linear' is no subclass of torch.optim.Optimizer"),
+        ("torch.optim.Optimizer", "'torch.optim.Optimizer' is no subclass"),
+        ("torch.optim.Adamm", "did you mean 'Adam'?"),
+        ("torch.optim.Adam.", "cannot be imported"),
+        ("Signed", "any other goes by its dotted path, such as package.Optimizer"),
+    ],
+)
+def test_paths_that_lead_nowhere(name, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Phase(1, name)
     assert "\n" not in str(caught.value)

@@ -51,9 +51,16 @@ class Copies(Keeper):
 # --- in one process, at every step
 
 
+class Heavy(torch.optim.SGD):
+    """An optimiser that no package knows of."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr=lr, momentum=0.9)
+
+
 FIRST_ORDER = [
     Phase(4, lr=0.01, schedule="cosine"),
-    Phase(3, "AdamW", lr=0.01),
+    Phase(3, f"{__name__}.Heavy", lr=0.01),
     Phase(4, "LBFGS", dtype="float64", options={"max_iter": 5}),
 ]
 SECOND_ORDER = [
@@ -141,7 +148,7 @@ def test_a_signal_stops_after_the_step_and_saves_it(train, tmp_path):
 def described(solver, points=None):
     solver.attach(Collocation(points or {"interior": 10, "boundary": 5}))
     strategy = {"all": {"strategy": "taylor", "reason": ""}}
-    return solver.describe() | {"phase": 0, "strategy": strategy}
+    return solver.describe() | {"course": {"stage": 0, "phase": 0}, "strategy": strategy}
 
 
 def test_what_may_differ_is_announced():

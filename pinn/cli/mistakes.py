@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pinn.cli.configuration import closest
+from pinn.cli.trust import refusal
 from pinn.cli.vocabulary import BASES, SECTIONS, classes, parameters, subclasses, suggestion
 
 # Lines that frame the cause or repeat the value at length.
@@ -121,11 +122,7 @@ def remedy(cause: Cause, value: str, report: str) -> str:
     """A cause in this program's words."""
     key, text = cause.key, cause.text
     if match := DENIED.search(text):
-        package = match[1].split(".")[0]
-        return (
-            f"{match[1]!r} is not part of this program and was not imported: if you trust it, "
-            f"add --allow_import {package}"
-        )
+        return refusal(match[1])
     if match := KEY.search(text):
         return unknown_key(match[1], key, report)
     if match := MISSING.search(text):

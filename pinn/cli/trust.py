@@ -11,6 +11,7 @@ from jsonargparse import get_loader, set_loader, set_parsing_settings
 
 from pinn.cli.configuration import parse_yaml
 from pinn.cli.mapping import UsageError
+from pinn.optim.named import optimizer_class
 
 TRUSTED = (
     "pinn",
@@ -50,6 +51,41 @@ def trust(packages: Sequence[str]) -> None:
         config_read_mode_fsspec_enabled=False,
     )
     set_loader("yaml", load, exceptions=(yaml.YAMLError,))
+
+
+def check_optimizer(name: str, packages: Sequence[str]) -> None:
+    """Hold an optimiser named by its dotted path against what may be named.
+
+    As for other classes, the path is looked at before it is imported, and the place where the class
+    is defined after that.
+
+    Raises:
+        UsageError: it is neither part of this program and torch, nor of `packages`; it cannot be
+            imported; or it is no optimiser.
+    """
+    if "." not in name:
+        return
+    allowed = (*TRUSTED, *packages)
+    check_path(name, allowed)
+    try:
+        found = optimizer_class(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    check_path(f"{found.__module__}.{found.__qualname__}", allowed)
+
+
+def check_path(path: str, allowed: Sequence[str]) -> None:
+    """Refuse a path below none of the allowed ones."""
+    if not any(f"{path}.".startswith(f"{known}.") for known in allowed):
+        raise UsageError(refusal(path))
+
+
+def refusal(path: str) -> str:
+    """A line about a class that was not imported."""
+    return (
+        f"{path!r} is not part of this program and was not imported: if you trust it, "
+        f"add --allow_import {path.split('.')[0]}"
+    )
 
 
 def load(text: str) -> Any:

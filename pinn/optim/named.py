@@ -1,0 +1,64 @@
+"""Optimisers by name: those of torch and of this package, and any other by its dotted path."""
+
+import pkgutil
+import sys
+
+import torch
+from torch.optim import Optimizer
+
+from pinn.geometry.coordinates import near_miss
+from pinn.optim.levenberg_marquardt import LevenbergMarquardt
+
+
+def known() -> dict[str, type[Optimizer]]:
+    """The optimisers that need no path."""
+    found = vars(torch.optim).items()
+    return {"LevenbergMarquardt": LevenbergMarquardt} | {n: c for n, c in found if is_optimizer(c)}
+
+
+def is_optimizer(found: object) -> bool:
+    """Whether something is a class that can be made and asked for steps."""
+    return isinstance(found, type) and issubclass(found, Optimizer) and found is not Optimizer
+
+
+def optimizer_class(name: str) -> type[Optimizer]:
+    """The optimiser of a name. A dotted path imports its module.
+
+    Raises:
+        ValueError: there is none, it cannot be imported, or it is no optimiser.
+    """
+    own = known()
+    if name in own:
+        return own[name]
+    if "." not in str(name):
+        raise ValueError(
+            f"unknown optimizer {name!r}: {near_miss(name, own)}; any other goes by its dotted "
+            "path, such as package.Optimizer"
+        )
+    try:
+        found = pkgutil.resolve_name(name)
+    except Exception as error:  # whatever its module raises
+        place, _, last = name.rpartition(".")
+        there = [n for n, c in vars(sys.modules.get(place, object)).items() if is_optimizer(c)]
+        hint = near_miss(last, there) if there else "install its package, or correct the path"
+        raise ValueError(
+            f"optimizer {name!r} cannot be imported ({type(error).__name__}: {error}): {hint}"
+        ) from error
+    if not is_optimizer(found):
+        raise ValueError(
+            f"optimizer {name!r} is no subclass of torch.optim.Optimizer: give the path of a class"
+        )
+    return found
+
+
+def shortest(name: str) -> str:
+    """The name without its path, where it needs none: the settings of an optimiser go by it."""
+    found = optimizer_class(name)
+    return next((short for short, cls in known().items() if cls is found), name)
+
+
+def begun(optimizer: Optimizer) -> Optimizer:
+    """An optimiser ready for steps: a schedule-free one has to be told that training begins."""
+    if callable(train := getattr(optimizer, "train", None)):
+        train()
+    return optimizer
