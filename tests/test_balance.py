@@ -13,6 +13,7 @@ from pinn import balance
 from pinn.balance import KEPT, Balance
 from pinn.callbacks import Scalars
 from pinn.checkpoint import read
+from pinn.cli.launch import main
 from pinn.data import Collocation
 from pinn.losses import residual_losses, residual_values
 from pinn.networks import MLP
@@ -268,3 +269,32 @@ def test_the_weights_have_curves(train, tmp_path):
 def test_mistakes(method, weights, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         solver_of([Phase(1)], method, weights)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--model.balance", "gradient_nrom"], "did you mean 'gradient_norm'?"),
+        (["--model.balance", "ntk", "--model.weights.boundary", "0"], "is the only residual with"),
+        (["--data.adapt", "true"], "data.adapt is true, but data.resample is 0: set it to"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(folder, capsys, argv, message):
+    assert main(["--config", "small", *argv]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_the_command_line_announces_resumes_and_judges(folder, capsys):
+    argv = ["--config", "small", "--model.balance", "ntk", "--data.adapt", "true"]
+    argv += ["--data.resample", "2"]
+    assert main([*argv, "--trainer.max_steps", "3"]) == 0
+    said = capsys.readouterr().out
+    assert "weights   by ntk, every 25 steps" in said
+    assert "points    where the residual is large, drawn every 2 steps" in said
+    (run,) = (folder / "runs" / "small").iterdir()
+    kept = run / "checkpoints" / "step-0000003.ckpt"
+    assert main([*argv, "--resume", "auto"]) == 0
+    assert "resuming with" not in capsys.readouterr().out
+    assert main(["validate", "--ckpt_path", str(kept)]) == 0
