@@ -230,7 +230,7 @@ class Solver(LeanModule):
     def assess(self) -> Scores:
         """All scores now."""
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
-        return assess(self.solution, self.reference, points, self.plans)
+        return assess(self.solution, self.reference, points, self.plans, self.weights, self.terms)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything needed to rebuild the run, in plain types."""
