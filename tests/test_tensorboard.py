@@ -44,7 +44,8 @@ def run(tmp_path_factory):
 def test_every_group_of_curves(run):
     scalars = run[1].Tags()["scalars"]
     groups = {tag.split("/")[0] for tag in scalars}
-    assert groups == {"loss", "residual", "error", "divergence", "optim", "perf", "final"}
+    assert groups == {"loss", "residual", "error", "divergence", "check", "optim", "perf", "final"}
+    assert {"check/held_out_ratio", "check/mass_balance"} <= set(scalars)
     assert {"optim/lr", "optim/phase", "optim/grad_norm", "perf/steps_per_second"} <= set(scalars)
     assert {"error/u", "error/v", "error/p", "divergence/rms", "divergence/max"} <= set(scalars)
 
