@@ -90,13 +90,16 @@ class LeastSquares:
 
     def chunk(self, region: str) -> int:
         """How many points of a region make one block of the Jacobian."""
-        with torch.no_grad():
-            few = with_tensors(
-                self.points[region], [t[:2] for t in tensors_of(self.points[region])]
-            )
-            components = self.modules[region](few, self.scales[region]).shape[1]
-        row = sum(p.numel() for p in self.parameters()) * few.at.element_size()
-        return max(1, BLOCK // (components * max(row, 1)))
+        row = sum(p.numel() for p in self.parameters()) * self.points[region].at.element_size()
+        return max(1, BLOCK // (len(self.owners(region)) * max(row, 1)))
+
+    @torch.no_grad()
+    def owners(self, region: str) -> list[str]:
+        """The residual of each of the K rows of a point, by name."""
+        points = self.points[region]
+        few = with_tensors(points, [t[:2] for t in tensors_of(points)])
+        found = region_residuals(self.solution, region, few, self.plans[region])
+        return [name for name, value in found.items() for _ in range(value[0].numel())]
 
     def parameters(self) -> list[nn.Parameter]:
         """θ: what is trained."""

@@ -120,6 +120,10 @@ class Problem(Restorable):
         """Whether an unknown is (N,) rather than (N, C)."""
         return self.unknowns[unknown] == 1
 
+    def coefficients(self) -> dict[str, float]:
+        """The values of the learnable coefficients that are one number."""
+        return {n: float(p.detach()) for n, p in self.named_parameters() if p.ndim == 0}
+
     def regions(self) -> tuple[str, ...]:
         """The regions that residuals live on, each once."""
         return tuple(dict.fromkeys(r for residual in self.residuals for r in residual.regions))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pinn.algebra.channels import Plan, every_channel, first
 from pinn.algebra.jet import Jet
 from pinn.derivatives import evaluate
+from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
 from pinn.networks import Network
 from pinn.problem import Fields, Problem
@@ -23,6 +24,9 @@ class Solution(nn.Module):
         problem: states the unknowns, the domain and the ansatz.
         network: one network for all unknowns, in declared order, or one per unknown.
         strategy: per network, how its derivatives are computed.
+
+    Attributes:
+        estimates: the problem's coefficients with their intervals, where they are known.
 
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
@@ -45,6 +49,7 @@ class Solution(nn.Module):
                 net.build(problem.geometry, sum(self.widths(name).values()))
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
+        self.estimates: dict[str, Estimate] = {}
 
     def widths(self, network: str) -> dict[str, int]:
         """The unknowns a network gives, and how many outputs each takes, in order."""

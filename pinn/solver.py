@@ -1,19 +1,19 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess
-from pinn.checkpoint import FORMAT, CheckpointError, network_specs
+from pinn.checkpoint import FORMAT, CheckpointError, network_specs, revive_estimates
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
+from pinn.covariance import estimates
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
+from pinn.estimate import Estimate
 from pinn.independence import check_independence
 from pinn.lean import LeanModule
 from pinn.least_squares import LeastSquares
@@ -21,7 +21,7 @@ from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import LevenbergMarquardt, Phase
-from pinn.optim.phase import evaluations, starts
+from pinn.optim.phase import evaluations, refuse_for_one_loss, starts
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -232,6 +232,12 @@ class Solver(LeanModule):
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
         return assess(self.solution, self.reference, points, self.plans)
 
+    def estimate(self) -> dict[str, Estimate]:
+        """The coefficients with their intervals; without a step, those of the checkpoint."""
+        if self.terms:
+            self.solution.estimates = estimates(self.system)
+        return self.solution.estimates
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything needed to rebuild the run, in plain types."""
         # The step is complete, though the loop counts it only after the hook that saves here;
@@ -245,6 +251,7 @@ class Solver(LeanModule):
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
+            "estimates": {name: vars(found) for name, found in self.estimate().items()},
         }
 
     def describe(self) -> dict[str, Any]:
@@ -272,28 +279,4 @@ class Solver(LeanModule):
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
-
-
-def refuse_for_one_loss(phases: Sequence[Phase], trainer: L.Trainer) -> None:
-    """Settings that change the loss or its gradient between the evaluations of one step.
-
-    Raises:
-        ValueError: gradient clipping or accumulation with a second-order optimiser, or a
-            precision that the phases do not know of.
-    """
-    if trainer.precision not in ("32-true", 32, "32"):
-        raise ValueError(
-            f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
-        )
-    name = next((phase.optimizer for phase in phases if phase.has_one_loss), None)
-    if name is None:
-        return
-    if trainer.gradient_clip_val is not None:
-        raise ValueError(
-            f"trainer.gradient_clip_val does not go with {name}, which needs the true gradient: "
-            "remove one of them"
-        )
-    if trainer.accumulate_grad_batches != 1:
-        raise ValueError(
-            f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
-        )
+        self.solution.estimates = revive_estimates(saved)

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/ and perf/."""
+"""Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/, coefficient/, perf/."""
 
 from typing import Any
 
@@ -65,9 +65,8 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
     scalars["optim/phase"] = solver.phase + 1
     scalars["optim/grad_norm"] = float(gradient_norm(solver))
-    for name, parameter in solver.problem.named_parameters():
-        if parameter.ndim == 0:
-            scalars[f"coefficient/{name}"] = float(parameter.detach())
+    for name, value in solver.problem.coefficients().items():
+        scalars[f"coefficient/{name}"] = value
     return scalars
 
 

@@ -24,9 +24,10 @@ from pinn.cli.resume import compare
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.optim import Phase
+from pinn.optim.phase import refuse_for_one_loss
 from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
-from pinn.solver import Solver, refuse_for_one_loss
+from pinn.solver import Solver
 
 # Rank 0 names the folder; the processes it starts inherit it.
 RUN_FOLDER = "PINN_RUN_FOLDER"

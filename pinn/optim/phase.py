@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 
 from pinn.geometry.coordinates import near_miss
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
+
+if TYPE_CHECKING:
+    import lightning as L
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -223,3 +226,28 @@ def evaluations(phases: Sequence[Phase], first: int, last: int) -> float:
         steps = max(0, min(end, last) - max(start, first))
         found += phase.evaluations * steps / (end - start)
     return found
+
+
+def refuse_for_one_loss(phases: Sequence[Phase], trainer: "L.Trainer") -> None:
+    """Settings that change the loss or its gradient between the evaluations of one step.
+
+    Raises:
+        ValueError: gradient clipping or accumulation with a second-order optimiser, or a
+            precision that the phases do not know of.
+    """
+    if trainer.precision not in ("32-true", 32, "32"):
+        raise ValueError(
+            f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
+        )
+    name = next((phase.optimizer for phase in phases if phase.has_one_loss), None)
+    if name is None:
+        return
+    if trainer.gradient_clip_val is not None:
+        raise ValueError(
+            f"trainer.gradient_clip_val does not go with {name}, which needs the true gradient: "
+            "remove one of them"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
+        )
