@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: loss/, residual/, error/, divergence/, optim/ and perf/."""
+"""Curves for TensorBoard: loss/, residual/, error/, divergence/, check/, optim/ and perf/."""
 
 from typing import Any
 
