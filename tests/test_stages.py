@@ -77,7 +77,7 @@ def test_no_graph_of_the_old_number_is_used(train, mode, problem):
 
 def test_a_system_of_the_old_number_is_not_used(train):
     phases = [Phase(1, "LevenbergMarquardt", train="output")]
-    solver, alone = solver_of([20.0, 400.0], phases), solver_of(400.0, phases)
+    solver, alone = (solver_of(r, phases, Kovasznay) for r in ([20.0, 400.0], 400.0))
     train(solver, max_steps=1)
     train(alone)
     solver.course.stage = 1
@@ -112,14 +112,18 @@ LBFGS = Phase(2, "LBFGS", options={"max_iter": 3})
 
 
 @pytest.mark.parametrize(
-    ("second", "steps"), [(LBFGS, range(1, 9)), (Phase(2, "LevenbergMarquardt"), (7,))]
+    ("problem", "second", "steps"),
+    [
+        (LidDrivenCavity, LBFGS, range(1, 9)),
+        (Kovasznay, Phase(2, "LevenbergMarquardt", train="output"), (7,)),
+    ],
 )
-def test_resumed_in_any_stage_the_run_ends_the_same(train, tmp_path, second, steps):
+def test_resumed_in_any_stage_the_run_ends_the_same(train, tmp_path, problem, second, steps):
     phases = [Phase(2, lr=0.01), second]
-    whole = solver_of([100.0, 400.0], phases)
+    whole = solver_of([100.0, 400.0], phases, problem)
     train(whole, callbacks=[Copies(every=1)])
     for step in steps:
-        part = solver_of([100.0, 400.0], phases)
+        part = solver_of([100.0, 400.0], phases, problem)
         path = tmp_path / "checkpoints" / f"step-{step}.ckpt"
         saved = read(path)["pinn"]
         assert saved["course"]["stage"] == (step > 4)
