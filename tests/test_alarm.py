@@ -208,4 +208,4 @@ def test_walls_that_no_smooth_field_can_meet_are_not_all_of_the_ratio():
     points = Collocation(held_out=2000).draw_held_out(problem, next(solution.parameters()))
     plans = plan_regions(solution)
     scores = assess(solution, None, points, plans, {}, {"total": torch.tensor(1.0)})
-    assert scores["check/held_out_ratio"] < 0.5 * scores["residual/momentum_rms"] ** 2
+    assert scores["check/held_out_ratio"] < 0.9 * scores["residual/momentum_rms"] ** 2

@@ -100,7 +100,7 @@ def minimised(problem, degree=2, weight=1e8, points=8):
     system.place(data.draw(problem, 0, 0, next(solution.parameters())))
     optimizer = LevenbergMarquardt(system.parameters())
     optimizer.system = system
-    for _ in range(40):
+    for _ in range(400):
         optimizer.step()
         if optimizer.stalled:
             break
