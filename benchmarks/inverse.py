@@ -12,6 +12,8 @@ stored when it is finished, so that the benchmark can be interrupted and continu
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import tempfile
@@ -53,9 +55,14 @@ def run(samples: int, draw: int) -> Draw:
     network = pinn.MLP(**given.pop("network"))
     phases = [pinn.Phase(**phase) for phase in given.pop("phases")]
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        silent = {"logger": False, "enable_progress_bar": False, "val_check_interval": 10**6}
-        solution = pinn.fit(problem, network, phases, folder=folder, **given, **silent)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        silent: dict[str, Any] = {
+            "logger": False,
+            "enable_progress_bar": False,
+            "default_root_dir": folder,
+        }
+        silent["val_check_interval"] = 10**6
+        solution = pinn.fit(problem, network, phases, **given, **silent)
     found, truth = solution.estimates["nu"], 1 / problem.reynolds
     return {
         "machine": machine(),

@@ -9,7 +9,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pinn.balance import Method
-from pinn.callbacks import Announce, FiniteGuard, Keeper, Panels, Report, Scalars, progress_bar
+from pinn.callbacks import (
+    Alarm,
+    Announce,
+    FiniteGuard,
+    Keeper,
+    Panels,
+    Report,
+    Scalars,
+    progress_bar,
+)
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
@@ -36,7 +45,7 @@ TRAINER: dict[str, Any] = {
 
 def fixed_callbacks() -> list[L.Callback]:
     """The callbacks of every run, besides `Panels` and `Keeper`, which have settings."""
-    return [Announce(), FiniteGuard(), Scalars(), progress_bar(), Report()]
+    return [Announce(), FiniteGuard(), Scalars(), progress_bar(), Report(), Alarm()]
 
 
 def fit(

@@ -126,7 +126,7 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     for n in (4, 5):
         points = problem.geometry.sample(region, n)
         at = coordinate_field(points.at, problem.geometry.coordinates, highest)
-        leaves = leaf_fields(problem, tuple(problem.unknowns), n, highest)
+        leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), highest)
         values = problem.evaluate(residual, leaves, at, points)
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
     if len(shapes) > 1:

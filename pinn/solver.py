@@ -240,7 +240,9 @@ class Solver(LeanModule):
     def assess(self) -> Scores:
         """All scores now."""
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
-        return assess(self.solution, self.reference, points, self.plans)
+        return assess(
+            self.solution, self.reference, points, self.plans, self.balance.weights, self.terms
+        )
 
     def estimate(self) -> dict[str, Estimate]:
         """The coefficients with their intervals; without a step, those of the checkpoint."""

@@ -124,7 +124,7 @@ def test_an_error_is_judged_at_validations_alone(train):
 
 def test_the_time_of_the_trainer_is_over(train, capsys):
     settings = {"max_time": {"milliseconds": 300}, "callbacks": [Announce()]}
-    trainer = train(solver_of([Phase(10**6)]), **settings)
+    trainer = train(solver_of([Phase(10**6)], compile=False), **settings)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"run       ended after {trainer.global_step} steps: trainer.max_time is over"
     train(solver_of([Phase(2)]), max_time="00:00:10:00", callbacks=[Announce()])

@@ -63,7 +63,7 @@ def test_without_a_number_of_steps_the_bar_and_the_lines_just_count(train, capsy
             super().on_train_batch_end(trainer, pl_module, *args)
             totals.append(self.train_progress_bar.total)
 
-    phases = [Phase(seconds=1000.0, loss=1e9), Phase(seconds=0.01)]
+    phases = [Phase(seconds=1.0, loss=1e9), Phase(seconds=0.01)]
     train(solver_of(phases), callbacks=[Spy(refresh_rate=1)], enable_progress_bar=True)
     assert totals[0] is None
     capsys.readouterr()

@@ -1,15 +1,18 @@
 """How good a solution is: errors against a reference, residuals and divergence off the points."""
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from pinn.assessment.balance import mass_balance
 from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.geometry import Points
-from pinn.losses import residual_values, weigh
+from pinn.losses import residual_values, squared_norm, weigh
 from pinn.operators import div
 from pinn.problem import Problem
+from pinn.problems import NavierStokes
 from pinn.reads import RegionPlan
 from pinn.references import Reference
 from pinn.solution import Solution
@@ -22,6 +25,8 @@ def assess(
     reference: Reference | None,
     held_out: Mapping[str, Points],
     plans: Mapping[str, RegionPlan],
+    weights: Mapping[str, float] | None = None,
+    terms: Mapping[str, Tensor] | None = None,
 ) -> Scores:
     """Every score, under the tag it has in TensorBoard.
 
@@ -31,8 +36,14 @@ def assess(
     and `divergence/rms`, `max` are taken over points that training does not draw, the residuals
     with the problem's importance √w, so that the mean square is what the loss measures at the
     training points. Every process scores the same points, so nothing is exchanged between them.
+
+    `check/held_out_ratio` is the loss over those points by that over the training points, where
+    `terms` has it. The largest twentieth of |r|² is left out of the former: next to a singular
+    corner a few points make up all of it. `check/mass_balance` is that of `mass_balance`,
+    comparable with the root of the loss of continuity.
     """
     scores = {} if reference is None else errors(solution, reference)
+    loss = 0.0
     with torch.no_grad():
         for name, by_region in residual_values(solution, held_out, plans).items():
             weighted = [
@@ -40,7 +51,18 @@ def assess(
                 for region, value in by_region.items()
             ]
             scores |= size(f"residual/{name}_", weighted)
+            loss += (weights or {}).get(name, 1.0) * bulk(weighted)
+    if terms:
+        scores["check/held_out_ratio"] = loss / max(float(terms["total"]), 1e-300)
+    if isinstance(solution.problem, NavierStokes):
+        scores["check/mass_balance"] = mass_balance(solution)
     return scores | divergences(solution, held_out)
+
+
+def bulk(residuals: list[Tensor]) -> float:
+    """The mean of |r|² over several sets of points, the largest twentieth left out."""
+    squares = torch.cat([squared_norm(r.double()) for r in residuals]).sort().values
+    return float(squares[: math.ceil(0.95 * len(squares))].mean())
 
 
 def errors(solution: Solution, reference: Reference) -> Scores:

@@ -1,5 +1,6 @@
 """What happens around a step: keeping checkpoints, guarding, logging, drawing, reporting."""
 
+from pinn.callbacks.alarm import Alarm
 from pinn.callbacks.announce import Announce
 from pinn.callbacks.guard import FiniteGuard, NonFiniteError
 from pinn.callbacks.keeper import Keeper
@@ -9,6 +10,7 @@ from pinn.callbacks.report import Report
 from pinn.callbacks.scalars import Scalars
 
 __all__ = [
+    "Alarm",
     "Announce",
     "FiniteGuard",
     "Keeper",

@@ -64,7 +64,8 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     scalars = {f"loss/{name}": float(term) for name, term in solver.terms.items()}
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
     scalars["optim/phase"] = solver.course.phase + 1
-    scalars["optim/grad_norm"] = float(gradient_norm(solver))
+    if solver.system is None:
+        scalars["optim/grad_norm"] = float(gradient_norm(solver))
     if len(solver.course.stages) > 1:
         values = solver.course.stages[solver.course.stage].items()
         scalars |= {f"coefficient/{name}": value for name, value in values}

@@ -132,7 +132,7 @@ class Phase:
             )
         for name, count in (("steps", self.steps), ("patience", self.patience)):
             if count is not None:
-                whole(f"phase {self.optimizer}: {name}", count)
+                whole(f"phase {self.optimizer}: {name}", count, most=10**12)
         for name in ("seconds", "error", "loss"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

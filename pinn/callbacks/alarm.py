@@ -1,0 +1,45 @@
+"""One line of warning where the loss is low and the solution may be wrong."""
+
+from typing import Any
+
+import lightning as L
+
+from pinn.assessment.alarm import alarm, loss_of_zero
+from pinn.console import say
+from pinn.solver import Solver
+
+
+class Alarm(L.Callback):
+    """Hold what every validation found against the training loss; warn once in a run."""
+
+    def __init__(self) -> None:
+        self.warned = False
+        self.zero: float | None = None
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the scores."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the last ones."""
+        self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+
+    def look(self, solver: Solver, step: int) -> None:
+        """Warn if there is reason to."""
+        if self.warned or "check/held_out_ratio" not in solver.scores or not solver.terms:
+            return
+        if self.zero is None:
+            points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
+            self.zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
+        if line := alarm(solver.scores, solver.terms, self.zero):
+            self.warned = True
+            say(f"warning   at step {step} {line}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """A resumed run does not warn again."""
+        return {"warned": self.warned}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Whether it has."""
+        self.warned = state_dict["warned"]
