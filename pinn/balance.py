@@ -10,6 +10,10 @@ with g_k the weights given, m = 0.8, and s_k what the loss L_k is worth to the o
 
 The first estimate is taken whole: ‖∂(β_k L_k)/∂θ‖, or tr β_k K_kk, is then the same for all k.
 
+A gradient also vanishes where its residual does. Where a trivial solution fulfils the equations, as
+a constant does, their weight grows the better they are fulfilled, and the conditions are never met;
+the kernel does not know how large a residual is, and has no such trap.
+
 Gradient norms: S. Wang, Y. Teng, P. Perdikaris (2021), doi:10.1137/20M1318043, who average over ten
 updates as far apart as ten steps, and take the largest gradient of the equation in the place of the
 sum. Kernel: S. Wang, X. Yu, P. Perdikaris (2022), doi:10.1016/j.jcp.2021.110768, without an average
