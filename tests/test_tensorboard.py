@@ -138,7 +138,7 @@ def test_nothing_is_written_between_the_steps_that_are_logged(train, tmp_path, m
     solver = Solver(Kovasznay(), MLP(8, 2), [Phase(25)])
     settings = {"log_every_n_steps": 10, "val_check_interval": 15}
     train(solver, logger=[logger, second], callbacks=[Scalars(), Report()], **settings)
-    wanted = [(10, "loss"), (15, "divergence"), (20, "loss"), (25, "divergence"), (25, "final")]
+    wanted = [(10, "loss"), (15, "check"), (20, "loss"), (25, "check"), (25, "final")]
     assert logger.written == wanted
     assert second.written == wanted
 
@@ -147,7 +147,7 @@ def test_the_last_validation_is_not_written_twice(train, tmp_path):
     logger = Counted(tmp_path)
     solver = Solver(Kovasznay(), MLP(8, 2), [Phase(6)])
     train(solver, logger=logger, callbacks=[Scalars(), Report()], val_check_interval=3)
-    assert [s for s, group in logger.written if group == "divergence"] == [3, 6]
+    assert [s for s, group in logger.written if group == "check"] == [3, 6]
 
 
 @pytest.mark.filterwarnings("ignore:.*log_every_n_steps")
