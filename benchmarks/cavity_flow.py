@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import scipy.linalg
 import scipy.special
 from corner_flow import Array, CornerFlow
 from numpy.polynomial import legendre
 
-WALL_MODES = 26  # corner series are analytic on the far walls: 26 modes reach rounding
+WALL_MODES = 26  # at most: corner series are analytic on the far walls, 26 modes reach rounding
 CORNER_TERMS = 3
 NEWTON_TOLERANCE = 1e-11
 NEWTON_STEPS = 12
@@ -61,6 +63,9 @@ class CavityFlow:
         start: flow to start Newton's method from; rest otherwise.
     """
 
+    # At the lid's corners, where the series has no value; p is unbounded there.
+    at_corners: ClassVar[dict[str, float]] = {"u": 1.0, "v": 0.0, "psi": 0.0, "p": np.nan}
+
     def __init__(self, reynolds: float, modes: int, start: CavityFlow | None = None) -> None:
         self.reynolds = reynolds
         self.corner = CornerFlow(CORNER_TERMS)
@@ -92,22 +97,28 @@ class CavityFlow:
         mirrored[:, 1:] *= -1
         return jets + mirrored
 
+    def wall_jets(self, x: Array, y: Array) -> Array:
+        """[ψ, ψ_x, ψ_y] of the polynomial part on the walls: the lid's less the corner series."""
+        jets = -self.corner_jets(x, y)[0]
+        jets[2] += y == 1
+        return jets
+
     def _lifting(self) -> Array:
-        """Polynomial with the wall data ψ = 0, ψ_n = (lid speed) less the corner series (Coons)."""
+        """Polynomial with the wall data (Coons)."""
         ends = np.array([0.0, 1.0])
         walls = np.vstack([legendre_table(ends, self.size, d) for d in range(2)])
         hermite = np.zeros((self.size, 4))
         hermite[:4] = np.linalg.inv(walls[:, :4])
-        stations, weights = gauss_points(WALL_MODES)
-        degree = np.arange(WALL_MODES)
-        transform = np.zeros((self.size, WALL_MODES))
-        fitted = weights[:, None] * legendre_table(stations, WALL_MODES, 0)
-        transform[:WALL_MODES] = (2 * degree[:, None] + 1) * fitted.T
-        sides = self.corner_jets(ends, stations)[0]
-        on_x = -np.vstack([sides[0], sides[1]]) @ transform.T
-        levels = self.corner_jets(stations, ends)[0]
-        on_y = -transform @ np.hstack([levels[0], levels[2]])
-        on_y[0, 3] += 1.0
+        count = min(WALL_MODES, self.size)
+        stations, weights = gauss_points(count)
+        degree = np.arange(count)
+        transform = np.zeros((self.size, count))
+        fitted = weights[:, None] * legendre_table(stations, count, 0)
+        transform[:count] = (2 * degree[:, None] + 1) * fitted.T
+        sides = self.wall_jets(ends, stations)
+        on_x = np.vstack([sides[0], sides[1]]) @ transform.T
+        levels = self.wall_jets(stations, ends)
+        on_y = transform @ np.hstack([levels[0], levels[2]])
         both = hermite @ (on_x @ walls.T) @ hermite.T
         return np.asarray(hermite @ on_x + on_y @ hermite.T - both)
 
@@ -202,7 +213,7 @@ class CavityFlow:
     def fields(self, x: Array, y: Array) -> dict[str, Array]:
         """u, v, p, psi on the grid x ⊗ y, each (len(x), len(y)); p up to a constant.
 
-        At the two lid corners u = 1, v = 0, ψ = 0 and p, unbounded there, is NaN.
+        At the two lid corners the values are those of `at_corners`.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             psi = self.jets(x, y)[0]
@@ -211,6 +222,6 @@ class CavityFlow:
         head = legendre_table(x, self.size, 0) @ self.head @ legendre_table(y, self.size, 0).T
         flow = {"u": u, "v": v, "p": head + singular - (u**2 + v**2) / 2, "psi": psi[0]}
         corners = np.ix_((x == 0) | (x == 1), y == 1)
-        for name, value in (("u", 1.0), ("v", 0.0), ("psi", 0.0), ("p", np.nan)):
+        for name, value in self.at_corners.items():
             flow[name][corners] = value
         return flow

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
 import lightning as L
 import torch
+from peers.clock import since_start
 
 from pinn.assessment.scores import component_values
 from pinn.solver import Solver
-
-
-def since_start() -> float:
-    """Seconds that this process has lived, imports included."""
-    ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return uptime - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def error_of(solver: Solver) -> float:

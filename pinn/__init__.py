@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pinn.geometry import Rectangle as Rectangle
     from pinn.networks import MLP as MLP
     from pinn.networks import FourierFeatures as FourierFeatures
+    from pinn.networks import Graded as Graded
     from pinn.networks import Network as Network
     from pinn.networks import Periodic as Periodic
     from pinn.operators import Divergence as Divergence
@@ -51,7 +52,7 @@ _HOMES = {
     "pinn.fields": ("Field",),
     "pinn.functions": ("atan", "cos", "exp", "log", "sin", "sqrt", "tanh", "vector"),
     "pinn.geometry": ("Box", "Geometry", "Interval", "Rectangle"),
-    "pinn.networks": ("MLP", "FourierFeatures", "Network", "Periodic"),
+    "pinn.networks": ("MLP", "FourierFeatures", "Graded", "Network", "Periodic"),
     "pinn.operators": (
         "Divergence",
         "Probes",

@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from pinn.balance import Method
 from pinn.callbacks import (
     Alarm,
     Announce,
@@ -56,8 +57,10 @@ def fit(
     strategy: StrategyName = "auto",
     compile: Compile = "auto",
     memory: float | None = None,
-    method: Literal["sobol", "lhs", "uniform"] = "sobol",
+    balance: Method = "fixed",
+    method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
     resample: int = 0,
+    adapt: bool = False,
     seed: int = 0,
     folder: str | Path = "runs",
     init_from: str | Path | None = None,
@@ -77,8 +80,10 @@ def fit(
         strategy: how derivatives are computed.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take.
+        balance: what multiplies the weights as training goes on.
         method: how points are drawn.
         resample: draw new points every so many steps; 0 keeps the first ones.
+        adapt: draw them where the residual is large.
         seed: of weights and points.
         folder: where runs are kept.
         init_from: a checkpoint whose weights to start from.
@@ -89,10 +94,10 @@ def fit(
     """
     quiet()
     L.seed_everything(seed, verbose=False)
-    solver = Solver(problem, network, phases, weights, strategy, compile, memory)
+    solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
-    data = Collocation(points, method, resample, seed=seed)
+    data = Collocation(points, method, resample, adapt, seed=seed)
     name = type(problem).__name__.lower()
     # The first of several processes makes the folder and tells the others.
     first = getattr(rank_zero_only, "rank", 0) == 0

@@ -3,15 +3,18 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pinn.adaptation import CANDIDATES, Adaptation
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss, whole
 from pinn.geometry.sampling import METHODS, stream_seed
+from pinn.optim.ranks import gathered
+from pinn.pieces import tensors_of, with_tensors
 from pinn.problem import Problem
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
@@ -31,7 +34,8 @@ class Ticks:
 class Collocation(L.LightningDataModule):
     """Where the residuals are evaluated.
 
-    Points follow from (seed, step, rank, region) alone, so a resumed run draws the same ones.
+    Points follow from (seed, step, rank, region) alone, so a resumed run draws the same ones;
+    adapted ones also from the weights at that step, so a checkpoint says which they are.
 
     Args:
         points: region → number of points, per process; by default 1000 in a region with volume and
@@ -40,6 +44,9 @@ class Collocation(L.LightningDataModule):
             points and weights of Gauss–Legendre quadrature, kᵈ near the number asked for, with
             which the loss is an integral to many digits where the residual is smooth.
         resample: draw new points every so many steps; 0 keeps the first ones.
+        adapt: from the second draw on, take points where the residual is large, see `adaptation`.
+            A loss is then the mean over these points, not over the region: on purpose it counts
+            most what is worst. The held-out points stay as they are.
         held_out: points per region that validation uses.
         seed: the seed of all draws.
 
@@ -52,6 +59,7 @@ class Collocation(L.LightningDataModule):
         points: dict[str, int] | None = None,
         method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
         resample: int = 0,
+        adapt: bool = False,
         held_out: int = 2000,
         seed: int = 0,
     ) -> None:
@@ -68,9 +76,17 @@ class Collocation(L.LightningDataModule):
                 f"data.resample is {resample}, but gauss has one set of points: set it to 0, or "
                 "draw with sobol"
             )
+        if adapt and not resample:
+            raise ValueError(
+                "data.adapt is true, but data.resample is 0: set it to the steps between draws, "
+                "such as 200"
+            )
+        self.adapt = adapt
+        self.adaptation: Adaptation
         self.held_out = whole("data.held_out", held_out)
         self.seed = seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
+        self._chosen: tuple[tuple[int, int], dict[str, Tensor]] = ((0, 0), {})
 
     def check(self, problem: Problem) -> None:
         """Hold the numbers of points against the problem's regions, and fill in the missing ones.
@@ -107,11 +123,11 @@ class Collocation(L.LightningDataModule):
         draw = step // self.resample if self.resample else 0
         key = (draw, rank, like.dtype, like.device)
         if self._drawn is None or self._drawn[0] != key:
-            points = {
-                region: placed(self._sample(problem, region, count, draw, rank), like)
-                for region, count in self.points.items()
-            }
-            self._drawn = (key, points)
+            if self.adapt and draw:
+                drawn = self._adapted(problem, draw, rank, like)
+            else:
+                drawn = {r: self._sample(problem, r, n, draw, rank) for r, n in self.points.items()}
+            self._drawn = (key, {region: placed(points, like) for region, points in drawn.items()})
         return self._drawn[1]
 
     def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
@@ -121,11 +137,47 @@ class Collocation(L.LightningDataModule):
             for region in problem.regions()
         }
 
+    def _adapted(self, problem: Problem, draw: int, rank: int, like: Tensor) -> dict[str, Points]:
+        """Those of many points of each region that were chosen, or are now; all measured ones."""
+        found, chosen = {}, self._chosen[1] if self._chosen[0] == (draw, rank) else {}
+        for region, count in self.points.items():
+            if problem.geometry.is_measured(region):
+                found[region] = self._sample(problem, region, count, draw, rank)
+                continue
+            many = self._sample(problem, region, CANDIDATES * count, draw, rank)
+            if region not in chosen:
+                seed = stream_seed(self.seed, draw, rank, f"{region}, chosen")
+                chosen[region] = self.adaptation.choose(region, placed(many, like), count, seed)
+            picked = [t[chosen[region]] for t in tensors_of(many)]
+            found[region] = with_tensors(many, picked)
+        self._chosen = ((draw, rank), chosen)
+        return found
+
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
         seed = stream_seed(self.seed, draw, rank, region)
         held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
         method = "sobol" if held_out else self.method
         return problem.geometry.sample(region, n, method, seed)
+
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, as plain data."""
+        names = ("points", "method", "resample", "adapt", "held_out", "seed")
+        return {name: getattr(self, name) for name in names}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which points every process chose last; nothing if none did."""
+        (draw, _), chosen = self._chosen
+        if not chosen:
+            return {}
+        return {"settings": self.settings(), "draw": draw, "chosen": gathered(chosen)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the points chosen last, unless settings or processes are others."""
+        trainer: Any = self.trainer
+        same = state_dict["settings"] == self.settings()
+        if same and len(state_dict["chosen"]) == trainer.world_size:
+            rank = trainer.global_rank
+            self._chosen = ((state_dict["draw"], rank), state_dict["chosen"][rank])
 
     def train_dataloader(self) -> Ticks:
         """An endless sequence of ticks."""

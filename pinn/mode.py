@@ -5,7 +5,7 @@ one of time: recording takes a second, compiling some ten seconds a graph.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,27 +30,29 @@ class Mode:
 
 
 def choose_mode(
-    step: Step, points: Mapping[str, Points], evaluations: float, compile: Compile
+    step: Step, points: Mapping[str, Points], lasts: Callable[[float], float], compile: Compile
 ) -> Mode:
-    """Pick a mode for so many evaluations; `auto` measures the ones that could pay.
+    """Pick a mode for what is still to come; `auto` measures the ones that could pay.
 
     Args:
         step: is evaluated a few times.
         points: where.
-        evaluations: how many are still to come.
+        lasts: the seconds of the rest of the run, where an evaluation takes so many.
         compile: False for Python, True for the compiler, `auto` for what ends the run first.
     """
     if compile is False:
         return Mode("eager", "compile is off")
     if compile is True:
         return Mode("compiled", "asked for")
+    if lasts(1.0) == 0:
+        return Mode("recorded", "residuals and Jacobian, for least squares")
     regions = len(step.plans)
     eager = seconds(step, "eager", points)
-    if evaluations * eager < 3 * RECORDING * regions:
-        return Mode("eager", f"recording a graph would not pay in {evaluations * eager:.1f} s")
+    if lasts(eager) < 3 * RECORDING * regions:
+        return Mode("eager", f"recording a graph would not pay in {lasts(eager):.1f} s")
     recorded = seconds(step, "recorded", points)
-    if evaluations * recorded * SAVED > 2 * COMPILING * regions:
-        return Mode("compiled", f"{evaluations * recorded:.0f} s without compiling")
+    if lasts(recorded) * SAVED > 2 * COMPILING * regions:
+        return Mode("compiled", f"{lasts(recorded):.0f} s without compiling")
     if recorded > eager:
         return Mode("eager", f"{1e3 * eager:.1f} ms each, {1e3 * recorded:.1f} ms recorded")
     return Mode("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")

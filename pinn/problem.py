@@ -1,6 +1,6 @@
 """Problems: the physics, in the paper's notation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -29,10 +29,14 @@ class Problem(Restorable):
         coordinates: names of the columns of a point, time `t` last.
         unknowns: name → names of its components, or how many: 1 makes a scalar (N,), a tuple or a
             larger number a vector (N, C).
+        outputs: what the networks give, declared like `unknowns`; by default these themselves. An
+            `ansatz` makes the unknowns of it, as the velocity of a stream function.
         columns: names of measured data columns that residuals may ask for.
         gauges: unknowns that the equations fix only up to a constant, and how it is chosen when
             they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower corner), or
             `free`. The equations must read only their derivatives, so training is unaffected.
+        stages: coefficients by name, of each stage of a run in turn; one stage that changes
+            nothing by default.
 
     Args:
         geometry: the domain; may also be a class attribute.
@@ -44,8 +48,10 @@ class Problem(Restorable):
 
     coordinates: ClassVar[tuple[str, ...]] = ()
     unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
+    outputs: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     columns: ClassVar[tuple[str, ...]] = ()
     residuals: tuple[Residual, ...] = ()
+    stages: Sequence[Mapping[str, float]] = ({},)
     geometry: Geometry
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -70,11 +76,16 @@ class Problem(Restorable):
         self.gauges: dict[str, Gauge] = {}
         self._check()
 
+    def enter(self, stage: int) -> None:
+        """Take the coefficients of a stage; what follows from one of them is to be a property."""
+        for name, value in self.stages[stage].items():
+            setattr(self, name, value)
+
     def ansatz(self, raw: Fields, at: Field) -> Fields:
         """The unknowns from the network's raw outputs; override to build conditions in.
 
         Args:
-            raw: the outputs, named and shaped like the unknowns.
+            raw: the outputs, named and shaped as declared.
             at: the coordinates (N, D).
         """
         return raw
@@ -109,16 +120,29 @@ class Problem(Restorable):
         """
         return None
 
-    def components(self, unknown: str) -> tuple[str, ...]:
-        """The names of an unknown's components; a scalar is its own."""
-        given = self.unknowns[unknown]
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """The names of what the networks give, in order."""
+        return tuple(self.outputs or self.unknowns)
+
+    def components(self, name: str) -> tuple[str, ...]:
+        """The names of the components of an unknown or output; a scalar is its own."""
+        given = self.declared(name)
         if isinstance(given, tuple):
             return given
-        return (unknown,) if given == 1 else tuple(f"{unknown}{i}" for i in range(1, given + 1))
+        return (name,) if given == 1 else tuple(f"{name}{i}" for i in range(1, given + 1))
 
-    def is_scalar(self, unknown: str) -> bool:
-        """Whether an unknown is (N,) rather than (N, C)."""
-        return self.unknowns[unknown] == 1
+    def is_scalar(self, name: str) -> bool:
+        """Whether an unknown or output is (N,) rather than (N, C)."""
+        return self.declared(name) == 1
+
+    def declared(self, name: str) -> int | tuple[str, ...]:
+        """The components of an unknown or output, or how many."""
+        return self.unknowns[name] if name in self.unknowns else self.outputs[name]
+
+    def coefficients(self) -> dict[str, float]:
+        """The values of the learnable coefficients that are one number."""
+        return {n: float(p.detach()) for n, p in self.named_parameters() if p.ndim == 0}
 
     def regions(self) -> tuple[str, ...]:
         """The regions that residuals live on, each once."""
@@ -198,3 +222,16 @@ def positive(name: str, value: float) -> float:
     if not (isinstance(value, Real) and 0 < value < torch.inf):
         raise ValueError(f"{name} is {value}: it must be a positive, finite number")
     return float(value)
+
+
+def in_turn(name: str, values: float | list[float]) -> list[dict[str, float]]:
+    """The stages of a coefficient that must be positive and finite: of one value, one stage.
+
+    Raises:
+        ValueError: a value is not, or there is none.
+    """
+    if isinstance(values, list | tuple):
+        if not values:
+            raise ValueError(f"{name} is an empty list: give at least one value")
+        return [{name: positive(name, value)} for value in values]
+    return [{name: positive(name, values)}]

@@ -80,7 +80,8 @@ def read(
     problem: Problem, residual: Residual, points: Points, through_ansatz: bool, highest: int
 ) -> dict[str, Plan]:
     """What one residual reads of each unknown, or of each raw network output."""
-    leaves = leaf_fields(problem, len(points.at), highest)
+    names = problem.raw if through_ansatz else tuple(problem.unknowns)
+    leaves = leaf_fields(problem, names, len(points.at), highest)
     at = coordinate_field(points.at, problem.geometry.coordinates, highest)
     unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
     result = problem.evaluate(residual, unknowns, at, points)
@@ -125,7 +126,7 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     for n in (4, 5):
         points = problem.geometry.sample(region, n)
         at = coordinate_field(points.at, problem.geometry.coordinates, highest)
-        leaves = leaf_fields(problem, len(points.at), highest)
+        leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), highest)
         values = problem.evaluate(residual, leaves, at, points)
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
     if len(shapes) > 1:
@@ -135,13 +136,13 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
         )
 
 
-def leaf_fields(problem: Problem, n: int, highest: int) -> Fields:
-    """Unknowns whose value and derivatives are separate leaves, positive and of order one."""
+def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:
+    """Fields whose value and derivatives are separate leaves, positive and of order one."""
     coordinates = problem.geometry.coordinates
     channels = every_channel(len(coordinates), coordinates.space, highest)
     generator = torch.Generator().manual_seed(0)
     fields = {}
-    for name in problem.unknowns:
+    for name in names:
         shape = (n,) if problem.is_scalar(name) else (n, len(problem.components(name)))
 
         def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:

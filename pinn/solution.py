@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pinn.algebra.channels import Plan, every_channel, first
+from pinn.algebra.channels import HIGHEST, Plan, every_channel
 from pinn.algebra.jet import Jet
+from pinn.algebra.series import MissingDerivativeError
 from pinn.derivatives import evaluate
+from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
 from pinn.networks import Network
 from pinn.problem import Fields, Problem
@@ -24,6 +26,9 @@ class Solution(nn.Module):
         network: one network for all unknowns, in declared order, or one per unknown.
         strategy: per network, how its derivatives are computed.
 
+    Attributes:
+        estimates: the problem's coefficients with their intervals, where they are known.
+
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
@@ -32,10 +37,10 @@ class Solution(nn.Module):
         super().__init__()
         self.problem = problem
         networks = network if isinstance(network, Mapping) else {SHARED: network}
-        if isinstance(network, Mapping) and set(network) != set(problem.unknowns):
+        if isinstance(network, Mapping) and set(network) != set(problem.raw):
             raise ValueError(
-                f"networks are given for {sorted(network)}, the unknowns are "
-                f"{sorted(problem.unknowns)}: give one network per unknown, or one for all"
+                f"networks are given for {sorted(network)}, the problem asks for "
+                f"{sorted(problem.raw)}: give one network for each, or one for all"
             )
         if len(set(map(id, networks.values()))) < len(networks):
             raise ValueError("one network is given for several unknowns: make one for each")
@@ -45,10 +50,12 @@ class Solution(nn.Module):
                 net.build(problem.geometry, sum(self.widths(name).values()))
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
+        self.taken = orders_taken(problem)
+        self.estimates: dict[str, Estimate] = {}
 
     def widths(self, network: str) -> dict[str, int]:
-        """The unknowns a network gives, and how many outputs each takes, in order."""
-        names = tuple(self.problem.unknowns) if network == SHARED else (network,)
+        """What a network gives, and how many components each has, in order."""
+        names = self.problem.raw if network == SHARED else (network,)
         return {name: len(self.problem.components(name)) for name in names}
 
     def outer_parameters(self) -> set[str]:
@@ -79,23 +86,23 @@ class Solution(nn.Module):
             The unknowns by name, and the coordinates (N, D). Without plans the gauges are applied,
             so that the values are those of `forward`; the residuals do not read them.
         """
-        coordinates = self.problem.geometry.coordinates
-        everything = Plan(every_channel(len(coordinates), coordinates.space))
+        wanted = self.up_to(2) if plans is None else plans
         raw: Fields = {}
         for name, network in self.networks.items():
-            plan = everything if plans is None else plans[name]
-            raw |= self.split(name, evaluate(network, at, plan, self.strategy[name]))
-        highest = max((plan.order for plan in (plans or {}).values()), default=0)
-        position = coordinate_field(at, coordinates, max(highest, 2))
+            raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
+        highest = max(plan.order for plan in wanted.values())
+        position = coordinate_field(at, self.problem.geometry.coordinates, max(highest, 2))
         unknowns = self.problem.represent(raw, position)
         if plans is None:
             for name, offset in self.gauge_offsets(at.dtype, at.device).items():
                 unknowns[name] = (unknowns[name] - offset).named(name)
         return unknowns, position
 
-    def first_order(self) -> dict[str, Plan]:
-        """Plans with all first derivatives and nothing else."""
-        every = tuple(first(i) for i in range(len(self.problem.coordinates)))
+    def up_to(self, order: int) -> dict[str, Plan]:
+        """Plans that give the unknowns all derivatives up to an order, where there are so many."""
+        coordinates = self.problem.geometry.coordinates
+        highest = min(order + self.taken, HIGHEST)
+        every = every_channel(len(coordinates), coordinates.space, highest)
         return dict.fromkeys(self.networks, Plan(every))
 
     def split(self, network: str, jet: Jet) -> Fields:
@@ -133,8 +140,7 @@ class Solution(nn.Module):
 
     def values(self, at: Tensor) -> dict[str, Tensor]:
         """The values of the unknowns as trained, before any gauge."""
-        plans = dict.fromkeys(self.networks, Plan())
-        return {name: field.value for name, field in self.fields(at, plans)[0].items()}
+        return {name: field.value for name, field in self.fields(at, self.up_to(0))[0].items()}
 
     @torch.no_grad()
     def gauge_offsets(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
@@ -146,6 +152,26 @@ class Solution(nn.Module):
             at = geometry.midpoints(32) if gauge == "zero_mean" else geometry.grid(2)[:1]
             offsets[name] = self.values(at.to(device, dtype))[name].mean(0)
         return offsets
+
+
+def orders_taken(problem: Problem) -> int:
+    """How many orders of differentiation the ansatz uses up: 1 for a stream function, mostly 0."""
+    coordinates = problem.geometry.coordinates
+    at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
+    for taken in range(HIGHEST):
+        raw = {}
+        for name in problem.raw:
+            shape = (1,) if problem.is_scalar(name) else (1, len(problem.components(name)))
+            one = at.value.new_ones(shape)
+            streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
+            raw[name] = Field(one, streams, coordinates, name)
+        try:
+            problem.represent(raw, at)
+        except MissingDerivativeError:
+            continue
+        return taken
+    name = type(problem).__name__
+    raise ValueError(f"{name}.ansatz differentiates more than {HIGHEST - 1} times")
 
 
 def check_gauges(problem: Problem) -> None:

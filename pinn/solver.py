@@ -1,19 +1,22 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pinn.assessment.scores import Scores, assess
-from pinn.checkpoint import FORMAT, CheckpointError, network_specs
+from pinn.adaptation import Adaptation
+from pinn.assessment.scores import Scores, assess, largest_error
+from pinn.balance import Balance, Method
+from pinn.checkpoint import FORMAT, network_specs, revive_estimates
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
+from pinn.course import Course
+from pinn.covariance import estimates
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
+from pinn.estimate import Estimate
 from pinn.independence import check_independence
 from pinn.lean import LeanModule
 from pinn.least_squares import LeastSquares
@@ -21,7 +24,7 @@ from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
 from pinn.optim import LevenbergMarquardt, Phase
-from pinn.optim.phase import evaluations, starts
+from pinn.optim.ranks import averaged
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
@@ -44,6 +47,7 @@ class Solver(LeanModule):
             `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
+        balance: what multiplies the weights as training goes on, see `balance.Balance`.
 
     Raises:
         ValueError: no phases, a weight for a residual that does not exist or out of range, or an
@@ -59,6 +63,7 @@ class Solver(LeanModule):
         strategy: StrategyName = "auto",
         compile: Compile = "auto",
         memory: float | None = None,
+        balance: Method = "fixed",
     ) -> None:
         super().__init__()
         check_name(strategy)
@@ -67,22 +72,19 @@ class Solver(LeanModule):
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, network)
-        self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
-        if not self.phases:
-            raise ValueError(
-                "phases is empty: give at least one, such as {optimizer: Adam, steps: 1000}"
-            )
-        self.weights = checked_weights(problem, weights or {})
+        self.reference: Reference | None = problem.reference()
+        judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
+        self.course = Course(phases, judged, problem.stages)
+        self.balance = Balance(balance, checked_weights(problem, weights or {}))
         self.strategy = strategy
         self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
-        self.step = Step(self.solution, self.plans, self.weights, memory=memory, tell=say)
+        weights = self.balance.weights
+        self.step = Step(self.solution, self.plans, weights, memory=memory, tell=say)
         self.mode: Mode | None = None
-        self.phase = 0
-        self.reference: Reference | None = problem.reference()
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
         self.scores: Scores = {}
@@ -92,40 +94,33 @@ class Solver(LeanModule):
         """The problem being solved."""
         return self.solution.problem
 
-    @property
-    def total_steps(self) -> int:
-        """The steps of all phases together."""
-        return starts(self.phases)[-1]
-
     def attach(self, collocation: Collocation) -> None:
         """Settle where the points come from."""
         collocation.check(self.problem)
         self.collocation = collocation
+        collocation.adaptation = Adaptation(self.solution, self.plans, self.balance.weights)
 
     def setup(self, stage: str) -> None:
-        """Check the run as a whole, and bound it by the phases' steps."""
+        """Check the run as a whole."""
         super().setup(stage)
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.collocation.check_processes(self.trainer.world_size)
-        self.to(self.phases[self.phase].torch_dtype)
-        if stage != "fit":
-            return
-        self.release()
-        self.describe()  # what a checkpoint could not hold is better known before the first step
-        refuse_for_one_loss(self.phases, self.trainer)
-        loop = self.trainer.fit_loop
-        loop.max_epochs = -1
-        if loop.epoch_loop.max_steps == -1:
-            loop.epoch_loop.max_steps = self.total_steps
+        if stage == "fit":
+            self.course.attach(self.trainer)
+            self.enter_stage()
+        self.to(self.course.current.torch_dtype)
+        if stage == "fit":
+            self.release()
+            self.describe()  # so that what a checkpoint could not hold is known before the steps
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
         self.release()
-        optimizer = self.phases[self.phase].build(self.step.parameters())
+        optimizer = self.course.current.build(self.step.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             share = 1 / self.trainer.world_size
-            self.system = LeastSquares(self.solution, self.plans, self.weights, share, say)
+            self.system = LeastSquares(self.solution, self.plans, self.balance.weights, share, say)
             optimizer.system = self.system
         return optimizer
 
@@ -133,7 +128,7 @@ class Solver(LeanModule):
         """Let the phase train what it is to train; whether that changed anything."""
         before = [p.requires_grad for p in self.solution.parameters()]
         trained = self.free
-        if self.phases[self.phase].train == "output":
+        if self.course.current.train == "output":
             trained = trained & self.solution.outer_parameters()
         for name, parameter in self.solution.named_parameters():
             parameter.requires_grad_(name in trained)
@@ -143,11 +138,23 @@ class Solver(LeanModule):
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
         if self.mode is None or self.compile_mode != "auto":
-            points = self.collocation.draw(
-                self.problem, self.global_step, self.global_rank, next(self.parameters())
-            )
-            self.mode = choose_mode(self.step, points, self.evaluations, self.compile_mode)
+            like = next(self.parameters())
+            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
+            self.mode = choose_mode(self.step, points, self.course.lasts, self.compile_mode)
         self.step.mode = self.mode.name
+
+    def on_train_start(self) -> None:
+        """Start the clock; a resumed run may stand where a validation ended its phase."""
+        self.course.wait()
+        if self.course.is_judged:
+            self.scores = self.assess()
+            self.on_validation_end()
+
+    def on_validation_end(self) -> None:
+        """See whether the error ends the phase."""
+        if self.course.is_judged:
+            error = largest_error(self.scores, self.problem)
+            self.course.judge(error, next(self.parameters()).device)
 
     def on_validation_start(self) -> None:
         """Settle the strategy for a run that only validates."""
@@ -159,16 +166,10 @@ class Solver(LeanModule):
             self.choices = self.choose_strategies()
         self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
 
-    @property
-    def evaluations(self) -> float:
-        """How many evaluations of the loss are still to come, at most."""
-        last = self.trainer.max_steps if self.trainer.max_steps > 0 else self.total_steps
-        return evaluations(self.phases, self.global_step, last)
-
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, 0, like)
+        points = self.collocation.draw(self.problem, 0, 0, like)
         choices = {}
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
@@ -176,27 +177,36 @@ class Solver(LeanModule):
             at = points[region].at
             check_independence(network, at)
             # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-            system = any(phase.solves_system for phase in self.phases)
+            phases = self.course.phases
+            system = any(p.solves_system for p in phases) or self.balance.method == "ntk"
             strategy = "rule" if system and self.strategy == "auto" else self.strategy
             choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Enter the next phase when its step has come, and set the learning rate."""
-        begins = starts(self.phases)
-        if self.phase + 1 < len(self.phases) and self.global_step >= begins[self.phase + 1]:
-            self.enter(self.phase + 1)
-        phase = self.phases[self.phase]
+        """Enter the next phase when one is over, and set the learning rate."""
+        course = self.course
+        if course.ended and not course.is_done:
+            course.begin()
+            if course.phase == 0:
+                self.enter_stage()
+            self.enter()
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = base * phase.factor(self.global_step - begins[self.phase])
+            group["lr"] = base * course.current.factor(self.global_step - course.start)
 
-    def enter(self, phase: int) -> None:
-        """Begin a phase: its precision, its optimiser."""
-        self.phase = phase
+    def enter_stage(self) -> None:
+        """Give the problem the coefficients of the stage, and be judged by its reference."""
+        if len(self.course.stages) > 1:
+            self.problem.enter(self.course.stage)
+            self.reference, self.scores = self.problem.reference(), {}
+            self.step.recorder.recordings.clear()  # those of other coefficients
+
+    def enter(self) -> None:
+        """Take up a phase: its precision, its optimiser."""
         strategy = self.trainer.strategy
-        recast = self.phases[phase].torch_dtype != next(self.parameters()).dtype
-        self.to(self.phases[phase].torch_dtype)
+        recast = self.course.current.torch_dtype != next(self.parameters()).dtype
+        self.to(self.course.current.torch_dtype)
         recast |= self.release()
         if recast and hasattr(strategy, "configure_ddp"):
             # DistributedDataParallel has buckets for the old precision and the old parameters.
@@ -207,21 +217,21 @@ class Solver(LeanModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
-        points = self.collocation.draw(self.problem, self.global_step, self.global_rank, like)
+        now, course = self.global_step, self.course
+        points = self.collocation.draw(self.problem, now, self.global_rank, like)
+        self.balance.follow(self.step, points, now, course.start, course.current.has_one_loss)
         if self.system is not None:
             self.system.place(points)
-        total, terms = self.step(points)
-        self.terms = terms
-        if self.trainer.world_size > 1:
-            total = self.synchronised(total)
+        total, self.terms = self.step(points, differentiated=self.system is None)
+        total = averaged(total)
         self.terms["total"] = total.detach()
         return total
 
-    def synchronised(self, loss: Tensor) -> Tensor:
-        """The same loss on every process, as a line search needs, with this one's gradient."""
-        mean = loss.detach().clone()
-        torch.distributed.all_reduce(mean)
-        return loss + (mean / self.trainer.world_size - loss.detach())
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
+        super().optimizer_step(*args, **kwargs)
+        stalled = getattr(self.trainer.optimizers[0], "stalled", False)
+        self.course.advance(self.terms["total"], stalled)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -230,7 +240,15 @@ class Solver(LeanModule):
     def assess(self) -> Scores:
         """All scores now."""
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
-        return assess(self.solution, self.reference, points, self.plans, self.weights, self.terms)
+        return assess(
+            self.solution, self.reference, points, self.plans, self.balance.weights, self.terms
+        )
+
+    def estimate(self) -> dict[str, Estimate]:
+        """The coefficients with their intervals; without a step, those of the checkpoint."""
+        if self.terms:
+            self.solution.estimates = estimates(self.system)
+        return self.solution.estimates
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything needed to rebuild the run, in plain types."""
@@ -240,60 +258,35 @@ class Solver(LeanModule):
         for count in (progress["total"], progress["current"]):
             count["completed"] = count["processed"]
         checkpoint["pinn"] = self.describe() | {
-            "phase": self.phase,
+            "course": self.course.state(),
             "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
+            "estimates": {name: vars(found) for name, found in self.estimate().items()},
+            "balance_state": self.balance.state(),
         }
 
     def describe(self) -> dict[str, Any]:
         """What was asked for: problem, networks, phases, weights and points as plain data."""
-        data = self.collocation
-        names = ("points", "method", "resample", "held_out", "seed")
         return {
             "format": FORMAT,
             "problem": spec_of(self.problem),
             "network": network_specs(self.solution),
-            "phases": [vars(phase) for phase in self.phases],
-            "weights": dict(self.weights),
-            "data": {name: getattr(data, name) for name in names},
+            "phases": [vars(phase) for phase in self.course.phases],
+            "weights": dict(self.balance.given),
+            "balance": self.balance.method,
+            "data": self.collocation.settings(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
-        if saved["phase"] >= len(self.phases):
-            raise CheckpointError(
-                f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
-            )
-        self.phase = saved["phase"]
+        self.course.restore(saved)
+        self.enter_stage()
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
-
-
-def refuse_for_one_loss(phases: Sequence[Phase], trainer: L.Trainer) -> None:
-    """Settings that change the loss or its gradient between the evaluations of one step.
-
-    Raises:
-        ValueError: gradient clipping or accumulation with a second-order optimiser, or a
-            precision that the phases do not know of.
-    """
-    if trainer.precision not in ("32-true", 32, "32"):
-        raise ValueError(
-            f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
-        )
-    name = next((phase.optimizer for phase in phases if phase.has_one_loss), None)
-    if name is None:
-        return
-    if trainer.gradient_clip_val is not None:
-        raise ValueError(
-            f"trainer.gradient_clip_val does not go with {name}, which needs the true gradient: "
-            "remove one of them"
-        )
-    if trainer.accumulate_grad_batches != 1:
-        raise ValueError(
-            f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
-        )
+        self.solution.estimates = revive_estimates(saved)
+        self.balance.restore(saved.get("balance_state", {}))

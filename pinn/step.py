@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pinn.fingerprint import fingerprint
 from pinn.geometry import Points
-from pinn.losses import counts, region_sums
+from pinn.losses import counts, region_sums, residual_losses
 from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recorder import Recorder
@@ -88,10 +88,23 @@ class Step:
         self.scales: dict[str, Tensor] = {}
         self.pieces: list[Piece] = []
 
-    def __call__(self, points: Mapping[str, Points]) -> tuple[Tensor, dict[str, Tensor]]:
-        """L, with its gradient attached to the parameters, and every L_k."""
+    def __call__(
+        self, points: Mapping[str, Points], differentiated: bool = True
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """L, with its gradient attached to the parameters, and every L_k.
+
+        Args:
+            points: where.
+            differentiated: without, the gradient is zero, for an optimiser that does not read it.
+        """
         parameters = self.parameters()
-        losses, gradients = self.gradient(points)
+        if differentiated:
+            losses, gradients = self.gradient(points)
+        else:
+            with torch.no_grad():
+                found = residual_losses(self.solution, points, self.plans)
+            losses = torch.stack([found[name] for name in self.order])
+            gradients = [torch.zeros_like(p) for p in parameters]
         terms = dict(zip(self.order, losses.unbind(), strict=True))
         weights = losses.new_tensor([self.weights[name] for name in self.order])
         return Gradient.apply(losses @ weights, gradients, *parameters), terms

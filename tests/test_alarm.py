@@ -77,7 +77,7 @@ def test_the_mass_balance_is_the_mean_of_the_divergence(problem):
     unit = ((torch.arange(boxes).unsqueeze(-1) + 0.5 * (1 + at)) / boxes).flatten()
     axes = [a + (b - a) * unit for a, b in zip(geometry.lower, geometry.upper, strict=True)]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, dimensions)
-    fields, _ = solution.fields(points, solution.first_order())
+    fields, _ = solution.fields(points, solution.up_to(1))
     means = div(fields["u"]).value.detach().reshape([boxes, 5] * dimensions)
     for axis in reversed(range(dimensions)):
         means = (means.movedim(2 * axis + 1, -1) * (0.5 * weight)).sum(-1)
@@ -182,7 +182,7 @@ def test_too_few_points_for_the_features(train, capsys):
     assert len(lines) == 1
     assert "data.points" in lines[0]
     assert float(solver.terms["total"]) < 1e-10
-    assert error > 0.1
+    assert error > 0.05
 
 
 def test_enough_points_for_the_features(train, capsys):
@@ -208,5 +208,4 @@ def test_walls_that_no_smooth_field_can_meet_are_not_all_of_the_ratio():
     points = Collocation(held_out=2000).draw_held_out(problem, next(solution.parameters()))
     plans = plan_regions(solution)
     scores = assess(solution, None, points, plans, {}, {"total": torch.tensor(1.0)})
-    whole = sum(scores[f"residual/{n}_rms"] ** 2 for n in ("momentum", "continuity"))
-    assert scores["check/held_out_ratio"] < 0.5 * whole
+    assert scores["check/held_out_ratio"] < 0.5 * scores["residual/momentum_rms"] ** 2

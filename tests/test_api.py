@@ -86,6 +86,7 @@ def test_strategy_and_points_are_passed_on(tmp_path):
         "points": {"interior": 16, "boundary": 8},
         "method": "uniform",
         "resample": 2,
+        "adapt": False,
         "held_out": 2000,
         "seed": 0,
     }

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from pinn.fields import coordinate_field
+from pinn.problems import Kovasznay
+from pinn.references import exact_reference
+
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -356,7 +360,7 @@ def curve(*errors):
 def test_accuracy_tells_when_an_error_was_reached(load, tmp_path):
     accuracy = load("accuracy")
     runs = [curve(1.0, 5e-5, 1e-9), curve(1.0, 1e-2, 5e-7), curve(1.0, 1e-5, 1e-7)]
-    lines = accuracy.table({"kovasznay": runs}).splitlines()[2:]
+    lines = accuracy.table({"kovasznay": [runs, runs, runs]}).splitlines()[2:]
     assert lines == [
         "| kovasznay | 1e-04 | 15 s | 20 s | 0 of 3 | 1.0e-07 |",
         "| kovasznay | 1e-06 | 40 s | 30 s | 3 of 3 | 1.0e-07 |",
@@ -368,10 +372,138 @@ def test_accuracy_tells_when_an_error_was_reached(load, tmp_path):
 
 @pytest.mark.slow
 def test_accuracy_watches_a_run(load):
-    accuracy = load("accuracy")
-    found = accuracy.run("poisson", 0)
+    found = load("watched").configuration("poisson", 0)
     seconds, errors, losses = zip(*found["curve"], strict=True)
     assert seconds[0] > 1  # imports count
     assert list(seconds) == sorted(seconds)
     assert errors[-1] < 1e-8 < errors[0]
     assert losses[-1] < losses[0]
+    assert found["others"] is None or found["others"] >= 0
+
+
+def test_a_package_has_a_run_for_each_of_the_times(load, tmp_path, monkeypatch):
+    accuracy, watched = load("accuracy"), load("watched")
+    monkeypatch.setattr(watched, "RESULTS", tmp_path)
+    (tmp_path / "accuracy").mkdir()
+    for seconds, error in ((15, 1e-1), (40, 1e-2), (180, 1e-9)):
+        path = tmp_path / "accuracy" / f"kovasznay-pina-{seconds}s-7.json"
+        path.write_text(json.dumps({"curve": [[seconds - 1, error, None]]}))
+    found = accuracy.runs("kovasznay-pina", [7], again=False)
+    assert accuracy.table({"kovasznay-pina": found}).splitlines()[2:] == [
+        "| kovasznay-pina | 1e-04 | 15 s | not reached | 0 of 1 | 1.0e-01 |",
+        "| kovasznay-pina | 1e-06 | 40 s | not reached | 0 of 1 | 1.0e-02 |",
+        "| kovasznay-pina | 1e-08 | 180 s | 179 s | 1 of 1 | 1.0e-09 |",
+    ]
+
+
+def test_a_run_is_measured_once_or_again(load, tmp_path, monkeypatch):
+    watched = load("watched")
+    monkeypatch.setattr(watched, "RESULTS", tmp_path)
+    answers = iter([{"curve": [[1.0, 0.5, None]]}, {"curve": [[1.0, 0.25, None]]}])
+
+    def errors(**again):
+        return [e for _, e, _ in watched.kept("a", lambda: next(answers), **again)["curve"]]
+
+    assert [errors(), errors(), errors(again=True), errors()] == [[0.5], [0.5], [0.25], [0.25]]
+
+
+def test_other_work_is_told(load):
+    told = load("watched").disturbance
+    quiet, loud = {"others": 0.01, "threads": None}, {"others": 1.26, "threads": "1"}
+    assert told([quiet, quiet]) == "2 runs; threads: all."
+    assert told([quiet, loud, {}]) == (
+        "3 runs; 1 of them while other work kept up to 1.3 cores busy; 1 without a record of what "
+        "else ran; threads: 1, all."
+    )
+
+
+def test_a_process_that_writes_no_curve_says_why(load):
+    watched = load("watched")
+    command = [sys.executable, "-c", "raise ValueError('no such thing')"]
+    with pytest.raises(SystemExit, match=r"^a run: ValueError: no such thing$"):
+        watched.watched(lambda _: command, {}, "a run")
+
+
+def test_a_package_is_judged_as_a_configuration_is(load, tmp_path):
+    watch = load("watch")
+    problem = Kovasznay()
+    reference = exact_reference(problem)
+    path = tmp_path / "curve.jsonl"
+    watched = watch.Watch(path, 1e9)
+    torch.testing.assert_close(torch.tensor(watched.at), reference.at, rtol=0, atol=1e-14)
+    truth = torch.stack([reference.values["u"], reference.values["v"]], dim=-1)
+    torch.testing.assert_close(torch.tensor(watched.truth), truth, rtol=0, atol=1e-13)
+    assert 0 <= watched.look(lambda at: 1.5 * watch.velocity(at)) < 1
+    watched.look(lambda at: at)  # too soon after the first look
+    ((seconds, error, loss),) = map(json.loads, path.read_text().splitlines())
+    assert (seconds > 0, error, loss) == (True, pytest.approx(0.5), None)
+    late = watch.Watch(tmp_path / "late.jsonl", 1e-9)
+    late.begun = -1.0
+    assert late.look(lambda at: at) > 1
+    assert not late.path.exists()
+
+
+@pytest.mark.slow
+def test_an_optimizer_is_a_setting_of_the_configuration(load):
+    optimizers, watched = load("optimizers"), load("watched")
+    few = ["--trainer.max_steps", "40"]
+    found = watched.configuration("kovasznay", 0, [*optimizers.settings("Adam, then L-BFGS"), *few])
+    assert len(found["curve"]) == 2
+    assert found["curve"][-1][1] < 1
+
+
+def test_the_galerkin_method_solves_kovasznay_flow(load):
+    classical, flows = load("classical"), load("smooth_flow")
+    for reynolds in (20.0, 80.0):
+        found = classical.convergence(
+            lambda n, r=reynolds: flows.KovasznaySquare(r, n),
+            classical.exact(reynolds),
+            (6, 10, 12),
+        )
+        errors = [error for error, _ in found]
+        assert errors[0] < 1e-3
+        assert errors[1] < errors[0] / 100
+        assert errors[2] < 1e-8
+
+
+def test_the_galerkin_method_converges_for_a_smooth_lid(load):
+    classical, flows = load("classical"), load("smooth_flow")
+    finer = flows.SmoothCavity(100.0, 20)
+    found = classical.convergence(
+        lambda n: flows.SmoothCavity(100.0, n), classical.velocity(finer), (8, 12, 16)
+    )
+    errors = [error for error, _ in found]
+    assert errors[0] < 1e-2
+    assert errors[1] < errors[0] / 10
+    assert errors[2] < 2e-5
+    lid = finer.fields(np.array([0.0, 0.3, 1.0]), np.array([0.0, 1.0]))
+    np.testing.assert_allclose(lid["u"][:, 1], [0.0, 16 * 0.21**2, 0.0], atol=1e-12)
+    np.testing.assert_allclose(lid["u"][:, 0], 0.0, atol=1e-12)
+
+
+def test_every_reynolds_number_has_its_exact_solution(load):
+    example = load("any_reynolds")
+    problem = example.AnyReynolds()
+    at = torch.tensor([[0.2, 0.7, 20.0], [0.9, 0.1, 80.0]], dtype=torch.float64)
+    exact = problem.exact(coordinate_field(at, problem.geometry.coordinates))
+    for row, reynolds in enumerate((20.0, 80.0)):
+        fixed = Kovasznay(reynolds)
+        one = fixed.exact(coordinate_field(at[row : row + 1, :2], fixed.geometry.coordinates))
+        torch.testing.assert_close(exact["u"].value[row], one["u"].value[0])
+        torch.testing.assert_close(exact["p"].value[row], one["p"].value[0])
+    for region in problem.regions():
+        points = problem.geometry.sample(region, 50)
+        field = coordinate_field(points.at, problem.geometry.coordinates)
+        for residual in problem.residuals:
+            if region in residual.regions:
+                left = problem.evaluate(residual, problem.exact(field), field, points)
+                torch.testing.assert_close(left, torch.zeros_like(left), rtol=0, atol=1e-12)
+
+
+def test_one_training_knows_every_reynolds_number(load):
+    example = load("any_reynolds")
+    found = example.measure(0, features=60, steps=4)
+    inside = [e for e, r in zip(found["velocity"], found["reynolds"], strict=True) if 20 <= r <= 80]
+    assert len(inside) == 16
+    assert max(inside) < 0.05
+    assert found["classical error"] < 1e-6

@@ -85,7 +85,7 @@ def test_only_plain_data_is_saved(saved, phases):
     assert entry["problem"]["class_path"] == "pinn.problems.kovasznay.Kovasznay"
     assert entry["problem"]["init_args"] == {"reynolds": 40.0, "gauge": "zero_mean"}
     assert entry["network"]["init_args"]["width"] == 8
-    assert entry["phase"] == len(phases) - 1
+    assert entry["course"]["phase"] == len(phases) - 1
     assert entry["dtype"] == phases[-1].dtype
     assert entry["strategy"]["all"]["strategy"] == "taylor"
     assert entry["data"]["points"] == {"interior": 16, "boundary": 16}

@@ -177,7 +177,7 @@ def test_resume_auto_continues_in_the_same_folder(checkpoint, capsys):
     assert (checkpoint.parent / "step-0000004.ckpt").is_file()
     assert (checkpoint.parent.parent / "config.resume-1.yaml").is_file()
     assert main(["--config", "small", "--resume", "auto"]) == 0
-    assert "is finished: 4 of 4 steps" in capsys.readouterr().out
+    assert "is finished after 4 steps" in capsys.readouterr().out
 
 
 def test_a_trial_run_leaves_nothing(folder, capsys):

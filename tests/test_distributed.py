@@ -46,7 +46,7 @@ def finish(folder, *command):
 @pytest.mark.parametrize(
     ("config", "options"),
     [
-        ("navier_stokes", []),
+        ("navier_stokes", ["--data.method", "sobol", "--model.network.width", "24"]),
         # A loss of derivatives alone does not depend on the last bias.
         ("continuity", ["--model.weights", "{continuity: 1, initial: 0, inflow: 0}"]),
     ],
@@ -115,6 +115,7 @@ class Record(L.Callback):
 
     def on_train_end(self, trainer, solver):
         seen = self.first | {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
+        seen["course"] = solver.course.state()
         torch.save(seen, f"{folder}/rank{trainer.global_rank}.pt")
 
 quiet()
@@ -127,6 +128,8 @@ phases = [
 if sys.argv[2] == "system":
     system = "LevenbergMarquardt"
     phases = [Phase(2, system, train="output"), Phase(2, system)]
+if sys.argv[2] == "early":
+    phases = [Phase(seconds=0.5), Phase(90, error=1e9), Phase(90, loss=1e9), Phase(9, patience=3)]
 solver = Solver(Kovasznay(), MLP(8, 2), phases)
 trainer = L.Trainer(
     accelerator="cpu",
@@ -220,6 +223,20 @@ def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_pa
         torch.testing.assert_close(first[name], expected, rtol=1e-10, atol=1e-10)
 
 
+def test_processes_end_a_phase_at_the_same_step(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "early")
+    assert code == 0, said
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    assert {**first["course"], "seconds": 0} == {**second["course"], "seconds": 0}
+    assert all(torch.equal(first["end"][name], second["end"][name]) for name in first["end"])
+    why = ["s, of 0.5 s that it has", "below 1e+09", "below 1e+09", ""]
+    lines = [line for line in said.splitlines() if line.startswith("phase ")]
+    assert len(lines) == 4
+    assert all(line.endswith(end) for line, end in zip(lines, why, strict=True))
+    assert first["course"]["phase"] == 3
+
+
 def test_an_error_in_one_process_ends_all(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "fails")
@@ -230,6 +247,7 @@ def test_an_error_in_one_process_ends_all(tmp_path):
 def test_a_signal_stops_both_processes_after_the_same_step(tmp_path):
     stop = "[{class_path: stop_at.StopAt, init_args: {step: 23}}]"
     few = ["--model.phases", "[{optimizer: Adam, steps: 50}]", "--data.points", "{interior: 50}"]
+    few += ["--data.method", "sobol", "--model.network.width", "24"]
     call = [ROOT / "train.py", "--config", "navier_stokes", *few, *TWO]
     code, said = finish(tmp_path, *call, "--allow_import", "stop_at", "--trainer.callbacks", stop)
     assert code == 128 + signal.SIGTERM, said

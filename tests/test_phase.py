@@ -1,4 +1,4 @@
-"""Phases: optimisers by name, schedules, and where each begins."""
+"""Phases: optimisers by name, schedules, budgets and targets."""
 
 import math
 import re
@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from pinn.optim import LevenbergMarquardt, Phase
-from pinn.optim.phase import evaluations, starts
 
 
 def parameters():
@@ -51,10 +50,9 @@ def test_what_a_phase_trains_is_all_or_the_output():
         Phase(1, train="last")
 
 
-def test_evaluations_of_part_of_a_run():
-    phases = [Phase(10), Phase(4, "LBFGS", options={"max_iter": 8}), Phase(3, "LevenbergMarquardt")]
-    assert evaluations(phases, 0, 17) == pytest.approx(10 + 40 + 3)
-    assert evaluations(phases, 5, 12) == pytest.approx(5 + 20)
+def test_evaluations_of_a_step():
+    assert Phase(10).evaluations == Phase(3, "LevenbergMarquardt").evaluations == 1
+    assert Phase(4, "LBFGS", options={"max_iter": 8}).evaluations == 10
 
 
 def test_cosine_goes_from_one_to_zero():
@@ -64,8 +62,11 @@ def test_cosine_goes_from_one_to_zero():
     assert Phase(8).factor(7) == 1.0
 
 
-def test_phases_follow_each_other():
-    assert starts([Phase(3), Phase(5), Phase(2)]) == [0, 3, 8, 10]
+def test_a_phase_says_what_ends_it():
+    assert str(Phase(200)) == "Adam 200 steps float32"
+    phase = Phase(9, "LBFGS", seconds=60.0, error=1e-6, loss=1e-9, patience=5)
+    ends = "9 steps or 60 s or error 1e-06 or loss 1e-09 or 5 steps in vain"
+    assert str(phase) == f"LBFGS {ends} float64"
 
 
 def test_precision():
@@ -76,7 +77,15 @@ def test_precision():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "phase Adam: steps is 0, expected at least 1"),
+        ({"steps": 0}, "phase Adam: steps is 0: expected at least 1"),
+        ({"steps": 2.5}, "phase Adam: steps is 2.5: expected a whole number"),
+        ({}, "phase Adam has no budget: give it steps or seconds, such as steps: 1000"),
+        ({"error": 1e-3, "loss": 1e-3, "patience": 3}, "phase Adam has no budget"),
+        ({"seconds": 0.0}, "phase Adam: seconds is 0.0, expected a positive number"),
+        ({"steps": 1, "error": -1e-3}, "phase Adam: error is -0.001, expected a positive number"),
+        ({"steps": 1, "loss": math.nan}, "phase Adam: loss is nan, expected a positive number"),
+        ({"steps": 1, "patience": 0}, "phase Adam: patience is 0: expected at least 1"),
+        ({"seconds": 1.0, "schedule": "cosine"}, "schedule is cosine, which runs over its steps"),
         ({"steps": 1, "lr": 0.0}, "phase Adam: lr is 0.0, expected a positive number"),
         ({"steps": 1, "lr": math.nan}, "phase Adam: lr is nan"),
         ({"steps": 1, "lr": math.inf}, "phase Adam: lr is inf"),

@@ -148,7 +148,7 @@ def test_a_signal_stops_after_the_step_and_saves_it(train, tmp_path):
 def described(solver, points=None):
     solver.attach(Collocation(points or {"interior": 10, "boundary": 5}))
     strategy = {"all": {"strategy": "taylor", "reason": ""}}
-    return solver.describe() | {"phase": 0, "strategy": strategy}
+    return solver.describe() | {"course": {"stage": 0, "phase": 0}, "strategy": strategy}
 
 
 def test_what_may_differ_is_announced():

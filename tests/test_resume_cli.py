@@ -33,7 +33,8 @@ SMALL = [
     "--config=navier_stokes",
     "--model.network.width=8",
     "--model.network.depth=2",
-    "--data.points={interior: 40}",
+    "--data.points={interior: 40, lid: 10, walls: 30}",
+    "--data.method=sobol",
     "--data.held_out=50",
     "--data.resample=7",
     "--trainer.val_check_interval=20",
@@ -95,7 +96,7 @@ def test_a_finished_run_says_so(started, tmp_path, capsys):
     capsys.readouterr()
     assert main([*SMALL, SIXTY, "--resume", "auto"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.endswith("step-0000060.ckpt is finished: 60 of 60 steps are done")
+    assert line.endswith("step-0000060.ckpt is finished after 60 steps: all of its steps are taken")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,8 @@ BOTH = [
 
 def command(*options):
     shipped = ["--config", "navier_stokes", "--data.resample", "7", "--checkpoints.every", "1000"]
+    shipped += ["--data.method", "sobol", "--model.network.width", "24"]
+    shipped += ["--data.points", "{interior: 300, lid: 20, walls: 60}"]
     often = ["--trainer.val_check_interval", "40"]
     return [sys.executable, str(TRAIN), *shipped, *often, *options]
 
@@ -192,7 +195,7 @@ def test_stopped_by_sigterm_and_resumed_it_ends_bitwise_the_same(tmp_path, phase
             whole.kill()
     ours, theirs = read(newest(part)), read(newest(tmp_path / "whole"))
     assert ours["global_step"] == theirs["global_step"] == 200
-    assert ours["pinn"]["phase"] == len(phases) - 1
+    assert ours["pinn"]["course"]["phase"] == len(phases) - 1
     assert equal(ours["state_dict"], theirs["state_dict"])
     steps = scalar_steps(folder)
     assert steps == scalar_steps(newest(tmp_path / "whole").parent.parent)

@@ -55,7 +55,7 @@ def test_one_network_per_unknown():
 
 @pytest.mark.parametrize("given", [{"u": MLP()}, {"u": MLP(), "p": MLP(), "q": MLP()}])
 def test_networks_for_other_names_than_the_unknowns(given):
-    message = f"networks are given for {sorted(given)}, the unknowns are ['p', 'u']"
+    message = f"networks are given for {sorted(given)}, the problem asks for ['p', 'u']"
     with pytest.raises(ValueError, match=re.escape(message)):
         Solution(Stokes(), given)
 
@@ -163,7 +163,7 @@ def test_zero_mean_and_pin_subtract_a_constant():
 def test_gauges_leave_training_alone():
     at = torch.rand(9, 2, dtype=FLOAT)
     solutions = [gauged(gauge) for gauge in ("free", "zero_mean")]
-    fields = [s.fields(at, s.first_order())[0]["p"].value for s in solutions]
+    fields = [s.fields(at, s.up_to(1))[0]["p"].value for s in solutions]
     torch.testing.assert_close(*fields, rtol=0, atol=0)
 
 

@@ -97,7 +97,7 @@ def test_nothing_below_the_solver_knows_lightning():
         for module, tree in MODULES.items()
         if any(name.split(".")[0] in ("lightning", "pytorch_lightning") for name in imports(tree))
     }
-    assert "pinn.solver" in know
+    assert "pinn.lean" in know
     assert {module for module in know if row[part(module)] > row["solver"]} == set()
 
 

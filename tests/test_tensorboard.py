@@ -1,6 +1,7 @@
 """What TensorBoard shows after a run, read back from its files."""
 
 import time
+from dataclasses import replace
 
 import lightning as L
 import pytest
@@ -11,11 +12,12 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import pinn
 from pinn.callbacks import Panels, Report, Scalars
+from pinn.callbacks.report import coefficient_lines
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.cli.launch import main
 from pinn.networks import MLP
 from pinn.optim import Phase
-from pinn.problems import Kovasznay
+from pinn.problems import Kovasznay, KovasznayViscosity
 from pinn.solver import Solver
 
 PHASES = [Phase(6, lr=0.01, schedule="cosine"), Phase(2, "LBFGS", dtype="float64")]
@@ -216,3 +218,22 @@ def test_a_coefficient_has_a_curve(train, tmp_path):
     assert [event.step for event in curve] == [2, 4]
     assert curve[-1].value == pytest.approx(solver.problem.k.item(), rel=1e-6)
     assert curve[0].value != curve[1].value
+
+
+def test_a_run_ends_with_its_coefficients(train, tmp_path, capsys):
+    logger = TensorBoardLogger(tmp_path)
+    phases = [Phase(12, "LevenbergMarquardt", train="output")]
+    solver = Solver(KovasznayViscosity(samples=60), MLP(40, 1, spread=2.0), phases)
+    train(solver, points={"interior": 100}, logger=logger, callbacks=[Scalars(), Report()])
+    found = solver.solution.estimates["nu"]
+    assert f"\nnu {found}" in capsys.readouterr().out
+    events = read(logger.log_dir)
+    (value,), (half,) = events.Scalars("final/nu"), events.Scalars("final/nu_95")
+    assert value.value == pytest.approx(solver.problem.nu.item(), rel=1e-6)
+    assert half.value == pytest.approx(found.half_width, rel=1e-6)
+    solver.solution.estimates = {"nu": replace(found, left=0.0)}
+    assert coefficient_lines(solver) == [f"nu {found}"]
+    solver.solution.estimates = {"nu": replace(found, left=found.half_width)}
+    assert "still moving by" in coefficient_lines(solver)[0]
+    solver.solution.estimates = {}
+    assert coefficient_lines(solver) == [f"nu {solver.problem.nu.item():.6g}"]

@@ -75,7 +75,7 @@ def test_validation_evaluates_in_the_same_place(train, plans):
     train(solver, val_check_interval=5)
     validation = [plan for plan, _ in plans[5 * 2 :]]
     wanted = [plan.networks["all"] for plan in solver.plans.values()]
-    assert all(plan in validation for plan in [*wanted, solver.solution.first_order()["all"]])
+    assert all(plan in validation for plan in [*wanted, solver.solution.up_to(1)["all"]])
     assert {strategy for _, strategy in plans} == {"taylor"}
 
 
@@ -143,7 +143,7 @@ def test_points_change_at_their_steps_and_never_inside_one(train, monkeypatch, r
 def test_fewer_steps_than_the_phases_have(train):
     solver = solver_of(phases=[Phase(4), Phase(4, dtype="float64")])
     assert train(solver, max_steps=5).global_step == 5
-    assert solver.phase == 1
+    assert solver.course.phase == 1
 
 
 @pytest.mark.parametrize(

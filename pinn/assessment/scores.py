@@ -11,6 +11,7 @@ from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
 from pinn.geometry import Points
 from pinn.losses import residual_values, squared_norm, weigh
 from pinn.operators import div
+from pinn.problem import Problem
 from pinn.problems import NavierStokes
 from pinn.reads import RegionPlan
 from pinn.references import Reference
@@ -85,6 +86,17 @@ def errors(solution: Solution, reference: Reference) -> Scores:
     return scores
 
 
+def largest_error(scores: Scores, problem: Problem) -> float:
+    """The largest `error/<component>` of the unknowns that the equations fix altogether.
+
+    Of gauged ones, such as the pressure, only where there are no others.
+    """
+    names = [n for n in problem.unknowns if n not in problem.gauges] or list(problem.unknowns)
+    parts = [part for name in names for part in problem.components(name)]
+    found = [scores[f"error/{part}"] for part in parts if f"error/{part}" in scores]
+    return float(torch.tensor(found).max()) if found else torch.inf  # NaN, if any is
+
+
 def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Tensor:
     """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask."""
     values = values.double().reshape(-1, reference.shape[-1])
@@ -117,7 +129,7 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     if not vectors or "interior" not in held_out:
         return {}
     with torch.no_grad():
-        fields, _ = solution.fields(held_out["interior"].at, solution.first_order())
+        fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
     scores: Scores = {}
     for name in vectors:
         tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"

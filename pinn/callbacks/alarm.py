@@ -31,7 +31,7 @@ class Alarm(L.Callback):
             return
         if self.zero is None:
             points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-            self.zero = loss_of_zero(solver.solution, points, solver.plans, solver.weights)
+            self.zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
         if line := alarm(solver.scores, solver.terms, self.zero):
             self.warned = True
             say(f"warning   at step {step} {line}")

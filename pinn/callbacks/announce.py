@@ -1,7 +1,9 @@
-"""What a run is about to do, printed once before the first step."""
+"""What a run is about to do, printed once before the first step, and what broke it off."""
 
 import lightning as L
+from lightning.pytorch.callbacks import Timer
 
+from pinn.balance import PERIOD
 from pinn.console import say
 from pinn.solver import Solver
 
@@ -13,6 +15,12 @@ class Announce(L.Callback):
         """Print it."""
         for line in announcement(pl_module, trainer.world_size):  # type: ignore[arg-type]
             say(line)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say so where the time that the trainer has is over."""
+        clocks = [c.time_remaining() for c in trainer.callbacks if isinstance(c, Timer)]  # type: ignore[attr-defined]
+        if trainer.should_stop and any(left is not None and left <= 0 for left in clocks):
+            say(f"run       ended after {trainer.global_step} steps: trainer.max_time is over")
 
 
 def announcement(solver: Solver, processes: int) -> list[str]:
@@ -34,5 +42,11 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"strategy  {network}{choice.line}")
     if solver.mode is not None:
         lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
-    steps = ", ".join(f"{p.optimizer} {p.steps} steps {p.dtype}" for p in solver.phases)
-    return [*lines, f"phases    {steps}"]
+    if solver.balance.method != "fixed":
+        lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
+    if solver.collocation.adapt:
+        every = solver.collocation.resample
+        lines.append(f"points    where the residual is large, drawn every {every} steps")
+    course = solver.course
+    stage = [course.line] if len(course.stages) > 1 else []
+    return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]

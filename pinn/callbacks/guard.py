@@ -47,6 +47,6 @@ class FiniteGuard(L.Callback):
         broken = [n for n, term in terms.items() if n != "total" and not torch.isfinite(term)]
         raise NonFiniteError(
             f"the loss is {float(terms['total'])} at step {step} "
-            f"({solver.phases[solver.phase].optimizer}), from "
+            f"({solver.course.current.optimizer}), from "
             f"{', '.join(broken) or 'the weighted sum'}: lower the learning rate or the weights"
         )

@@ -1,11 +1,13 @@
 """Progress: a bar with loss and error on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
 
 from pinn.console import say
 from pinn.solver import Solver
@@ -31,6 +33,11 @@ def brief(solver: Solver) -> dict[str, str]:
     return shown
 
 
+def last_step(trainer: L.Trainer) -> float:
+    """The step at which the run ends at the latest; infinite where time alone bounds it."""
+    return trainer.max_steps if trainer.max_steps >= 0 else math.inf
+
+
 class Bar(TQDMProgressBar):
     """One bar over all steps."""
 
@@ -41,24 +48,35 @@ class Bar(TQDMProgressBar):
         return dict(brief(pl_module))
 
     @property
-    def total_train_batches(self) -> int:
+    def total_train_batches(self) -> float:
         """The steps of the run; the loader itself has no end."""
-        return int(self.trainer.max_steps)
+        return last_step(self.trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """One bar for the whole run, continued where a resumed run stands."""
-        self.train_progress_bar.reset(int(trainer.max_steps))
+        self.train_progress_bar.reset()
         self.train_progress_bar.initial = trainer.global_step
         self.train_progress_bar.set_description("training")
+        self.move(trainer)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         """Move to the present step."""
         step, now = trainer.global_step, time.perf_counter()
         due = step % self.refresh_rate == 0 and now - self.drawn >= APART
-        if due or step >= trainer.max_steps:
+        if due or step >= last_step(trainer):
             self.drawn = now
-            self.train_progress_bar.n = step
+            self.move(trainer)
             self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
+
+    def move(self, trainer: L.Trainer) -> None:
+        """Where the run stands; phases that end early bring its end closer."""
+        self.train_progress_bar.n = trainer.global_step
+        self.train_progress_bar.total = convert_inf(last_step(trainer))
+
+    def on_train_end(self, *args: Any) -> None:
+        """Close the bar at the last step."""
+        self.move(self.trainer)
+        super().on_train_end(*args)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Validation is one evaluation: it needs no bar."""
@@ -86,7 +104,8 @@ class Lines(L.Callback):
         """Print if it is time."""
         now, step = time.perf_counter(), trainer.global_step
         # The last step's line would repeat older errors just above the report's.
-        if now - self.last >= self.seconds and step < trainer.max_steps:
+        if now - self.last >= self.seconds and step < last_step(trainer):
             self.last = now
             text = "  ".join(f"{k} {v}" for k, v in brief(pl_module).items())  # type: ignore
-            say(f"step {step}/{trainer.max_steps}  {text}")
+            of = f"/{trainer.max_steps}" if trainer.max_steps >= 0 else ""
+            say(f"step {step}{of}  {text}")

@@ -45,15 +45,18 @@ class Report(L.Callback):
         solver: Solver = pl_module  # type: ignore[assignment]
         steps, seconds = trainer.global_step - self.first_step, self.watch.seconds
         new = self.assessed_step != trainer.global_step
+        solver.estimate()
         if new:
             solver.scores = solver.assess()
         for logger in trainer.loggers:
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
             if isinstance(logger, TensorBoardLogger):
-                final = headline(solver.scores)
+                final = headline(solver.scores) | found_coefficients(solver)
                 logger.log_hyperparams(settings(solver), final, trainer.global_step)
         show(score_table(solver.scores))
+        for line in coefficient_lines(solver):
+            say(line)
         rate = steps / max(seconds, 1e-9)
         say(f"{steps} steps in {seconds:.0f} s of training, {rate:.1f} steps per second")
         if solver.reference is None:
@@ -70,6 +73,8 @@ class Report(L.Callback):
         self.assessed_step = trainer.global_step
         if trainer.state.fn == "validate":
             show(score_table(pl_module.scores))  # type: ignore[arg-type]
+            for line in coefficient_lines(pl_module):  # type: ignore[arg-type]
+                say(line)
 
 
 def score_table(scores: Scores) -> Table:
@@ -91,6 +96,29 @@ def score_table(scores: Scores) -> Table:
 def headline(scores: Scores) -> dict[str, float]:
     """The scores that runs are compared by."""
     return {f"final/{t}": v for t, v in scores.items() if t.startswith(("error/", "divergence/"))}
+
+
+def coefficient_lines(solver: Solver) -> list[str]:
+    """The problem's coefficients, a line each:  `nu 0.02490 ± 0.00036 (95 %)`."""
+    known = solver.solution.estimates
+    lines = []
+    for name, value in solver.problem.coefficients().items():
+        if name not in known:
+            lines.append(f"{name} {value:.6g}")
+        elif known[name].settled:
+            lines.append(f"{name} {known[name]}")
+        else:
+            lines.append(
+                f"{name} {known[name]}, still moving by {known[name].left:.1g}: train longer"
+            )
+    return lines
+
+
+def found_coefficients(solver: Solver) -> dict[str, float]:
+    """The coefficients, and half the lengths of their intervals, that runs are compared by."""
+    found = {f"final/{n}": value for n, value in solver.problem.coefficients().items()}
+    known = solver.solution.estimates
+    return found | {f"final/{n}_95": e.half_width for n, e in known.items()}
 
 
 def settings(solver: Solver) -> dict[str, str | int | float | bool]:

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: loss/, residual/, error/, divergence/, check/, optim/ and perf/."""
+"""Curves for TensorBoard: what is lost, left, wrong, weighed, found and spent, step by step."""
 
 from typing import Any
 
@@ -63,11 +63,16 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     """The scalars of one training step."""
     scalars = {f"loss/{name}": float(term) for name, term in solver.terms.items()}
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-    scalars["optim/phase"] = solver.phase + 1
-    scalars["optim/grad_norm"] = float(gradient_norm(solver))
-    for name, parameter in solver.problem.named_parameters():
-        if parameter.ndim == 0:
-            scalars[f"coefficient/{name}"] = float(parameter.detach())
+    scalars["optim/phase"] = solver.course.phase + 1
+    if solver.system is None:
+        scalars["optim/grad_norm"] = float(gradient_norm(solver))
+    if len(solver.course.stages) > 1:
+        values = solver.course.stages[solver.course.stage].items()
+        scalars |= {f"coefficient/{name}": value for name, value in values}
+    for name, value in solver.problem.coefficients().items():
+        scalars[f"coefficient/{name}"] = value
+    if solver.balance.method != "fixed":
+        scalars |= {f"weight/{name}": weight for name, weight in solver.balance.weights.items()}
     return scalars
 
 

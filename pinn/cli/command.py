@@ -27,7 +27,7 @@ from pinn.data import Collocation
 from pinn.optim import Phase
 from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
-from pinn.solver import Solver, refuse_for_one_loss
+from pinn.solver import Solver
 
 # Rank 0 names the folder; the processes it starts inherit it.
 RUN_FOLDER = "PINN_RUN_FOLDER"
@@ -132,8 +132,8 @@ class CommandLine(LightningCLI):
         solver: Solver = self.model
         solver.attach(self.datamodule)
         self.datamodule.check_processes(self.trainer.world_size)
-        refuse_for_one_loss(solver.phases, self.trainer)
-        for number, phase in enumerate(solver.phases, 1):
+        solver.course.check(self.trainer)
+        for number, phase in enumerate(solver.course.phases, 1):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:
@@ -159,11 +159,13 @@ class CommandLine(LightningCLI):
         saved = read(checkpoint)
         for line in compare(self.model, saved["pinn"]):
             say(line)
-        limit = self.trainer.max_steps if self.trainer.max_steps >= 0 else self.model.total_steps
-        if saved["global_step"] >= limit:
-            say(f"{checkpoint} is finished: {saved['global_step']} of {limit} steps are done")
+        step, limit, course = saved["global_step"], self.trainer.max_steps, self.model.course
+        course.restore(saved["pinn"])
+        if course.is_done or 0 <= limit <= step:
+            why = course.ended or "trainer.max_steps are taken"
+            say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
             return False
-        say(f"resuming {checkpoint} at step {saved['global_step']}")
+        say(f"resuming {checkpoint} at step {step}")
         return True
 
     def validate(self, **kwargs: Any) -> None:

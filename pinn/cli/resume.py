@@ -3,6 +3,7 @@
 from typing import Any
 
 from pinn.checkpoint import CheckpointError
+from pinn.course import saved_course
 from pinn.solver import Solver
 
 
@@ -22,11 +23,12 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     now = solver.describe()
     refuse("problem", saved["problem"]["class_path"], now["problem"]["class_path"])
     refuse("network", saved["network"], now["network"])
-    begun = saved["phase"] + 1
+    course = saved_course(saved)
+    begun = None if course["stage"] else course["phase"] + 1
     refuse("phases", saved["phases"][:begun], now["phases"][:begun])
     lines = []
-    for name in ("problem", "weights", "data"):
-        lines += differences(name, saved[name], now[name])
+    for name in ("problem", "weights", "balance", "data"):
+        lines += differences(name, saved.get(name), now[name])
     for choice in saved["strategy"].values():
         if solver.strategy not in ("auto", choice["strategy"]):
             lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.strategy}")

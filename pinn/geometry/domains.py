@@ -79,6 +79,10 @@ class Geometry:
             return math.fsum(self.measure(face) for face in self._unions[region])
         return math.prod(self.upper[axis] - self.lower[axis] for axis in self._free_axes(region))
 
+    def is_measured(self, region: str) -> bool:
+        """Whether a region is a cloud of measured points, of which a sample has all."""
+        return region in self._clouds
+
     def sample(self, region: str, n: int, method: str = "sobol", seed: int = 0) -> Points:
         """Draws n points of a region; a union shares them among its faces in proportion to measure.
 

@@ -1,7 +1,7 @@
 """Networks, written once as plain modules; sizes come from the problem."""
 
-from pinn.networks.embeddings import Embedding, FourierFeatures, Periodic
+from pinn.networks.embeddings import Embedding, FourierFeatures, Graded, Periodic
 from pinn.networks.mlp import MLP
 from pinn.networks.network import Network
 
-__all__ = ["MLP", "Embedding", "FourierFeatures", "Network", "Periodic"]
+__all__ = ["MLP", "Embedding", "FourierFeatures", "Graded", "Network", "Periodic"]

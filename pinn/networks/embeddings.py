@@ -70,6 +70,36 @@ class Scaling(Embedding):
         return (x - self.centre) * self.inverse_half_width
 
 
+class Graded(Embedding):
+    """Coordinates stretched towards the walls:  ξ = asin(a x̂) / asin(a) ∈ [-1, 1].
+
+    A unit of the same width in ξ is √(1 − a²) times as wide at a wall as in the middle, which is
+    what boundary layers and corners ask for. Source: D. Kosloff, H. Tal-Ezer (1993),
+    doi:10.1006/jcph.1993.1044, where the map grades the grid of a spectral method.
+
+    Args:
+        grading: a in (0, 1), the same for every coordinate; at 0.97 a quarter as wide.
+
+    Raises:
+        ValueError: a is out of range.
+    """
+
+    def __init__(self, grading: float = 0.97) -> None:
+        super().__init__()
+        if not 0 < grading < 1:
+            raise ValueError(f"Graded needs a grading between 0 and 1, got {grading}")
+        self.grading = grading
+        self.scaling = Scaling()
+
+    def build(self, geometry: Geometry) -> int:
+        """Takes the box from the geometry; one feature per coordinate."""
+        return self.scaling.build(geometry)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """ξ, of the shape of x."""
+        return torch.asin(self.grading * self.scaling(x)) / math.asin(self.grading)
+
+
 class FourierFeatures(Embedding):
     """Random Fourier features  [sin(2π B x̂), cos(2π B x̂)]  with fixed  Bᵢⱼ ~ N(0, scale²).
 

@@ -1,17 +1,16 @@
-"""Phases: one run is a list of optimisers, each for so many steps in its own precision."""
+"""Phases: one run is a list of optimisers, each in its own precision until something ends it."""
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.geometry.coordinates import near_miss
+from pinn.geometry.coordinates import near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.named import begun, optimizer_class, shortest
 
@@ -46,10 +45,13 @@ class Parabola:
 
 @dataclass
 class Phase:
-    """One optimiser for a number of steps.
+    """One optimiser, until its budget is spent or its target reached, whichever comes first.
+
+    The budget is `steps` or `seconds` or both; `error`, `loss` and `patience` are targets, and
+    LevenbergMarquardt also ends where no step makes the loss smaller.
 
     Args:
-        steps: optimiser steps; one L-BFGS step is up to `max_iter` (20) iterations.
+        steps: at most so many steps; one L-BFGS step is up to `max_iter` (20) iterations.
         optimizer: LevenbergMarquardt; the name of a class in `torch.optim`, such as Adam or
             LBFGS; or the dotted path of any other, such as `schedulefree.AdamWScheduleFree`.
         lr: learning rate; the optimiser's own default if not given.
@@ -59,23 +61,31 @@ class Phase:
         train: `all` weights, or those of the `output` layer alone (and a problem's coefficients),
             in which a linear equation is a linear problem.
         options: further arguments of the optimiser.
+        seconds: at most so long, validations included; a step that has begun is ended.
+        error: end when the largest error of a validation is below, pressure and whatever else is
+            known up to a constant left out (`error/<component>`, relative L2).
+        loss: end when the total loss is below, weights included.
+        patience: end when the loss has not fallen by 1 % in so many steps.
 
     Raises:
-        ValueError: unknown optimiser or option, or a number out of range.
+        ValueError: no budget, unknown optimiser or option, or a number out of range.
     """
 
-    steps: int
+    steps: int | None = None
     optimizer: str = "Adam"
     lr: float | None = None
     schedule: Literal["constant", "cosine"] = "constant"
     dtype: Literal["float32", "float64"] | None = None
     train: Literal["all", "output"] = "all"
     options: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    error: float | None = None
+    loss: float | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         self.optimizer = shortest(self.optimizer)
-        if self.steps < 1:
-            raise ValueError(f"phase {self.optimizer}: steps is {self.steps}, expected at least 1")
+        self.check_ends()
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, expected a positive number")
         if self.schedule not in ("constant", "cosine"):
@@ -108,6 +118,32 @@ class Phase:
             if option not in known and not every:
                 hint = near_miss(option, known)
                 raise ValueError(f"{self.optimizer} has no option {option!r}: {hint}")
+
+    def check_ends(self) -> None:
+        """Refuse a phase that nothing is sure to end.
+
+        Raises:
+            ValueError: no budget, or a number out of range.
+        """
+        if self.steps is None and self.seconds is None:
+            raise ValueError(
+                f"phase {self.optimizer} has no budget: give it steps or seconds, such as "
+                "steps: 1000"
+            )
+        for name, count in (("steps", self.steps), ("patience", self.patience)):
+            if count is not None:
+                whole(f"phase {self.optimizer}: {name}", count, most=10**12)
+        for name in ("seconds", "error", "loss"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(
+                    f"phase {self.optimizer}: {name} is {value}, expected a positive number"
+                )
+        if self.schedule == "cosine" and self.steps is None:
+            raise ValueError(
+                f"phase {self.optimizer}: schedule is cosine, which runs over its steps: give it "
+                "steps, or the schedule constant"
+            )
 
     def optimizer_class(self) -> type[Optimizer]:
         """The optimiser's class."""
@@ -176,7 +212,7 @@ class Phase:
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""
-        if self.schedule == "constant":
+        if self.schedule == "constant" or self.steps is None:
             return 1.0
         return 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
 
@@ -192,30 +228,22 @@ class Phase:
 
     @property
     def evaluations(self) -> float:
-        """How many evaluations of the loss the phase may take; a line search adds a quarter."""
+        """How many evaluations of loss and gradient a step takes; a line search adds a quarter."""
+        if self.solves_system:
+            return 0.0
         if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
-            return self.steps
-        most = self.options.get("max_iter", DEFAULTS["LBFGS"]["max_iter"])
-        return 1.25 * self.steps * most
+            return 1.0
+        return 1.25 * self.options.get("max_iter", DEFAULTS["LBFGS"]["max_iter"])
 
     @property
     def torch_dtype(self) -> torch.dtype:
         """The precision as torch knows it."""
         return torch.float64 if self.dtype == "float64" else torch.float32
 
-
-def starts(phases: Sequence[Phase]) -> list[int]:
-    """The step at which each phase begins, and the total number of steps last."""
-    ends = [0]
-    for phase in phases:
-        ends.append(ends[-1] + phase.steps)
-    return ends
-
-
-def evaluations(phases: Sequence[Phase], first: int, last: int) -> float:
-    """How many evaluations of the loss the steps from `first` to `last` may take."""
-    found = 0.0
-    for (start, end), phase in zip(pairwise(starts(phases)), phases, strict=True):
-        steps = max(0, min(end, last) - max(start, first))
-        found += phase.evaluations * steps / (end - start)
-    return found
+    def __str__(self) -> str:
+        ends = [f"{self.steps} steps"] if self.steps is not None else []
+        ends += [f"{self.seconds:g} s"] if self.seconds is not None else []
+        ends += [f"error {self.error:g}"] if self.error is not None else []
+        ends += [f"loss {self.loss:g}"] if self.loss is not None else []
+        ends += [f"{self.patience} steps in vain"] if self.patience is not None else []
+        return f"{self.optimizer} {' or '.join(ends)} {self.dtype}"

@@ -1,8 +1,12 @@
 """Several processes as one: sums, stacked rows, and one answer for all of them."""
 
+from typing import TypeVar
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def processes() -> int:
@@ -17,11 +21,28 @@ def total(value: Tensor) -> Tensor:
     return value
 
 
+def averaged(loss: Tensor) -> Tensor:
+    """The same loss on every process, as a line search needs, with this one's gradient."""
+    if processes() == 1:
+        return loss
+    mean = total(loss.detach().clone()) / processes()
+    return loss + (mean - loss.detach())
+
+
 def agreed(value: Tensor) -> Tensor:
     """The value of the first process, bit for bit; in place."""
     if processes() > 1:
         dist.broadcast(value, 0)
     return value
+
+
+def gathered(value: T) -> list[T]:
+    """The plain data of every process, in their order."""
+    if processes() == 1:
+        return [value]
+    found: list[T] = [value] * processes()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def stacked(rows: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pinn.problems.kovasznay import Kovasznay
 from pinn.problems.navier_stokes import NavierStokes, UnsteadyNavierStokes
 from pinn.problems.poisson import Poisson
 from pinn.problems.taylor_green import TaylorGreen2D
+from pinn.problems.viscosity import KovasznayViscosity
 
 PROBLEMS: dict[str, type[Problem]] = {
     "cavity": LidDrivenCavity,
@@ -18,6 +19,7 @@ PROBLEMS: dict[str, type[Problem]] = {
     "taylor_green": TaylorGreen2D,
     "beltrami": Beltrami3D,
     "advection": Advection,
+    "viscosity": KovasznayViscosity,
 }
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Beltrami3D",
     "Continuity",
     "Kovasznay",
+    "KovasznayViscosity",
     "LidDrivenCavity",
     "NavierStokes",
     "Poisson",

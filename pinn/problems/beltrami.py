@@ -33,7 +33,7 @@ class Beltrami3D(UnsteadyNavierStokes):
     Int. J. Numer. Methods Fluids 19 (1994) 369–375, doi:10.1002/fld.1650190502.
 
     Args:
-        reynolds: the Reynolds number Re > 0.
+        reynolds: the Reynolds number Re > 0, or several in turn.
         a: growth rate and wavenumber a > 0; 1 in the literature on networks, π/4 in the source.
         d: wavenumber d > 0; 1 in the literature on networks, π/2 in the source.
 
@@ -44,7 +44,7 @@ class Beltrami3D(UnsteadyNavierStokes):
     coordinates = ("x", "y", "z", "t")
     unknowns: ClassVar = {"u": ("u", "v", "w"), "p": 1}
 
-    def __init__(self, reynolds: float = 1.0, a: float = 1.0, d: float = 1.0) -> None:
+    def __init__(self, reynolds: float | list[float] = 1.0, a: float = 1.0, d: float = 1.0) -> None:
         side = (-1.0, 1.0)
         super().__init__(Box(x=side, y=side, z=side, time=(0.0, 1.0)), reynolds)
         self.a, self.d = positive("a", a), positive("d", d)

@@ -29,15 +29,18 @@ class Kovasznay(NavierStokes):
     `gauss`, weight 10 on `boundary`, 14 steps of Levenberg–Marquardt on the output layer: 1e-8.
 
     Args:
-        reynolds: the Reynolds number Re > 0; 40 is the customary one.
+        reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
     """
 
-    def __init__(self, reynolds: float = 40.0, gauge: Gauge = "zero_mean") -> None:
+    def __init__(self, reynolds: float | list[float] = 40.0, gauge: Gauge = "zero_mean") -> None:
         super().__init__(Rectangle(x=(-0.5, 1.0), y=(-0.5, 1.5)), reynolds, gauge)
-        # Re/2 − √(Re²/4 + 4π²) without the cancellation at large Re.
+
+    @property
+    def decay(self) -> float:
+        """λ = Re/2 − √(Re²/4 + 4π²), without the cancellation at large Re."""
         half = self.reynolds / 2
-        self.decay = -4 * math.pi**2 / (half + math.hypot(half, 2 * math.pi))
+        return -4 * math.pi**2 / (half + math.hypot(half, 2 * math.pi))
 
     @on("boundary")
     def boundary(self, u: Field, at: Field) -> Field:

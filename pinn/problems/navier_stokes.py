@@ -6,7 +6,7 @@ from pinn.fields import Field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import near_miss
 from pinn.operators import advect, div, dt, grad, laplacian
-from pinn.problem import Gauge, Problem, positive
+from pinn.problem import Gauge, Problem, in_turn
 from pinn.residuals import on
 
 
@@ -20,7 +20,8 @@ class NavierStokes(Problem):
 
     Args:
         geometry: the domain.
-        reynolds: the Reynolds number Re > 0.
+        reynolds: the Reynolds number Re > 0; of a list each in turn, all phases of a run for the
+            first, and again, from the weights that these left, for the next.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
 
     Raises:
@@ -30,9 +31,14 @@ class NavierStokes(Problem):
     coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
     unknowns: ClassVar = {"u": ("u", "v"), "p": 1}
 
-    def __init__(self, geometry: Geometry, reynolds: float, gauge: Gauge = "zero_mean") -> None:
+    reynolds: float
+
+    def __init__(
+        self, geometry: Geometry, reynolds: float | list[float], gauge: Gauge = "zero_mean"
+    ) -> None:
         super().__init__(geometry)
-        self.reynolds = positive("reynolds", reynolds)
+        self.stages = in_turn("reynolds", reynolds)
+        self.enter(0)
         if gauge not in get_args(Gauge):
             raise ValueError(f"unknown gauge {gauge!r}: {near_miss(gauge, get_args(Gauge))}")
         self.gauges = {"p": gauge}
@@ -58,7 +64,7 @@ class UnsteadyNavierStokes(NavierStokes):
 
     Args:
         geometry: the domain, with time.
-        reynolds: the Reynolds number Re > 0.
+        reynolds: the Reynolds number Re > 0, or several in turn.
 
     Raises:
         ValueError: Re is not positive.
@@ -66,7 +72,7 @@ class UnsteadyNavierStokes(NavierStokes):
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "y", "t")
 
-    def __init__(self, geometry: Geometry, reynolds: float) -> None:
+    def __init__(self, geometry: Geometry, reynolds: float | list[float]) -> None:
         super().__init__(geometry, reynolds, gauge="free")
 
     @on("interior")

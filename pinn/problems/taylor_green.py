@@ -36,10 +36,10 @@ class TaylorGreen2D(UnsteadyNavierStokes):
     ones", Proc. R. Soc. Lond. A 158 (1937) 499–521, doi:10.1098/rspa.1937.0036.
 
     Args:
-        reynolds: the Reynolds number Re > 0.
+        reynolds: the Reynolds number Re > 0, or several in turn.
     """
 
-    def __init__(self, reynolds: float = 100.0) -> None:
+    def __init__(self, reynolds: float | list[float] = 100.0) -> None:
         super().__init__(Rectangle(x=(0.0, PERIOD), y=(0.0, PERIOD), time=(0.0, 2.0)), reynolds)
 
     def ansatz(self, raw: Fields, at: Field) -> Fields:

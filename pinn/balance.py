@@ -1,0 +1,167 @@
+"""Weights of the losses that follow the training:
+
+    L = Σ_k λ_k L_k,   λ_k = g_k β_k,   β_k ← m β_k + (1 − m) Σ_j s_j / s_k
+
+with g_k the weights given, m = 0.8, and s_k what the loss L_k is worth to the optimiser:
+
+    fixed           β_k = 1
+    gradient_norm   s_k = ‖∂L_k/∂θ‖
+    ntk             s_k = tr K_kk,   K_kk = J_k J_kᵀ,   J_k = √(w / N_k) ∂r_k(xₙ)/∂θ
+
+The first estimate is taken whole: ‖∂(β_k L_k)/∂θ‖, or tr β_k K_kk, is then the same for all k.
+
+Gradient norms: S. Wang, Y. Teng, P. Perdikaris (2021), doi:10.1137/20M1318043, who average over ten
+updates as far apart as ten steps, and take the largest gradient of the equation in the place of the
+sum. Kernel: S. Wang, X. Yu, P. Perdikaris (2022), doi:10.1016/j.jcp.2021.110768, without an average
+and with losses that are sums over points; they are means here, and so is the trace.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from pinn.console import say
+from pinn.geometry import Points
+from pinn.geometry.coordinates import near_miss
+from pinn.least_squares import LeastSquares
+from pinn.losses import region_residuals
+from pinn.optim.ranks import processes, total
+from pinn.pieces import tensors_of, with_tensors
+from pinn.step import Step
+
+Method = Literal["fixed", "gradient_norm", "ntk"]
+PERIOD = 25  # steps between updates; one costs a step per residual, or a Jacobian
+KEPT = 0.8  # m: with the period, what is older than a hundred steps is forgotten
+MOST = 128  # points of a region at which a trace is taken
+SMALLEST = 1e-6  # of the largest s_k: a loss without a gradient would weigh infinitely
+
+
+class Balance:
+    """λ_k of every residual, and how they change.
+
+    Args:
+        method: `fixed`, `gradient_norm` or `ntk`.
+        given: g_k by residual name.
+
+    Attributes:
+        weights: λ_k in force by residual name; changed in place.
+
+    Raises:
+        ValueError: the method is unknown, or there is nothing to balance.
+    """
+
+    def __init__(self, method: Method, given: Mapping[str, float]) -> None:
+        if method not in get_args(Method):
+            raise ValueError(
+                f"model.balance {method!r} is unknown: {near_miss(method, get_args(Method))}"
+            )
+        weighty = [name for name, weight in given.items() if weight > 0]
+        if method != "fixed" and len(weighty) == 1:
+            raise ValueError(
+                f"model.balance is {method}, but {weighty[0]!r} is the only residual with a "
+                "weight: remove it"
+            )
+        self.method, self.given = method, dict(given)
+        self.weights = dict(given)
+        self.factors: dict[str, float] = {}
+        self.updated = -1
+        self.system: LeastSquares | None = None
+
+    def follow(
+        self, step: Step, points: Mapping[str, Points], now: int, begun: int, one_loss: bool
+    ) -> None:
+        """Update the weights if it is time: when a phase begins, and then every so many steps.
+
+        Args:
+            step: evaluates the losses.
+            points: of the step that is about to be taken, this process's own.
+            now: its number.
+            begun: at which step the phase began.
+            one_loss: whether the phase needs one loss function, and so the weights it began with.
+        """
+        due = now == begun or not (one_loss or (now - begun) % PERIOD)
+        if self.method == "fixed" or not due or now == self.updated:
+            return
+        self.updated = now  # a line search, or accumulated gradients, come here several times
+        sizes = gradient_norms(step, points) if self.method != "ntk" else self.traces(step, points)
+        sizes = sizes.clamp(min=max(SMALLEST * float(sizes.max()), torch.finfo(sizes.dtype).tiny))
+        found = dict(zip(step.order, (sizes.sum() / sizes).tolist(), strict=True))
+        before = self.factors or found
+        self.multiply({n: KEPT * before[n] + (1 - KEPT) * new for n, new in found.items()})
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"method": self.method, "factors": dict(self.factors)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint, unless it is of another method or of other residuals."""
+        factors = state.get("factors", {})
+        if state.get("method") == self.method and factors.keys() == self.given.keys():
+            self.multiply(factors)
+
+    def multiply(self, factors: Mapping[str, float]) -> None:
+        """Take these β_k by residual name."""
+        self.factors = dict(factors)
+        for name, factor in factors.items():
+            self.weights[name] = self.given[name] * factor
+
+    def traces(self, step: Step, points: Mapping[str, Points]) -> Tensor:
+        """tr K_kk of every residual in order, from blocks of the Jacobian."""
+        if self.system is None:
+            ones = dict.fromkeys(step.order, 1.0)
+            share = 1 / processes()
+            self.system = LeastSquares(step.solution, step.plans, ones, share, say, record=False)
+        self.system.place(some(points))
+        return total(kernel_traces(self.system, step.order))
+
+
+def gradient_norms(step: Step, points: Mapping[str, Points]) -> Tensor:
+    """‖∂L_k/∂θ‖ of every residual in order, L_k taken over the points of all processes."""
+    weights, norms = step.weights, []
+    try:
+        for name in step.order:
+            step.weights = {other: float(other == name) for other in step.order}
+            _, slopes = step.gradient(points)
+            slope = total(torch.cat([s.detach().double().reshape(-1) for s in slopes]))
+            norms.append(slope.norm() / processes())
+    finally:
+        step.weights = weights
+    return torch.stack(norms)
+
+
+def some(points: Mapping[str, Points]) -> dict[str, Points]:
+    """The same fraction of the points of every region, at random: a trace is a mean."""
+    fraction = min(1.0, MOST / max(len(p.at) for p in points.values()))
+    found = {}
+    for region, given in points.items():
+        order = torch.randperm(len(given.at), generator=torch.Generator().manual_seed(0))
+        which = order[: math.ceil(fraction * len(order))].sort().values.to(given.at.device)
+        found[region] = with_tensors(given, [t[which] for t in tensors_of(given)])
+    return found
+
+
+def kernel_traces(system: LeastSquares, order: list[str]) -> Tensor:
+    """Σ |∂r_k/∂θ|² over the rows of a system, of every residual in order."""
+    like = system.parameters()[0]
+    traces = torch.zeros(len(order), dtype=torch.float64, device=like.device)
+    names_of = {region: rows_of(system, region) for region in system.plans}
+    for piece in system.pieces:
+        names = names_of[piece.region]
+        jacobian, _ = system.jacobian(piece)
+        squares = torch.linalg.vector_norm(jacobian, dim=1).double().square()
+        by_row = squares.reshape(-1, len(names)).sum(0)
+        index = torch.tensor([order.index(name) for name in names], device=like.device)
+        traces.index_add_(0, index, by_row)
+    return traces
+
+
+def rows_of(system: LeastSquares, region: str) -> list[str]:
+    """The residual that each row of a point belongs to."""
+    points = system.points[region]
+    few = with_tensors(points, [t[:2] for t in tensors_of(points)])
+    with torch.no_grad():
+        found = region_residuals(system.solution, region, few, system.plans[region])
+    return [name for name, value in found.items() for _ in range(value[0].numel())]

@@ -1,0 +1,93 @@
+"""An inverse problem: the viscosity of Kovasznay flow, from measured velocities."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from pinn.fields import Field, coordinate_field
+from pinn.functions import vector
+from pinn.geometry.coordinates import whole
+from pinn.geometry.sampling import stream_seed
+from pinn.operators import advect, grad, laplacian
+from pinn.problem import Fields, Gauge, positive
+from pinn.problems.kovasznay import Kovasznay
+from pinn.problems.navier_stokes import NavierStokes
+from pinn.residuals import on
+
+
+class KovasznayViscosity(NavierStokes):
+    """Steady incompressible Navier–Stokes in the plane with an unknown viscosity:
+
+        (u·∇)u + ∇p − ν ∇²u = 0,   ∇·u = 0,     u(xᵢ) = uᵢ + σ εᵢ,   ν = 1/Re.
+
+    Symbols: velocity u = (u, v) → `u`, kinematic pressure p → `p`, ν → `nu`, a parameter of the
+    module; the samples uᵢ = (uᵢ, vᵢ) → `u_sample`, `v_sample`. Non-dimensional by the mean velocity
+    and the spacing of the grid behind which the flow is, pressure by U².
+
+    Data it may use: the velocity at places drawn uniformly in the box, each component with normal
+    noise whose standard deviation σ is `noise` times the rms speed of the samples. Nothing is known
+    on the boundary, nor of the pressure. The samples are made from the exact solution.
+
+    Source: L. I. G. Kovasznay, "Laminar flow behind a two-dimensional grid", Proc. Camb. Phil. Soc.
+    44 (1948) 58–62, doi:10.1017/S0305004100023999.
+
+    Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weights 10
+    on the equations and 1 on `sampled`, 20 steps of Levenberg–Marquardt on the output layer: ν to
+    0.75 % (standard deviation).
+
+    Args:
+        reynolds: the Reynolds number of the flow that is measured.
+        samples: how many velocities are measured.
+        noise: σ in units of the rms speed; 0 measures exactly.
+        draw: seed of places and noise.
+        guess: ν to start from.
+        gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    columns = ("u_sample", "v_sample")
+
+    def __init__(
+        self,
+        reynolds: float = 40.0,
+        samples: int = 200,
+        noise: float = 0.01,
+        draw: int = 0,
+        guess: float = 0.1,
+        gauge: Gauge = "zero_mean",
+    ) -> None:
+        if not 0 <= noise < math.inf:
+            raise ValueError(f"noise is {noise}: it must be a finite number, 0 or more")
+        flow = Kovasznay(reynolds)
+        columns = measure(flow, whole("samples", samples), noise, whole("draw", draw, least=0))
+        super().__init__(flow.geometry.with_points("samples", columns), reynolds, gauge)
+        self.flow = flow
+        self.nu = nn.Parameter(torch.tensor(positive("guess", guess)))
+
+    @on("interior")
+    def momentum(self, u: Field, p: Field) -> Field:
+        """(u·∇)u + ∇p − ν ∇²u."""
+        return advect(u, u) + grad(p) - self.nu * laplacian(u)
+
+    @on("samples")
+    def sampled(self, u: Field, u_sample: Field, v_sample: Field) -> Field:
+        """u − uᵢ at the places of the samples."""
+        return u - vector(u_sample, v_sample)
+
+    def exact(self, at: Field) -> Fields:
+        """That of the flow that was measured."""
+        return self.flow.exact(at)
+
+
+def measure(flow: Kovasznay, samples: int, noise: float, draw: int) -> dict[str, Tensor]:
+    """Places and noisy velocities there, as columns."""
+    at = flow.geometry.sample("interior", samples, "uniform", draw).at
+    velocity = flow.velocity(coordinate_field(at, flow.geometry.coordinates)).value
+    speed = velocity.square().sum(1).mean().sqrt()
+    generator = torch.Generator().manual_seed(stream_seed(draw, 0, 0, "noise"))
+    normal = torch.randn(velocity.shape, generator=generator, dtype=velocity.dtype)
+    velocity = velocity + noise * speed * normal
+    return dict(zip(("x", "y", "u_sample", "v_sample"), (*at.T, *velocity.T), strict=True))

@@ -1,0 +1,297 @@
+"""Intervals of coefficients: against regression by numpy, and against repeated experiments."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.optimize import curve_fit
+from torch import nn
+
+from pinn.checkpoint import load, read
+from pinn.covariance import coefficients, covariance, estimates, measured
+from pinn.data import Collocation
+from pinn.estimate import Estimate
+from pinn.geometry import Interval
+from pinn.least_squares import LeastSquares
+from pinn.networks import MLP, Network
+from pinn.operators import partial
+from pinn.optim import LevenbergMarquardt, Phase
+from pinn.optim.budget import Budget
+from pinn.problem import Problem
+from pinn.problems import KovasznayViscosity
+from pinn.reads import plan_regions
+from pinn.residuals import on
+from pinn.solution import Solution
+from pinn.solver import Solver
+
+
+class Powers(Network):
+    """Σ_k c_k xᵏ: a network with a design matrix."""
+
+    def __init__(self, degree=2):
+        super().__init__()
+        self.degree = degree
+
+    def create(self, geometry, outputs):
+        self.output = nn.Linear(self.degree, outputs)
+
+    def value(self, x):
+        return self.output(torch.cat([x ** (k + 1) for k in range(self.degree)], -1))
+
+
+class Decay(Problem):
+    """u' = −k, with u measured: a straight line, whose slope is the coefficient."""
+
+    coordinates = ("x",)
+    unknowns = {"u": 1}
+    columns = ("seen",)
+
+    def __init__(self, seed=0, samples=20, noise=0.1):
+        x = (np.arange(samples) + 0.5) / samples
+        errors = np.random.default_rng(seed).normal(0, noise, samples)
+        cloud = {"x": x.tolist(), "seen": (1 - 0.7 * x + errors).tolist()}
+        super().__init__(Interval().with_points("probes", cloud))
+        self.k = nn.Parameter(torch.tensor(0.0))
+
+    @on("interior")
+    def balance(self, u):
+        return partial(u, "x") + self.k
+
+    @on("probes")
+    def measured(self, u, seen):
+        return u - seen
+
+
+class Exponential(Decay):
+    """u' = −k u: the coefficient multiplies the unknown."""
+
+    @on("interior")
+    def balance(self, u):
+        return partial(u, "x") + self.k * u
+
+
+class Curve(Decay):
+    """A second coefficient, and a residual beside the measured one on the same points."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.q = nn.Parameter(torch.tensor(0.0))
+
+    @on("interior")
+    def balance(self, u, x):
+        return partial(u, "x") + self.k + self.q * x
+
+    @on("probes")
+    def also(self, u, x):
+        return 0.1 * (partial(u, "x") + self.k + self.q * x)
+
+
+def minimised(problem, degree=2, weight=1e8, points=8):
+    """The system of a problem at its minimum; the equations weigh so much that they hold."""
+    torch.manual_seed(0)
+    solution = Solution(problem, Powers(degree)).double()
+    solution.strategy = {"all": "taylor"}
+    weights = {r.name: 1.0 if r.name == "measured" else weight for r in problem.residuals}
+    system = LeastSquares(solution, plan_regions(solution), weights)
+    data = Collocation({"interior": points}, method="gauss")
+    data.check(problem)
+    system.place(data.draw(problem, 0, 0, next(solution.parameters())))
+    optimizer = LevenbergMarquardt(system.parameters())
+    optimizer.system = system
+    for _ in range(40):
+        optimizer.step()
+        if optimizer.stalled:
+            break
+    return system
+
+
+def regression(problem, degree):
+    """β, Cov β and the degrees of freedom of a polynomial through the probes, by numpy."""
+    probes = problem.geometry.sample("probes", 1)
+    A = np.vander(probes.at[:, 0].numpy(), degree + 1, increasing=True)
+    y = probes.columns["seen"].numpy()
+    beta = np.linalg.lstsq(A, y, rcond=None)[0]
+    freedom = len(y) - degree - 1
+    variance = ((y - A @ beta) ** 2).sum() / freedom
+    return beta, variance * np.linalg.inv(A.T @ A), freedom
+
+
+@pytest.mark.parametrize("degree", [1, 4])  # more than the equation allows changes nothing
+def test_a_slope_has_the_interval_of_linear_regression(degree):
+    problem = Decay()
+    found = estimates(minimised(problem, degree))["k"]
+    beta, cov, freedom = regression(problem, 1)
+    assert found.value == pytest.approx(-beta[1], rel=1e-6)
+    assert found.deviation == pytest.approx(cov[1, 1] ** 0.5, rel=1e-6)
+    assert found.freedom == pytest.approx(freedom, abs=1e-5)
+    assert found.settled
+    low, high = stats.t.interval(0.95, freedom, -beta[1], cov[1, 1] ** 0.5)
+    assert found.half_width == pytest.approx((high - low) / 2, rel=1e-6)
+
+
+def test_a_nonlinear_problem_has_the_interval_of_a_fit_of_its_solution():
+    problem = Exponential(noise=0.02)
+    found = estimates(minimised(problem, degree=7))["k"]
+    probes = problem.geometry.sample("probes", 1)
+    x, y = probes.at[:, 0].numpy(), probes.columns["seen"].numpy()
+    best, cov = curve_fit(lambda x, a, k: a * np.exp(-k * x), x, y, [1.0, 1.0])
+    assert found.value == pytest.approx(best[1], rel=1e-5)
+    # curve_fit's Jacobian is the same at its minimum, so the linear theories agree.
+    assert found.deviation == pytest.approx(cov[1, 1] ** 0.5, rel=1e-4)
+    assert found.freedom == pytest.approx(18, abs=1e-3)
+
+
+def test_two_coefficients_and_a_constraint_among_the_data():
+    problem = Curve()
+    system = minimised(problem, degree=3)
+    assert system.owners("probes") == ["measured", "also"]
+    columns = coefficients(system)
+    assert list(columns) == ["k", "q"]
+    matrix, freedom, left = covariance(system, list(columns.values()))
+    beta, cov, expected = regression(problem, 2)
+    to = np.array([[0, -1, 0], [0, 0, -2]])  # k = −β₁, q = −2β₂
+    np.testing.assert_allclose(matrix, to @ cov @ to.T, rtol=1e-5)
+    assert freedom == pytest.approx(expected, abs=1e-5)
+    assert float(left.abs().max()) < 1e-6
+    assert [system.solution.problem.coefficients()[n] for n in "kq"] == pytest.approx(to @ beta)
+
+
+def test_directions_that_nobody_knows_do_not_matter():
+    plain = estimates(minimised(Decay()))["k"]
+    system = minimised(Decay())
+    network = system.solution.networks["all"]
+    twice = nn.Linear(4, 1).double()  # every feature twice, and a weight that nothing reads
+    with torch.no_grad():
+        twice.weight.copy_(torch.cat([network.output.weight / 2] * 2, 1))
+        twice.bias.copy_(network.output.bias)
+    network.output = twice
+    network.unread = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+    network.value = lambda x: twice(torch.cat([x, x**2, x, x**2], -1))
+    found = estimates(system)["k"]
+    assert found.deviation == pytest.approx(plain.deviation, rel=1e-6)
+    assert found.freedom == pytest.approx(plain.freedom, abs=1e-5)
+
+
+def test_a_soft_equation_lets_the_data_say_less():
+    """A network free to leave the equation takes more of the data and leaves k less certain."""
+    exact, soft = (estimates(minimised(Decay(), 4, weight))["k"] for weight in (1e8, 1e-2))
+    assert soft.deviation > 1.2 * exact.deviation
+    assert soft.freedom < exact.freedom - 0.5
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    draws = [estimates(minimised(Decay(seed, noise=0.03)))["k"] for seed in range(40)]
+    covered = sum(abs(found.value - 0.7) <= found.half_width for found in draws)
+    assert 34 <= covered <= 40  # of 40, 38 are expected; fewer than 34 once in 200
+    scatter = np.std([found.value for found in draws], ddof=1)
+    assert scatter == pytest.approx(np.mean([f.deviation for f in draws]), rel=0.3)
+    half = [f.half_width / 2 for f in draws]
+    assert sum(abs(f.value - 0.7) <= h for f, h in zip(draws, half, strict=True)) < 34
+
+
+def test_the_unit_of_the_loss_does_not_matter():
+    system = minimised(Decay())
+    before = estimates(system)["k"]
+    system.scales = {region: 7.0 * scales for region, scales in system.scales.items()}
+    after = estimates(system)["k"]
+    assert after.deviation == pytest.approx(before.deviation, rel=1e-9)
+    assert after.freedom == pytest.approx(before.freedom, abs=1e-9)
+
+
+def test_as_many_parameters_as_data_leave_the_coefficient_open():
+    found = estimates(minimised(Decay(samples=2)))["k"]
+    assert found.half_width == math.inf
+    assert found.settled
+    assert str(found).endswith("± inf (95 %)")
+
+
+def test_before_the_minimum_the_way_left_is_said():
+    there = minimised(Decay())
+    k = there.solution.problem.k
+    with torch.no_grad():
+        k.add_(0.5)
+    found = estimates(there)["k"]
+    assert found.left == pytest.approx(-0.5, rel=1e-6)
+    assert not found.settled
+
+
+def test_without_measured_data_there_is_no_interval():
+    class Known(Decay):
+        @on("probes")
+        def measured(self, u, x):
+            return u - (1 - 0.7 * x)
+
+    assert measured(Known()) == set()
+    assert measured(Decay()) == {"measured"}
+    assert estimates(minimised(Known())) == {}
+    assert estimates(None) == {}
+
+
+def test_without_memory_for_a_factor_there_is_no_interval(monkeypatch):
+    system = minimised(Decay())
+    monkeypatch.setattr(Budget, "has_room_for_factor", property(lambda _: False))
+    assert estimates(system) == {}
+
+
+def test_rows_in_pieces_are_the_same_rows(monkeypatch):
+    whole = estimates(minimised(Curve(), 3))["q"]
+    monkeypatch.setattr("pinn.least_squares.BLOCK", 200)
+    system = minimised(Curve(), 3)
+    assert len(system.pieces) > 4
+    assert estimates(system)["q"].deviation == pytest.approx(whole.deviation, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (0.0250123, 0.000042, "0.025012 ± 0.000042 (95 %)"),
+        (0.0246, 0.00036, "0.02460 ± 0.00036 (95 %)"),
+        (1234.5, 67.8, "1234 ± 68 (95 %)"),
+        (12.0, 0.5, "12.00 ± 0.50 (95 %)"),
+        (1.2341e-7, 6e-9, "(1.234 ± 0.060)e-7 (95 %)"),
+        (0.0, 0.02, "0.000 ± 0.020 (95 %)"),
+        (3.0, 0.0, "3 ± 0 (95 %)"),
+    ],
+)
+def test_the_text_has_two_digits_of_the_uncertainty(value, half, text):
+    t = stats.t(10).ppf(0.975)
+    assert str(Estimate(value, half / t, 10)) == text
+
+
+# --- in a run
+
+PHASES = [Phase(3, lr=0.01), Phase(5, "LevenbergMarquardt", train="output")]
+
+
+def solver_of(phases=PHASES):
+    torch.manual_seed(0)
+    return Solver(KovasznayViscosity(samples=30), MLP(12, 1, spread=2.0), phases)
+
+
+def test_a_resumed_run_has_the_same_interval_bit_by_bit(train, tmp_path):
+    whole = solver_of()
+    trainer = train(whole)
+    trainer.save_checkpoint(tmp_path / "whole.ckpt")
+    expected = read(tmp_path / "whole.ckpt")["pinn"]["estimates"]
+    assert set(expected) == {"nu"}
+    assert expected["nu"]["value"] == whole.problem.nu.item()
+    half = solver_of()
+    train(half, max_steps=5).save_checkpoint(tmp_path / "half.ckpt")
+    assert read(tmp_path / "half.ckpt")["pinn"]["estimates"] != expected
+    again = solver_of()
+    train(again, ckpt_path=tmp_path / "half.ckpt").save_checkpoint(tmp_path / "again.ckpt")
+    assert read(tmp_path / "again.ckpt")["pinn"]["estimates"] == expected
+    ended = solver_of()  # nothing is left to train: the interval is that of the checkpoint
+    train(ended, ckpt_path=tmp_path / "whole.ckpt").save_checkpoint(tmp_path / "ended.ckpt")
+    assert read(tmp_path / "ended.ckpt")["pinn"]["estimates"] == expected
+    assert vars(load(tmp_path / "again.ckpt").estimates["nu"]) == expected["nu"]
+
+
+def test_an_interval_belongs_to_least_squares_alone(train, tmp_path):
+    train(solver_of([Phase(3)])).save_checkpoint(tmp_path / "adam.ckpt")
+    assert read(tmp_path / "adam.ckpt")["pinn"]["estimates"] == {}
+    del (contents := torch.load(tmp_path / "adam.ckpt"))["pinn"]["estimates"]
+    torch.save(contents, tmp_path / "older.ckpt")
+    assert load(tmp_path / "older.ckpt").estimates == {}
