@@ -27,7 +27,7 @@ def error_of(solver: Solver) -> float:
 
 
 class Curve(L.Callback):
-    """Appends [seconds, error, loss] to a file of lines after every validation.
+    """Appends [seconds, error, loss] to a file of lines after every validation of the last stage.
 
     Args:
         path: of the file.
@@ -42,6 +42,8 @@ class Curve(L.Callback):
         begun = time.perf_counter()
         seconds = since_start() - self.watched
         solver: Solver = pl_module  # type: ignore[assignment]
+        if solver.course.stage + 1 < len(solver.course.stages):
+            return  # the error is that of another coefficient
         loss = float(solver.terms["total"]) if "total" in solver.terms else None
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([seconds, error_of(solver), loss]) + "\n")

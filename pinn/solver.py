@@ -119,8 +119,14 @@ class Solver(LeanModule):
         optimizer = self.course.current.build(self.step.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
-            share = 1 / self.trainer.world_size
-            self.system = LeastSquares(self.solution, self.plans, self.balance.weights, share, say)
+            self.system = LeastSquares(
+                self.solution,
+                self.plans,
+                self.balance.weights,
+                share=1 / self.trainer.world_size,
+                tell=say,
+                record=self.compile_mode is not False,
+            )
             optimizer.system = self.system
         return optimizer
 

@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+# Several processes of tests share the cores, and threads that wait for each other spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import lightning as L
 import pytest
 from small import FLOW, SMALL

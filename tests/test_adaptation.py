@@ -194,7 +194,7 @@ def adapted(train, make_trainer):
         (FIRST_ORDER, 1, "auto"),
         (FIRST_ORDER, 3, "auto"),
         (FIRST_ORDER, 7, False),
-        (SECOND_ORDER, 5, "auto"),
+        (SECOND_ORDER, 5, False),
     ],
 )
 def test_resumed_at_any_step_the_run_ends_the_same(adapted, tmp_path, phases, resample, compile):

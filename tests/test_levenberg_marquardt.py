@@ -321,6 +321,18 @@ def test_what_does_not_fit_is_refused_before_it_is_evaluated():
     assert optimizer.system.asked == 0
 
 
+@pytest.mark.parametrize(("there", "room"), [(3e9, 4e9 / 2), (1e9, 1e9 / 2)])
+def test_a_resumed_run_has_the_memory_that_it_had_where_it_is_there(monkeypatch, there, room):
+    monkeypatch.setattr("pinn.optim.budget.available", lambda device: 4e9)
+    first, _ = minimiser(rosenbrock, [-1.2, 1.0])
+    first.step()
+    monkeypatch.setattr("pinn.optim.budget.available", lambda device: there)
+    second, _ = minimiser(rosenbrock, [-1.2, 1.0])
+    second.load_state_dict(first.state_dict())
+    second.step()
+    assert second.room.given == room
+
+
 def test_residuals_that_are_not_finite_are_refused():
     optimizer, _ = minimiser(lambda x: torch.log(x), [-1.0])
     with pytest.raises(FloatingPointError, match="residuals are not finite"):

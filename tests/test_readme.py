@@ -61,7 +61,7 @@ def test_commands_for_a_fresh_clone_name_what_exists():
     config = re.search(r"\.venv/bin/python train\.py --config (\S+)\n$", train)[1]
     assert (ROOT / "configs" / config).is_file()
     assert ".[test]" in test
-    assert test.endswith(".venv/bin/python -m pytest\n")
+    assert test.endswith(".venv/bin/python -m pytest -n 2\n")
     assert "readme_command 2" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

@@ -71,17 +71,25 @@ SECOND_ORDER = [
 
 
 @pytest.mark.parametrize(
-    ("phases", "resample"),
-    [(FIRST_ORDER, 0), (FIRST_ORDER, 1), (FIRST_ORDER, 3), (SECOND_ORDER, 0), (SECOND_ORDER, 5)],
+    ("phases", "resample", "compile", "steps"),
+    [
+        (FIRST_ORDER, 0, "auto", range(1, 11)),
+        (FIRST_ORDER, 1, "auto", range(1, 11)),
+        (FIRST_ORDER, 3, "auto", range(1, 11)),
+        (SECOND_ORDER, 0, "auto", (3, 5, 8)),
+        (SECOND_ORDER, 5, False, range(1, 11)),
+    ],
 )
-def test_resumed_at_any_step_the_run_ends_the_same(train, tmp_path, phases, resample):
-    whole = solver_of(phases)
+def test_resumed_at_any_step_the_run_ends_the_same(
+    train, tmp_path, phases, resample, compile, steps
+):
+    whole = solver_of(phases, compile=compile)
     straight = Validations()
     settings = {"resample": resample, "val_check_interval": 3}
     train(whole, callbacks=[Copies(every=1), straight], **settings)
     assert straight.steps == [3, 6, 9]
-    for step in range(1, 11):
-        part, validations = solver_of(phases), Validations()
+    for step in steps:
+        part, validations = solver_of(phases, compile=compile), Validations()
         with torch.no_grad():  # the weights have to come from the checkpoint
             for p in part.parameters():
                 p.fill_(7.0)

@@ -102,7 +102,8 @@ def test_each_stage_is_judged_by_its_own_reference(train, capsys):
     assert "error/u" not in seen[250.0][1]
     assert seen[400.0][0].source.endswith("Re = 400")
     points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-    now = assess(solver.solution, LidDrivenCavity(400.0).reference(), points, solver.plans)
+    there = LidDrivenCavity(400.0).reference()
+    now = assess(solver.solution, there, points, solver.plans, terms=solver.terms)
     assert seen[400.0][1] == now
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("stage")]
     assert said == [f"stage {k}   of 3: reynolds {r:g}" for k, r in enumerate(NUMBERS, 1)]

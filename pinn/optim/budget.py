@@ -71,7 +71,9 @@ class Budget:
         return max(min(int((numbers - self.square) / (3 * P)), M - 1), min(M, PIECE))
 
 
-def budget(parameters: int, residuals: int, device: torch.device, memory: float | None) -> Budget:
+def budget(
+    parameters: int, residuals: int, device: torch.device, memory: float | None, before: float = 0.0
+) -> Budget:
     """What may be held, by default half of the memory that is available.
 
     Args:
@@ -79,8 +81,12 @@ def budget(parameters: int, residuals: int, device: torch.device, memory: float 
         residuals: M, of all processes.
         device: where it is held.
         memory: GiB that it may take.
+        before: bytes that the run had before it was resumed, if it was: it has them again where
+            they are there, since the blocks of J decide on the last bits.
     """
-    given = available(device) * SHARE if memory is None else memory * 2**30
+    there = available(device)
+    given = before if 0 < before <= there else there * SHARE
+    given = given if memory is None else memory * 2**30
     same = agreed(torch.tensor([given], dtype=torch.float64, device=device))
     return Budget(parameters, residuals, float(same))
 

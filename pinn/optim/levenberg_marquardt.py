@@ -71,6 +71,7 @@ class LevenbergMarquardt(Optimizer):
                 stalled=False,
                 steps=0,
                 trials=0,
+                room=0.0,
             )
         return state
 
@@ -114,7 +115,9 @@ class LevenbergMarquardt(Optimizer):
     def budget(self, here: Tensor, count: int) -> Budget:
         """The memory, asked for once: what others take later does not change the steps."""
         if self.room is None or (self.room.parameters, self.room.residuals) != (len(here), count):
-            self.room = budget(len(here), count, here.device, self.param_groups[0]["memory"])
+            memory, before = self.param_groups[0]["memory"], self.past.get("room", 0.0)
+            self.room = budget(len(here), count, here.device, memory, before)
+            self.past["room"] = self.room.given
         return self.room
 
     def search(self, model: LinearModel, here: Tensor, r: Tensor, loss: float) -> None:

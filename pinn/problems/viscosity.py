@@ -19,18 +19,22 @@ from pinn.residuals import on
 class KovasznayViscosity(NavierStokes):
     """Steady incompressible Navier–Stokes in the plane with an unknown viscosity:
 
-        (u·∇)u + ∇p − ν ∇²u = 0,   ∇·u = 0,     u(xᵢ) = uᵢ + σ εᵢ,   ν = 1/Re.
+        (u·∇)u + ∇p − ν ∇²u = 0,   ∇·u = 0,     uᵢ = u(xᵢ) + σ_u εᵢ,   vᵢ = v(xᵢ) + σ_v ε′ᵢ,
+
+    with ν = 1/Re and standard normal ε.
 
     Symbols: velocity u = (u, v) → `u`, kinematic pressure p → `p`, ν → `nu`, a parameter of the
     module; the samples uᵢ = (uᵢ, vᵢ) → `u_sample`, `v_sample`. Non-dimensional by the mean velocity
     and the spacing of the grid behind which the flow is, pressure by U².
 
-    Data it may use: the velocity at places drawn uniformly in the box, each component with normal
-    noise whose standard deviation σ is `noise` times the rms speed of the samples. Nothing is known
-    on the boundary, nor of the pressure. The samples are made from the exact solution.
+    Data it may use: the velocity at places drawn uniformly in the box, with normal noise; σ_u is
+    `noise` times the standard deviation of u over the samples, σ_v times that of v. Nothing is
+    known on the boundary, nor of the pressure. The samples are made from the exact solution.
 
     Source: L. I. G. Kovasznay, "Laminar flow behind a two-dimensional grid", Proc. Camb. Phil. Soc.
-    44 (1948) 58–62, doi:10.1017/S0305004100023999.
+    44 (1948) 58–62, doi:10.1017/S0305004100023999. Noise in units of each component's deviation is
+    that of M. Raissi, P. Perdikaris, G. E. Karniadakis, J. Comput. Phys. 378 (2019) 686–707,
+    doi:10.1016/j.jcp.2018.10.045.
 
     Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weights 10
     on the equations and 1 on `sampled`, 20 steps of Levenberg–Marquardt on the output layer: ν to
@@ -39,7 +43,7 @@ class KovasznayViscosity(NavierStokes):
     Args:
         reynolds: the Reynolds number of the flow that is measured.
         samples: how many velocities are measured.
-        noise: σ in units of the rms speed; 0 measures exactly.
+        noise: σ in units of the component's standard deviation; 0 measures exactly.
         draw: seed of places and noise.
         guess: ν to start from.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
@@ -65,6 +69,7 @@ class KovasznayViscosity(NavierStokes):
         columns = measure(flow, whole("samples", samples), noise, whole("draw", draw, least=0))
         super().__init__(flow.geometry.with_points("samples", columns), reynolds, gauge)
         self.flow = flow
+        self.spread = tuple(float(columns[name].std()) for name in self.columns)
         self.nu = nn.Parameter(torch.tensor(positive("guess", guess)))
 
     @on("interior")
@@ -74,8 +79,8 @@ class KovasznayViscosity(NavierStokes):
 
     @on("samples")
     def sampled(self, u: Field, u_sample: Field, v_sample: Field) -> Field:
-        """u − uᵢ at the places of the samples."""
-        return u - vector(u_sample, v_sample)
+        """((u − uᵢ)/std u, (v − vᵢ)/std v), of one noise, at the places of the samples."""
+        return (u - vector(u_sample, v_sample)) / self.spread
 
     def exact(self, at: Field) -> Fields:
         """That of the flow that was measured."""
@@ -86,8 +91,7 @@ def measure(flow: Kovasznay, samples: int, noise: float, draw: int) -> dict[str,
     """Places and noisy velocities there, as columns."""
     at = flow.geometry.sample("interior", samples, "uniform", draw).at
     velocity = flow.velocity(coordinate_field(at, flow.geometry.coordinates)).value
-    speed = velocity.square().sum(1).mean().sqrt()
     generator = torch.Generator().manual_seed(stream_seed(draw, 0, 0, "noise"))
     normal = torch.randn(velocity.shape, generator=generator, dtype=velocity.dtype)
-    velocity = velocity + noise * speed * normal
+    velocity = velocity + noise * velocity.std(0) * normal
     return dict(zip(("x", "y", "u_sample", "v_sample"), (*at.T, *velocity.T), strict=True))
