@@ -4,7 +4,7 @@
 
 Runs of `train.py --config kovasznay` with other settings, watched and stored as `accuracy.py` does.
 The first three train all 1,347 parameters of the same 3 × 24 tanh network at the same points; the
-fourth is the configuration itself, the output layer of 400 random features.
+fourth is the configuration itself, the output layer of 500 random features.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, tuple[int, list[dict[str, Any]]]] = {
     "Adam": (200, [{**ADAM, "steps": 12000}]),
     "Adam, then L-BFGS": (20, [{**ADAM, "steps": 1000}, {"optimizer": "LBFGS", "steps": 350}]),
     "Levenberg–Marquardt, all of 3 × 24": (2, [{"optimizer": "LevenbergMarquardt", "steps": 120}]),
-    "Levenberg–Marquardt, output of 400": (1, []),
+    "Levenberg–Marquardt, output of 500": (1, []),
 }
 
 

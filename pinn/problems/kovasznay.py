@@ -25,8 +25,8 @@ class Kovasznay(NavierStokes):
     Source: L. I. G. Kovasznay, "Laminar flow behind a two-dimensional grid", Proc. Camb. Phil. Soc.
     44 (1948) 58–62, doi:10.1017/S0305004100023999.
 
-    Good values: Re = 40 with 400 tanh units of spread 2, 900 interior and 144 boundary points,
-    `gauss`, weight 10 on `boundary`, 14 steps of Levenberg–Marquardt on the output layer: 1e-8.
+    Good values: Re = 40 with 500 tanh units of spread 2, 1,024 interior and 160 boundary points,
+    `gauss`, weight 10 on `boundary`, 16 steps of Levenberg–Marquardt on the output layer: 1e-9.
 
     Args:
         reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one.
