@@ -64,18 +64,18 @@ def reached(run: Run, error: float) -> float:
 
 
 def table(found: dict[str, list[Seeds]]) -> str:
-    """A row per aim: the median over the seeds, and how many of them reached it."""
-    rows = ["| problem | error aimed at | in | reached in, median | seeds | last error |"]
-    rows.append("|---|---|---|---|---|---|")
+    """A row per aim: medians over the seeds, and how many of them reached it in the given time."""
+    rows = ["| problem | error aimed at | in | reached in | seeds | last error | ends after |"]
+    rows.append("|---|---|---|---|---|---|---|")
     for problem, aims in found.items():
         for (error, seconds), seeds in zip(AIMS[problem], aims, strict=True):
-            last = median(run["curve"][-1][1] for run in seeds)
+            end, last = (median(run["curve"][-1][k] for run in seeds) for k in (0, 1))
             times = [reached(run, error) for run in seeds]
             middle, there = median(times), sum(t <= seconds for t in times)
             took = f"{middle:.0f} s" if math.isfinite(middle) else "not reached"
             rows.append(
                 f"| {problem} | {error:.0e} | {seconds:.0f} s | {took} | {there} of {len(times)} "
-                f"| {last:.1e} |"
+                f"| {last:.1e} | {end:.0f} s |"
             )
     return "\n".join(rows)
 

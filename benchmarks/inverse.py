@@ -83,6 +83,17 @@ def bound(problem: KovasznayViscosity, noise: float) -> float:
     return 2 * step / float(((sides[1] - sides[0]) / (noise * here.std(0))).norm())
 
 
+def kept(path: Path, samples: int, draw: int) -> Draw:
+    """A draw from the store, measured if it is not there or was measured with other settings."""
+    now = list(settings())
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("settings") != now:
+        found = run(samples, draw) | {"settings": now}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
 def table(draws: dict[int, list[Draw]]) -> str:
     """A row per number of samples, in per cent of the true viscosity."""
     rows = [
@@ -122,11 +133,7 @@ def main() -> None:
     for samples in map(int, options.samples.split(",")):
         for draw in range(options.draws):
             path = RESULTS / "inverse" / f"{samples}-{draw}.json"
-            if not path.exists():
-                found = run(samples, draw)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(found), encoding="utf-8")
-            draws.setdefault(samples, []).append(json.loads(path.read_text(encoding="utf-8")))
+            draws.setdefault(samples, []).append(kept(path, samples, draw))
     print(", ".join(f"{key} {value}" for key, value in machine().items() if value), "\n")
     print(table(draws))
 

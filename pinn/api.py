@@ -51,7 +51,7 @@ def fixed_callbacks() -> list[L.Callback]:
 def fit(
     problem: Problem,
     network: Network | dict[str, Network],
-    phases: list[Phase],
+    phases: list[Phase] | None = None,
     points: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
     strategy: StrategyName = "auto",
@@ -68,13 +68,15 @@ def fit(
 ) -> Solution:
     """Solve a problem; the run is kept below `folder` like one of the command line.
 
-        solution = pinn.fit(Kovasznay(), MLP(32, 3), phases=[Phase(1000), Phase(100, "LBFGS")])
+        solution = pinn.fit(Kovasznay(), MLP(400, 1, spread=2.0), method="gauss")
         solution(points)["u"]
 
     Args:
         problem: the equations.
         network: one network for all unknowns, or one per unknown.
-        phases: the optimisers, in order.
+        phases: the optimisers, in order. By default LevenbergMarquardt: of the output layer where
+            the network is drawn for it (`MLP(spread=…)`), else of all weights if they are up to
+            5,000; for more, Adam and L-BFGS.
         points: region → number of collocation points.
         weights: residual → weight of its loss.
         strategy: how derivatives are computed.

@@ -31,7 +31,6 @@ from pinn.console import say
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss
 from pinn.least_squares import LeastSquares
-from pinn.losses import region_residuals
 from pinn.optim.ranks import processes, total
 from pinn.pieces import tensors_of, with_tensors
 from pinn.step import Step
@@ -151,7 +150,7 @@ def kernel_traces(system: LeastSquares, order: list[str]) -> Tensor:
     """Σ |∂r_k/∂θ|² over the rows of a system, of every residual in order."""
     like = system.parameters()[0]
     traces = torch.zeros(len(order), dtype=torch.float64, device=like.device)
-    names_of = {region: rows_of(system, region) for region in system.plans}
+    names_of = {region: system.owners(region) for region in system.plans}
     for piece in system.pieces:
         names = names_of[piece.region]
         jacobian, _ = system.jacobian(piece)
@@ -160,12 +159,3 @@ def kernel_traces(system: LeastSquares, order: list[str]) -> Tensor:
         index = torch.tensor([order.index(name) for name in names], device=like.device)
         traces.index_add_(0, index, by_row)
     return traces
-
-
-def rows_of(system: LeastSquares, region: str) -> list[str]:
-    """The residual that each row of a point belongs to."""
-    points = system.points[region]
-    few = with_tensors(points, [t[:2] for t in tensors_of(points)])
-    with torch.no_grad():
-        found = region_residuals(system.solution, region, few, system.plans[region])
-    return [name for name, value in found.items() for _ in range(value[0].numel())]

@@ -28,6 +28,7 @@ from pinn.optim.factor import Factor, damped
 from pinn.optim.levenberg_marquardt import totals
 from pinn.optim.ranks import total
 from pinn.optim.rows import Rows
+from pinn.pieces import InsufficientMemoryError
 from pinn.problem import Problem
 
 
@@ -70,13 +71,16 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
     Returns:
         Cov θ (K, K), infinite where the data leave no freedom; the degrees of freedom m − tr H_d;
         and by how much the minimum of the linear model is away (K,). None where J does not fit
-        into half of the memory.
+        into half of the memory, or has fewer rows than columns, so that it knows no θ.
     """
     r = system.residuals()
     size = sum(p.numel() for p in system.parameters())
     _, count = totals(r)
-    room = budget(size, count, r.device, None)
-    if not room.has_room_for_factor:
+    try:
+        room = budget(size, count, r.device, None)
+    except InsufficientMemoryError:
+        return None
+    if room.wide or not room.has_room_for_factor:
         return None
     factor = Factor(Rows(system, r, size, len(r), room.rows))
     found = damped(factor.matrix, torch.finfo(r.dtype).eps * size)
@@ -94,7 +98,7 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
 def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, float, int]:
     """Σ r_d²,  tr H_d = Σ |R⁻ᵀ J_dᵀ|²,  and m; every process has all of the data."""
     sums, m = root.new_zeros(2), 0
-    names = measured(system.solution.problem)
+    names = {n for n in measured(system.solution.problem) if system.weights[n] > 0}
     for piece in system.pieces:
         mask = torch.tensor([n in names for n in system.owners(piece.region)])
         if not bool(mask.any()):

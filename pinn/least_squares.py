@@ -165,7 +165,7 @@ class LeastSquares:
     def constants(self, region: str) -> dict[str, Tensor]:
         """Buffers and frozen parameters by name."""
         module = self.modules[region]
-        frozen = {n: p.detach() for n, p in module.named_parameters() if not p.requires_grad}
+        frozen = {n: p for n, p in module.named_parameters() if not p.requires_grad}
         return dict(module.named_buffers()) | frozen
 
     def rows(self, piece: Piece) -> list[Tensor]:

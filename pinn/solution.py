@@ -26,9 +26,6 @@ class Solution(nn.Module):
         network: one network for all unknowns, in declared order, or one per unknown.
         strategy: per network, how its derivatives are computed.
 
-    Attributes:
-        estimates: the problem's coefficients with their intervals, where they are known.
-
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
@@ -51,7 +48,18 @@ class Solution(nn.Module):
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
         self.taken = orders_taken(problem)
-        self.estimates: dict[str, Estimate] = {}
+        # By convention not what residuals read, so that recorded graphs do not depend on it.
+        self._estimates: dict[str, Estimate] = {}
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """The problem's coefficients with their intervals, where they are known."""
+        return self._estimates
+
+    @estimates.setter
+    def estimates(self, found: dict[str, Estimate]) -> None:
+        """Keep what was found, or read."""
+        self._estimates = found
 
     def widths(self, network: str) -> dict[str, int]:
         """What a network gives, and how many components each has, in order."""

@@ -23,7 +23,7 @@ from pinn.least_squares import LeastSquares
 from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
-from pinn.optim import LevenbergMarquardt, Phase
+from pinn.optim import LevenbergMarquardt, Phase, usual_phases
 from pinn.optim.ranks import averaged
 from pinn.problem import Problem
 from pinn.reads import plan_regions
@@ -41,7 +41,8 @@ class Solver(LeanModule):
     Args:
         problem: the equations.
         network: one network for all unknowns, or one per unknown.
-        phases: the optimisers, in order.
+        phases: the optimisers, in order; by default what suits the number of parameters, see
+            `optim.usual_phases`.
         weights: λ_k by residual name; 1 where not given.
         strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap` or
             `loop`.
@@ -58,7 +59,7 @@ class Solver(LeanModule):
         self,
         problem: Problem,
         network: Network | dict[str, Network],
-        phases: list[Phase],
+        phases: list[Phase] | None = None,
         weights: dict[str, float] | None = None,
         strategy: StrategyName = "auto",
         compile: Compile = "auto",
@@ -74,6 +75,7 @@ class Solver(LeanModule):
         self.solution = Solution(problem, network)
         self.reference: Reference | None = problem.reference()
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
+        phases = usual_phases(self.solution) if phases is None else phases
         self.course = Course(phases, judged, problem.stages)
         self.balance = Balance(balance, checked_weights(problem, weights or {}))
         self.strategy = strategy
@@ -119,14 +121,9 @@ class Solver(LeanModule):
         optimizer = self.course.current.build(self.step.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
-            self.system = LeastSquares(
-                self.solution,
-                self.plans,
-                self.balance.weights,
-                share=1 / self.trainer.world_size,
-                tell=say,
-                record=self.compile_mode is not False,
-            )
+            share, record = 1 / self.trainer.world_size, self.compile_mode is not False
+            what = self.solution, self.plans, self.balance.weights
+            self.system = LeastSquares(*what, share, say, record)
             optimizer.system = self.system
         return optimizer
 
@@ -236,8 +233,10 @@ class Solver(LeanModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
         super().optimizer_step(*args, **kwargs)
-        stalled = getattr(self.trainer.optimizers[0], "stalled", False)
-        self.course.advance(self.terms["total"], stalled)
+        optimizer, loss = self.trainer.optimizers[0], self.terms["total"]
+        if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
+            loss = loss.new_tensor(optimizer.loss)
+        self.course.advance(loss, getattr(optimizer, "stalled", False))
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
@@ -289,6 +288,7 @@ class Solver(LeanModule):
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
         self.course.restore(saved)
+        self.release()  # before DistributedDataParallel looks for what is trained
         self.enter_stage()
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}

@@ -97,3 +97,16 @@ def test_no_advice_from_third_parties(tmp_path, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     assert not any(word in out for word in ("Tip", "GPU", "Seed"))
+
+
+def test_without_phases_a_drawn_network_is_solved_by_least_squares(tmp_path, capsys):
+    network = MLP(250, 1, spread=2.0)
+    points = {"interior": 400, "boundary": 80}
+    solution = pinn.fit(Poisson(), network, None, points, method="gauss", folder=tmp_path, **CPU)
+    at = solution.problem.geometry.grid(21)
+    exact = torch.sin(torch.pi * at[:, 0]) * torch.sin(torch.pi * at[:, 1])
+    assert (solution(at)["u"] - exact).norm() < 1e-4 * exact.norm()
+    assert (
+        "phases    LevenbergMarquardt 50 steps or 5 steps in vain float64"
+        in capsys.readouterr().out
+    )

@@ -362,9 +362,9 @@ def test_accuracy_tells_when_an_error_was_reached(load, tmp_path):
     runs = [curve(1.0, 5e-5, 1e-9), curve(1.0, 1e-2, 5e-7), curve(1.0, 1e-5, 1e-7)]
     lines = accuracy.table({"kovasznay": [runs, runs, runs]}).splitlines()[2:]
     assert lines == [
-        "| kovasznay | 1e-04 | 15 s | 20 s | 0 of 3 | 1.0e-07 |",
-        "| kovasznay | 1e-06 | 40 s | 30 s | 3 of 3 | 1.0e-07 |",
-        "| kovasznay | 1e-08 | 180 s | not reached | 1 of 3 | 1.0e-07 |",
+        "| kovasznay | 1e-04 | 15 s | 20 s | 0 of 3 | 1.0e-07 | 30 s |",
+        "| kovasznay | 1e-06 | 40 s | 30 s | 3 of 3 | 1.0e-07 | 30 s |",
+        "| kovasznay | 1e-08 | 180 s | not reached | 1 of 3 | 1.0e-07 | 30 s |",
     ]
     accuracy.draw({"kovasznay": runs}, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
@@ -390,9 +390,9 @@ def test_a_package_has_a_run_for_each_of_the_times(load, tmp_path, monkeypatch):
         path.write_text(json.dumps({"curve": [[seconds - 1, error, None]]}))
     found = accuracy.runs("kovasznay-pina", [7], again=False)
     assert accuracy.table({"kovasznay-pina": found}).splitlines()[2:] == [
-        "| kovasznay-pina | 1e-04 | 15 s | not reached | 0 of 1 | 1.0e-01 |",
-        "| kovasznay-pina | 1e-06 | 40 s | not reached | 0 of 1 | 1.0e-02 |",
-        "| kovasznay-pina | 1e-08 | 180 s | 179 s | 1 of 1 | 1.0e-09 |",
+        "| kovasznay-pina | 1e-04 | 15 s | not reached | 0 of 1 | 1.0e-01 | 14 s |",
+        "| kovasznay-pina | 1e-06 | 40 s | not reached | 0 of 1 | 1.0e-02 | 39 s |",
+        "| kovasznay-pina | 1e-08 | 180 s | 179 s | 1 of 1 | 1.0e-09 | 179 s |",
     ]
 
 

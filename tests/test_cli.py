@@ -268,6 +268,16 @@ def test_a_signal_ends_a_run_with_a_checkpoint(name, code, capsys):
     assert torch.load(newest, weights_only=True)["global_step"] == int(last)
 
 
+def test_a_configuration_may_leave_its_phases_out(folder, capsys):
+    text = (folder / "small.yaml").read_text()
+    lines = [line for line in text.splitlines() if "phases" not in line]
+    (folder / "short.yaml").write_text("\n".join(lines))
+    assert main(["--config", "short", "--trainer.max_steps", "2"]) == 0
+    assert "phases    LevenbergMarquardt 200 steps or 10 steps in vain" in capsys.readouterr().out
+    assert main(["--config", "short", "--resume", "auto", "--trainer.max_steps", "3"]) == 0
+    assert "at step 2" in capsys.readouterr().out
+
+
 # --- an optimiser of another package
 
 OPTIMIZER = """\

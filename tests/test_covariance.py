@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import stats
 from scipy.optimize import curve_fit
+from test_resume import Copies
 from torch import nn
 
 from pinn.checkpoint import load, read
@@ -235,6 +236,36 @@ def test_without_memory_for_a_factor_there_is_no_interval(monkeypatch):
     assert estimates(system) == {}
 
 
+def test_without_memory_for_anything_there_is_no_interval(monkeypatch):
+    system = minimised(Decay())
+    monkeypatch.setattr("pinn.optim.budget.available", lambda device: 100.0)
+    assert estimates(system) == {}
+
+
+def test_fewer_rows_than_parameters_know_nothing():
+    assert estimates(minimised(Decay(), degree=60)) == {}
+
+
+def test_measurements_of_no_weight_are_none():
+    class Twice(Decay):
+        @on("probes")
+        def again(self, u, seen):
+            return u - seen + 1000
+
+    both, alone = minimised(Twice(), weight=1e8), estimates(minimised(Decay()))["k"]
+    both.weights["again"], both.points = 0.0, {}
+    data = Collocation({"interior": 8}, method="gauss")
+    data.check(both.solution.problem)
+    both.place(data.draw(both.solution.problem, 0, 0, next(both.solution.parameters())))
+    optimizer = LevenbergMarquardt(both.parameters())
+    optimizer.system = both
+    while not optimizer.stalled:
+        optimizer.step()
+    found = estimates(both)["k"]
+    assert found.freedom == pytest.approx(alone.freedom, abs=1e-5)
+    assert found.deviation == pytest.approx(alone.deviation, rel=1e-6)
+
+
 def test_rows_in_pieces_are_the_same_rows(monkeypatch):
     whole = estimates(minimised(Curve(), 3))["q"]
     monkeypatch.setattr("pinn.least_squares.BLOCK", 200)
@@ -287,6 +318,14 @@ def test_a_resumed_run_has_the_same_interval_bit_by_bit(train, tmp_path):
     train(ended, ckpt_path=tmp_path / "whole.ckpt").save_checkpoint(tmp_path / "ended.ckpt")
     assert read(tmp_path / "ended.ckpt")["pinn"]["estimates"] == expected
     assert vars(load(tmp_path / "again.ckpt").estimates["nu"]) == expected["nu"]
+
+
+def test_saving_an_interval_records_nothing_anew(train, tmp_path):
+    solver = solver_of([Phase(5, "LevenbergMarquardt", train="output")])
+    train(solver, callbacks=[Copies(every=1)])
+    assert solver.solution.estimates
+    regions, functions = 2, 2
+    assert len(solver.system.recorder.recordings) == regions * functions
 
 
 def test_an_interval_belongs_to_least_squares_alone(train, tmp_path):

@@ -6,7 +6,9 @@ import pytest
 import torch
 from domain import DOMAIN, FLOAT, built, points
 
+from pinn.geometry import Rectangle
 from pinn.networks import MLP, FourierFeatures, Periodic
+from pinn.networks.embeddings import Graded
 
 # --- Fourier features
 
@@ -92,3 +94,16 @@ def test_periodic_refuses_an_unknown_coordinate_at_build():
     network = MLP(embedding=Periodic({"z": 1.0}))
     with pytest.raises(ValueError, match="unknown coordinate 'z': known: x, y, t"):
         network.build(DOMAIN, 1)
+
+
+def test_graded_coordinates_are_steeper_at_the_walls():
+    graded = Graded(0.97).double()
+    graded.build(Rectangle(x=(1, 3), y=(0, 1)))
+    graded.double()
+    x = torch.tensor([1.0, 1.5, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    found = graded(torch.stack([x, torch.full_like(x, 0.5)], 1))
+    assert found[:, 1].tolist() == [0.0] * 4
+    half = math.asin(0.97 / 2) / math.asin(0.97)
+    assert found[:, 0].tolist() == pytest.approx([-1.0, -half, 0.0, 1.0], rel=1e-12, abs=1e-12)
+    (slope,) = torch.autograd.grad(found.sum(), x)
+    assert float(slope[0] / slope[2]) == pytest.approx(1 / math.sqrt(1 - 0.97**2), rel=1e-12)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pinn.optim import linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
-from pinn.optim.gram import Gram, Kernel
+from pinn.optim.gram import STRIPE, Gram, Kernel, add_square, mirror
 from pinn.optim.linear_model import LinearModel
 from pinn.optim.rows import Rows
 from pinn.pieces import InsufficientMemoryError
@@ -203,6 +204,37 @@ def test_fewer_residuals_than_parameters_by_either_space():
         (a, p), (b, q) = model(J, r)[0].solve(damping), narrow.solve(damping)
         assert close(a, b, 1e-8)
         assert p == pytest.approx(float(q), rel=1e-8)
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 600])
+def test_half_of_a_square_and_its_mirror_are_the_square(size):
+    g = torch.Generator().manual_seed(0)
+    rows, more = torch.randn(2, 30, size, generator=g, dtype=torch.float64)
+    found = torch.zeros(size, size, dtype=torch.float64)
+    add_square(found, rows)
+    add_square(found, more)
+    mirror(found)
+    expected = rows.T @ rows + more.T @ more
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+
+
+class Products(TorchDispatchMode):
+    """Counts the operations of matrix products added in place."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.addmm_.default:
+            _, a, b = args
+            self.flops += 2 * a.numel() * b.shape[1]
+        return function(*args, **(kwargs or {}))
+
+
+def test_half_of_the_operations_of_a_square():
+    rows = torch.randn(100, 1024, dtype=torch.float64)
+    with Products() as counted:
+        add_square(torch.zeros(1024, 1024, dtype=torch.float64), rows)
+    assert counted.flops == 100 * 1024 * (1024 + STRIPE)
 
 
 def test_a_jacobian_that_is_not_finite_says_so():

@@ -15,6 +15,7 @@ import pinn.assessment.section
 from pinn.assessment.figures import comparison, draw, limits, prediction, streamlines
 from pinn.assessment.metrics import RelativeL2
 from pinn.geometry import Box, Interval, Rectangle
+from pinn.operators import grad
 from pinn.problem import Problem
 from pinn.references import Reference, cavity_reference
 from pinn.residuals import on
@@ -53,6 +54,38 @@ def colours(ax):
 
 
 # --- contents
+
+
+class Gusts(Problem):
+    """A pressure that is known up to a function of time."""
+
+    coordinates = ("x", "t")
+    unknowns = {"p": 1}
+    geometry = Interval(x=(0, 1), time=(0, 1))
+
+    def __init__(self):
+        super().__init__()
+        self.gauges = {"p": "free"}
+
+    @on("interior")
+    def slope(self, p):
+        return grad(p)
+
+
+def test_a_gauged_unknown_is_drawn_up_to_a_function_of_time():
+    at = Gusts.geometry.grid(7)
+    truth = torch.sin(3 * at[:, 0]) + at[:, 1]
+    reference = Reference(at, {"p": truth}, torch.ones(49, dtype=torch.bool), (7, 7), "by hand")
+    error = 0.01 * torch.cos(5 * at[:, 0]).reshape(7, 7)
+    error = (error - error.mean(0)).flatten()
+    found = {"p": truth + error + 100 * torch.exp(at[:, 1])}
+    figure = draw(Gusts(), reference, lambda _: found)["p"]
+    level = torch.sin(3 * at[:, 0]).reshape(7, 7)
+    level = level - level.mean(0)
+    expected = float(error.norm() / level.norm())
+    assert f"relative L2 error {expected:.2e}" in figure.get_suptitle()
+    panels, _ = split(figure)
+    np.testing.assert_allclose(colours(panels[2])[0].max(), error.abs().max(), rtol=1e-6)
 
 
 def test_comparison_has_three_maps_and_two_colour_bars():

@@ -11,6 +11,7 @@ from pinn.losses import residual_losses
 from pinn.networks import MLP, Network
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
+from pinn.recording import Recording
 from pinn.solution import Solution
 
 
@@ -110,6 +111,31 @@ def test_the_output_layer_alone():
     )
     targets = [node.target for node in recording.main.graph.nodes]
     assert torch.ops.aten.tanh.default not in targets  # features belong to the points
+
+
+def test_features_of_a_frozen_layer_are_evaluated_once(monkeypatch):
+    prepared = []
+    plain = Recording.prepared
+    monkeypatch.setattr(
+        Recording, "prepared", lambda self, fixed: prepared.append(0) or plain(self, fixed)
+    )
+    system = made()
+    names = system.solution.outer_parameters()
+    for name, parameter in system.solution.named_parameters():
+        parameter.requires_grad_(name in names)
+    system.residuals(), whole(system)
+    before = len(prepared)
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.mul_(1.5)
+    system.residuals(), whole(system)
+    assert len(prepared) == before > 0
+    hidden = system.solution.networks["all"].hidden[0].weight
+    with torch.no_grad():
+        hidden.mul_(1.5)  # which they belong to
+    expected = system.residuals()
+    assert len(prepared) > before
+    torch.testing.assert_close(expected @ expected, loss_of(system).detach())
 
 
 def test_a_coefficient_has_its_column():

@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.optim import LevenbergMarquardt, Phase
+from pinn.networks import MLP
+from pinn.optim import LevenbergMarquardt, Phase, usual_phases
+from pinn.problems import Kovasznay
+from pinn.solution import Solution
 
 
 def parameters():
@@ -193,3 +196,22 @@ def test_paths_that_lead_nowhere(name, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         Phase(1, name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (MLP(400, 1, spread=2.0), [("LevenbergMarquardt", "output")]),
+        (MLP(4000, 1, spread=2.0), [("Adam", "all"), ("LBFGS", "all")]),
+        ({"u": MLP(200, 1, spread=2.0), "p": MLP(16, 2)}, [("LevenbergMarquardt", "all")]),
+        (MLP(24, 3), [("LevenbergMarquardt", "all")]),
+        (
+            nn.Sequential(nn.Linear(2, 9), nn.Tanh(), nn.Linear(9, 3)),
+            [("LevenbergMarquardt", "all")],
+        ),
+        ({"u": MLP(48, 3), "p": MLP(24, 3)}, [("Adam", "all"), ("LBFGS", "all")]),
+    ],
+)
+def test_the_usual_phases_follow_from_the_networks(network, expected):
+    found = usual_phases(Solution(Kovasznay(), network))
+    assert [(p.optimizer, p.train) for p in found] == expected

@@ -100,6 +100,17 @@ def test_resumed_at_any_step_the_run_ends_the_same(
         assert validations.steps == [s for s in straight.steps if s > step]
 
 
+def test_a_read_checkpoint_says_what_is_trained(train, tmp_path):
+    """Several processes are tied together by then, before the optimiser is made."""
+    phases = [Phase(2, lr=0.01), Phase(2, lr=0.01, train="output"), Phase(2, lr=0.01)]
+    train(solver_of(phases), callbacks=[Copies(every=1)])
+    for step, whole in ((1, True), (3, False), (5, True)):
+        part = solver_of(phases)
+        part.on_load_checkpoint(read(tmp_path / "checkpoints" / f"step-{step}.ckpt"))
+        trained = {n for n, p in part.solution.named_parameters() if p.requires_grad}
+        assert trained == (part.free if whole else part.solution.outer_parameters())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["recorded", "compiled"])
 def test_a_resumed_run_keeps_its_mode_and_its_bits(train, tmp_path, mode):

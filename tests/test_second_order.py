@@ -62,6 +62,15 @@ def test_the_step_and_the_system_see_the_same_loss(train):
     assert float(rows @ rows) == pytest.approx(float(total.detach()), rel=1e-12)
 
 
+def test_a_phase_ends_where_the_loss_is_below(train, capsys):
+    solver = solver_of([Phase(14, "LevenbergMarquardt", train="output", loss=1e-3)])
+    train(solver, POINTS, method="gauss")
+    (line,) = [s for s in capsys.readouterr().out.splitlines() if s.startswith("phase 1 ")]
+    rows = solver.system.residuals()
+    assert float(rows @ rows) < 1e-3 < float(solver.terms["total"])  # after the step, and before
+    assert line.endswith(f"loss {float(rows @ rows):.1e} below 0.001")
+
+
 def test_levenberg_marquardt_beats_lbfgs_by_orders(train):
     found = []
     for name, steps in (("LBFGS", 4), ("LevenbergMarquardt", 25)):

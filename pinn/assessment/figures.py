@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pinn.assessment.metrics import RelativeL2
+from pinn.assessment.scores import level
 from pinn.assessment.section import Array, Section, Values, component_of
 from pinn.references import Reference, regular_grid
 
@@ -45,7 +46,10 @@ def draw(
         for name in components:
             if reference is not None and name in known:
                 gauged = unknown in problem.gauges
-                figures[name] = comparison(reference, predicted, name, names, gauged)
+                pair = reference, predicted
+                if gauged and problem.geometry.coordinates.time is not None:
+                    pair = level(reference, predicted, name)
+                figures[name] = comparison(*pair, name, names, gauged)
             else:
                 figures[name] = prediction(at, predicted, name, names)
         if len(components) == len(problem.geometry.coordinates.space) == 2:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -103,6 +104,17 @@ def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Te
     counted = mask.reshape(values.shape)
     mean = torch.where(counted, values, 0).sum(0) / counted.sum(0).clamp(min=1)
     return (values - mean).flatten()
+
+
+def level(
+    reference: Reference, predicted: Mapping[str, Tensor], component: str
+) -> tuple[Reference, dict[str, Tensor]]:
+    """Both without what nobody knows of a gauged component, a function of time."""
+    judged = reference.judged
+    found = instant_by_instant(predicted[component], judged, reference)
+    truth = instant_by_instant(reference.values[component], judged, reference)
+    known = replace(reference, values={**reference.values, component: truth})
+    return known, {**predicted, component: found}
 
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:

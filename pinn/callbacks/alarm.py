@@ -14,7 +14,6 @@ class Alarm(L.Callback):
 
     def __init__(self) -> None:
         self.warned = False
-        self.zero: float | None = None
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the scores."""
@@ -29,10 +28,10 @@ class Alarm(L.Callback):
         """Warn if there is reason to."""
         if self.warned or "check/held_out_ratio" not in solver.scores or not solver.terms:
             return
-        if self.zero is None:
-            points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-            self.zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
-        if line := alarm(solver.scores, solver.terms, self.zero):
+        # Anew every time: weights may follow the training, and a stage has its own equations.
+        points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
+        zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
+        if line := alarm(solver.scores, solver.terms, zero):
             self.warned = True
             say(f"warning   at step {step} {line}")
 

@@ -96,7 +96,7 @@ class CommandLine(LightningCLI):
         """Refuse what cannot run, and find the checkpoint to continue from."""
         settings = self._get(self.config, "trainer")
         check_trainer(settings)
-        for phase in self._get(self.config, "model").phases:
+        for phase in self._get(self.config, "model").phases or ():
             check_optimizer(phase.optimizer, self.request.allow_import)
         self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
 

@@ -55,7 +55,7 @@ class MLP(Network):
         for each in spread if isinstance(spread, list) else [1.0 if spread is None else spread]:
             if not 0 < each < math.inf:
                 raise ValueError(f"MLP spread is {spread}: expected a positive number, or several")
-        self.spread = spread
+        self.spread, self.is_drawn = spread, spread is not None
         if activation not in ACTIVATIONS:
             hint = near_miss(activation, ACTIVATIONS)
             raise ValueError(f"unknown activation {activation!r}: {hint}")

@@ -17,6 +17,8 @@ class Network(Restorable, ABC):
     operations.
     """
 
+    is_drawn = False  # whether the hidden layers are drawn to stay, and the output layer is trained
+
     def __init__(self) -> None:
         super().__init__()
         self._sizes: tuple[int, int] | None = None

@@ -13,6 +13,8 @@ from torch import Tensor
 from pinn.optim.ranks import stacked, total
 from pinn.optim.rows import Rows
 
+STRIPE = 256  # rows; a matrix product would compute both halves of a symmetric matrix
+
 Solution = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
 
 
@@ -24,8 +26,8 @@ class Gram:
         size = rows.size
         squares = rows.like.new_zeros(size + 1, size + 1)  # of [J r]
         for some in rows:
-            squares.addmm_(some.T, some)
-        total(squares)
+            add_square(squares, some)
+        mirror(total(squares))
         self.matrix, self.slope = squares[:size, :size], squares[:size, size]
         self.scale = scale(self.matrix.diagonal())
         self.matrix.mul_(self.scale).mul_(self.scale[:, None])
@@ -58,7 +60,9 @@ class Kernel:
     def __init__(self, whole: Tensor) -> None:
         self.scale = scale(whole[:, :-1].square().sum(0))
         self.rows, self.residuals = whole[:, :-1] * self.scale, whole[:, -1]
-        self.matrix = self.rows @ self.rows.T
+        self.matrix = self.rows.new_zeros(len(whole), len(whole))
+        add_square(self.matrix, self.rows.T)
+        mirror(self.matrix)
         self.root = self.matrix
 
     def solve(self, damping: float) -> Solution | None:
@@ -76,6 +80,20 @@ class Kernel:
         """δ for other residuals (M,) of this process, at the same damping."""
         dual = torch.cholesky_solve(stacked(right[:, None]), self.root)
         return -self.scale * (self.rows.T @ dual)[:, 0]
+
+
+def add_square(squares: Tensor, rows: Tensor) -> None:
+    """A += RᵀR on and above the diagonal: half of the products, stripe by stripe."""
+    for start in range(0, len(squares), STRIPE):
+        stripe = slice(start, start + STRIPE)
+        squares[stripe, start:].addmm_(rows[:, stripe].T, rows[:, start:])
+
+
+def mirror(squares: Tensor) -> None:
+    """Fill in what is below the diagonal."""
+    for start in range(0, len(squares), STRIPE):
+        end = start + STRIPE
+        squares[end:, start:end] = squares[start:end, end:].T
 
 
 def scale(squares: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ class LevenbergMarquardt(Optimizer):
                 steps=0,
                 trials=0,
                 room=0.0,
+                loss=math.nan,
             )
         return state
 
@@ -84,6 +85,11 @@ class LevenbergMarquardt(Optimizer):
     def stalled(self) -> bool:
         """Whether the last step found no smaller loss."""
         return self.past["stalled"]
+
+    @property
+    def loss(self) -> float:
+        """|r|² after the last step."""
+        return self.past["loss"]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -137,10 +143,11 @@ class LevenbergMarquardt(Optimizer):
                 if there < loss:  # false for what is not a number
                     gain = (loss - there) / predicted
                     past.update(damping=changed(damping, gain), gain=gain, stalled=False)
+                    past["loss"] = there
                     return
                 self.move(here)
             damping, growth = min(damping * growth, MOST), 2 * growth
-        past.update(gain=0.0, stalled=True)
+        past.update(gain=0.0, stalled=True, loss=loss)
 
     def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:
         """∂²r/∂δ² (M,):   2/h ((r(θ + hδ) − r)/h − Jδ)."""

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from pinn.geometry.coordinates import near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.named import begun, optimizer_class, shortest
+from pinn.solution import Solution
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -247,3 +248,18 @@ class Phase:
         ends += [f"loss {self.loss:g}"] if self.loss is not None else []
         ends += [f"{self.patience} steps in vain"] if self.patience is not None else []
         return f"{self.optimizer} {' or '.join(ends)} {self.dtype}"
+
+
+FEW = 5000  # parameters: more take seconds for a step, and gigabytes
+
+
+def usual_phases(solution: Solution) -> list[Phase]:
+    """Least squares as long as that is affordable, else Adam and L-BFGS."""
+    sizes = {n: p.numel() for n, p in solution.named_parameters() if p.requires_grad}
+    if all(getattr(network, "is_drawn", False) for network in solution.networks.values()):
+        outer = solution.outer_parameters()
+        if sum(size for name, size in sizes.items() if name in outer) <= FEW:
+            return [Phase(50, "LevenbergMarquardt", train="output", patience=5)]
+    if sum(sizes.values()) <= FEW:
+        return [Phase(200, "LevenbergMarquardt", patience=10)]
+    return [Phase(2000, lr=5e-3, schedule="cosine"), Phase(200, "LBFGS")]

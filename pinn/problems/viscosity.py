@@ -36,8 +36,8 @@ class KovasznayViscosity(NavierStokes):
     that of M. Raissi, P. Perdikaris, G. E. Karniadakis, J. Comput. Phys. 378 (2019) 686–707,
     doi:10.1016/j.jcp.2018.10.045.
 
-    Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weights 4,000
-    on the equations and 1 on `sampled`, 40 steps of Levenberg–Marquardt on the output layer: ν to
+    Good values: Re = 40 with 200 tanh units of spread 2, 676 interior points, `gauss`, weight 4,000
+    of the equations and 1 of `sampled`, 40 steps of Levenberg–Marquardt on the output layer: ν to
     0.16 % (standard deviation).
 
     Args:
@@ -65,7 +65,7 @@ class KovasznayViscosity(NavierStokes):
     ) -> None:
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise is {noise}: it must be a finite number, 0 or more")
-        flow = Kovasznay(reynolds)
+        flow = Kovasznay(positive("reynolds", reynolds))
         columns = measure(flow, whole("samples", samples), noise, whole("draw", draw, least=0))
         super().__init__(flow.geometry.with_points("samples", columns), reynolds, gauge)
         self.flow = flow
