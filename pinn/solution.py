@@ -48,7 +48,7 @@ class Solution(nn.Module):
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
         self.taken = orders_taken(problem)
-        # By convention not what residuals read, so that recorded graphs do not depend on it.
+        # Underscored, as nothing that residuals read: recorded graphs do not depend on it.
         self._estimates: dict[str, Estimate] = {}
 
     @property

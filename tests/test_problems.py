@@ -381,7 +381,8 @@ def test_samples_have_the_noise_asked_for_and_are_drawn_again_alike():
     ("arguments", "said"),
     [
         ({"noise": -0.1}, r"noise is -0\.1: it must be a finite number, 0 or more"),
-        ({"samples": 0}, "samples is 0: expected at least 1"),
+        ({"samples": 1}, "samples is 1: expected at least 2"),
+        ({"reynolds": [40, 100]}, r"reynolds is \[40, 100\]: it must be a positive, finite number"),
         ({"draw": -1}, "draw is -1: expected at least 0"),
         ({"guess": 0.0}, r"guess is 0\.0: it must be a positive, finite number"),
     ],

@@ -75,8 +75,9 @@ class Graded(Embedding):
 
     A unit of the same width in ξ is √(1 − a²) times as wide at a wall as in the middle, which is
     what boundary layers and corners ask for. Beyond |a x̂| = 1, outside the box, it is not a number.
-    Source: D. Kosloff, H. Tal-Ezer (1993),
-    doi:10.1006/jcph.1993.1044, where the map grades the grid of a spectral method.
+
+    Source: D. Kosloff, H. Tal-Ezer (1993), doi:10.1006/jcph.1993.1044, where the map grades the
+    grid of a spectral method.
 
     Args:
         grading: a in (0, 1), the same for every coordinate; at 0.97 a quarter as wide.

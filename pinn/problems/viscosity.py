@@ -42,7 +42,7 @@ class KovasznayViscosity(NavierStokes):
 
     Args:
         reynolds: the Reynolds number of the flow that is measured.
-        samples: how many velocities are measured.
+        samples: how many velocities are measured, 2 at least.
         noise: σ in units of the component's standard deviation; 0 measures exactly.
         draw: seed of places and noise.
         guess: ν to start from.
@@ -66,7 +66,9 @@ class KovasznayViscosity(NavierStokes):
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise is {noise}: it must be a finite number, 0 or more")
         flow = Kovasznay(positive("reynolds", reynolds))
-        columns = measure(flow, whole("samples", samples), noise, whole("draw", draw, least=0))
+        columns = measure(
+            flow, whole("samples", samples, least=2), noise, whole("draw", draw, least=0)
+        )
         super().__init__(flow.geometry.with_points("samples", columns), reynolds, gauge)
         self.flow = flow
         self.spread = tuple(float(columns[name].std()) for name in self.columns)
