@@ -58,8 +58,8 @@ def test_commands_for_a_fresh_clone_name_what_exists():
     for command in (train, test):
         assert command.count("\n") == 1
         assert "python3 -m venv .venv && " in command
-        requirements = re.search(r"-r (\S+)", command)[1]
-        assert (ROOT / requirements).is_file()
+        versions = re.search(r"-c (\S+)", command)[1]
+        assert (ROOT / versions).is_file()
         for extra in re.findall(r'-e "?\.\[(\w+)\]', command):
             assert extra in settings["optional-dependencies"]
     config = re.search(r"\.venv/bin/python train\.py --config (\S+)\n$", train)[1]
