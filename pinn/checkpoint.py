@@ -8,19 +8,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from torch import nn
 
 from pinn.estimate import Estimate
-from pinn.networks import Network
 from pinn.problem import Problem
+from pinn.revival import CheckpointError as CheckpointError
+from pinn.revival import Given, Revival
 from pinn.solution import Solution
-from pinn.spec import build, spec_of
 
 FORMAT = 1
-
-
-class CheckpointError(ValueError):
-    """A file that is not a usable checkpoint, or does not fit this run."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -90,9 +85,9 @@ def check_sums(file: Path) -> None:
 
 def load(
     path: str | Path,
-    problem: Problem | None = None,
-    network: nn.Module | Mapping[str, nn.Module] | None = None,
-    allow_import: Sequence[str] = (),
+    problem: Problem | type[Problem] | None = None,
+    network: Given | Mapping[str, Given] | None = None,
+    allow_import: str | Sequence[str] = (),
 ) -> Solution:
     """The solution in a checkpoint: evaluates the unknowns and their derivatives anywhere.
 
@@ -101,23 +96,31 @@ def load(
         solution.estimates["nu"]                   a coefficient: 0.02490 ± 0.00036 (95 %)
         fields, at = solution.fields(points)       fields["p"], grad(fields["p"]), div(…), …
 
+    A class that was defined in a script or notebook is found in a session that defines it again;
+    elsewhere it is given.
+
     Args:
         path: the checkpoint.
-        problem: the problem, if its class cannot be imported by name.
-        network: the network, if it was not built from one of the package's.
+        problem: the problem, or its class, which gets the arguments in the checkpoint; needed where
+            the class cannot be imported by name.
+        network: likewise; an object where it is an ordinary module, whose arguments the checkpoint
+            may not hold.
         allow_import: packages outside `pinn` whose classes may be imported.
 
     Raises:
-        CheckpointError: the file is unusable, or its weights do not fit.
-        ValueError: a class may not or cannot be imported.
+        CheckpointError: the file is unusable, its weights do not fit, or a class is not found; the
+            line says what to call.
+        ValueError: a class may not be imported.
     """
     contents = read(path)
     saved = contents["pinn"]
-    allowed = ("pinn", *allow_import)
-    problem = build(saved["problem"], allowed) if problem is None else problem
+    more = (allow_import,) if isinstance(allow_import, str) else tuple(allow_import)
+    revival = Revival(path, saved, ("pinn", *more))
+    problem, network = revival.problem(problem), revival.network(network)
+    if problem is None or network is None:
+        raise revival.complaint()
     if len(problem.stages) > 1:
         problem.enter(saved["course"]["stage"])
-    network = revive_network(saved["network"], allowed) if network is None else network
     solution = Solution(problem, network)
     solution.to(getattr(torch, saved["dtype"]))
     restore_weights(solution, contents["state_dict"], path)
@@ -129,19 +132,6 @@ def load(
 def revive_estimates(saved: Mapping[str, Any]) -> dict[str, Estimate]:
     """The coefficients with their intervals, from the `pinn` entry of a checkpoint."""
     return {name: Estimate(**estimate) for name, estimate in saved.get("estimates", {}).items()}
-
-
-def revive_network(spec: Any, allowed: Sequence[str]) -> nn.Module | dict[str, nn.Module]:
-    """The network, or one per unknown, from plain data.
-
-    Raises:
-        CheckpointError: the checkpoint does not say how its network was made.
-    """
-    if spec is None:
-        raise CheckpointError("the checkpoint does not hold its network's recipe: pass network=…")
-    if "class_path" in spec:
-        return build(spec, allowed)
-    return {name: build(part, allowed) for name, part in spec.items()}
 
 
 def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Path) -> None:
@@ -161,12 +151,3 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
                 f"{path} does not fit: {name} is {sizes[0]} in the checkpoint and {sizes[1]} here"
             )
     solution.load_state_dict(weights)
-
-
-def network_specs(solution: Solution) -> Any:
-    """How the networks were made; None for modules that keep no record."""
-    networks: dict[str, nn.Module] = dict(solution.networks.items())
-    if not all(isinstance(network, Network) for network in networks.values()):
-        return None
-    specs = {name: spec_of(network) for name, network in networks.items()}
-    return specs.get("all", specs) if len(specs) == 1 else specs

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from pinn.adaptation import Adaptation
 from pinn.assessment.scores import Scores, assess, largest_error
 from pinn.balance import Balance, Method
-from pinn.checkpoint import FORMAT, network_specs, revive_estimates
+from pinn.checkpoint import FORMAT, revive_estimates
 from pinn.choice import Choice, check_name, choose
 from pinn.console import say
 from pinn.course import Course
@@ -28,6 +28,7 @@ from pinn.optim.ranks import averaged
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.references import Reference
+from pinn.revival import class_names, network_specs
 from pinn.solution import Solution
 from pinn.spec import spec_of
 from pinn.step import Step
@@ -268,6 +269,7 @@ class Solver(LeanModule):
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
             "mode": None if self.mode is None else vars(self.mode),
             "scores": dict(self.scores),
+            "classes": class_names(self.solution),
             "estimates": {name: vars(found) for name, found in self.estimate().items()},
             "balance_state": self.balance.state(),
         }

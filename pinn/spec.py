@@ -5,7 +5,9 @@ A spec is `{"class_path": "module.Class", "init_args": {...}}`, the form YAML fi
 
 import inspect
 import pkgutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +18,23 @@ Spec = dict[str, Any]
 
 _KEYS = {"class_path", "init_args"}
 _PLAIN = (type(None), bool, int, float, str)
+MAIN = "__main__"
+# What may be named without permission: what the session holds already, and torch's own layers.
+_OPEN = (f"{MAIN}.", "torch.nn.")
+
+
+class UnknownClassError(ValueError):
+    """A class that a checkpoint names and this session cannot find.
+
+    Args:
+        class_path: its name.
+    """
+
+    def __init__(self, class_path: str) -> None:
+        super().__init__(
+            f"class {class_path!r} named in the checkpoint cannot be imported: {whence(class_path)}"
+        )
+        self.class_path = class_path
 
 
 class Restorable(nn.Module):
@@ -72,8 +91,50 @@ def spec_of(obj: object) -> Spec:
     for key, value in spec["init_args"].items():
         if key.startswith("*"):
             raise ValueError(f"{name}: arguments {key} have no names, pass them by keyword instead")
-        init_args[key] = _plain(value, f"argument {key!r} of {name}")
+        try:
+            init_args[key] = _plain(value, f"argument {key!r} of {name}")
+        except ValueError:
+            if value is not _default(type(obj), key):  # which the class knows by itself
+                raise
     return {"class_path": spec["class_path"], "init_args": init_args}
+
+
+def _default(cls: type, argument: str) -> Any:
+    """The default of an argument of a constructor."""
+    parameter = inspect.signature(cls.__init__).parameters.get(argument)  # type: ignore[misc]
+    return inspect.Parameter.empty if parameter is None else parameter.default
+
+
+def named(class_path: str) -> str:
+    """The name of a class, as one writes it where it is defined."""
+    return class_path.rpartition("<locals>.")[2].rpartition(".")[2]
+
+
+def whence(class_path: str, file: str = "") -> str:
+    """Where a class that cannot be imported by name comes from, as the middle of a line.
+
+    Args:
+        class_path: the class.
+        file: the name of the file that defines it, if it is known.
+    """
+    name, place = named(class_path), class_path.rpartition(".")[0]
+    if "<locals>" in class_path:
+        function = class_path.partition(".<locals>")[0].rpartition(".")[2]
+        return f"{name} is defined inside the function {function}" + (f" ({file})" if file else "")
+    if place.partition(".")[0] == MAIN:
+        return f"{name} is defined in {MAIN} ({file or 'a notebook or an interactive session'})"
+    return f"{name} is defined in the module {place}" + (f" ({file})" if file else "")
+
+
+def file_of(cls: type) -> str:
+    """The name of the file that defines a class, without its folder; empty if there is none."""
+    found = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return Path(found).name if found else ""
+
+
+def is_importable(cls: type) -> bool:
+    """Whether another session can find a class by its name."""
+    return cls.__module__ != MAIN and "<locals>" not in cls.__qualname__
 
 
 def build(spec: Spec, allowed: Sequence[str] = ("pinn",)) -> Any:
@@ -126,7 +187,7 @@ def _check_allowed(value: Any, allowed: Sequence[str]) -> None:
     """Refuses foreign packages anywhere in the spec, before the first import."""
     if _is_spec(value):
         package = value["class_path"].split(".")[0].split(":")[0]
-        if package not in allowed:
+        if package not in allowed and not value["class_path"].startswith(_OPEN):
             raise ValueError(
                 f"the checkpoint wants to import {value['class_path']!r}: if you trust it, "
                 f"allow that with --allow_import {package} (allow_import={package!r} in Python)"
@@ -152,7 +213,8 @@ def _revive(value: Any, allowed: Sequence[str]) -> Any:
     except TypeError as error:
         raise ValueError(
             f"class {value['class_path']!r} does not take the arguments in the checkpoint "
-            f"({error}): it has changed since, pass problem=... instead"
+            f"({error}): it has changed since, pass an object of it instead, as problem=… or "
+            "network=…"
         ) from error
     return cls(**init_args)
 
@@ -162,19 +224,37 @@ def _revive_arguments(init_args: dict[str, Any], allowed: Sequence[str]) -> dict
 
 
 def _find_class(class_path: str, allowed: Sequence[str]) -> type:
-    module = class_path.rpartition(".")[0]
     try:
         found = pkgutil.resolve_name(class_path)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"class {class_path!r} named in the checkpoint cannot be imported: "
-            f"pass problem=..., or put {module} on the path"
-        ) from error
-    # An allowed module holds names it imported itself, such as `os`, and classes that act when
-    # they are made, such as a command line: only a class that records itself is ever in a spec.
-    own = isinstance(found, type) and found.__module__.split(".")[0] in allowed
-    if not own or not issubclass(found, Restorable):
+        raise UnknownClassError(class_path) from error
+    if not isinstance(found, type) or not _may_be_made(found, class_path, allowed):
         raise ValueError(
             f"{class_path!r} named in the checkpoint is not a Problem, Network or Embedding"
         )
     return found
+
+
+def _may_be_made(found: type, class_path: str, allowed: Sequence[str]) -> bool:
+    """Whether a class is one that a spec holds, and not one that an allowed module imported.
+
+    An allowed module holds names it imported itself, such as `os`, and classes that act when they
+    are made, such as a command line: only modules of torch's kind are ever in a spec, and those of
+    this package record themselves.
+    """
+    package = found.__module__.split(".")[0]
+    if issubclass(found, Restorable):
+        return package in (*allowed, MAIN)
+    exact = f"{found.__module__}.{found.__qualname__}" == class_path
+    trusted = package in allowed or class_path.startswith(_OPEN)
+    return issubclass(found, nn.Module) and exact and trusted and package != "pinn"
+
+
+def revive_arguments(spec: Spec, allowed: Sequence[str]) -> dict[str, Any]:
+    """The arguments in a spec, ready for a class that is given: `cls(**arguments)`.
+
+    Raises:
+        ValueError: an argument names a package that is not allowed, or cannot be made.
+    """
+    _check_allowed(spec["init_args"], allowed)
+    return _revive_arguments(spec["init_args"], allowed)

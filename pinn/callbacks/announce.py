@@ -5,6 +5,7 @@ from lightning.pytorch.callbacks import Timer
 
 from pinn.balance import PERIOD
 from pinn.console import say
+from pinn.revival import notes
 from pinn.solver import Solver
 
 
@@ -48,5 +49,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         every = solver.collocation.resample
         lines.append(f"points    where the residual is large, drawn every {every} steps")
     course = solver.course
+    lines += [f"note      {note}" for note in notes(solver.solution)]
     stage = [course.line] if len(course.stages) > 1 else []
     return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]

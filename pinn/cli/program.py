@@ -17,6 +17,7 @@ from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.trust import trust
 from pinn.quiet import quiet
+from pinn.revival import check_importable
 
 
 def described_by(request: Request) -> Request:
@@ -26,6 +27,7 @@ def described_by(request: Request) -> Request:
     if request.name or path is None:
         return request
     saved = read(path)["pinn"]
+    check_importable(path, saved)
     if saved["network"] is None:
         raise UsageError(f"{path} does not hold its network's recipe: add --config NAME")
     data = dict(saved["data"])
