@@ -3,23 +3,36 @@
 A field is a jet over N points whose arithmetic is that of physics: scalars are (N,), vectors
 (N, C), tensors (N, C, D), and a scalar times a vector lines the points up. Three rules keep
 derivatives honest: coordinates are fields with unit gradient; numbers and tuples are constants;
-a raw per-point tensor has no known derivative and raises.
+plain tensors with values per point are data,
+whose derivative is unknown: reading it raises.
 """
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Channel, every_channel, first, integrated, order, symbol
-from pinn.algebra.jet import Jet
-from pinn.algebra.rows import Rows
+from pinn.algebra.channels import (
+    HIGHEST,
+    Channel,
+    every_channel,
+    first,
+    integrated,
+    order,
+    symbol,
+)
+from pinn.algebra.rows import seed
+from pinn.algebra.rules.piecewise import joined_masks
 from pinn.algebra.series import Series, Streams
+from pinn.constants import constant, holds_series, is_nested, role
 from pinn.geometry.coordinates import Coordinates
+from pinn.notation import Notation
+
+UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
 
 
-class Field(Jet):
+class Field(Notation):
     """A named jet in a coordinate system.
 
     Args:
@@ -27,9 +40,10 @@ class Field(Jet):
         streams: the derivatives, shaped like `value`; None where identically zero.
         coordinates: what the axes of differentiation are called, and which of them is time.
         name: the unknown's or the coordinate's name; used in messages.
+        taken: how many orders of differentiation led here, `UNKNOWN` where they are not known.
     """
 
-    __slots__ = ("coordinates", "name")
+    __slots__ = ("coordinates", "name", "taken")
 
     def __init__(
         self,
@@ -37,54 +51,62 @@ class Field(Jet):
         streams: Streams,
         coordinates: Coordinates,
         name: str = "expression",
+        taken: int = 0,
     ) -> None:
         super().__init__(value, streams, lead=1)
         self.coordinates = coordinates
         self.name = name
+        self.taken = taken
+
+    @property
+    def rank(self) -> int:
+        """What decides which of several operands speaks for the result."""
+        return self.taken
 
     def like(self, value: Tensor | None, streams: Streams) -> "Field":
         """A field over the same points with other contents."""
-        return Field(value, streams, self.coordinates)
+        return Field(value, streams, self.coordinates, taken=self.taken)
 
     def named(self, name: str) -> "Field":
         """The same field under a name."""
-        return Field(self.value, self.streams, self.coordinates, name)
+        return Field(self.value, self.streams, self.coordinates, name, self.taken)
+
+    def mask(self, holds: Tensor, streams: Streams) -> "Mask":
+        """A condition at the points of this field, from boolean values."""
+        value = holds.to(self.dtype)
+        return Mask(value, dict.fromkeys(streams), self.coordinates, "condition", self.taken)
 
     def operand(self, other: Any) -> Series:
-        """The other operand; refuses a raw per-point tensor.
+        """The other operand: a field, a constant, or values per point of unknown derivative.
 
         Raises:
-            TypeError: `other` is a tensor or array with entries per point or of unknown meaning.
+            TypeError: `other` is none of these, or could be two of them.
         """
         if isinstance(other, Series):
             return other
-        if getattr(other, "ndim", 0) > 0:
-            raise TypeError(
-                f"a raw {type(other).__name__} of shape {tuple(other.shape)} meets field "
-                f"{self.name!r}: its derivative is unknown. Write it in terms of the coordinates "
-                "(`at`, `x`, …), or use a number or a tuple for a constant"
-            )
-        if isinstance(other, tuple) and any(isinstance(part, Field) for part in other):
-            return vector(*other)
-        constant = torch.as_tensor(other, dtype=self.dtype, device=self.device)
-        value = constant if constant.ndim == 0 else constant.unsqueeze(0)
-        return Series(value, dict.fromkeys(self.streams))
+        if is_nested(other):
+            return vector(*other) if holds_series(other) else self.still(other, True)
+        if getattr(other, "ndim", 0) == 0:
+            return self.still(other, False)
+        given = torch.as_tensor(other, device=self.device)
+        meaning = role(given, len(self.value), tuple(self.shape[1:]), len(self.coordinates.space))
+        if meaning == "number":
+            return self.still(given.reshape(()), False)
+        if meaning == "constant":
+            return self.still(given.squeeze(0) if given.shape[0] == 1 else given, True)
+        return self.at_points(given)
 
-    def __add__(self, other: Any) -> Any:
-        check_sum(self, other)
-        return super().__add__(other)
+    def still(self, given: Any, has_components: bool) -> Series:
+        """A constant, with zero derivatives; its gradient is kept."""
+        value = constant(given, self.dtype, self.device)
+        return Series(value.unsqueeze(0) if has_components else value, dict.fromkeys(self.streams))
 
-    def __radd__(self, other: Any) -> Any:
-        check_sum(self, other)
-        return super().__radd__(other)
-
-    def __sub__(self, other: Any) -> Any:
-        check_sum(self, other)
-        return super().__sub__(other)
-
-    def __rsub__(self, other: Any) -> Any:
-        check_sum(self, other)
-        return super().__rsub__(other)
+    def at_points(self, given: Tensor) -> "Field":
+        """Values per point: boolean ones are a condition, the derivatives of others unknown."""
+        if given.dtype == torch.bool:
+            return self.mask(given, self.streams)
+        values = constant(given, self.dtype, self.device)
+        return Field(values, {}, self.coordinates, "values", UNKNOWN)
 
     def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Point axes first: a scalar (N,) beside a vector (N, C) becomes (N, 1).
@@ -96,7 +118,7 @@ class Field(Jet):
         if low < high and low > 1:
             raise ValueError(
                 f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)} could mean either axis "
-                "of the tensor: write it by components, or advect(normal, u) for ∂u/∂n"
+                "of the tensor: write it by components, or A @ v, or advect(normal, u) for ∂u/∂n"
             )
         return widened(a, high), widened(b, high)
 
@@ -104,9 +126,42 @@ class Field(Jet):
         """A derivative of this field, written for people."""
         return f"{symbol(channel, self.coordinates.names)} of {self.name!r}"
 
+    def missing(self, channel: Channel) -> str:
+        """Why a derivative of this field is not known, and what to do."""
+        return reason(self.describe(channel), self.taken, order(channel))
+
     def __repr__(self) -> str:
         known = " ".join(symbol(c, self.coordinates.names) for c in self.streams)
         return f"Field({self.name!r}, shape={tuple(self.shape)}, derivatives=[{known}])"
+
+
+class Mask(Field):
+    """A condition such as `x < 0.5`: 1 where it holds, else 0; its derivative is zero.
+
+    That is right away from the jump. At the jump itself the derivative does not exist, so a
+    coefficient that jumps belongs in front of what is differentiated, or into two regions.
+    """
+
+    __slots__ = ()
+    is_condition = True
+
+    def __and__(self, other: Any) -> "Mask":
+        return joined_masks(torch.logical_and, self, other)
+
+    def __or__(self, other: Any) -> "Mask":
+        return joined_masks(torch.logical_or, self, other)
+
+    def __xor__(self, other: Any) -> "Mask":
+        return joined_masks(torch.logical_xor, self, other)
+
+    def __invert__(self) -> "Mask":
+        return self.mask(self.value == 0, self.streams)
+
+    def __getitem__(self, index: Any) -> "Mask":
+        part = super().__getitem__(index)
+        return self.mask(part.value != 0, part.streams)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
 
 def widened(values: Tensor, ndim: int) -> Tensor:
@@ -114,33 +169,49 @@ def widened(values: Tensor, ndim: int) -> Tensor:
     return values.reshape(values.shape + (1,) * (ndim - values.ndim))
 
 
-def vector(*components: Any) -> Field:
-    """(f₁, …, f_C) along a last axis: scalars (N,) make a vector (N, C), vectors a tensor.
+def vector(*components: Any) -> Any:
+    """(f₁, …, f_C): scalars (N,) make a vector (N, C), vectors the rows of a matrix (N, C, D).
+
+    So `vector((a, b), (c, d))` and `vector(vector(a, b), vector(c, d))` are the same matrix, and
+    `div` of it is (∂a/∂x + ∂b/∂y, ∂c/∂x + ∂d/∂y).
 
     Args:
-        *components: fields of one shape; numbers stand for constants.
-    """
-    like = next(part for part in components if isinstance(part, Field))
-    parts = [part if isinstance(part, Field) else 0 * like + part for part in components]
-    return cast(Field, torch.stack(parts, dim=-1))  # type: ignore[arg-type]
+        *components: fields of one shape, or tuples of them; numbers and parameters stand for
+            constants.
 
-
-def check_sum(f: Field, g: Any) -> None:
-    """Refuse the sum of a scalar and a vector, which would broadcast in silence.
+    Returns:
+        A field; of constants alone a tensor (C,) or (C, D), which a field takes as a constant.
 
     Raises:
-        ValueError: the two differ in the shape they have at a point.
+        ValueError: the components differ in shape.
     """
-    if not isinstance(g, tuple | Field):
-        return
-    shape = (len(g),) if isinstance(g, tuple) else tuple(g.shape[1:])
-    if shape != tuple(f.shape[1:]):
-        other = g.name if isinstance(g, Field) else g
+    like = next((part for part in flattened(components) if isinstance(part, Field)), None)
+    if like is None:
+        return constant(components, torch.float64)
+    parts = [like.operand(part) for part in components]
+    fields = [part for part in parts if isinstance(part, Field)]
+    shapes = {tuple(part.shape[1:]) for part in fields}
+    shapes |= {tuple(part.value.shape[1:]) for part in parts if part.value.ndim > 1}
+    if len(shapes) > 1:
         raise ValueError(
-            f"the sum of {f.name!r}, shape {tuple(f.shape[1:])} per point, and {other!r}, shape "
-            f"{shape}, has no meaning: multiply a scalar by a tuple such as (1.0, 0.0) to make it "
-            "a vector"
+            f"the components of a vector have shapes {sorted(shapes)} per point: give all of them "
+            "as scalars, or all as rows of one length"
         )
+    shape = (len(like.value), *next(iter(shapes)))
+    filled = [
+        part if isinstance(part, Field) else like.like(part.value.expand(shape), part.streams)
+        for part in parts
+    ]
+    return torch.stack(filled, dim=1)  # type: ignore[arg-type]
+
+
+def flattened(parts: Any) -> Iterator[Any]:
+    """The entries of nested tuples one by one."""
+    for part in parts:
+        if is_nested(part):
+            yield from flattened(part)
+        else:
+            yield part
 
 
 def coordinate_field(at: Tensor, coordinates: Coordinates, highest: int = 2) -> Field:
@@ -158,22 +229,9 @@ def coordinate_field(at: Tensor, coordinates: Coordinates, highest: int = 2) -> 
     return Field(at, seed(at, channels), coordinates, "at")
 
 
-def seed(x: Tensor, channels: Iterable[Channel]) -> Streams:
-    """The streams of the identity x ↦ x: unit vectors first, zero (None) of higher order.
-
-    The unit vectors are the same at all points: their point axes have length one.
-    """
-    channels = tuple(channels)
-    axes = tuple(c for c in channels if order(c) == 1)
-    zeros = tuple(c for c in channels if order(c) > 1)
-    unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    rest = torch.stack([unit[c[0][0]] for c in axes]) if axes else unit[:0]
-    return Rows(axes, rest.reshape(-1, *(1 for _ in x.shape[:-1]), x.shape[-1]), zeros)
-
-
 def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
     """Measured values at the points: usable in a residual, but not differentiable."""
-    return Field(values, {}, coordinates, name)
+    return Field(values, {}, coordinates, name, UNKNOWN)
 
 
 def partial(f: Field, axis: int | str) -> Field:
@@ -198,4 +256,32 @@ def partial(f: Field, axis: int | str) -> Field:
         for c, s in f.streams.items()
         if order(c) > 1 and (lower := integrated(c, i)) is not None
     }
-    return f.like(f.stream(first(i)), streams)
+    return derived(f, f.stream(first(i)), streams, 1)
+
+
+def derived(f: Field, value: Tensor, streams: Streams, orders: int) -> Field:
+    """A derivative of f, which has so many orders of differentiation less to give."""
+    return Field(value, streams, f.coordinates, taken=f.taken + orders)
+
+
+def reason(derivative: str, taken: int, orders: int) -> str:
+    """Why a derivative is not known, and what to do.
+
+    Args:
+        derivative: the derivative, written for people.
+        taken: the orders of differentiation taken before it.
+        orders: those of its own.
+    """
+    needed = taken + orders
+    if taken >= UNKNOWN:
+        return (
+            f"{derivative} is not known: it is made of measured values or of plain tensors such as "
+            "x.value; write it with the coordinates and unknowns themselves"
+        )
+    if needed > HIGHEST:
+        return (
+            f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
+            "make the inner one an unknown of its own, such as w with the residual "
+            "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
+        )
+    return f"{derivative} was not evaluated: differentiate(f, x, order={needed}) would give it"

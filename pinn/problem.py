@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from pinn.constants import remembered
 from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
 from pinn.geometry.coordinates import near_miss
@@ -96,7 +97,8 @@ class Problem(Restorable):
         Raises:
             ValueError: the ansatz left one out.
         """
-        unknowns = self.ansatz(raw, at)
+        with remembered(self, "ansatz"):
+            unknowns = self.ansatz(raw, at)
         missing = [name for name in self.unknowns if name not in unknowns]
         if missing:
             raise ValueError(
@@ -169,7 +171,8 @@ class Problem(Restorable):
             elif name in points.columns:
                 given[name] = data_field(points.columns[name], at.coordinates, name)
         try:
-            result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
+            with remembered(self, residual.name):
+                result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
         except Exception as error:
             error.add_note(f"residual {residual.name!r}")
             raise

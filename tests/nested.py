@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, laplace
 from pinn.algebra.jet import Jet, NoRuleError
-from pinn.fields import seed
+from pinn.algebra.rows import seed
 
 N, D = 3, 2
 PLANS = {

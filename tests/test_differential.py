@@ -154,7 +154,9 @@ def test_a_collapsed_network_field_multiplies_coordinates():
 def test_derivatives_end_where_the_evaluation_ended():
     _, x, y = at("x", "y")
     f = (x * x * y).named("f")
-    with pytest.raises(MissingDerivativeError, match="∂x of 'expression' is not in the"):
+    with pytest.raises(
+        MissingDerivativeError, match=r"∂x of 'expression' was not evaluated.*order=3"
+    ):
         grad(laplacian(f))
     with pytest.raises(MissingDerivativeError, match="∇² of 'expression'"):
         laplacian(grad(f))

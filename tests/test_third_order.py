@@ -98,7 +98,7 @@ def test_the_fourth_order_is_missing_and_named():
     _, x, y = plane("x", "y")
     f = x**4 * y
     assert_equal(partial(laplacian(f), "x"), 24 * x.value * y.value)
-    with pytest.raises(MissingDerivativeError, match="∂xx of 'expression' is not in the"):
+    with pytest.raises(MissingDerivativeError, match=r"∂xx .* order 5.* highest is 3"):
         partial(laplacian(f), "x").stream(second(0, 0))
     with pytest.raises(MissingDerivativeError, match="∇² of 'expression'"):
         laplacian(laplacian(f))

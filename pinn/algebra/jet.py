@@ -36,6 +36,11 @@ class Jet(Series):
 
     __slots__ = ()
 
+    @property
+    def rank(self) -> int:
+        """No mere constant."""
+        return 0
+
     @classmethod
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -114,7 +119,7 @@ class Jet(Series):
     # Python's own answers would be wrong numbers: False for `x == 0`, True for `bool(x)`.
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _refuse
     __hash__ = object.__hash__
-    __array_ufunc__ = None  # `array * jet` is left to the jet
+    __array_ufunc__: Any = None  # `array * jet` is left to the jet
 
 
 def as_tuple(index: Any) -> tuple:

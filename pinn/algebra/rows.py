@@ -1,6 +1,6 @@
 """Rows: the derivatives of a series kept in one tensor, so that one launch serves them all."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -104,3 +104,16 @@ def is_alike(first: Any, other: Any) -> bool:
         and other.whole is not None
         and (first.channels, first.zeros) == (other.channels, other.zeros)
     )
+
+
+def seed(x: Tensor, channels: Iterable[Channel]) -> Rows:
+    """The streams of the identity x ↦ x: unit vectors first, zero (None) of higher order.
+
+    The unit vectors are the same at all points: their point axes have length one.
+    """
+    channels = tuple(channels)
+    axes = tuple(c for c in channels if order(c) == 1)
+    zeros = tuple(c for c in channels if order(c) > 1)
+    unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    rest = torch.stack([unit[c[0][0]] for c in axes]) if axes else unit[:0]
+    return Rows(axes, rest.reshape(-1, *(1 for _ in x.shape[:-1]), x.shape[-1]), zeros)

@@ -58,6 +58,11 @@ class Series:
         self.lead = lead
 
     @property
+    def rank(self) -> int:
+        """Of the operands of a function the one of highest rank speaks for the result."""
+        return -1
+
+    @property
     def value(self) -> Tensor:
         """f at the points."""
         if self._value is None:
@@ -98,7 +103,7 @@ class Series:
             MissingDerivativeError: the channel was not part of the evaluation.
         """
         if not carries(self.streams, channel):
-            raise MissingDerivativeError(f"{self.describe(channel)} is not in the derivative plan")
+            raise MissingDerivativeError(self.missing(channel))
         found = derivative(self.streams, channel)
         if found is None:
             return torch.zeros_like(self.value)
@@ -110,7 +115,11 @@ class Series:
         axes = 1 + max(i for indices in channel for i in indices)
         return f"{symbol(channel, tuple(str(i) for i in range(axes)))} of f"
 
-    # A field overrides these two: it aligns its point axis and refuses raw per-point tensors.
+    def missing(self, channel: Channel) -> str:
+        """Why a derivative cannot be read."""
+        return f"{self.describe(channel)} was not evaluated"
+
+    # A field overrides these two: it aligns its point axis and knows values per point.
     def operand(self, other: Any) -> "Series":
         """The other operand of a binary operation; a constant has zero derivatives."""
         if isinstance(other, Series):

@@ -4,15 +4,19 @@ Conventions:  grad(u)[…, i, j] = ∂uᵢ/∂xⱼ;  spatial operators skip time
 Each returns a field one or two orders lower, so that `div(nu * grad(u))` is the Leibniz rule.
 """
 
+from typing import cast
+
+import torch
+
 from pinn.algebra.channels import differentiated, first, laplace
 from pinn.algebra.series import carries, derivative
-from pinn.fields import Field, partial
-from pinn.functions import vector
+from pinn.fields import Field, derived, partial, vector
 
 
 def grad(f: Field) -> Field:
     """∇f:  (N,) → (N, D),  (N, C) → (N, C, D) with [i, j] = ∂fᵢ/∂xⱼ, over space only."""
-    return vector(*(partial(f, j) for j in f.coordinates.space))
+    slopes = [partial(f, j) for j in f.coordinates.space]
+    return cast(Field, torch.stack(slopes, dim=-1))  # type: ignore[arg-type]
 
 
 def dt(f: Field) -> Field:
@@ -51,7 +55,7 @@ def laplacian(f: Field) -> Field:
     channel = laplace(f.coordinates.space)
     higher = {first(i): differentiated(channel, i) for i in range(len(f.coordinates))}
     streams = {c: derivative(f.streams, h) for c, h in higher.items() if carries(f.streams, h)}
-    return f.like(f.stream(channel), streams)
+    return derived(f, f.stream(channel), streams, 2)
 
 
 def advect(u: Field, f: Field) -> Field:
@@ -81,4 +85,4 @@ def curl(u: Field) -> Field:
 
     if len(space) == 2:
         return rotation(0, 1)
-    return vector(rotation(1, 2), rotation(2, 0), rotation(0, 1))
+    return cast(Field, vector(rotation(1, 2), rotation(2, 0), rotation(0, 1)))

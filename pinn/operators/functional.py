@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Plan, every_channel, order
+from pinn.algebra.channels import HIGHEST, Plan, every_channel
 from pinn.choice import Choice, check_name, decide, processes
 from pinn.derivatives import check_points, evaluate
 from pinn.fields import Field
@@ -37,7 +37,7 @@ def differentiate(
             dict of components.
         x: the points (N, D).
         order: the highest derivatives to carry: 1 for grad, div, curl and advect, 2 for laplacian
-            and for operators of operators.
+            and for operators of operators, 3 for operators of these.
         names: of the coordinates; a last one called `t` is time. By default x, y, z, or x1 … xD.
         strategy: as for `Divergence`.
 
@@ -76,11 +76,12 @@ def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
 
 def plan_of(highest: int, coordinates: Coordinates) -> Plan:
     """All derivatives up to an order."""
-    every = every_channel(len(coordinates), coordinates.space)
-    most = max(order(channel) for channel in every)
-    if isinstance(highest, bool) or highest not in range(1, most + 1):
-        raise ValueError(f"order is {highest!r}: expected a whole number from 1 to {most}")
-    return Plan(tuple(channel for channel in every if order(channel) <= highest))
+    if isinstance(highest, bool) or highest not in range(1, HIGHEST + 1):
+        raise ValueError(
+            f"order is {highest!r}: expected a whole number from 1 to {HIGHEST}; beyond that, "
+            "differentiate a function that returns the derivatives up to then"
+        )
+    return Plan(every_channel(len(coordinates), coordinates.space, highest))
 
 
 def columns(f: Function) -> Function:

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
-from pinn.algebra.rows import Rows
-from pinn.fields import seed
+from pinn.algebra.rows import Rows, seed
 from pinn.strategies.outputs import Function, stacked
 
 

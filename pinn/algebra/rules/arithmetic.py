@@ -14,8 +14,7 @@ from pinn.algebra.smooth import SMOOTH, Derivatives, power
 
 def series_of(*operands: Any) -> Series:
     """The series among the operands that decides how the others are read: no mere constant."""
-    found = [o for o in operands if isinstance(o, Series)]
-    return next((o for o in found if type(o) is not Series), found[0])
+    return max((o for o in operands if isinstance(o, Series)), key=lambda series: series.rank)
 
 
 def compose(f: Series, derivatives: Derivatives) -> Series:
@@ -27,6 +26,7 @@ def combine(operation: Callable, torch_function: Callable, a: Any, b: Any) -> Se
     """One of the binary operations of `series` on two operands, at least one of them a series."""
     home = series_of(a, b)
     a, b = home.operand(a), home.operand(b)
+    home = series_of(a, b)
 
     def aligned(s: Tensor, t: Tensor) -> Tensor:
         return torch_function(*home.align(s, t))
@@ -69,6 +69,11 @@ def is_constant(home: Series, other: Any) -> bool:
     return type(home).align is Series.align and isinstance(other, Tensor)
 
 
+def is_plain(other: Any) -> bool:
+    """Whether an operand is a number that torch takes as it is."""
+    return isinstance(other, float) or (isinstance(other, int) and abs(other) < 2**63)
+
+
 def subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """a − αb."""
     return add(a, series_of(a, b).operand(b).map(torch.neg), alpha=alpha)
@@ -78,7 +83,7 @@ def multiply(a: Any, b: Any) -> Any:
     """a b."""
     home = series_of(a, b)
     other = b if home is a else a
-    if isinstance(other, int | float):  # the common case needs no Leibniz rule
+    if is_plain(other):  # the common case needs no Leibniz rule
         return home.map(lambda s: s * other)
     if is_constant(home, other) and other.ndim <= home.value.ndim:
         return home.map(lambda s: s * other)
@@ -87,17 +92,20 @@ def multiply(a: Any, b: Any) -> Any:
 
 def divide(a: Any, b: Any) -> Any:
     """a / b."""
-    if isinstance(b, int | float):
+    if is_plain(b):
         return a.map(lambda s: s / b)
     return multiply(a, compose(series_of(a, b).operand(b), SMOOTH[torch.reciprocal]))
 
 
 def raise_to(base: Any, exponent: Any) -> Any:
     """base^exponent; a series as exponent is read as exp(exponent · ln base)."""
-    if isinstance(exponent, int | float):
+    if is_plain(exponent):
         return compose(base, power(exponent))
     if not isinstance(exponent, Series):
-        n = base.operand(exponent).value
+        given = base.operand(exponent)
+        n = given.value
+        if given.rank >= 0:  # values per point, whose derivative is unknown
+            return given.like(torch.pow(*base.align(base.value, n)), {})
         if n.ndim > base.ndim:
             raise NoRuleError("an exponent with more axes than its base has no Taylor rule")
         if n.requires_grad:  # the fused rule would not see the exponent

@@ -17,6 +17,7 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Ser
     """Cat or stack: the same on every stream, zeros where a part has none."""
     home = series_of(*parts)
     jets: list[Any] = [home.operand(part) for part in parts]
+    home = series_of(*jets)
     axes = home.value.ndim + new_axes
     if not home.lead <= dim % axes < axes:
         raise NoRuleError(f"joining along the point axis {dim} has no Taylor rule")

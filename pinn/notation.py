@@ -1,0 +1,122 @@
+"""What operators, torch's and NumPy's functions mean on a field: the same at every point."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from pinn.algebra.jet import Jet, NoRuleError
+from pinn.algebra.rules import RULES
+from pinn.algebra.rules.per_point import PER_POINT, matmul, summand, transposed
+from pinn.algebra.rules.piecewise import PIECEWISE, compared
+from pinn.arrays import of_numpy
+
+FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT}
+
+
+class Notation(Jet):
+    """A jet that is written as in physics; `Field` says what its operands are."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        rule = FIELD_RULES.get(func) or RULES.get(func)
+        if rule is None:
+            raise NoRuleError(no_meaning(torch.overrides.resolve_name(func) or func.__name__))
+        return rule(*args, **(kwargs or {}))
+
+    def __getattr__(self, name: str) -> Any:
+        """Methods at each point: `u.norm()`, `A.trace()`, `A.T`."""
+        if name in ("T", "mT"):
+            return transposed(self)
+        for home in (torch.Tensor, torch):
+            rule = FIELD_RULES.get(getattr(home, name, None))  # type: ignore[arg-type]
+            if rule is not None:
+                return partial(rule, self)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if callable(getattr(torch.Tensor, name, None)):
+                raise AttributeError(no_meaning(f"Tensor.{name}")) from None
+            raise AttributeError(f"a field has no attribute {name!r}") from None
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if method != "__call__" or settings:
+            raise TypeError(f"numpy.{ufunc.__name__} of a field takes its arguments alone")
+        return of_numpy(ufunc.__name__, inputs, {})
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+        return of_numpy(function.__name__, args, kwargs)
+
+    def _no_number(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "a field holds values at many points and is no single number or array: use functions "
+            "of pinn or torch, such as pinn.sin(x) for math.sin(x), or its .value"
+        )
+
+    __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_number
+    __floor__ = __ceil__ = __array__ = _no_number
+
+    def __add__(self, other: Any) -> Any:
+        return super().__add__(summand(self, other))
+
+    def __radd__(self, other: Any) -> Any:
+        return super().__radd__(summand(self, other))
+
+    def __sub__(self, other: Any) -> Any:
+        return super().__sub__(summand(self, other))
+
+    def __rsub__(self, other: Any) -> Any:
+        return super().__rsub__(summand(self, other))
+
+    def __matmul__(self, other: Any) -> Any:
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return matmul(other, self)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a condition on a field holds at some points and not at others: use "
+            "torch.where(condition, a, b) for `if`, and (0.2 < x) & (x < 0.5) for 0.2 < x < 0.5"
+        )
+
+    def __lt__(self, other: Any) -> Any:
+        return compared(torch.lt, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return compared(torch.le, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return compared(torch.gt, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return compared(torch.ge, self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return compared(torch.eq, self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return compared(torch.ne, self, other)
+
+    __hash__ = object.__hash__
+
+    def __and__(self, other: Any) -> Any:
+        raise TypeError("&, | and ~ join conditions: write (x < 0.5) & (y < 0.5), with parentheses")
+
+    __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __and__
+
+    def __invert__(self) -> Any:
+        raise TypeError("~ negates a condition: write ~(x < 0.5), with parentheses")
+
+
+def no_meaning(name: str) -> str:
+    """What is said of a function that fields do not take."""
+    return (
+        f"{name} takes no field: its derivative is not known here. Write it with arithmetic and "
+        "the functions of pinn, such as exp, sqrt and where"
+    )
