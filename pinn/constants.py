@@ -107,7 +107,8 @@ def remembered(problem: Any, name: str) -> Iterator[None]:
     As many points as components occur inside a step, where a tensor (C,) could be either; the dry
     run before the first step has other numbers of points.
     """
-    memory, now = SEEN.setdefault(problem, {}), []
+    memory = SEEN.setdefault(problem, {})
+    now: list[str] = []
     REMEMBERED.append((memory.get(name, []), now))
     try:
         yield
