@@ -214,18 +214,25 @@ def flattened(parts: Any) -> Iterator[Any]:
             yield part
 
 
-def coordinate_field(at: Tensor, coordinates: Coordinates, highest: int = 2) -> Field:
+def coordinate_field(
+    at: Tensor,
+    coordinates: Coordinates,
+    highest: int = 2,
+    channels: Iterable[Channel] | None = None,
+) -> Field:
     """The position x as a field:  ∂xᵢ/∂xⱼ = δᵢⱼ,  ∂²x = 0.
 
     Args:
         at: (N, D) points.
         coordinates: their names.
         highest: the order up to which its derivatives are known, and so those of its products.
+        channels: what is known in place of all derivatives up to that order.
 
     Returns:
         A field (N, D); `field[:, i]` is one coordinate.
     """
-    channels = every_channel(len(coordinates), coordinates.space, highest)
+    if channels is None:
+        channels = every_channel(len(coordinates), coordinates.space, highest)
     return Field(at, seed(at, channels), coordinates, "at")
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import torch
 
-from pinn.algebra.channels import HIGHEST, Channel, Plan, every_channel
+from pinn.algebra.channels import HIGHEST, Channel, Plan, common_channels, every_channel
 from pinn.algebra.series import MissingDerivativeError
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Points
@@ -82,7 +82,7 @@ def read(
     """What one residual reads of each unknown, or of each raw network output."""
     names = problem.raw if through_ansatz else tuple(problem.unknowns)
     leaves = leaf_fields(problem, names, len(points.at), highest)
-    at = coordinate_field(points.at, problem.geometry.coordinates, highest)
+    at = position(problem, points, highest)
     unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
     result = problem.evaluate(residual, unknowns, at, points)
     if not result.requires_grad:
@@ -125,7 +125,7 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     shapes = {}
     for n in (4, 5):
         points = problem.geometry.sample(region, n)
-        at = coordinate_field(points.at, problem.geometry.coordinates, highest)
+        at = position(problem, points, highest)
         leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), highest)
         values = problem.evaluate(residual, leaves, at, points)
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
@@ -134,6 +134,13 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
             f"residual {residual.name!r} returns {' and '.join(map(str, shapes.values()))} for 4 "
             "and 5 points: return one value, or one vector, per point"
         )
+
+
+def position(problem: Problem, points: Points, highest: int) -> Field:
+    """The coordinates at some points; in many dimensions without mixed derivatives at first."""
+    coordinates = problem.geometry.coordinates
+    lean = common_channels(len(coordinates), coordinates.space, highest) if highest < 3 else None
+    return coordinate_field(points.at, coordinates, highest, lean)
 
 
 def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:

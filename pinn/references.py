@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.algebra.series import MissingDerivativeError
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import near_miss
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
     from pinn.problem import Problem
 
 PER_AXIS = {1: 101, 2: 101, 3: 31, 4: 15}
+SCATTERED, INSTANTS = 8192, 16  # points in more coordinates, and the instants they share
+TOGETHER = 1024  # of these evaluated at a time
 CAVITY_REYNOLDS = (100, 400, 1000)
 CORNER = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Known values of the components on a tensor-product grid.
+    """Known values of the components on a tensor-product grid, or at scattered points.
 
     Args:
-        at: points (N, D), float64, in row-major order: axis 0 is the slowest.
+        at: points (N, D), float64; on a grid in row-major order: axis 0 is the slowest.
         values: component name → (N,), float64.
         judged: the points (N,) that count in the headline error.
-        shape: points per axis; their product is N.
+        shape: points per axis, their product is N; (N,) for scattered points.
         source: one line for people: where the values come from.
 
     Raises:
@@ -44,7 +47,8 @@ class Reference:
 
     def __post_init__(self) -> None:
         n = math.prod(self.shape)
-        if self.at.shape != (n, len(self.shape)) or self.judged.shape != (n,):
+        flat = self.at.ndim == 2 and len(self.shape) <= self.at.shape[-1]
+        if not flat or len(self.at) != n or self.judged.shape != (n,):
             raise ValueError(
                 f"a reference of shape {self.shape} needs points ({n}, {len(self.shape)}) and "
                 f"judged ({n},), got {tuple(self.at.shape)} and {tuple(self.judged.shape)}"
@@ -63,11 +67,18 @@ class Reference:
                     "leave that point out of `judged`"
                 )
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether the points are a tensor-product grid, which can be drawn."""
+        return len(self.shape) == self.at.shape[-1]
+
 
 def exact_reference(problem: "Problem") -> Reference | None:
     """The problem's exact solution on a regular grid, all of it judged.
 
-    The grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four.
+    The grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four. For more
+    coordinates it would have 15ᴰ points; 8,192 quasi-random ones (Sobol) take its place, with time
+    512 in space at each of 16 instants.
 
     Returns:
         None where the problem has no exact solution.
@@ -75,16 +86,50 @@ def exact_reference(problem: "Problem") -> Reference | None:
     Raises:
         ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
     """
-    at, shape = regular_grid(problem.geometry)
-    with torch.no_grad():
-        fields = problem.exact(coordinate_field(at, problem.geometry.coordinates))
+    if len(problem.coordinates) in PER_AXIS:
+        return known(problem, *regular_grid(problem.geometry))
+    at, shape = scattered(problem.geometry)
+    return known(problem, at, shape, f" at {len(at)} quasi-random points")
+
+
+def known(
+    problem: "Problem", at: Tensor, shape: tuple[int, ...], where: str = ""
+) -> Reference | None:
+    """The exact solution at points, or None."""
+    values = exact_values(problem, at)
+    if values is None:
+        return None
+    source = f"exact solution of {type(problem).__name__}{where}"
+    return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
+
+
+@torch.no_grad()
+def exact_values(problem: "Problem", at: Tensor) -> dict[str, Tensor] | None:
+    """The exact solution at points (N, D) by component, or None."""
+    coordinates = problem.geometry.coordinates
+    if len(coordinates) in PER_AXIS:
+        return components(problem, problem.exact(coordinate_field(at, coordinates)), len(at))
+    found: list[dict[str, Tensor]] = []
+    for part in at.split(TOGETHER):
+        try:  # a product of coordinates has D derivatives or more: they are carried only if read
+            fields = problem.exact(coordinate_field(part, coordinates, 0))
+        except MissingDerivativeError:
+            fields = problem.exact(coordinate_field(part, coordinates, 2))
+        values = components(problem, fields, len(part))
+        if values is None:
+            return None
+        found.append(values)
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+
+def components(problem: "Problem", fields: dict | None, n: int) -> dict[str, Tensor] | None:
+    """Unknowns as components (N,)."""
     if fields is None:
         return None
     values: dict[str, Tensor] = {}
     for unknown, field in fields.items():
-        values |= split(problem, unknown, field, len(at))
-    judged = torch.ones(len(at), dtype=torch.bool)
-    return Reference(at, values, judged, shape, f"exact solution of {type(problem).__name__}")
+        values |= split(problem, unknown, field, n)
+    return values
 
 
 def split(problem: "Problem", unknown: str, field: Field, n: int) -> dict[str, Tensor]:
@@ -104,10 +149,50 @@ def split(problem: "Problem", unknown: str, field: Field, n: int) -> dict[str, T
 
 
 def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
-    """The grid that solutions are compared and drawn on: points (N, D), and points per axis."""
+    """The grid that solutions are compared and drawn on: points (N, D), and points per axis.
+
+    For five and more coordinates a section: the first two vary, time is at its end and all others
+    in the middle.
+    """
     dimensions = len(geometry.coordinates)
-    per_axis = PER_AXIS.get(dimensions, PER_AXIS[4])
-    return geometry.grid(per_axis), (per_axis,) * dimensions
+    if dimensions in PER_AXIS:
+        per_axis = PER_AXIS[dimensions]
+        return geometry.grid(per_axis), (per_axis,) * dimensions
+    axes = []
+    for name, low, high in zip(
+        geometry.coordinates.names, geometry.lower, geometry.upper, strict=True
+    ):
+        fixed = high if name == "t" else 0.5 * (low + high)
+        drawn = torch.linspace(low, high, PER_AXIS[2], dtype=torch.float64)
+        axes.append(drawn if len(axes) < 2 else torch.tensor([fixed], dtype=torch.float64))
+    at = torch.cartesian_prod(*axes)
+    return at, (PER_AXIS[2], PER_AXIS[2], *[1] * (dimensions - 2))
+
+
+def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
+    """Quasi-random points (N, D), always the same; with time the same in space at each instant.
+
+    Returns:
+        The points, and (N,), or with time (points in space, instants).
+    """
+    time = geometry.coordinates.time
+    at = geometry.sample("interior", SCATTERED if time is None else SCATTERED // INSTANTS).at
+    if time is None:
+        return at, (len(at),)
+    instants = torch.linspace(
+        geometry.lower[time], geometry.upper[time], INSTANTS, dtype=torch.float64
+    )
+    shape = len(at), INSTANTS
+    at = at.repeat_interleave(INSTANTS, dim=0)
+    at[:, time] = instants.repeat(shape[0])
+    return at, shape
+
+
+def pictured(problem: "Problem", reference: Reference | None) -> Reference | None:
+    """A reference on a grid, which can be drawn: of scattered points the exact solution there."""
+    if reference is None or reference.is_grid:
+        return reference
+    return known(problem, *regular_grid(problem.geometry))
 
 
 def cavity_reference(reynolds: float) -> Reference | None:

@@ -1,20 +1,35 @@
 """A solution: a problem with the networks that represent its unknowns."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pinn.algebra.channels import HIGHEST, Plan, every_channel
+from pinn.algebra.channels import (
+    HIGHEST,
+    MANY,
+    Channel,
+    Plan,
+    common_channels,
+    every_channel,
+    order,
+)
 from pinn.algebra.jet import Jet
 from pinn.algebra.series import MissingDerivativeError
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
+from pinn.geometry import Geometry
+from pinn.geometry.grids import averaging_points
 from pinn.networks import Network
 from pinn.problem import Fields, Problem
+from pinn.queries import query
 
 SHARED = "all"
+TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
 Plans = Mapping[str, Plan]
 
 
@@ -99,19 +114,33 @@ class Solution(nn.Module):
         for name, network in self.networks.items():
             raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
         highest = max(plan.order for plan in wanted.values())
-        position = coordinate_field(at, self.problem.geometry.coordinates, max(highest, 2))
+        coordinates = self.problem.geometry.coordinates
+        known = self.known_channels(max(highest, 2), wanted)
+        position = coordinate_field(at, coordinates, channels=known)
         unknowns = self.problem.represent(raw, position)
         if plans is None:
             for name, offset in self.gauge_offsets(at.dtype, at.device).items():
                 unknowns[name] = (unknowns[name] - offset).named(name)
         return unknowns, position
 
-    def up_to(self, order: int) -> dict[str, Plan]:
-        """Plans that give the unknowns all derivatives up to an order, where there are so many."""
+    def up_to(self, highest: int) -> dict[str, Plan]:
+        """Plans that give the unknowns all derivatives up to an order, where there are so many.
+
+        In more than six dimensions the mixed ones are left out: see `common_channels`.
+        """
         coordinates = self.problem.geometry.coordinates
-        highest = min(order + self.taken, HIGHEST)
-        every = every_channel(len(coordinates), coordinates.space, highest)
-        return dict.fromkeys(self.networks, Plan(every))
+        highest = min(highest + self.taken, HIGHEST)
+        common = common_channels(len(coordinates), coordinates.space, highest)
+        return dict.fromkeys(self.networks, Plan(common))
+
+    def known_channels(self, highest: int, plans: Plans) -> tuple[Channel, ...]:
+        """The derivatives of the coordinates: those of the unknowns, and all usual ones."""
+        coordinates = self.problem.geometry.coordinates
+        common = common_channels(len(coordinates), coordinates.space, highest)
+        if len(coordinates) <= MANY:
+            return common
+        read = (channel for plan in plans.values() for channel in plan.channels)
+        return tuple(sorted({*common, *read}, key=lambda c: (order(c), c)))
 
     def split(self, network: str, jet: Jet) -> Fields:
         """A network's outputs (N, C) as its unknowns.
@@ -135,12 +164,40 @@ class Solution(nn.Module):
         return fields
 
     @torch.no_grad()
-    def forward(self, at: Tensor) -> dict[str, Tensor]:
-        """The values of the unknowns at points (N, D), gauges applied; no derivatives.
+    def forward(self, points: Any) -> dict[str, Any]:
+        """The values of the unknowns at points (…, D), gauges applied; no derivatives.
+
+        Args:
+            points: a tensor, a NumPy array, nested lists, or a column per coordinate: a dict or a
+                data frame. They are evaluated in the solution's own precision.
 
         Returns:
-            name → (N,) for a scalar, (N, C) for a vector.
+            name → (…) for a scalar, (…, C) for a vector, in the solution's precision: tensors, on
+            the device of the points, where tensors were given, and else NumPy arrays.
+
+        Raises:
+            TypeError: the points are not real numbers.
+            ValueError: they have another number of coordinates, or one that is not finite.
         """
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # all points in one graph
+            return self.gauged_values(points)
+        asked = query(points, self.problem.geometry.coordinates)
+        warn_outside(self.problem.geometry, asked.at)
+        with evaluating(self):
+            parts = [
+                {name: value.to(asked.at.device) for name, value in found.items()}
+                for found in map(self.gauged_values, self.placed(asked.at))
+            ]
+        return {n: asked.answer(torch.cat([part[n] for part in parts])) for n in parts[0]}
+
+    def placed(self, at: Tensor, rows: int = 1) -> Iterator[Tensor]:
+        """Points (N, D) in the solution's precision and on its device, so many at a time."""
+        like = next((p for p in self.parameters() if p.dtype.is_floating_point), at)
+        for piece in at.split(max(TOGETHER // rows, 1)):
+            yield piece.to(like.device, like.dtype)
+
+    def gauged_values(self, at: Tensor) -> dict[str, Tensor]:
+        """The values of the unknowns at points (N, D) in the solution's precision."""
         values = self.values(at)
         for name, offset in self.gauge_offsets(at.dtype, at.device).items():
             values[name] = values[name] - offset
@@ -157,9 +214,39 @@ class Solution(nn.Module):
         for name, gauge in self.problem.gauges.items():
             if gauge == "free":
                 continue
-            at = geometry.midpoints(32) if gauge == "zero_mean" else geometry.grid(2)[:1]
+            if gauge == "zero_mean":
+                at = averaging_points(geometry, range(len(geometry.coordinates)))
+            else:
+                at = torch.tensor([geometry.lower], dtype=torch.float64)
             offsets[name] = self.values(at.to(device, dtype))[name].mean(0)
         return offsets
+
+
+@contextmanager
+def evaluating(solution: nn.Module) -> Iterator[None]:
+    """As `eval()`, for a while: a solution gives the same values while it is trained."""
+    training = [module for module in solution.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def warn_outside(geometry: Geometry, at: Tensor) -> None:
+    """Say that points (N, D) lie outside the domain, where nothing was trained."""
+    lower, upper = at.new_tensor(geometry.lower), at.new_tensor(geometry.upper)
+    # Printed or single-precision positions may miss a wall by their rounding error.
+    slack = 1e-6 * (upper - lower)
+    outside = int(((at < lower - slack) | (at > upper + slack)).any(dim=-1).sum())
+    if outside:
+        warnings.warn(
+            f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
+            "trained: its values there mean nothing by themselves",
+            stacklevel=3,
+        )
 
 
 def orders_taken(problem: Problem) -> int:

@@ -15,6 +15,7 @@ from itertools import combinations, combinations_with_replacement
 
 Channel = tuple[tuple[int, ...], ...]
 HIGHEST = 3
+MANY = 6  # dimensions: beyond, mixed derivatives are produced where they are asked for
 
 
 def first(i: int) -> Channel:
@@ -110,7 +111,29 @@ class Plan:
 
     def describe(self, names: tuple[str, ...]) -> str:
         """The plan in one line, such as `value ∂x ∂y ∇²`."""
-        return " ".join(["value", *(symbol(c, names) for c in self.channels)])
+        found = ["value"]
+        for n in range(1, self.order + 1):
+            symbols = [symbol(c, names) for c in self.channels if order(c) == n]
+            found += symbols if len(symbols) <= 12 else [*symbols[:3], "…", symbols[-1]]
+        return " ".join(found)
+
+
+def common_channels(
+    dimension: int, space: tuple[int, ...], highest: int = 2
+) -> tuple[Channel, ...]:
+    """Every channel up to an order; in more than six dimensions without the mixed ones.
+
+    There are D(D + 1)/2 second derivatives, 5,050 in a hundred dimensions, of which
+    100 are ∂²/∂xᵢ².
+    """
+    if dimension <= MANY:
+        return every_channel(dimension, space, highest)
+    found: list[Channel] = [first(i) for i in range(dimension)] if highest else []
+    if highest > 1:
+        found += [second(i, i) for i in range(dimension)]
+    if highest > 2:
+        found += [differentiated(laplace(space), i) for i in range(dimension)]
+    return tuple(found)
 
 
 def every_channel(dimension: int, space: tuple[int, ...], highest: int = 2) -> tuple[Channel, ...]:

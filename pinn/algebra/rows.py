@@ -22,7 +22,7 @@ class Rows(Mapping[Channel, Tensor | None]):
             activation, which adds it without another pass over the buffer.
     """
 
-    __slots__ = ("_rest", "bare", "channels", "shift", "zeros")
+    __slots__ = ("_places", "_rest", "bare", "channels", "shift", "zeros")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Rows(Mapping[Channel, Tensor | None]):
         self.bare = whole
         self.shift = shift
         self._rest = rest
+        self._places: dict[Channel, int] | None = None
 
     @property
     def whole(self) -> Tensor | None:
@@ -65,12 +66,16 @@ class Rows(Mapping[Channel, Tensor | None]):
         return max(orders) if orders else 0
 
     def __getitem__(self, channel: Channel) -> Tensor | None:
-        if channel in self.zeros:
-            return None
-        try:
-            return self.rest[self.channels.index(channel)]
-        except ValueError:
-            raise KeyError(channel) from None
+        k = self.places[channel]
+        return None if k < 0 else self.rest[k]
+
+    @property
+    def places(self) -> dict[Channel, int]:
+        """Channel → row of `rest`, −1 for one that vanishes; in many dimensions there are many."""
+        if self._places is None:
+            rows = {channel: k for k, channel in enumerate(self.channels)}
+            self._places = {**rows, **dict.fromkeys(self.zeros, -1)}
+        return self._places
 
     def __iter__(self) -> Iterator[Channel]:
         return iter(self.channels + self.zeros)
@@ -79,7 +84,7 @@ class Rows(Mapping[Channel, Tensor | None]):
         return len(self.channels) + len(self.zeros)
 
     def __contains__(self, channel: object) -> bool:
-        return channel in self.channels or channel in self.zeros
+        return channel in self.places
 
 
 def gathered(value: Tensor, streams: Mapping[Channel, Tensor | None]) -> Rows:

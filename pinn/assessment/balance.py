@@ -11,14 +11,19 @@ LINE = {2: (4, 8), 3: (4, 4), 4: (2, 4)}  # boxes, and points of a rule in each,
 
 
 @torch.no_grad()
-def mass_balance(solution: Solution) -> float:
+def mass_balance(solution: Solution) -> float | None:
     """√( mean over boxes of (∮ u·n ds / |box|)² ), boxes that partition the domain.
 
     By Gauss' theorem each is the mean of ∇·u over a box, and so at most the RMS of ∇·u. It is found
     from the velocity on the faces alone, by Gauss–Legendre quadrature: what ∇·u does between the
     points of a sample cannot hide from it. With time, boxes are those of space and time.
+
+    Returns:
+        None for one coordinate, and for more than four, where a partition has too many boxes.
     """
     geometry = solution.problem.geometry
+    if len(geometry.lower) not in LINE:
+        return None
     like = next(solution.parameters())
     total: Tensor | None = None
     for axis in geometry.coordinates.space:

@@ -15,7 +15,7 @@ from torch import Tensor
 from pinn.assessment.metrics import RelativeL2
 from pinn.assessment.scores import level
 from pinn.assessment.section import Array, Section, Values, component_of
-from pinn.references import Reference, regular_grid
+from pinn.references import Reference, pictured, regular_grid
 
 if TYPE_CHECKING:
     from pinn.problem import Problem
@@ -37,6 +37,7 @@ def draw(
     Returns:
         One figure per component, and `streamlines` for a velocity in the plane.
     """
+    reference = pictured(problem, reference)
     at = regular_grid(problem.geometry)[0] if reference is None else reference.at
     known = set() if reference is None else set(reference.values)
     predicted, names = predict(at), tuple(problem.coordinates)

@@ -55,8 +55,8 @@ def assess(
             loss += (weights or {}).get(name, 1.0) * bulk(weighted)
     if terms:
         scores["check/held_out_ratio"] = loss / max(float(terms["total"]), 1e-300)
-    if isinstance(solution.problem, NavierStokes):
-        scores["check/mass_balance"] = mass_balance(solution)
+    if isinstance(solution.problem, NavierStokes) and (mass := mass_balance(solution)) is not None:
+        scores["check/mass_balance"] = mass
     return scores | divergences(solution, held_out)
 
 
@@ -100,10 +100,30 @@ def largest_error(scores: Scores, problem: Problem) -> float:
 
 def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Tensor:
     """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask."""
+    if len(reference.shape) == 1:
+        return scattered_instants(values, mask, reference.at[:, -1])
     values = values.double().reshape(-1, reference.shape[-1])
     counted = mask.reshape(values.shape)
     mean = torch.where(counted, values, 0).sum(0) / counted.sum(0).clamp(min=1)
     return (values - mean).flatten()
+
+
+def scattered_instants(values: Tensor, mask: Tensor, times: Tensor) -> Tensor:
+    """f − f̄(t) at scattered points, several at each instant.
+
+    Raises:
+        ValueError: there is one point per instant, and so nothing left.
+    """
+    instants, which = times.unique(return_inverse=True)
+    if 2 * len(instants) > len(times):
+        raise ValueError(
+            f"the reference has {len(times)} points at {len(instants)} instants, and is known up "
+            "to a function of time: give several points at each instant"
+        )
+    counted = torch.where(mask, values.double(), 0)
+    total = torch.zeros_like(instants).index_add_(0, which, counted)
+    number = torch.zeros_like(instants).index_add_(0, which, mask.double())
+    return values.double() - (total / number.clamp(min=1))[which]
 
 
 def level(

@@ -11,6 +11,7 @@ from torch import Tensor
 from pinn.geometry.coordinates import near_miss
 
 Values = Mapping[str, Tensor]
+FEW = 4  # further axes that a note names
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -48,12 +49,15 @@ class Section:
         further = range(2, len(shape))
         cut = tuple(shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further)
         notes = [f"{names[i]} = {axes[i][k]:.4g}" for i, k in zip(further, cut, strict=True)]
-        return Section(names[:2], axes[:2], shape, cut, ", ".join(notes))
+        more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
+        return Section(names[:2], axes[:2], shape, cut, ", ".join([*notes[:FEW], *more]))
 
     def take(self, values: Tensor) -> Array:
         """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
-        index: tuple[Any, ...] = (..., *self.cut)
-        return array(values).reshape(self.shape)[index].T
+        index = 0  # of the further axes as one: an array has at most 64
+        for size, position in zip(self.shape[2:], self.cut, strict=True):
+            index = index * size + position
+        return array(values).reshape(*self.shape[:2], -1)[..., index].T
 
     @property
     def proportion(self) -> float | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn.geometry.coordinates import Coordinates, near_miss
 from pinn.geometry.points import Points, point_cloud
-from pinn.geometry.sampling import apportion, gauss_points, stream_seed, unit_points
+from pinn.geometry.sampling import apportion, gauss_order, gauss_points, stream_seed, unit_points
 
 Bounds = tuple[float, float]
 
@@ -197,7 +197,7 @@ class Geometry:
         free = self._free_axes(region)
         weights = None
         if method == "gauss" and free:
-            unit, weights = gauss_points(max(1, round(n ** (1 / len(free)))), len(free))
+            unit, weights = gauss_points(gauss_order(n, len(free)), len(free))
             n = len(unit)
         else:
             drawn = "sobol" if method == "gauss" else method
@@ -248,8 +248,9 @@ class Geometry:
     def __repr__(self) -> str:
         names = self.coordinates.names
         sides = zip(names, self.lower, self.upper, strict=True)
-        axes = ", ".join(f"{name}=({low:g}, {high:g})" for name, low, high in sides)
-        return f"{type(self).__name__}({axes})"
+        axes = [f"{name}=({low:g}, {high:g})" for name, low, high in sides]
+        axes = axes if len(axes) <= 6 else [*axes[:3], "…", axes[-1]]
+        return f"{type(self).__name__}({', '.join(axes)})"
 
 
 class Interval(Geometry):

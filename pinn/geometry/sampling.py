@@ -15,6 +15,7 @@ from pinn.geometry.coordinates import near_miss
 DRAWN = ("sobol", "lhs", "uniform")
 METHODS = (*DRAWN, "gauss")
 
+FEW = 4  # dimensions in which a grid of points is worth its number
 _TINY = 2.0**-53  # both _TINY and 1 - _TINY are exact in float64
 
 
@@ -51,6 +52,21 @@ def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
         points = torch.rand(n, d, generator=generator, dtype=torch.float64)
     # All three may return an exact 0, which would put an interior point on a wall.
     return points.clamp(_TINY, 1.0 - _TINY)
+
+
+def gauss_order(n: int, d: int) -> int:
+    """How many Gauss points per axis come nearest to n in d dimensions.
+
+    Raises:
+        ValueError: in many dimensions none comes near: one point, or far more than n.
+    """
+    k = max(1, round(n ** (1 / d)))
+    if d > FEW and not n / 4 <= k**d <= 4 * n:
+        raise ValueError(
+            f"data.method is gauss, which takes 1, 2ᵈ, 3ᵈ, … points: {k**d} is the nearest to {n} "
+            f"in {d} dimensions; draw with sobol"
+        )
+    return k
 
 
 def gauss_points(k: int, d: int) -> tuple[Tensor, Tensor]:
