@@ -158,7 +158,7 @@ def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     if dimensions in PER_AXIS:
         per_axis = PER_AXIS[dimensions]
         return geometry.grid(per_axis), (per_axis,) * dimensions
-    axes = []
+    axes: list[Tensor] = []
     for name, low, high in zip(
         geometry.coordinates.names, geometry.lower, geometry.upper, strict=True
     ):
