@@ -7,7 +7,7 @@ plain tensors with values per point are data,
 whose derivative is unknown: reading it raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
