@@ -19,6 +19,7 @@ from pinn.pieces import Piece, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recorder import Recorder
 from pinn.solution import Solution
+from pinn.stateless import call_with
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
 Rows = Callable[[Mapping[str, Tensor], Points], Tensor]  # of (trained parameters, points): (N, K)
@@ -222,9 +223,7 @@ class LeastSquares:
 
 def called(module: nn.Module, held: Mapping[str, Tensor], scales: Tensor) -> Rows:
     """A region's residuals as a function of its trained parameters and points."""
-    return lambda state, points: torch.func.functional_call(
-        module, {**state, **held}, (points, scales)
-    )
+    return lambda state, points: call_with(module, {**state, **held}, points, scales)
 
 
 def rows_alone(rows: Rows, state: Mapping[str, Tensor], points: Points) -> list[Tensor]:

@@ -84,19 +84,21 @@ class Solution(nn.Module):
     def outer_parameters(self) -> set[str]:
         """The names of the output layers' parameters and of the problem's coefficients.
 
+        A parameter in several places goes by its first name, as in `named_parameters`.
+
         Raises:
             ValueError: a network has no layer called `output`.
         """
-        found = {f"problem.{name}" for name, _ in self.problem.named_parameters()}
-        for name, network in self.networks.items():
+        found = set(map(id, self.problem.parameters()))
+        for network in self.networks.values():
             output = getattr(network, "output", None)
             if not isinstance(output, nn.Module):
                 raise ValueError(
                     f"a phase trains the output layer alone, but {type(network).__name__} has no "
                     "module called output: name it so, or use train: all"
                 )
-            found |= {f"networks.{name}.output.{n}" for n, _ in output.named_parameters()}
-        return found
+            found |= set(map(id, output.parameters()))
+        return {name for name, parameter in self.named_parameters() if id(parameter) in found}
 
     def fields(self, at: Tensor, plans: Plans | None = None) -> tuple[Fields, Field]:
         """The unknowns and the coordinates as fields: one evaluation per network.

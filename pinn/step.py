@@ -21,6 +21,7 @@ from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recorder import Recorder
 from pinn.solution import Solution
+from pinn.stateless import call_with
 
 MODES = ("eager", "recorded", "compiled")
 
@@ -195,7 +196,7 @@ class Step:
             state |= dict(zip(buffers, fixed[: len(buffers)], strict=True))
             points = with_tensors(piece.points, fixed[len(buffers) :])
             with torch.enable_grad():
-                found = torch.func.functional_call(sums, state, (points,))
+                found = call_with(sums, state, points)
                 return evaluated(found, varying[0], leaves)
 
         return function

@@ -1,0 +1,29 @@
+"""A module called with other tensors in the place of its parameters and buffers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def call_with(module: nn.Module, state: Mapping[str, Tensor], *args: Any) -> Any:
+    """module(*args) with these tensors for its own; one that it uses in several places, in all.
+
+    torch ties by name: of a module that is found under two names it would put the given tensor
+    back in the place of the parameter.
+
+    Args:
+        module: stays as it is.
+        state: by the names of `named_parameters` and `named_buffers`, each tensor once.
+        *args: of its `forward`.
+    """
+    own = dict(module.named_parameters()) | dict(module.named_buffers())
+    given = {id(own[name]): tensor for name, tensor in state.items()}
+    places = {
+        f"{prefix}.{name}" if prefix else name: given[id(held)]
+        for prefix, part in module.named_modules()  # each module once
+        for name, held in (*part._parameters.items(), *part._buffers.items())
+        if id(held) in given
+    }
+    return torch.func.functional_call(module, places, args, tie_weights=False)
