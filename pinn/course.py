@@ -13,6 +13,7 @@ from pinn.checkpoint import CheckpointError
 from pinn.console import say
 from pinn.optim import Phase
 from pinn.optim.ranks import agreed
+from pinn.solution import Solution
 
 FALL = 0.01  # of the loss; less is none
 KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended")
@@ -60,6 +61,7 @@ class Course:
                     "reference is known for these parameters: remove it, or aim at a loss"
                 )
         self.stages = stages
+        self.said: list[str] = []
         self.trainer: Any = None
         self.most = math.inf
         self.rewind()
@@ -75,6 +77,15 @@ class Course:
     def current(self) -> Phase:
         """The present phase."""
         return self.phases[self.phase]
+
+    def precision(self, solution: Solution) -> torch.dtype:
+        """That of the present phase, or float64 where it would lose positions; says so, once."""
+        dtype = self.current.torch_dtype
+        lost = "" if dtype == torch.float64 else solution.unresolved(dtype)
+        if lost and lost not in self.said:
+            self.said.append(lost)
+            say(f"precision float64 in every phase: {lost}; subtract an origin to train in float32")
+        return torch.float64 if lost else dtype
 
     @property
     def is_done(self) -> bool:

@@ -24,7 +24,9 @@ from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Geometry
 from pinn.geometry.grids import averaging_points
+from pinn.geometry.resolution import unresolved
 from pinn.networks import Network
+from pinn.networks.embeddings import shortest_periods
 from pinn.problem import Fields, Problem
 from pinn.queries import query
 
@@ -57,6 +59,8 @@ class Solution(nn.Module):
         if len(set(map(id, networks.values()))) < len(networks):
             raise ValueError("one network is given for several unknowns: make one for each")
         check_gauges(problem)
+        if lost := unresolved(problem.geometry, torch.float64):
+            raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
         for name, net in networks.items():
             if isinstance(net, Network):
                 net.build(problem.geometry, sum(self.widths(name).values()))
@@ -75,6 +79,15 @@ class Solution(nn.Module):
     def estimates(self, found: dict[str, Estimate]) -> None:
         """Keep what was found, or read."""
         self._estimates = found
+
+    def unresolved(self, dtype: torch.dtype) -> str:
+        """What of the domain, in words, points in a precision would not tell apart."""
+        return unresolved(self.problem.geometry, dtype, shortest_periods(self))
+
+    def check_precision(self, at: Tensor) -> None:
+        """Refuse points that have lost their places."""
+        if at.dtype == torch.float32 and (lost := self.unresolved(at.dtype)):
+            raise ValueError(f"{lost}: give points, and keep the solution, in float64")
 
     def widths(self, network: str) -> dict[str, int]:
         """What a network gives, and how many components each has, in order."""
@@ -111,6 +124,7 @@ class Solution(nn.Module):
             The unknowns by name, and the coordinates (N, D). Without plans the gauges are applied,
             so that the values are those of `forward`; the residuals do not read them.
         """
+        self.check_precision(at)
         wanted = self.up_to(2) if plans is None else plans
         raw: Fields = {}
         for name, network in self.networks.items():
@@ -184,6 +198,7 @@ class Solution(nn.Module):
         if torch.compiler.is_compiling() or torch.jit.is_tracing():  # all points in one graph
             return self.gauged_values(points)
         asked = query(points, self.problem.geometry.coordinates)
+        self.check_precision(asked.at)
         warn_outside(self.problem.geometry, asked.at)
         with evaluating(self):
             parts = [

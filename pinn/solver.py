@@ -111,7 +111,7 @@ class Solver(LeanModule):
         if stage == "fit":
             self.course.attach(self.trainer)
             self.enter_stage()
-        self.to(self.course.current.torch_dtype)
+        self.to(self.course.precision(self.solution))
         if stage == "fit":
             self.release()
             self.describe()  # so that what a checkpoint could not hold is known before the steps
@@ -209,8 +209,9 @@ class Solver(LeanModule):
     def enter(self) -> None:
         """Take up a phase: its precision, its optimiser."""
         strategy = self.trainer.strategy
-        recast = self.course.current.torch_dtype != next(self.parameters()).dtype
-        self.to(self.course.current.torch_dtype)
+        dtype = self.course.precision(self.solution)
+        recast = dtype != next(self.parameters()).dtype
+        self.to(dtype)
         recast |= self.release()
         if recast and hasattr(strategy, "configure_ddp"):
             # DistributedDataParallel has buckets for the old precision and the old parameters.

@@ -1,6 +1,7 @@
 """The independent variables of a problem, by name."""
 
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -34,6 +35,13 @@ def whole(name: str, value: object, least: int = 1, most: int = 10**8) -> int:
         limit = f"at least {least}" if value < least else f"at most {most}"
         raise ValueError(f"{name} is {value}: expected {limit}")
     return value
+
+
+def span(low: float, high: float) -> str:
+    """An interval with as many digits as its ends need to differ by a thousandth of its length."""
+    size = max(abs(low), abs(high))
+    digits = max(6, 3 + math.ceil(math.log10(size / (high - low)))) if high > low else 6
+    return f"({low:.{digits}g}, {high:.{digits}g})"
 
 
 @dataclass(frozen=True)

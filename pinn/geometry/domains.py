@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pinn.geometry.coordinates import Coordinates, near_miss
+from pinn.geometry.coordinates import Coordinates, near_miss, span
 from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.sampling import apportion, gauss_order, gauss_points, stream_seed, unit_points
 
@@ -248,7 +248,7 @@ class Geometry:
     def __repr__(self) -> str:
         names = self.coordinates.names
         sides = zip(names, self.lower, self.upper, strict=True)
-        axes = [f"{name}=({low:g}, {high:g})" for name, low, high in sides]
+        axes = [f"{name}={span(low, high)}" for name, low, high in sides]
         axes = axes if len(axes) <= 6 else [*axes[:3], "…", axes[-1]]
         return f"{type(self).__name__}({', '.join(axes)})"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from pinn.geometry import Geometry
@@ -194,3 +194,13 @@ class Periodic(Embedding):
         scaled = self.scaling(x)
         others = [scaled[..., i : i + 1] for i in self._others]
         return torch.cat((torch.cos(phase), torch.sin(phase), *others), dim=-1)
+
+
+def shortest_periods(module: nn.Module) -> tuple[tuple[str, float], ...]:
+    """The period of the highest harmonic of each periodic coordinate of the networks inside."""
+    return tuple(
+        (name, period / part.harmonics)
+        for part in module.modules()
+        if isinstance(part, Periodic)
+        for name, period in part.periods.items()
+    )
