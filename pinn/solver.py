@@ -85,8 +85,7 @@ class Solver(LeanModule):
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
-        weights = self.balance.weights
-        self.step = Step(self.solution, self.plans, weights, memory=memory, tell=say)
+        self.step = Step(self.solution, self.plans, self.balance.weights, memory=memory, tell=say)
         self.mode: Mode | None = None
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
