@@ -1,6 +1,5 @@
 """From Python what the command line does."""
 
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from pinn.callbacks import (
     progress_bar,
 )
 from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
+from pinn.console import is_terminal
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
 from pinn.mode import Compile
@@ -39,7 +39,7 @@ TRAINER: dict[str, Any] = {
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
     # Off a terminal, lines take the place of the bar.
-    "enable_progress_bar": sys.stdout.isatty(),
+    "enable_progress_bar": is_terminal(),
 }
 
 

@@ -1,10 +1,15 @@
 """What the program says: one line at a time, from the first process only."""
 
+import math
+import os
 import sys
+import time
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
+
+QUICK = 2.0  # seconds: what took less the last time is not worth a line
 
 
 @rank_zero_only
@@ -21,3 +26,32 @@ def say(line: str) -> None:
 def show(table: Table) -> None:
     """Print a table."""
     Console(soft_wrap=True, highlight=False).print(table)
+
+
+def is_terminal() -> bool:
+    """Whether standard output can redraw a line."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Activity:
+    """Something that may take seconds: said before it begins, unless it was quick the last time.
+
+        with Activity("drawing the fields"):
+            ...
+
+    Args:
+        what: it is, as in `drawing the fields`.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.lasted = math.inf
+        self.began = 0.0
+
+    def __enter__(self) -> None:
+        if self.lasted > QUICK:
+            say(f"{self.what} …")
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.lasted = time.perf_counter() - self.began

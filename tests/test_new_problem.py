@@ -34,7 +34,9 @@ def titled(text):
 
 def errors(printed):
     """The table of a run: component → relative error."""
-    return {name: float(value) for name, value in re.findall(r"error of (\w+)\s*│ (\S+)", printed)}
+    return {
+        name: float(value) for name, value in re.findall(r"error of (\w+)\s*│\s*(\S+)", printed)
+    }
 
 
 @pytest.fixture(scope="module")

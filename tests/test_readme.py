@@ -30,7 +30,9 @@ def blocks(text, language):
 
 def errors(printed):
     """The table of a run: component → relative error."""
-    return {name: float(value) for name, value in re.findall(r"error of (\w+)\s*│ (\S+)", printed)}
+    return {
+        name: float(value) for name, value in re.findall(r"error of (\w+)\s*│\s*(\S+)", printed)
+    }
 
 
 def test_python_of_the_readme_runs(here):

@@ -1,16 +1,51 @@
 """What a run is about to do, printed once before the first step, and what broke it off."""
 
+from typing import Any
+
 import lightning as L
 from lightning.pytorch.callbacks import Timer
 
 from pinn.balance import PERIOD
-from pinn.console import say
+from pinn.console import Activity, say
+from pinn.optim import Phase
 from pinn.revival import notes
 from pinn.solver import Solver
 
 
 class Announce(L.Callback):
-    """Problem, networks, derivative plan, strategy and phases, one line each."""
+    """Problem, networks, derivative plan, strategy and phases, one line each; then what takes long.
+
+    It comes first among the callbacks: what it announces begins with the next one's hook.
+    """
+
+    def __init__(self) -> None:
+        self.prepared: set[tuple[int, bool, str | None]] = set()
+        self.checking = Activity("checking the solution")
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A new run tries out strategies, and perhaps how a step runs fastest."""
+        self.prepared.clear()
+        if not pl_module.choices:
+            say("choosing how to differentiate …")
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """The first step of a kind may take long."""
+        stage, phase = upcoming(pl_module)  # type: ignore[arg-type]
+        kind = stage, phase.solves_system, phase.dtype
+        if kind not in self.prepared:
+            self.prepared.add(kind)
+            if line := preparation(pl_module, phase):  # type: ignore[arg-type]
+                say(line)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Errors and residuals at many points."""
+        self.checking.__enter__()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """They are known."""
+        self.checking.__exit__()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print it."""
@@ -22,6 +57,25 @@ class Announce(L.Callback):
         clocks = [c.time_remaining() for c in trainer.callbacks if isinstance(c, Timer)]  # type: ignore[attr-defined]
         if trainer.should_stop and any(left is not None and left <= 0 for left in clocks):
             say(f"run       ended after {trainer.global_step} steps: trainer.max_time is over")
+
+
+def upcoming(solver: Solver) -> tuple[int, Phase]:
+    """The stage and the phase of the step that is about to begin."""
+    course = solver.course
+    if not course.ended or course.is_done:
+        return course.stage, course.current
+    number = course.phase + 1
+    return course.stage + number // len(course.phases), course.phases[number % len(course.phases)]
+
+
+def preparation(solver: Solver, phase: Phase) -> str:
+    """What the first step of a kind does before it is taken; empty where that is nothing."""
+    if phase.solves_system:
+        return "" if solver.compile_mode is False else "recording the first step …"
+    name = "eager" if solver.mode is None else solver.mode.name
+    many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
+    compiling = f"compiling the first step, some 20 s for each of {many} …"
+    return {"recorded": "recording the first step …", "compiled": compiling}.get(name, "")
 
 
 def announcement(solver: Solver, processes: int) -> list[str]:

@@ -6,6 +6,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from pinn.assessment.figures import draw
 from pinn.assessment.scores import component_values
+from pinn.console import Activity
 from pinn.solver import Solver
 
 
@@ -22,6 +23,7 @@ class Panels(L.Callback):
         self.every = every
         self.validations = 0
         self.drawn_step = -1
+        self.drawing = Activity("drawing the fields")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw when it is time."""
@@ -43,11 +45,12 @@ class Panels(L.Callback):
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not loggers:
             return
-        with torch.no_grad():
-            figures = draw(solver.problem, solver.reference, lambda at: predict(solver, at))
-        for logger in loggers:
-            for tag, figure in figures.items():
-                logger.experiment.add_figure(f"fields/{tag}", figure, trainer.global_step)
+        with self.drawing:
+            with torch.no_grad():
+                figures = draw(solver.problem, solver.reference, lambda at: predict(solver, at))
+            for logger in loggers:
+                for tag, figure in figures.items():
+                    logger.experiment.add_figure(f"fields/{tag}", figure, trainer.global_step)
 
 
 def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:

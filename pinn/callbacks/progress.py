@@ -1,36 +1,120 @@
-"""Progress: a bar with loss and error on a terminal, plain lines elsewhere."""
+"""Progress: a bar on a terminal, lines elsewhere; both say the same."""
 
 import math
+import shutil
+import statistics
 import sys
 import time
+from collections import deque
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm, convert_inf
 
-from pinn.console import say
+from pinn.console import is_terminal, say
+from pinn.optim import LevenbergMarquardt
 from pinn.solver import Solver
 
 APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
+SILENT = 3.0  # seconds between two lines, at first
+SLOWER = 20  # later lines are this part of the time so far apart
+MOST = 60.0  # but no more than this
+RECENT = 10  # steps that the time left is judged by
+BAR = 12  # characters of the bar
 
 
 def progress_bar() -> L.Callback:
     """What suits standard output."""
-    return Bar(refresh_rate=10) if sys.stdout.isatty() else Lines()
+    return Bar() if is_terminal() else Lines()
 
 
-def brief(solver: Solver) -> dict[str, str]:
-    """Loss and headline errors, formatted."""
-    shown = {}
-    if "total" in solver.terms:
-        shown["loss"] = f"{float(solver.terms['total']):.2e}"
-    for tag, value in solver.scores.items():
-        if tag.startswith("error/") and not tag.endswith("_everywhere"):
-            shown[f"error {tag.removeprefix('error/')}"] = (
-                f"{value:.2%}" if value >= 1e-3 else f"{value:.1e}"
-            )
-    return shown
+class Track:
+    """Where a run stands, in words."""
+
+    def __init__(self) -> None:
+        self.began = self.since = time.perf_counter()
+        self.phase = (-1, -1)
+        self.lasted: deque[float] = deque(maxlen=RECENT)
+        self.judged = -1
+        self.found = ""
+
+    def start(self) -> None:
+        """A step begins."""
+        self.since = time.perf_counter()
+
+    def stop(self, solver: Solver) -> None:
+        """A step is done."""
+        if self.phase != (now := (solver.course.stage, solver.course.phase)):
+            self.phase = now
+            self.lasted.clear()
+        self.lasted.append(time.perf_counter() - self.since)
+
+    def judge(self, solver: Solver, step: int) -> None:
+        """A validation found errors: keep them with the loss of the same step."""
+        self.judged, self.found = step, loss_of(solver)
+
+    @property
+    def seconds(self) -> float:
+        """Since the first step began."""
+        return time.perf_counter() - self.began
+
+    def head(self, solver: Solver, trainer: L.Trainer) -> tuple[str, str]:
+        """The phase, and the step: `phase 1/2` and `12/15`."""
+        course, last = solver.course, last_step(trainer)
+        stage = f"stage {course.stage + 1}/{len(course.stages)} " if len(course.stages) > 1 else ""
+        of = "" if last == math.inf else f"/{last:.0f}"
+        return f"{stage}phase {course.phase + 1}/{len(course.phases)}", f"{trainer.global_step}{of}"
+
+    def left(self, solver: Solver, trainer: L.Trainer) -> str:
+        """Time that the phase still takes, by the pace of its last steps; the run's, if it ends."""
+        course, phase = solver.course, solver.course.current
+        bounds = [] if phase.seconds is None else [phase.seconds - course.seconds]
+        if self.lasted and phase.steps is not None:
+            ends = min(course.start + phase.steps, last_step(trainer))
+            steps = ends - trainer.global_step
+            bounds.append(steps * statistics.median_low(self.lasted))
+        if not bounds or len(self.lasted) < 2:
+            return ""
+        more = (course.stage + 1, course.phase + 1) != (len(course.stages), len(course.phases))
+        return f"left {clock(max(min(bounds), 0.0))}{' in this phase' if more else ''}"
+
+    def values(self, solver: Solver, step: int) -> list[str]:
+        """The loss with the errors of the same step, in as much detail as there may be room for.
+
+        Errors of an earlier step come with the loss of that step.
+        """
+        loss, found = loss_of(solver), errors_of(solver)
+        if not found or self.judged < 0:
+            return [f"loss {loss}"] if loss else [""]
+        worst = max(found, key=lambda name: (math.isnan(found[name]), found[name]))
+        alls = " ".join(f"{name} {value:.1e}" for name, value in found.items())
+        choices = [alls, f"{worst} {found[worst]:.1e}"]
+        if self.judged == step:
+            return [*(f"loss {loss}  error {errors}" for errors in choices), f"loss {loss}"]
+        earlier = [f"at step {self.judged}: loss {self.found} error {e}" for e in choices]
+        return [*(f"loss {loss}  ({text})" for text in earlier), f"loss {loss}"]
+
+
+def loss_of(solver: Solver) -> str:
+    """The total loss; of Levenberg–Marquardt the one that its step has led to."""
+    optimizer = solver.trainer.optimizers[0]
+    if isinstance(optimizer, LevenbergMarquardt) and math.isfinite(optimizer.loss):
+        return f"{optimizer.loss:.2e}"
+    return f"{float(solver.terms['total']):.2e}" if "total" in solver.terms else ""
+
+
+def errors_of(solver: Solver) -> dict[str, float]:
+    """The headline error of each component."""
+    tags = {t.removeprefix("error/"): v for t, v in solver.scores.items() if t.startswith("error/")}
+    return {name: value for name, value in tags.items() if not name.endswith("_everywhere")}
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `0:05`, `12:40` or `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def last_step(trainer: L.Trainer) -> float:
@@ -38,14 +122,25 @@ def last_step(trainer: L.Trainer) -> float:
     return trainer.max_steps if trainer.max_steps >= 0 else math.inf
 
 
+def blocks(part: float) -> str:
+    """A bar of a part between 0 and 1."""
+    full = round(part * BAR)
+    done, rest = ("█", "░") if "utf" in (sys.stdout.encoding or "").lower() else ("#", ".")
+    return done * full + rest * (BAR - full)
+
+
 class Bar(TQDMProgressBar):
     """One bar over all steps."""
 
     drawn = 0.0
 
-    def get_metrics(self, trainer: L.Trainer, pl_module: Any) -> dict[str, Any]:
-        """Loss and errors instead of the version number."""
-        return dict(brief(pl_module))
+    def __init__(self) -> None:
+        super().__init__()
+        self.track = Track()
+
+    def init_train_tqdm(self) -> Tqdm:
+        """A bar whose line is written here: tqdm keeps it apart from other lines."""
+        return Tqdm(disable=self.is_disabled, leave=True, file=sys.stdout, bar_format="{desc}")
 
     @property
     def total_train_batches(self) -> float:
@@ -54,29 +149,39 @@ class Bar(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """One bar for the whole run, continued where a resumed run stands."""
+        self.track = Track()
         self.train_progress_bar.reset()
         self.train_progress_bar.initial = trainer.global_step
-        self.train_progress_bar.set_description("training")
-        self.move(trainer)
+        self.draw(trainer, trainer.lightning_module)
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Time the step."""
+        self.track.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
         """Move to the present step."""
-        step, now = trainer.global_step, time.perf_counter()
-        due = step % self.refresh_rate == 0 and now - self.drawn >= APART
-        if due or step >= last_step(trainer):
-            self.drawn = now
-            self.move(trainer)
-            self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
+        self.track.stop(pl_module)
+        ends = bool(pl_module.course.ended)  # of a short phase nothing else might be seen
+        if ends or time.perf_counter() - self.drawn >= APART:
+            self.draw(trainer, pl_module)
 
-    def move(self, trainer: L.Trainer) -> None:
-        """Where the run stands; phases that end early bring its end closer."""
-        self.train_progress_bar.n = trainer.global_step
-        self.train_progress_bar.total = convert_inf(last_step(trainer))
+    def draw(self, trainer: L.Trainer, solver: Any) -> None:
+        """Show where the run stands; phases that end early bring its end closer."""
+        self.drawn = time.perf_counter()
+        bar, last = self.train_progress_bar, last_step(trainer)
+        bar.n, bar.total = trainer.global_step, convert_inf(last)
+        phase, step = self.track.head(solver, trainer)
+        part = blocks(trainer.global_step / last) if 0 < last < math.inf else ""
+        time_ = clock(self.track.seconds), self.track.left(solver, trainer)
+        head = " ".join(text for text in (phase, step, part, *time_) if text) + "  "
+        columns = shutil.get_terminal_size().columns - 1
+        values = self.track.values(solver, trainer.global_step)
+        fits = [text for text in values if len(head + text) <= columns]
+        bar.set_description_str((head + (fits or [""])[0])[:columns])
 
-    def on_train_end(self, *args: Any) -> None:
-        """Close the bar at the last step."""
-        self.move(self.trainer)
-        super().on_train_end(*args)
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """The last step, whenever the one before was drawn."""
+        self.draw(trainer, pl_module)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Validation is one evaluation: it needs no bar."""
@@ -87,25 +192,65 @@ class Bar(TQDMProgressBar):
     def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
         """No bar."""
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Show new errors at once."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.train_progress_bar.set_postfix(self.get_metrics(trainer, pl_module))
+            self.track.judge(pl_module, trainer.global_step)
+            self.draw(trainer, pl_module)
 
 
 class Lines(L.Callback):
-    """A line every few seconds at most."""
+    """A line every few seconds at most, further apart the longer the run.
 
-    def __init__(self, seconds: float = 5.0) -> None:
+    Args:
+        seconds: between lines at first.
+    """
+
+    def __init__(self, seconds: float = SILENT) -> None:
         self.seconds = seconds
-        self.last = 0.0
+        self.track = Track()
+        self.said = self.compared = -math.inf
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        """Print if it is time."""
-        now, step = time.perf_counter(), trainer.global_step
-        # The last step's line would repeat older errors just above the report's.
-        if now - self.last >= self.seconds and step < last_step(trainer):
-            self.last = now
-            text = "  ".join(f"{k} {v}" for k, v in brief(pl_module).items())  # type: ignore
-            of = f"/{trainer.max_steps}" if trainer.max_steps >= 0 else ""
-            say(f"step {step}{of}  {text}")
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Count time from here."""
+        self.track = Track()
+        self.said = self.compared = -math.inf
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Time the step."""
+        self.track.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
+        """Print if it is time; a step that is about to be validated waits for its errors."""
+        self.track.stop(pl_module)
+        if not validates(trainer):
+            self.line(trainer, pl_module, self.said)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """Print the errors if it is time."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.track.judge(pl_module, trainer.global_step)
+            self.line(trainer, pl_module, self.compared)
+
+    def line(self, trainer: L.Trainer, solver: Solver, last: float) -> None:
+        """Print where the run stands, unless something of the kind was printed just now."""
+        now, step = self.track.seconds, trainer.global_step
+        apart = max(self.seconds, min(now / SLOWER, MOST)) if self.seconds else 0.0
+        # The last step's line would repeat what the report says just below.
+        if now - last < apart or step >= last_step(trainer):
+            return
+        self.said = now
+        if self.track.judged == step:
+            self.compared = now
+        phase, count = self.track.head(solver, trainer)
+        values = self.track.values(solver, step) if self.track.judged == step else []
+        text = values[0] if values else f"loss {loss_of(solver)}"
+        parts = phase, f"step {count}", text, self.track.left(solver, trainer)
+        say("  ".join(part for part in parts if part))
+
+
+def validates(trainer: L.Trainer) -> bool:
+    """Whether a validation follows this step."""
+    every = trainer.val_check_batch
+    done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+    return every is not None and every != math.inf and done % int(every) == 0

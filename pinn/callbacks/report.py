@@ -1,6 +1,8 @@
 """What came out: the table that ends a run."""
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from rich.table import Table
 
 from pinn.assessment.scores import Scores
 from pinn.callbacks.stopwatch import Stopwatch
-from pinn.console import say, show
+from pinn.console import Activity, say, show
 from pinn.solver import Solver
 
 
@@ -18,9 +20,15 @@ class Report(L.Callback):
     """Assess the final weights; print and log how good they are."""
 
     def __init__(self) -> None:
-        self.watch = Stopwatch()
+        self.watch, self.whole = Stopwatch(), Stopwatch()
         self.first_step = 0
         self.assessed_step = -1
+        self.checking = Activity("checking the solution")
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Count all of the run's time from here."""
+        self.whole = Stopwatch()
+        self.whole.start()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Count steps from here."""
@@ -43,11 +51,12 @@ class Report(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Assess, log, print."""
         solver: Solver = pl_module  # type: ignore[assignment]
-        steps, seconds = trainer.global_step - self.first_step, self.watch.seconds
         new = self.assessed_step != trainer.global_step
         solver.estimate()
         if new:
-            solver.scores = solver.assess()
+            with self.checking:
+                solver.scores = solver.assess()
+        self.whole.stop()
         for logger in trainer.loggers:
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
@@ -55,18 +64,18 @@ class Report(L.Callback):
                 final = headline(solver.scores) | found_coefficients(solver)
                 logger.log_hyperparams(settings(solver), final, trainer.global_step)
         show(score_table(solver.scores))
+        steps = trainer.global_step - self.first_step
         for line in coefficient_lines(solver):
             say(line)
-        rate = steps / max(seconds, 1e-9)
-        say(f"{steps} steps in {seconds:.0f} s of training, {rate:.1f} steps per second")
+        say(spent(steps, self.watch.seconds, self.whole.seconds))
         if solver.reference is None:
             say("no reference is known for these parameters: errors are not shown")
         else:
             say(f"errors are against {solver.reference.source}")
         if trainer.log_dir:
-            folder = Path(trainer.log_dir)
-            say(f"files: {folder}")
-            say(f"look at it: tensorboard --logdir {shlex.quote(str(folder))}")
+            say(f"files: {Path(trainer.log_dir)}")
+        if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+            say(f"look at it: {tensorboard()} --logdir {shlex.quote(str(trainer.log_dir))}")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""
@@ -77,19 +86,50 @@ class Report(L.Callback):
                 say(line)
 
 
+def spent(steps: int, training: float, whole: float) -> str:
+    """Where the time went, in parts that add up."""
+    pace = f"{steps / max(training, 1e-9):.1f} steps per second"
+    if 0 < steps < training:
+        pace = f"{training / steps:.1f} s each"
+    rest = max(whole - training, 0.0)
+    return (
+        f"{steps} step{'s' if steps != 1 else ''} in {training:.0f} s, {pace}; "
+        f"{rest:.0f} s more for set-up, validation and pictures"
+    )
+
+
+def tensorboard() -> str:
+    """The command that starts TensorBoard from here."""
+    beside = Path(sys.executable).with_name("tensorboard")
+    on_path = shutil.which("tensorboard")
+    if on_path is not None and Path(on_path) == beside:
+        return "tensorboard"
+    if not beside.exists():
+        return f"{shlex.quote(sys.executable)} -m tensorboard.main"
+    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return shlex.quote(str(near))
+
+
 def score_table(scores: Scores) -> Table:
-    """One row per quantity."""
-    table = Table("quantity", "relative L2", "RMS", "maximum", title="how good it is")
+    """One row per quantity: errors first, then residuals."""
+    errors = [t for t in scores if t.startswith("error/") and not t.endswith("_everywhere")]
+    everywhere = any(f"{tag}_everywhere" in scores for tag in errors)
+    names = ["relative L2"] * bool(errors) + ["everywhere"] * everywhere
+    table = Table(title="how good it is")
+    table.add_column("quantity")
+    for name in (*names, "RMS", "maximum"):
+        table.add_column(name, justify="right")
+    for tag in errors:
+        whole = scores.get(f"{tag}_everywhere")
+        shown = [f"{scores[tag]:.2e}"] + [f"{whole:.2e}" if whole is not None else ""] * everywhere
+        table.add_row(f"error of {tag.removeprefix('error/')}", *shown, "", "")
+    table.add_section()
     for tag, value in scores.items():
         group, name = tag.split("/", 1)
-        if group == "error":
-            table.add_row(
-                f"error of {name.replace('_everywhere', ', everywhere')}", f"{value:.2e}", "", ""
-            )
-        elif name.endswith("rms"):
+        if group != "error" and name.endswith("rms"):
             label = f"residual of {name.removesuffix('_rms')}" if group == "residual" else group
             maximum = scores[tag.removesuffix("rms") + "max"]
-            table.add_row(label, "", f"{value:.2e}", f"{maximum:.2e}")
+            table.add_row(label, *[""] * len(names), f"{value:.2e}", f"{maximum:.2e}")
     return table
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pinn import __version__
 from pinn.cli.configuration import (
     SECTIONS,
     closest,
@@ -76,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
             return 0
     try:
         request = parse(argv)
-        from pinn.cli.program import run  # loads torch
+        greet(request)
+        from pinn.cli.program import run
 
         return run(request)
     except UsageError as error:
@@ -85,6 +87,28 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("stopped before the first step")
         return 130
+
+
+def greet(request: Request) -> None:
+    """Load what takes seconds, and say so; silent where only text is asked for."""
+    asks = ("-h", "--help", "--print_config")
+    text = any(a in asks or a.startswith("--help") or ".help" in a for a in request.arguments)
+    if text or os.environ.get("LOCAL_RANK", "0") != "0":
+        return
+    name = f" · {request.name}" if request.name else ""
+    tell(f"pinn {__version__}{name} · loading torch …")
+    import torch  # noqa: F401
+
+    tell("loading Lightning …")
+    import lightning  # noqa: F401
+
+    tell("building the problem …")
+
+
+def tell(line: str) -> None:
+    """Print a line at once; what the terminal cannot show becomes a question mark."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def complain(error: object) -> None:

@@ -1,0 +1,168 @@
+"""What is said before it takes seconds, and what ends a run."""
+
+import builtins
+import io
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from rich.console import Console
+
+import pinn
+from pinn.callbacks import Announce, Panels, Report, panels
+from pinn.callbacks.report import score_table, spent, tensorboard
+from pinn.cli import launch
+from pinn.console import Activity
+from pinn.mode import Mode
+from pinn.networks import MLP
+from pinn.optim import Phase
+from pinn.problems import Kovasznay, Poisson
+from pinn.recorder import Recorder
+from pinn.solver import Solver
+
+
+@pytest.fixture
+def before(monkeypatch, capsys):
+    """Wraps a function to note all that had been printed when it was called first."""
+    noted = {}
+
+    def wrap(owner, name):
+        original = getattr(owner, name)
+
+        def spy(*args, **kwargs):
+            noted.setdefault(name, capsys.readouterr().out)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, spy)
+
+    return wrap, noted
+
+
+def test_loading_is_said_before_it_is_done(monkeypatch, capsys):
+    order = []
+    original = builtins.__import__
+
+    def spy(name, *args, **kwargs):
+        if name in ("torch", "lightning"):
+            order.append((name, capsys.readouterr().out))
+        return original(name, *args, **kwargs)
+
+    request = launch.Request(["fit", "--config=configs/poisson.yaml"], "poisson")
+    monkeypatch.setattr(builtins, "__import__", spy)
+    launch.greet(request)
+    monkeypatch.undo()
+    told = f"pinn {pinn.__version__} · poisson · loading torch …\n"
+    assert order[0] == ("torch", told)
+    assert ("lightning", "loading Lightning …\n") in order
+    assert capsys.readouterr().out == "building the problem …\n"
+
+
+@pytest.mark.parametrize("asked", ["--print_config", "--help", "--model.problem.help"])
+def test_a_configuration_and_help_are_printed_alone(capsys, asked):
+    launch.greet(launch.Request(["fit", asked], "poisson"))
+    assert capsys.readouterr().out == ""
+
+
+def test_other_processes_are_silent(monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    launch.greet(launch.Request(["fit"], "poisson"))
+    assert capsys.readouterr().out == ""
+
+
+def test_what_takes_seconds_is_said_before_it_begins(train, tmp_path, before, capsys):
+    wrap, noted = before
+    wrap(Solver, "choose_strategies")
+    wrap(Recorder, "record")
+    wrap(Solver, "assess")
+    wrap(panels, "draw")
+    phases = [Phase(2, "LevenbergMarquardt", train="output")]
+    solver = Solver(Poisson(), MLP(8, 1, spread=2.0), phases)
+    callbacks = [Announce(), Panels(), Report()]
+    train(solver, callbacks=callbacks, logger=TensorBoardLogger(tmp_path), val_check_interval=1)
+    assert noted["choose_strategies"] == "choosing how to differentiate …\n"
+    assert noted["record"].splitlines()[-1] == "recording the first step …"
+    assert noted["assess"] == "checking the solution …\n"
+    assert noted["draw"] == "drawing the fields …\n"
+
+
+def test_the_first_step_is_said_once_for_each_kind_of_phase(train, capsys):
+    phases = [Phase(1, "LevenbergMarquardt"), Phase(2, "LevenbergMarquardt"), Phase(1)]
+    train(Solver(Kovasznay(), MLP(4, 1), phases, compile=False), callbacks=[Announce()])
+    assert "first step" not in capsys.readouterr().out
+    solver, announce = Solver(Kovasznay(), MLP(4, 1), phases), Announce()
+    solver.mode = Mode("compiled", "asked for")
+    for index, ended in ((0, ""), (0, "x"), (1, ""), (1, "x"), (2, "")):
+        solver.course.phase, solver.course.ended = index, ended
+        announce.on_train_batch_start(None, solver)
+    assert capsys.readouterr().out.splitlines() == [
+        "recording the first step …",
+        "compiling the first step, some 20 s for each of 2 regions …",
+    ]
+
+
+def test_what_was_quick_is_not_said_again(capsys):
+    activity = Activity("looking")
+    for lasted, said in ((None, True), (0.1, False), (10.0, True)):
+        activity.lasted = activity.lasted if lasted is None else lasted
+        with activity:
+            assert (capsys.readouterr().out == "looking …\n") == said
+
+
+# --- the end
+
+
+def test_tensorboard_is_advised_only_where_something_was_written_for_it(train, tmp_path, capsys):
+    def run(logger):
+        train(Solver(Kovasznay(), MLP(4, 1), [Phase(1)]), callbacks=[Report()], logger=logger)
+        return capsys.readouterr().out
+
+    assert "--logdir" not in run(False)
+    assert "--logdir" not in run(CSVLogger(tmp_path))
+    logger = TensorBoardLogger(tmp_path / "a b")
+    assert run(logger).endswith(f" --logdir {shlex.quote(logger.log_dir)}\n")
+
+
+def test_the_command_that_is_printed_works():
+    argv = [*shlex.split(tensorboard()), "--version"]
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=100)
+    assert found.returncode == 0, found.stderr
+    assert re.match(r"\d+\.\d+", found.stdout)
+
+
+def test_without_a_script_the_module_is_called(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    assert tensorboard() == f"'{tmp_path}/no python' -m tensorboard.main"
+
+
+def rows(scores):
+    console = Console(width=100, file=io.StringIO())
+    console.print(score_table(scores))
+    lines = console.file.getvalue().splitlines()
+    return [re.split("[│┃]", line)[1:-1] for line in lines if line[0] in "│┃"]
+
+
+def test_the_table_has_errors_first_and_numbers_at_the_right():
+    scores = {"residual/momentum_rms": 1e-3, "residual/momentum_max": 2e-2}
+    head, _ = rows(scores)
+    assert [cell.strip() for cell in head] == ["quantity", "RMS", "maximum"]
+    scores |= {"error/u": 3.7e-4, "error/u_everywhere": 1.4e-3, "error/p": float("nan")}
+    head, u, p, residual = rows(scores)
+    assert [c.strip() for c in head[1:]] == ["relative L2", "everywhere", "RMS", "maximum"]
+    assert u[0].strip() == "error of u"
+    assert [c.strip() for c in u[1:]] == ["3.70e-04", "1.40e-03", "", ""]
+    assert [c.strip() for c in p[1:]] == ["nan", "", "", ""]
+    assert [c.strip() for c in residual[1:]] == ["", "", "1.00e-03", "2.00e-02"]
+    assert all(cell.endswith(" ") and not cell.endswith("  ") for cell in (u[1], residual[3]))
+
+
+def test_the_seconds_add_up():
+    assert spent(15, 30.0, 48.2) == (
+        "15 steps in 30 s, 2.0 s each; 18 s more for set-up, validation and pictures"
+    )
+    assert spent(1, 0.0, 1.0).startswith("1 step in 0 s")
+    pace = "3000 steps in 30 s, 100.0 steps per second; 0 s more"
+    assert spent(3000, 30.0, 30.4).startswith(pace)
+    assert spent(1, 0.0, 1.0).startswith("1 step in 0 s")
