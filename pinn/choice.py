@@ -24,6 +24,7 @@ from pinn.algebra.channels import Plan
 from pinn.costs import number
 from pinn.derivatives import STRATEGIES
 from pinn.geometry.coordinates import near_miss
+from pinn.independence import check_independence
 from pinn.measurement import TIE, Measurement, duration, lines_of
 from pinn.measurement import measure as measure_candidates
 from pinn.strategies.outputs import Function
@@ -56,6 +57,20 @@ class Choice:
 
     def __str__(self) -> str:
         return "\n".join([self.line, *lines_of(self.table)])
+
+
+def still_right(trial: Trial, x: Tensor, choice: Choice) -> bool:
+    """Whether a choice made earlier still gives the numbers of reverse mode.
+
+    Raises:
+        CoupledPointsError: by now f couples points.
+    """
+    check_independence(trial.f, x)
+    with torch.set_grad_enabled(trial.training):
+        right = choice.strategy not in EXACT or (
+            disagreement(trial.f, x, trial.plan, choice.strategy) is None
+        )
+    return right
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

@@ -12,9 +12,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from pinn.fingerprint import fingerprint
 from pinn.geometry import Points
 from pinn.losses import counts, region_residuals, weigh
+from pinn.memory.watch import Watch
 from pinn.pieces import Piece, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recorder import Recorder
@@ -69,7 +69,7 @@ class LeastSquares:
         self.solution, self.plans, self.weights = solution, plans, weights
         self.share, self.tell, self.record = share, tell, record
         self.modules = {r: WeightedResiduals(solution, r, p) for r, p in plans.items()}
-        self.recorder = Recorder(tell)
+        self.recorder, self.watch = Recorder(tell), Watch(solution)
         self.point_by_point = True
         self.points: Mapping[str, Points] = {}
         self.whole: list[Piece] = []
@@ -155,7 +155,8 @@ class LeastSquares:
             return formula(called(module, held, scales), state, points)
 
         return self.recorder.evaluate(
-            (name, piece.region, fingerprint(self.solution), tuple(trained)),
+            (name, piece.region),
+            self.solution.settled(self.watch, piece.points.at, self.plans, self.tell),
             piece,
             function,
             [self.scales[piece.region], *(p.detach() for p in self.parameters())],

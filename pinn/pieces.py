@@ -4,7 +4,7 @@ The memory of a step is that of one piece, whatever the number of points; on a C
 tensors stay in a core's cache is also the fastest.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pinn.costs import Count
 from pinn.geometry import Points
+from pinn.memory.keeping import Kept
 
 # Bytes of the largest tensor of a piece, by mode. Several such tensors fit into the second-level
 # cache of a core; the cheaper the launches, the smaller the best piece.
@@ -31,26 +32,12 @@ class Piece:
     Args:
         region: where they lie.
         points: the points.
-        prepared: what a recorded graph derives from points and constants alone.
-        origin: of which graph, and from which tensors in which version.
+        prepared: what recorded graphs derive from points and constants alone.
     """
 
     region: str
     points: Points
-    prepared: list[Tensor] = field(default_factory=list)
-    origin: tuple[Hashable, list[tuple[Tensor, int]]] = field(default_factory=lambda: ((), []))
-
-    def holds(self, graph: Hashable, fixed: Sequence[Tensor]) -> bool:
-        """Whether what is prepared is that of a graph and of these very tensors."""
-        known, tensors = self.origin
-        return known == graph and all(
-            t is held and t._version == version
-            for t, (held, version) in zip(fixed, tensors, strict=True)
-        )
-
-    def keep(self, graph: Hashable, fixed: Sequence[Tensor], prepared: list[Tensor]) -> None:
-        """Keep what was prepared, and the tensors: a freed one's address may come back."""
-        self.prepared, self.origin = prepared, (graph, [(t, t._version) for t in fixed])
+    prepared: Kept = field(default_factory=Kept)
 
 
 def cut(points: Mapping[str, Points], chunks: Mapping[str, int | None]) -> list[Piece]:

@@ -5,7 +5,7 @@ graph. The derivatives that its result depends on, structurally and not by value
 reads; their union over a region's residuals is the region's plan, one evaluation per step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -43,6 +43,15 @@ def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
         ValueError: a residual reads no unknown at all, so that training could not change it.
     """
     return {region: plan_region(solution, region) for region in solution.problem.regions()}
+
+
+def plans_together(plans: Mapping[str, RegionPlan]) -> dict[str, Plan]:
+    """Per network, what the residuals of all regions need."""
+    first, *rest = (plan.networks for plan in plans.values())
+    together = dict(first)
+    for other in rest:
+        together = {name: plan | other[name] for name, plan in together.items()}
+    return together
 
 
 def plan_region(solution: Solution, region: str) -> RegionPlan:

@@ -26,6 +26,7 @@ class Recorder:
     def evaluate(
         self,
         name: Hashable,
+        situation: int | None,
         piece: Piece,
         function: Function,
         varying: Tensors,
@@ -36,7 +37,8 @@ class Recorder:
         """function(varying, fixed), a list of tensors.
 
         Args:
-            name: which function, and under which circumstances; shapes and precision are added.
+            name: which function; shapes and precision are added.
+            situation: the state of all that its Python reads; None where that cannot be told.
             piece: keeps what follows from the fixed arguments alone.
             function: sees only its arguments.
             varying: what changes at every call.
@@ -44,8 +46,10 @@ class Recorder:
             eager: the same evaluated by Python, from the live parameters.
             compiled: hand the graph to the compiler.
         """
+        if situation is None:
+            return eager()
         shapes = tuple(t.shape for t in fixed)
-        key = (name, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
+        key = (name, situation, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
         if key not in self.recordings:
             if len(self.recordings) >= MOST:
                 self.set_back(f"{MOST} graphs were recorded: the problem keeps changing", compiled)
@@ -54,9 +58,11 @@ class Recorder:
         recording = self.recordings[key]
         if recording is None:
             return eager()
-        if not piece.holds(key, fixed):
-            piece.keep(key, fixed, recording.prepared(fixed))
-        return recording(varying, piece.prepared)
+        prepared = piece.prepared.find(key, fixed)
+        if prepared is None:
+            prepared = recording.prepared(fixed)
+            piece.prepared.keep(key, fixed, prepared)
+        return recording(varying, prepared)
 
     def record(
         self,

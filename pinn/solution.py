@@ -29,6 +29,7 @@ from pinn.networks import Network
 from pinn.networks.embeddings import shortest_periods
 from pinn.problem import Fields, Problem
 from pinn.queries import query
+from pinn.trusted import hold
 
 SHARED = "all"
 TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
@@ -46,6 +47,8 @@ class Solution(nn.Module):
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
+
+    _unread = ("_estimates",)  # recorded graphs do not depend on it
 
     def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -67,7 +70,6 @@ class Solution(nn.Module):
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
         self.taken = orders_taken(problem)
-        # Underscored, as nothing that residuals read: recorded graphs do not depend on it.
         self._estimates: dict[str, Estimate] = {}
 
     @property
@@ -126,6 +128,8 @@ class Solution(nn.Module):
         """
         self.check_precision(at)
         wanted = self.up_to(2) if plans is None else plans
+        if plans is None:
+            hold(self.networks, self.strategy, at, wanted)
         raw: Fields = {}
         for name, network in self.networks.items():
             raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))

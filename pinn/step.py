@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pinn.fingerprint import fingerprint
 from pinn.geometry import Points
 from pinn.losses import counts, region_sums, residual_losses
+from pinn.memory.watch import Watch
 from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.recorder import Recorder
@@ -77,7 +77,8 @@ class Step:
     ) -> None:
         self.solution, self.weights = solution, weights
         self.mode, self.memory = mode, memory
-        self.plans = plans
+        self.plans, self.tell = plans, tell
+        self.watch = Watch(solution)
         self.sums = {region: Sums(solution, region, plan) for region, plan in plans.items()}
         self.order = [residual.name for residual in solution.problem.residuals]
         self.recorder = Recorder(tell)
@@ -117,7 +118,7 @@ class Step:
             self.place(points, like)
         losses = like.new_zeros(len(self.order))
         gradients: list[Tensor] = []
-        situation = () if self.mode == "eager" else self.circumstances()
+        situation = self.circumstances()
         for piece in self.pieces:
             sums, *slopes = self.evaluate(piece, situation)
             losses.index_add_(0, self.rows[piece.region], sums)
@@ -159,12 +160,13 @@ class Step:
             }
         self.pieces = cut(points, self.chunks[shape])
 
-    def evaluate(self, piece: Piece, situation: Hashable = ()) -> list[Tensor]:
+    def evaluate(self, piece: Piece, situation: int | None) -> list[Tensor]:
         """The sums of a piece, and the gradient of its part of the loss."""
         if self.mode == "eager":
             return self.eager(piece.region, piece.points)
         return self.recorder.evaluate(
-            (piece.region, situation),
+            piece.region,
+            situation,
             piece,
             self.function(piece),
             [self.scales[piece.region], *(p.detach() for p in self.parameters())],
@@ -201,10 +203,10 @@ class Step:
 
         return function
 
-    def circumstances(self) -> Hashable:
-        """What Python may read besides tensors, the strategies and what is trained among it."""
-        trained = tuple(p.requires_grad for p in self.solution.parameters())
-        return fingerprint(self.solution), trained
+    def circumstances(self) -> int | None:
+        """The state of all that Python may read, once the strategies are right in it."""
+        region = next(iter(self.plans))
+        return self.solution.settled(self.watch, self.points[region].at, self.plans, self.tell)
 
     def parameters(self) -> list[nn.Parameter]:
         """θ: what is trained."""

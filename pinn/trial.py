@@ -4,8 +4,9 @@ L = Σ |what is read|²,   ∂L/∂θ        θ: every parameter that the graph 
 """
 
 import inspect
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FunctionType
@@ -78,6 +79,12 @@ class Trial:
         if x.is_cuda:
             torch.cuda.synchronize(x.device)
         return self.clock()
+
+
+def magnitude(x: Tensor) -> Hashable:
+    """What a measurement holds for: numbers of points within a factor of four, and the threads."""
+    points = max(x.shape[:-1].numel(), 1)
+    return math.ceil(math.log(points, 4)), torch.get_num_threads()
 
 
 @contextmanager

@@ -5,6 +5,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,17 +13,17 @@ from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
-from pinn.choice import NAMES, Choice, check_name, decide, measured, processes
+from pinn.choice import NAMES, Choice, check_name, decide, measured, processes, still_right
 from pinn.costs import number
 from pinn.derivatives import check_points
 from pinn.independence import check_independence
+from pinn.memory.trust import Remembered, recall
 from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
 from pinn.operators.trace import trace
-from pinn.situation import magnitude, recall
 from pinn.strategies.hutchinson import hutchinson
 from pinn.strategies.outputs import Function, split
-from pinn.trial import Trial
+from pinn.trial import Trial, magnitude
 
 
 class Divergence(nn.Module):
@@ -86,7 +87,8 @@ class Divergence(nn.Module):
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
-        strategy = self.choice(f, x).strategy
+        settled = self._settled(f, x)
+        strategy = settled.decision.strategy
         dims = self._dims(x)
         vector = self._picked(f, len(dims))
 
@@ -94,45 +96,51 @@ class Divergence(nn.Module):
             return self._estimate(vector, x, dims)
 
         if self.memory is None:
-            return self._evaluate(f, x, strategy)
+            return self._evaluate(f, x, strategy, settled)
 
         def at(part: Tensor) -> Tensor:
             return trace(vector, part, dims, strategy, self.chunk)
 
         if x.numel() == 0:
             return at(x)
-        return in_portions(at, x, self._rows(f, x, strategy))
+        return in_portions(at, x, self._rows(f, x, strategy, settled))
 
-    def _evaluate(self, f: Function, x: Tensor, strategy: str) -> Tensor:
+    def _evaluate(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> Tensor:
         """An exact strategy, on a CPU in portions that stay in cache."""
         dims = self._dims(x)
         vector = self._picked(f, len(dims))
-        rows = self._rows_in_cache(f, x, strategy) if number(x) > MANY and x.ndim > 1 else None
+        rows = None
+        if settled.notes is not None and number(x) > MANY and x.ndim > 1:
+            rows = self._rows_in_cache(f, x, strategy, settled)
         parts = (x,) if rows is None or x.shape[0] <= rows else x.split(rows)
         found = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
         return found[0] if len(found) == 1 else torch.cat(found)
 
-    def _rows_in_cache(self, f: Function, x: Tensor, strategy: str) -> int | None:
-        """How many rows of x stay in cache; None for all, where it would be counted every time."""
-        trial = self._trial(f, x)
-        settings = ("in cache", self._settings())
-        known = recall(f, x, trial.training, settings, lambda worth: {} if worth else None)
-        if known is None:
-            return None
-        if strategy not in known:
-            known[strategy] = in_cache(trial, x, strategy)
-        return max(1, known[strategy] // x.shape[1:-1].numel())
+    def _rows_in_cache(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> int:
+        """How many rows of x stay in cache."""
+
+        def count() -> int:
+            return in_cache(self._trial(f, x, settled), x, strategy)
+
+        return max(1, settled.note(("in cache", strategy), count) // x.shape[1:-1].numel())
 
     def choice(self, f: Function, x: Tensor) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
-        trial = self._trial(f, x)
+        return self._settled(f, x).decision
+
+    def _settled(self, f: Function, x: Tensor) -> Remembered:
+        """The choice, with what is noted beside it."""
+        notes: dict[Hashable, Any] = {}
+        trial = self._trial(f, x, Remembered(None, notes))
 
         def settle(worth: bool) -> Choice:
             check_independence(f, x)
             return decide(trial, x, self.strategy, measure=worth and processes() == 1)
 
         size = magnitude(x) if self.strategy == "auto" else None
-        return recall(f, x, trial.training, (size, self._settings()), settle)
+        settings = (size, self._settings())
+        check = partial(still_right, trial, x)
+        return recall(f, x, trial.training, settings, settle, check, notes)
 
     def explain(self, f: Function, x: Tensor) -> Choice:
         """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.
@@ -140,12 +148,11 @@ class Divergence(nn.Module):
         Counted FLOPs, operations and peak memory, with the backward pass where grad mode is on,
         the measured time, and what became of each candidate.
         """
-        own = self.choice(f, x)
+        settled = self._settled(f, x)
+        own = settled.decision
         if own.table:
             return own
-        trial = self._trial(f, x)
-        settings = ("explain", magnitude(x), self._settings())
-        found = recall(f, x, trial.training, settings, lambda _: measured(trial, x))
+        found = settled.note(magnitude(x), lambda: measured(self._trial(f, x, settled), x))
         table = [dict(row) for row in found.table]
         for row in table:
             row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
@@ -172,7 +179,7 @@ class Divergence(nn.Module):
         drawn = (seed, self.probes.count, self.probes.distribution, self.probes.pair)
         return hutchinson(vector, x, *drawn, dims)
 
-    def _trial(self, f: Function, x: Tensor) -> Trial:
+    def _trial(self, f: Function, x: Tensor, settled: Remembered) -> Trial:
         """The evaluation, as it is to be measured."""
         check_points(f, x)
         dims = self._dims(x)
@@ -182,20 +189,16 @@ class Divergence(nn.Module):
             vector,
             Plan(tuple(first(i) for i in dims)),
             training,
-            lambda at, strategy: [self._evaluate(f, at, strategy)],
+            lambda at, strategy: [self._evaluate(f, at, strategy, settled)],
         )
 
-    def _rows(self, f: Function, x: Tensor, strategy: str) -> int:
+    def _rows(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> int:
         """How many rows of x the memory holds."""
-        trial = self._trial(f, x)
-        points = recall(
-            f,
-            x,
-            trial.training,
-            ("portion", strategy, self._settings()),
-            lambda _: portion(trial, x, strategy, float(self.memory or 0.0)),
-        )
-        return max(1, points // x.shape[1:-1].numel())
+
+        def count() -> int:
+            return portion(self._trial(f, x, settled), x, strategy, float(self.memory or 0.0))
+
+        return max(1, settled.note(("portion", strategy), count) // x.shape[1:-1].numel())
 
     def _settings(self) -> Hashable:
         return self.strategy, self.dims, self.components, self.chunk, self.memory

@@ -5,20 +5,21 @@ grad(u), div(u), curl(u), laplacian(u), advect(u, u)        without another eval
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinn.algebra.channels import HIGHEST, Plan, every_channel
-from pinn.choice import Choice, check_name, decide, processes
+from pinn.choice import Choice, check_name, decide, processes, still_right
 from pinn.derivatives import check_points, evaluate
 from pinn.fields import Field
 from pinn.geometry.coordinates import Coordinates
 from pinn.independence import check_independence
-from pinn.situation import magnitude, recall
+from pinn.memory.trust import recall
 from pinn.strategies.outputs import Function
-from pinn.trial import Trial
+from pinn.trial import Trial, magnitude
 
 USUAL = ("x", "y", "z")
 
@@ -71,7 +72,9 @@ def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
         return decide(trial, x, strategy, measure=worth and processes() == 1)
 
     size = magnitude(x) if strategy == "auto" else None
-    return recall(f, x, training, (plan, strategy, size), settle)
+    settings = (plan, strategy, size)
+    check = partial(still_right, trial, x)
+    return recall(f, x, training, settings, settle, check).decision
 
 
 def plan_of(highest: int, coordinates: Coordinates) -> Plan:

@@ -10,6 +10,7 @@ from pinn.algebra.channels import Channel, order
 from pinn.fields import Field, partial, seed
 from pinn.functions import vector
 from pinn.geometry import Rectangle
+from pinn.memory.keeping import Kept, is_transformed
 from pinn.problem import Fields, Gauge
 from pinn.problems.navier_stokes import NavierStokes
 from pinn.references import Reference, cavity_reference
@@ -76,7 +77,7 @@ class LidDrivenCavity(NavierStokes):
         if walls not in ("hard", "soft"):
             raise ValueError(f"walls is {walls!r}: expected 'hard' or 'soft'")
         self.hard = walls == "hard"
-        self._kept: list[tuple] = []
+        self._kept = Kept(KEPT)
         names = ("momentum",) if self.hard else ("momentum", "lid", "walls")
         self.residuals = tuple(r for r in self.residuals if r.name in names)
 
@@ -108,13 +109,12 @@ class LidDrivenCavity(NavierStokes):
         at = Field(points, seed(points, like.streams), like.coordinates)
         if points.requires_grad or points.is_inference() or is_transformed(points):
             return self.both_corners(at)
-        key = (points._version, self.reynolds, tuple(like.streams))
-        for kept, its_key, found in self._kept:
-            if kept is points and its_key == key:
-                return found
-        found = self.both_corners(at)
-        if not torch.is_inference_mode_enabled():
-            self._kept = [*self._kept[1 - KEPT :], (points, key, found)]
+        key = self.reynolds, tuple(like.streams)
+        found = self._kept.find(key, [points])
+        if found is None:
+            found = self.both_corners(at)
+            if not torch.is_inference_mode_enabled():
+                self._kept.keep(key, [points], found)
         return found
 
     def both_corners(self, at: Field) -> tuple[Field, Field]:
@@ -191,8 +191,3 @@ def angle(along: Field, depth: Field, slopes: tuple[int, int]) -> Field:
 
     streams = {channel: derivative(channel) for channel in along.streams}
     return Field(torch.atan2(Y, X), streams, along.coordinates)
-
-
-def is_transformed(points: Tensor) -> bool:
-    """Whether this tensor stands for others, one by one, only while a function is transformed."""
-    return torch._C._functorch.is_functorch_wrapped_tensor(points)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from oracle import network, points
 
+from pinn.memory.trust import MOST, recall
 from pinn.operators import Divergence
-from pinn.situation import MOST, memory_of, recall
 
 
 def decisions(f, x=None, training=True, settings=()):
@@ -28,7 +28,35 @@ def test_a_lambda_made_anew_is_the_same_function():
     assert decisions(make(net)) == []
     assert decisions(make(net, factor=0.5)) == []  # such as a weight that changes every step
     assert decisions(make(other)) == [True]
-    assert decisions(make(net, power=3)) == [True]
+    assert decisions(make(net, power=3)) == []
+
+
+def test_a_number_that_is_new_is_held_against_reverse_mode():
+    net = network(2)
+
+    def checks(**numbers):
+        made = []
+
+        def f(x):
+            return numbers["factor"] * net(x)
+
+        recall(f, points(4, 2), True, (), lambda _: None, lambda _: made.append(f) or True)
+        return len(made)
+
+    assert checks(factor=1.0) == 0  # decided
+    uses = [checks(factor=1.0) for _ in range(8)]
+    assert uses == [1, 1, 0, 1, 0, 0, 0, 1]  # after 1, 2, 4, 8 uses
+    assert checks(factor=2.0) == 1
+    assert [checks(factor=f) for f in (1.0, 2.0)] == [0, 0]
+    ever_new = [checks(factor=1.0 / k) for k in range(3, 403)]
+    assert sum(ever_new) < 30  # and from then on after 32, 64, … uses
+
+
+def test_a_check_that_fails_is_a_new_decision():
+    net, made = network(2), []
+    for wrong in (False, True):
+        recall(net, points(4, 2), True, (), made.append, lambda _, wrong=wrong: not wrong)
+    assert made == [True, False]
 
 
 def test_functions_inside_functions_are_compared_as_well():
@@ -75,11 +103,10 @@ def test_the_mode_of_a_module_in_a_closure_counts():
     assert decisions(f) == [True]
 
 
-def test_what_cannot_be_told_apart_is_not_measured():
-    net, held = network(2), bytearray(2)
-    assert memory_of(lambda x: net(x) * len(held)) is None
+def test_what_cannot_be_looked_into_is_not_measured():
+    net, held = network(2), (n for n in range(5))
     for _ in range(2):
-        assert decisions(lambda x: net(x) * len(held)) == [False]
+        assert decisions(lambda x: net(x) * next(held)) == [False]
 
 
 @pytest.mark.parametrize("kind", [list, tuple, lambda nets: {"first": nets[0]}])

@@ -1,0 +1,14 @@
+"""What is remembered, for what it holds, and when it is held against the Python again.
+
+Recorded graphs, trusted strategies and values prepared at points are all kept by one rule:
+
+    key       what the Python can read (`reading`), and the tensors given (`keeping`)
+    re-check  against the Python after 1, 2, 4, … uses and then regularly, since a key cannot see
+              everything (`trust`)
+
+A key sees attributes of modules, problems and the objects they hold, however deep and whatever
+their name; their classes with class attributes and methods; and of functions written outside of
+libraries their code, closures, defaults and the globals they name. It does not see what libraries
+keep for themselves, files, and the network; where it meets an object that Python cannot look into,
+nothing is kept.
+"""
