@@ -141,6 +141,9 @@ class LeastSquares:
         eager: Callable[[Piece], list[Tensor]],
     ) -> list[Tensor]:
         """A formula of module, parameters, scales and points, as a graph where that can be."""
+        state = self.solution.settled(self.watch, piece.points.at, self.plans, self.tell)
+        if state is None and self.record:
+            self.recorder.set_back(self.watch.obstacle, False)
         if not self.record:
             return eager(piece)
         module = self.modules[piece.region]
@@ -156,7 +159,7 @@ class LeastSquares:
 
         return self.recorder.evaluate(
             (name, piece.region),
-            self.solution.settled(self.watch, piece.points.at, self.plans, self.tell),
+            state,
             piece,
             function,
             [self.scales[piece.region], *(p.detach() for p in self.parameters())],

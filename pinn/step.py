@@ -206,7 +206,11 @@ class Step:
     def circumstances(self) -> int | None:
         """The state of all that Python may read, once the strategies are right in it."""
         region = next(iter(self.plans))
-        return self.solution.settled(self.watch, self.points[region].at, self.plans, self.tell)
+        at = self.points[region].at
+        state = self.solution.settled(self.watch, at, self.plans, self.tell)
+        if state is None and self.mode != "eager":
+            self.recorder.set_back(self.watch.obstacle, self.mode == "compiled")
+        return state
 
     def parameters(self) -> list[nn.Parameter]:
         """θ: what is trained."""

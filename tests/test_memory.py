@@ -87,7 +87,7 @@ CHANGES = {
     "an array in place": lambda p, m: p.array.__iadd__(1.0),
     "a list in place": lambda p, m: p.texts.__setitem__(0, "abc"),
     "a global": lambda p, m: m.setitem(globals(), "GAIN", 3.0),
-    "a global's entry": lambda p, m: m.setitem(TABLE["gain"], 0, 3.0),
+    "a global's entry": lambda p, m: TABLE["gain"].__setitem__(0, 3.0),
     "a module's global": lambda p, m: m.setattr(SETTINGS, "GAIN", 3.0),
     "a default": lambda p, m: m.setattr(raised, "__kwdefaults__", {"by": 3.0}),
     "a function held": lambda p, m: setattr(p, "hook", lambda value: 2 * value),
@@ -200,7 +200,7 @@ def test_a_coefficient_changed_while_training(optimizer, tmp_path):
         folder=tmp_path,
     )
     found = solution(torch.tensor([[0.5]], dtype=torch.float64))["u"]
-    torch.testing.assert_close(found, torch.full_like(found, 3.0), rtol=1e-4, atol=0)
+    torch.testing.assert_close(found, torch.full_like(found, 3.0), rtol=1e-3, atol=0)
 
 
 # --- strategies
