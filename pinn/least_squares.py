@@ -16,10 +16,11 @@ from pinn.geometry import Points
 from pinn.losses import counts, region_residuals, weigh
 from pinn.memory.watch import Watch
 from pinn.pieces import Piece, cut, tensors_of, with_tensors
-from pinn.reads import RegionPlan
+from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
 from pinn.stateless import call_with
+from pinn.trusted import settled
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
 Rows = Callable[[Mapping[str, Tensor], Points], Tensor]  # of (trained parameters, points): (N, K)
@@ -70,6 +71,7 @@ class LeastSquares:
         self.share, self.tell, self.record = share, tell, record
         self.modules = {r: WeightedResiduals(solution, r, p) for r, p in plans.items()}
         self.recorder, self.watch = Recorder(tell), Watch(solution)
+        self.wanted = plans_together(plans)
         self.point_by_point = True
         self.points: Mapping[str, Points] = {}
         self.whole: list[Piece] = []
@@ -141,7 +143,7 @@ class LeastSquares:
         eager: Callable[[Piece], list[Tensor]],
     ) -> list[Tensor]:
         """A formula of module, parameters, scales and points, as a graph where that can be."""
-        state = self.solution.settled(self.watch, piece.points.at, self.plans, self.tell)
+        state = settled(self.solution, self.watch, piece.points.at, self.wanted, self.tell)
         if state is None and self.record:
             self.recorder.set_back(self.watch.obstacle, False)
         if not self.record:

@@ -18,10 +18,11 @@ from pinn.geometry import Points
 from pinn.losses import counts, region_sums, residual_losses
 from pinn.memory.watch import Watch
 from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
-from pinn.reads import RegionPlan
+from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
 from pinn.stateless import call_with
+from pinn.trusted import settled
 
 MODES = ("eager", "recorded", "compiled")
 
@@ -77,7 +78,7 @@ class Step:
     ) -> None:
         self.solution, self.weights = solution, weights
         self.mode, self.memory = mode, memory
-        self.plans, self.tell = plans, tell
+        self.plans, self.tell, self.wanted = plans, tell, plans_together(plans)
         self.watch = Watch(solution)
         self.sums = {region: Sums(solution, region, plan) for region, plan in plans.items()}
         self.order = [residual.name for residual in solution.problem.residuals]
@@ -207,7 +208,7 @@ class Step:
         """The state of all that Python may read, once the strategies are right in it."""
         region = next(iter(self.plans))
         at = self.points[region].at
-        state = self.solution.settled(self.watch, at, self.plans, self.tell)
+        state = settled(self.solution, self.watch, at, self.wanted, self.tell)
         if state is None and self.mode != "eager":
             self.recorder.set_back(self.watch.obstacle, self.mode == "compiled")
         return state
