@@ -48,7 +48,7 @@ class Solution(nn.Module):
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
 
-    _unread = ("_estimates",)  # recorded graphs do not depend on it
+    _unread = ("estimates",)  # recorded graphs do not depend on it
 
     def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -70,17 +70,8 @@ class Solution(nn.Module):
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
         self.taken = orders_taken(problem)
-        self._estimates: dict[str, Estimate] = {}
-
-    @property
-    def estimates(self) -> dict[str, Estimate]:
-        """The problem's coefficients with their intervals, where they are known."""
-        return self._estimates
-
-    @estimates.setter
-    def estimates(self, found: dict[str, Estimate]) -> None:
-        """Keep what was found, or read."""
-        self._estimates = found
+        # The problem's coefficients with their intervals, where they are known.
+        self.estimates: dict[str, Estimate] = {}
 
     def unresolved(self, dtype: torch.dtype) -> str:
         """What of the domain, in words, points in a precision would not tell apart."""
