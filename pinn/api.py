@@ -1,26 +1,18 @@
 """From Python what the command line does."""
 
+import signal
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pinn.balance import Method
-from pinn.callbacks import (
-    Alarm,
-    Announce,
-    FiniteGuard,
-    Keeper,
-    Panels,
-    Report,
-    Scalars,
-    progress_bar,
-)
-from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
-from pinn.console import is_terminal
+from pinn.callbacks import Keeper, Panels
+from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
+from pinn.checkpoint import read, restore_weights
 from pinn.data import Collocation
+from pinn.demands import check_trainer
 from pinn.derivatives import StrategyName
 from pinn.mode import Compile
 from pinn.networks import Network
@@ -30,22 +22,7 @@ from pinn.quiet import quiet
 from pinn.runs import new_run
 from pinn.solution import Solution
 from pinn.solver import Solver
-
-# What every trainer of this package starts from; each can be set under `trainer`.
-TRAINER: dict[str, Any] = {
-    "log_every_n_steps": 50,
-    "val_check_interval": 200,
-    "check_val_every_n_epoch": None,
-    "num_sanity_val_steps": 0,
-    "enable_model_summary": False,
-    # Off a terminal, lines take the place of the bar.
-    "enable_progress_bar": is_terminal(),
-}
-
-
-def fixed_callbacks() -> list[L.Callback]:
-    """The callbacks of every run, besides `Panels` and `Keeper`, which have settings."""
-    return [Announce(), FiniteGuard(), Scalars(), progress_bar(), Report(), Alarm()]
+from pinn.trainer import make_trainer
 
 
 def fit(
@@ -62,7 +39,7 @@ def fit(
     resample: int = 0,
     adapt: bool = False,
     seed: int = 0,
-    folder: str | Path = "runs",
+    folder: str | Path | None = None,
     init_from: str | Path | None = None,
     **trainer: Any,
 ) -> Solution:
@@ -87,29 +64,41 @@ def fit(
         resample: draw new points every so many steps; 0 keeps the first ones.
         adapt: draw them where the residual is large.
         seed: of weights and points.
-        folder: where runs are kept.
+        folder: where runs are kept; by default `default_root_dir`, or `runs`.
         init_from: a checkpoint whose weights to start from.
-        **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`.
+        **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
+            are added to those of this package; one of the same class, such as `Keeper(every=10)`,
+            takes the place of its own.
 
     Returns:
         The trained solution.
+
+    Raises:
+        TypeError, ValueError: a setting that does not exist, cannot work or would be ignored.
+        NonFiniteError: the loss became NaN or infinite.
     """
     quiet()
+    check_trainer(trainer, prefix="")
     L.seed_everything(seed, verbose=False)
     solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
-    name = type(problem).__name__.lower()
-    # The first of several processes makes the folder and tells the others.
-    first = getattr(rank_zero_only, "rank", 0) == 0
-    run = new_run(folder, name) if first else Path(folder) / name
-    settings = {
-        **TRAINER,
-        "logger": TensorBoardLogger(run.parent, name="", version=run.name, default_hp_metric=False),
-        "callbacks": [*fixed_callbacks(), Panels(), Keeper()],
-        "plugins": [AtomicCheckpointIO()],
-        **trainer,
-    }
-    L.Trainer(**settings).fit(solver, datamodule=data)
+    base = Path(folder or trainer.get("default_root_dir") or "runs")
+    fitter = make_trainer(trainer, [Panels(), Interrupt(), Keeper()])
+    solver.attach(data)
+    data.check_processes(fitter.world_size)
+    solver.course.check(fitter)
+    if not trainer.get("fast_dev_run"):
+        name = type(problem).__name__.lower()
+        # The first of several processes makes the folder and tells the others.
+        first = getattr(rank_zero_only, "rank", 0) == 0
+        fitter.enter(new_run(base, name) if first else base / name)
+    try:
+        fitter.fit(solver, datamodule=data)
+    except InterruptedRunError as stop:
+        # What ends a script in the usual way: an ordinary error would be caught by a sweep.
+        if stop.signum == signal.SIGINT:
+            raise KeyboardInterrupt(str(stop)) from stop
+        raise SystemExit(128 + stop.signum) from stop
     return solver.solution.eval()

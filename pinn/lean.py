@@ -1,14 +1,17 @@
 """Less of what Lightning does around every step for nobody."""
 
 import inspect
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.profilers import PassThroughProfiler
+from torch import Tensor
 from torch.optim import Optimizer
 
+F64 = torch.float64
 # The hooks of callbacks that Lightning calls at every step.
 EVERY_STEP = (
     "on_train_batch_start",
@@ -59,6 +62,20 @@ class LeanModule(L.LightningModule):
             for hook in EVERY_STEP:
                 if getattr(getattr(callback, hook), "__func__", None) is getattr(L.Callback, hook):
                     setattr(callback, hook, None)  # what cannot be called is passed over
+
+    def publish(self, group: str, values: Mapping[str, Tensor | float]) -> None:
+        """Let callbacks monitor values: what `log` does for them, without its time at every step.
+
+        Args:
+            group: what stands before their names, as in `loss/`.
+            values: tensors stay where they are, so that nobody waits for the device.
+        """
+        self.trainer.callback_metrics.update(
+            {
+                group + name: value if isinstance(value, Tensor) else torch.tensor(value, dtype=F64)
+                for name, value in values.items()
+            }
+        )
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int

@@ -238,10 +238,12 @@ class Solver(LeanModule):
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
             loss = loss.new_tensor(optimizer.loss)
         self.course.advance(loss, getattr(optimizer, "stalled", False))
+        self.publish("loss/", self.terms)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Errors, residuals and divergence at points that training does not draw."""
         self.scores = self.assess()
+        self.publish("", self.scores)
 
     def assess(self) -> Scores:
         """All scores now."""

@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.profilers import SimpleProfiler
 
-from pinn.api import fixed_callbacks
 from pinn.callbacks import Keeper, Panels
 from pinn.callbacks.interrupt import Interrupt
 from pinn.lean import EVERY_STEP, NoProfiler
@@ -17,6 +16,7 @@ from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Poisson
 from pinn.solver import Solver
+from pinn.trainer import fixed_callbacks
 
 STEPS = 6
 

@@ -12,7 +12,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from protocol import Session
 
 import pinn
-from pinn.api import TRAINER, fixed_callbacks
 from pinn.callbacks import Keeper, Panels
 from pinn.data import Collocation
 from pinn.networks import MLP
@@ -20,6 +19,7 @@ from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.quiet import quiet
 from pinn.solver import Solver
+from pinn.trainer import TRAINER, fixed_callbacks
 
 ENDLESS = 10**9
 

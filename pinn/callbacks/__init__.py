@@ -2,6 +2,7 @@
 
 from pinn.callbacks.alarm import Alarm
 from pinn.callbacks.announce import Announce
+from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.guard import FiniteGuard, NonFiniteError
 from pinn.callbacks.keeper import Keeper
 from pinn.callbacks.panels import Panels
@@ -12,6 +13,7 @@ from pinn.callbacks.scalars import Scalars
 __all__ = [
     "Alarm",
     "Announce",
+    "Deadline",
     "FiniteGuard",
     "Keeper",
     "NonFiniteError",

@@ -21,7 +21,7 @@ class KeepConfig(SaveConfigCallback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Write `config.yaml`, or `config.resume-N.yaml` in the folder of a continued run."""
         log_dir = trainer.log_dir  # a broadcast: every process has to ask
-        if not trainer.is_global_zero or not trainer.loggers or log_dir is None:
+        if not trainer.is_global_zero or log_dir is None:
             return
         folder = Path(log_dir)
         folder.mkdir(parents=True, exist_ok=True)

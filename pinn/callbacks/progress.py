@@ -24,9 +24,10 @@ RECENT = 10  # steps that the time left is judged by
 BAR = 12  # characters of the bar
 
 
-def progress_bar() -> L.Callback:
-    """What suits standard output."""
-    return Bar() if is_terminal() else Lines()
+def progress_bar(bar: bool | None = None) -> L.Callback:
+    """A bar or lines; by default what suits standard output."""
+    bar = is_terminal() if bar is None else bar
+    return Bar() if bar else Lines()
 
 
 class Track:

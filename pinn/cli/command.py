@@ -6,17 +6,14 @@ from typing import Any, NoReturn
 
 import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
-from pinn.api import TRAINER, fixed_callbacks
 from pinn.callbacks import Keeper, NonFiniteError, Panels
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
-from pinn.checkpoint import AtomicCheckpointIO, read, restore_weights
-from pinn.cli.demands import check_trainer, seed
+from pinn.checkpoint import read, restore_weights
 from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
@@ -24,10 +21,12 @@ from pinn.cli.resume import compare
 from pinn.cli.trust import check_optimizer
 from pinn.console import say
 from pinn.data import Collocation
+from pinn.demands import check_trainer, seed
 from pinn.optim import Phase
 from pinn.pieces import InsufficientMemoryError
 from pinn.runs import new_run, newest_checkpoint, run_of
 from pinn.solver import Solver
+from pinn.trainer import TRAINER, RunTrainer, make_trainer
 
 # Rank 0 names the folder; the processes it starts inherit it.
 RUN_FOLDER = "PINN_RUN_FOLDER"
@@ -63,8 +62,9 @@ class CommandLine(LightningCLI):
         super().__init__(
             Solver,
             Collocation,
-            save_config_callback=KeepConfig,
-            trainer_defaults=trainer_defaults(),
+            save_config_callback=None,  # as a callback of the trainer that is made here
+            trainer_class=RunTrainer,
+            trainer_defaults=TRAINER,
             seed_everything_default=0,
             parser_class=Parser,
             auto_configure_optimizers=False,
@@ -95,37 +95,35 @@ class CommandLine(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse what cannot run, and find the checkpoint to continue from."""
         settings = self._get(self.config, "trainer")
-        check_trainer(settings)
+        check_trainer({**settings})
         for phase in self._get(self.config, "model").phases or ():
             check_optimizer(phase.optimizer, self.request.allow_import)
         self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        """A trainer with this package's checkpoint writer, and yet without a logger."""
-        given = self._get(self.config_init, "trainer")
-        self.own_logger = given.logger in (None, True) and self.subcommand == "fit"
-        if self.own_logger or self.subcommand == "validate":
-            kwargs["logger"] = False
-        if given.enable_progress_bar is None:
-            kwargs["enable_progress_bar"] = TRAINER["enable_progress_bar"]
-        kwargs["plugins"] = [*as_list(given.plugins), AtomicCheckpointIO()]
-        return super().instantiate_trainer(**kwargs)
+        """A trainer with everything that keeps a run safe, and yet without a folder."""
+        given = {**self._get(self.config_init, "trainer"), **kwargs}
+        parser, config = self._parser(self.subcommand), self._get(self.config, "trainer")
+        own = [self._get(self.config_init, key) for key in ("pictures", "checkpoints")]
+        if self.subcommand == "validate":
+            given["logger"] = False
+        elif not config.fast_dev_run:
+            own.append(KeepConfig(parser, self.config[self.subcommand]))
+        return make_trainer(given, [*own, Interrupt()])
 
-    def logger(self) -> TensorBoardLogger:
-        """TensorBoard's logger in a new run's folder, or in that of the run to continue."""
-        purge = {}
+    def enter_run(self) -> None:
+        """Take a new run's folder, or that of the run to continue."""
+        trainer: RunTrainer = self.trainer  # type: ignore[assignment]
         if self.checkpoint is not None:
-            run = run_of(self.checkpoint)
-            purge = {"purge_step": read(self.checkpoint)["global_step"] + 1}
+            saved = read(self.checkpoint)
+            trainer.enter(run_of(self.checkpoint), purge_step=saved["global_step"] + 1)
         elif self.trainer.local_rank and RUN_FOLDER in os.environ:
-            run = Path(os.environ[RUN_FOLDER])
+            trainer.enter(Path(os.environ[RUN_FOLDER]))
         else:
             base = self._get(self.config, "trainer").default_root_dir or "runs"
             run = new_run(base, self.request.name)
             os.environ[RUN_FOLDER] = str(run)
-        return TensorBoardLogger(
-            run.parent, name="", version=run.name, default_hp_metric=False, **purge
-        )
+            trainer.enter(run)
 
     def fit(self, **kwargs: Any) -> None:
         """Train: from scratch, from saved weights, or from where a run stopped."""
@@ -141,8 +139,8 @@ class CommandLine(LightningCLI):
             restore_weights(solver.solution, state, self.request.init_from)
         if self.checkpoint is not None and not self.continues(self.checkpoint):
             return
-        if self.own_logger and not self._get(self.config, "trainer").fast_dev_run:
-            self.trainer.logger = self.logger()
+        if not self._get(self.config, "trainer").fast_dev_run:
+            self.enter_run()
         try:
             self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
         except (InterruptedRunError, NonFiniteError):
@@ -176,12 +174,6 @@ class CommandLine(LightningCLI):
         self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
 
 
-def trainer_defaults() -> dict[str, Any]:
-    """`TRAINER` without what depends on where the output goes: a saved configuration may move."""
-    fixed = {key: value for key, value in TRAINER.items() if key != "enable_progress_bar"}
-    return {**fixed, "callbacks": [*fixed_callbacks(), Interrupt()]}
-
-
 def rehearse(number: int, phase: Phase) -> None:
     """Try a phase out.
 
@@ -192,13 +184,6 @@ def rehearse(number: int, phase: Phase) -> None:
         phase.rehearse()
     except ValueError as error:
         raise ValueError(f"phase {number} ({phase.optimizer}): {error}") from error
-
-
-def as_list(value: Any) -> list[Any]:
-    """A value that may be one, several or none."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def resumed_from(request: Request, base: str | Path) -> Path | None:

@@ -1,0 +1,95 @@
+"""Callbacks that come with Lightning or from the user, beside those of this package."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import lightning as L
+from lightning.pytorch import callbacks as theirs
+
+from pinn.callbacks.progress import Bar, Lines
+
+# What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
+REFUSED: dict[str, str] = {
+    "BackboneFinetuning": "freezes and frees layers as epochs end, and a run is one epoch: call "
+    "requires_grad_(False) on what is to stay, or give a phase `train: output`",
+    "BaseFinetuning": "freezes and frees layers as epochs end, and a run is one epoch: call "
+    "requires_grad_(False) on what is to stay, or give a phase `train: output`",
+    "BasePredictionWriter": "writes what trainer.predict finds, which no run calls: evaluate the "
+    "solution at points",
+    "BatchSizeFinder": "looks for the size of a batch, and there is none: set the numbers of "
+    "points",
+    "GradientAccumulationScheduler": "changes with the epoch, and a run is one epoch: set "
+    "accumulate_grad_batches",
+    "LearningRateFinder": "trains before the run and leaves the phases' rates alone: set lr in the "
+    "phases",
+    "ModelPruning": "prunes as epochs end, and a run is one epoch: use a narrower network",
+    "StochasticWeightAveraging": "averages from epoch to epoch, and a run is one epoch: use "
+    "EMAWeightAveraging",
+}
+
+
+def check_callbacks(given: Sequence[Any], checkpoints: bool, bar: bool | None) -> None:
+    """Refuse callbacks that would do nothing, or twice the same.
+
+    Args:
+        given: the user's callbacks.
+        checkpoints: whether checkpoints are wanted.
+        bar: whether a progress bar is wanted; None leaves it open.
+
+    Raises:
+        ValueError: one of them cannot work; the line says why.
+    """
+    for callback in given:
+        if not isinstance(callback, L.Callback):
+            raise ValueError(
+                f"callbacks has {callback!r}: expected objects of Lightning's Callback"
+            )
+        for name, why in REFUSED.items():
+            if isinstance(callback, getattr(theirs, name)):
+                raise ValueError(f"callback {type(callback).__name__} {why}")
+        if isinstance(callback, theirs.Checkpoint) and not checkpoints:
+            raise ValueError(
+                f"enable_checkpointing is False, and callbacks has {type(callback).__name__}: "
+                "remove one of them"
+            )
+        if isinstance(callback, theirs.ProgressBar) and bar is False:
+            raise ValueError(
+                f"enable_progress_bar is False, and callbacks has {type(callback).__name__}: "
+                "remove one of them"
+            )
+    check_doubles(given)
+
+
+def check_doubles(given: Sequence[L.Callback]) -> None:
+    """Refuse the same callback twice.
+
+    Raises:
+        ValueError: which one.
+    """
+    for callback in given:
+        name = type(callback).__name__
+        if sum(other is callback for other in given) > 1:
+            raise ValueError(f"callbacks has the same {name} twice: remove one of them")
+    stateful = [c for c in given if type(c).state_dict is not L.Callback.state_dict]
+    for (kind, _), count in Counter((type(c), c.state_key) for c in stateful).items():
+        if count > 1:
+            raise ValueError(
+                f"callbacks has {count} of {kind.__name__} that save under one name: remove all "
+                "but one, or let them monitor different metrics"
+            )
+    bars = [c for c in given if isinstance(c, theirs.ProgressBar)]
+    if len(bars) > 1:
+        raise ValueError(f"callbacks has {len(bars)} progress bars: remove all but one")
+
+
+def together(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.Callback]:
+    """The package's callbacks and the user's, of which one replaces its own kind only."""
+    return [*(c for c in own if not any(replaces(g, c) for g in given)), *given]
+
+
+def replaces(given: L.Callback, own: L.Callback) -> bool:
+    """Whether a callback says how something of this package is to be done."""
+    if isinstance(own, Bar | Lines):
+        return isinstance(given, theirs.ProgressBar | Lines)
+    return isinstance(given, type(own))

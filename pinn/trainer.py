@@ -1,0 +1,118 @@
+"""The trainer of a run: what a user sets is added to what keeps the run safe."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pinn.callbacks import (
+    Alarm,
+    Announce,
+    Deadline,
+    FiniteGuard,
+    Report,
+    Scalars,
+    progress_bar,
+)
+from pinn.callbacks.foreign import check_callbacks, together
+from pinn.checkpoint import AtomicCheckpointIO
+
+# What every trainer of this package starts from; each can be set under `trainer`.
+TRAINER: dict[str, Any] = {
+    "log_every_n_steps": 50,
+    "val_check_interval": 200,
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+}
+
+
+class RunTrainer(L.Trainer):
+    """A trainer whose files lie in the folder of the run, whatever its loggers are.
+
+    Attributes:
+        run: the folder; None for a run that leaves nothing.
+        own_logger: whether curves go to TensorBoard files in it.
+    """
+
+    run: Path | None = None
+    own_logger = False
+
+    @property
+    def log_dir(self) -> str | None:
+        """The folder of the run; every process has to ask."""
+        if self.run is None:
+            return super().log_dir
+        return str(self.strategy.broadcast(str(self.run)))
+
+    def enter(self, run: Path, purge_step: int | None = None) -> None:
+        """Keep files in a folder: curves, unless other loggers were given, and checkpoints.
+
+        Args:
+            run: the folder.
+            purge_step: curves from this step on are those of a run that was stopped.
+        """
+        self.run = run
+        if self.own_logger:
+            self.logger = TensorBoardLogger(
+                run.parent,
+                name="",
+                version=run.name,
+                default_hp_metric=False,
+                purge_step=purge_step,
+            )
+        for callback in self.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+                callback.dirpath = str(run / "checkpoints")
+
+
+def fixed_callbacks(bar: bool | None = None) -> list[L.Callback]:
+    """The callbacks of every run, besides `Panels` and `Keeper`, which have settings.
+
+    Args:
+        bar: whether progress is shown by a bar; by default on a terminal.
+    """
+    return [Announce(), FiniteGuard(), Scalars(), progress_bar(bar), Report(), Alarm()]
+
+
+def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrainer:
+    """A trainer with the user's settings, and with what keeps a run safe whatever they are.
+
+    Args:
+        given: settings of `lightning.Trainer`, checked by `demands.check_trainer`.
+        own: callbacks of this run, besides `fixed_callbacks`.
+
+    Raises:
+        ValueError: callbacks that cannot work, or contradict another setting.
+    """
+    given = {key: value for key, value in given.items() if value is not None}
+    mine = as_list(given.pop("callbacks", None))
+    bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
+    check_callbacks(mine, keep, bar)
+    deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
+    own = [c for c in own if keep or not isinstance(c, Checkpoint)]
+    callbacks = together([*fixed_callbacks(bar), *deadline, *own], mine)
+    logger = given.pop("logger", True)
+    trainer = RunTrainer(
+        **{
+            **TRAINER,
+            **given,
+            "logger": False if logger is True else logger,
+            "callbacks": callbacks,
+            "plugins": [*as_list(given.get("plugins")), AtomicCheckpointIO()],
+            "enable_checkpointing": keep,
+            "enable_progress_bar": any(isinstance(c, ProgressBar) for c in callbacks),
+        }
+    )
+    trainer.own_logger = logger is True and not given.get("fast_dev_run")
+    return trainer
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value that may be one, several or none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Sequence) else [value]
