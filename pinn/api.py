@@ -9,11 +9,13 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pinn.balance import Method
 from pinn.callbacks import Keeper, Panels
-from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoint import read, restore_weights
+from pinn.choice import NAMES
 from pinn.data import Collocation
 from pinn.demands import check_trainer
 from pinn.derivatives import StrategyName
+from pinn.geometry.coordinates import near_miss
 from pinn.mode import Compile
 from pinn.networks import Network
 from pinn.optim import Phase
@@ -79,13 +81,18 @@ def fit(
     """
     quiet()
     check_trainer(trainer, prefix="")
+    if strategy not in NAMES:
+        raise ValueError(
+            f"strategy is {strategy!r}, which here is how derivatives are computed, "
+            f"{near_miss(strategy, NAMES)}; for several processes devices=2 is enough"
+        )
     L.seed_everything(seed, verbose=False)
     solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
     base = Path(folder or trainer.get("default_root_dir") or "runs")
-    fitter = make_trainer(trainer, [Panels(), Interrupt(), Keeper()])
+    fitter = make_trainer(trainer, [Panels(), Keeper()])
     solver.attach(data)
     data.check_processes(fitter.world_size)
     solver.course.check(fitter)

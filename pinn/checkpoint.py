@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from pinn.console import say
 from pinn.estimate import Estimate
 from pinn.problem import Problem
 from pinn.revival import CheckpointError as CheckpointError
@@ -24,8 +25,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write beside the target, flush to the disk, and rename."""
+        """Write beside the target, flush to the disk, and rename; weights with NaN are not kept."""
         target = Path(path)
+        if not all(bool(torch.isfinite(w).all()) for w in checkpoint["state_dict"].values()):
+            say(f"warning   {target} is not written: its weights are NaN or infinite")
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.part{os.getpid()}")
         try:

@@ -18,6 +18,7 @@ from pinn.callbacks import (
     progress_bar,
 )
 from pinn.callbacks.foreign import check_callbacks, together
+from pinn.callbacks.interrupt import Interrupt
 from pinn.checkpoint import AtomicCheckpointIO
 
 # What every trainer of this package starts from; each can be set under `trainer`.
@@ -94,7 +95,8 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrai
     check_callbacks(mine, keep, bar)
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
-    callbacks = together([*fixed_callbacks(bar), *deadline, *own], mine)
+    # A signal is looked at last, so that one which the user's callbacks send ends this very step.
+    callbacks = [*together([*fixed_callbacks(bar), *deadline, *own], mine), Interrupt()]
     logger = given.pop("logger", True)
     trainer = RunTrainer(
         **{

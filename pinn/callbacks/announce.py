@@ -3,9 +3,10 @@
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 
 from pinn.balance import PERIOD
+from pinn.callbacks.deadline import Deadline
 from pinn.console import Activity, say
 from pinn.optim import Phase
 from pinn.revival import notes
@@ -53,10 +54,41 @@ class Announce(L.Callback):
             say(line)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Say so where the time that the trainer has is over."""
-        clocks = [c.time_remaining() for c in trainer.callbacks if isinstance(c, Timer)]  # type: ignore[attr-defined]
-        if trainer.should_stop and any(left is not None and left <= 0 for left in clocks):
-            say(f"run       ended after {trainer.global_step} steps: trainer.max_time is over")
+        """Say so where something else than the phases has ended the run."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        if reason := early_end(trainer, solver):
+            steps = trainer.global_step
+            say(f"run       ended after {steps} step{'s' if steps != 1 else ''}: {reason}")
+
+
+def early_end(trainer: L.Trainer, solver: Solver) -> str:
+    """What ended a run before its phases did; empty where they did."""
+    if solver.course.is_done:
+        return ""
+    if not trainer.should_stop:
+        return "max_steps are taken"
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Deadline) and callback.over:
+            return "max_time is over"
+        if isinstance(callback, Timer) and (callback.time_remaining() or 1.0) <= 0:
+            return "the time of Timer is over"
+        if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
+            return f"EarlyStopping saw {callback.monitor} {stopped(callback)}"
+    return "a callback has set trainer.should_stop"
+
+
+def stopped(callback: EarlyStopping) -> str:
+    """What an EarlyStopping saw of its metric."""
+    match callback.stopping_reason.name:
+        case "PATIENCE_EXHAUSTED":
+            worse = "fall" if callback.mode == "min" else "rise"
+            return f"not {worse} in {callback.wait_count} validations"
+        case "STOPPING_THRESHOLD":
+            return f"pass {callback.stopping_threshold:g}"
+        case "DIVERGENCE_THRESHOLD":
+            return f"pass {callback.divergence_threshold:g}, which is too much"
+        case _:
+            return "become NaN or infinite"
 
 
 def upcoming(solver: Solver) -> tuple[int, Phase]:

@@ -1,6 +1,7 @@
 """Signals: a run that is told to stop does so at the end of a step."""
 
 import signal
+import threading
 from types import FrameType
 from typing import Any
 
@@ -34,6 +35,8 @@ class Interrupt(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen, in the place of the trainer's own handlers, which act in mid-step."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # where Python delivers no signals
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self.receive)
 

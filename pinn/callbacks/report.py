@@ -54,14 +54,10 @@ class Report(L.Callback):
         new = self.assessed_step != trainer.global_step
         solver.estimate()
         if new:
-<<<<<<< HEAD
             with self.checking:
                 solver.scores = solver.assess()
-        self.whole.stop()
-=======
-            solver.scores = solver.assess()
             solver.publish("", solver.scores)
->>>>>>> 05d19fc (A user's callbacks and settings of the trainer are added to the safeguards; metrics reach callbacks; max_time is a job's)
+        self.whole.stop()
         for logger in trainer.loggers:
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
@@ -77,19 +73,12 @@ class Report(L.Callback):
             say("no reference is known for these parameters: errors are not shown")
         else:
             say(f"errors are against {solver.reference.source}")
-<<<<<<< HEAD
-        if trainer.log_dir:
-            say(f"files: {Path(trainer.log_dir)}")
-        if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
-            say(f"look at it: {tensorboard()} --logdir {shlex.quote(str(trainer.log_dir))}")
-=======
         folder = trainer.log_dir  # every process has to ask
         if folder and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             say(f"files: {Path(folder)}")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                say(f"look at it: tensorboard --logdir {shlex.quote(logger.log_dir)}")
->>>>>>> 05d19fc (A user's callbacks and settings of the trainer are added to the safeguards; metrics reach callbacks; max_time is a job's)
+                say(f"look at it: {tensorboard()} --logdir {shlex.quote(logger.log_dir)}")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""

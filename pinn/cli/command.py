@@ -11,7 +11,7 @@ from torch import nn
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.callbacks import Keeper, NonFiniteError, Panels
-from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
 from pinn.checkpoint import read, restore_weights
 from pinn.cli.launch import Request
@@ -109,7 +109,7 @@ class CommandLine(LightningCLI):
             given["logger"] = False
         elif not config.fast_dev_run:
             own.append(KeepConfig(parser, self.config[self.subcommand]))
-        return make_trainer(given, [*own, Interrupt()])
+        return make_trainer(given, own)
 
     def enter_run(self) -> None:
         """Take a new run's folder, or that of the run to continue."""
