@@ -9,7 +9,6 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pinn.geometry.coordinates import near_miss
@@ -76,15 +75,8 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(settings["accelerator"], str):
         yield from accelerators(settings["accelerator"])
         yield from devices(settings["accelerator"], settings["devices"])
-    plugins = settings["plugins"] or []
-    for plugin in plugins if isinstance(plugins, list | tuple) else [plugins]:
-        if isinstance(plugin, CheckpointIO):
-            yield (
-                f"plugins has {type(plugin).__name__}: checkpoints are written whole or not at all "
-                "by a writer of this package: remove it"
-            )
     if settings["max_time"] is not None:
-        yield from duration(settings)
+        yield from duration(settings["max_time"])
 
 
 def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -119,16 +111,12 @@ def is_whole(value: object) -> bool:
     return value >= 1 and value % 1 == 0
 
 
-def duration(settings: Mapping[str, Any]) -> Iterator[str]:
-    """A time that none can be read from, or of which there are two."""
-    given = settings["max_time"]
+def duration(given: Any) -> Iterator[str]:
+    """A time that none can be read from."""
     try:
         Timer(given)
     except (TypeError, MisconfigurationException):
         yield f"max_time is {given!r}: expected days:hours:minutes:seconds, such as 00:01:30:00"
-    callbacks = settings["callbacks"] or []
-    if any(isinstance(c, Timer) for c in callbacks if isinstance(callbacks, list | tuple)):
-        yield "max_time is set, and there is a Timer in callbacks: remove one of them"
 
 
 def strategies(strategy: object) -> Iterator[str]:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins import CheckpointIO
 
 from pinn.callbacks import (
     Alarm,
@@ -93,7 +94,10 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrai
     mine = as_list(given.pop("callbacks", None))
     bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
     check_callbacks(mine, keep, bar)
+    check_plugins(as_list(given.get("plugins")))
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
+    if deadline and any(isinstance(c, Timer) for c in mine):
+        raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
     # A signal is looked at last, so that one which the user's callbacks send ends this very step.
     callbacks = [*together([*fixed_callbacks(bar), *deadline, *own], mine), Interrupt()]
@@ -111,6 +115,20 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrai
     )
     trainer.own_logger = logger is True and not given.get("fast_dev_run")
     return trainer
+
+
+def check_plugins(given: Iterable[Any]) -> None:
+    """Refuse another writer of checkpoints.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for plugin in given:
+        if isinstance(plugin, CheckpointIO):
+            raise ValueError(
+                f"plugins has {type(plugin).__name__}: a checkpoint here is written whole or not "
+                "at all, by a writer of this package: remove it"
+            )
 
 
 def as_list(value: Any) -> list[Any]:

@@ -185,12 +185,14 @@ def test_a_trial_run_leaves_nothing(folder, capsys):
     assert not (folder / "runs").exists()
 
 
-def test_another_logger_keeps_its_own_folder(folder):
+def test_another_logger_leaves_the_run_where_it_is(folder):
     logger = "{class_path: CSVLogger, init_args: {save_dir: logs, name: here, version: one}}"
     assert main(["--config", "small", "--trainer.logger", logger]) == 0
-    files = {path.name for path in Path("logs/here/one").rglob("*")}
-    assert {"config.yaml", "metrics.csv", "step-0000004.ckpt"} <= files
-    assert not Path("runs").exists()
+    (run,) = Path("runs/small").iterdir()
+    files = {path.name for path in run.rglob("*")}
+    assert files == {"config.yaml", "checkpoints", "step-0000004.ckpt"}
+    assert {path.name for path in Path("logs/here/one").iterdir()} >= {"metrics.csv"}
+    assert main(["--config", "small", "--trainer.logger", logger, "--resume", "auto"]) == 0
 
 
 def test_a_foreign_module_is_not_imported(folder, capsys):

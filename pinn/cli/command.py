@@ -95,14 +95,14 @@ class CommandLine(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse what cannot run, and find the checkpoint to continue from."""
         settings = self._get(self.config, "trainer")
-        check_trainer({**settings})
+        check_trainer(vars(settings))
         for phase in self._get(self.config, "model").phases or ():
             check_optimizer(phase.optimizer, self.request.allow_import)
         self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """A trainer with everything that keeps a run safe, and yet without a folder."""
-        given = {**self._get(self.config_init, "trainer"), **kwargs}
+        given = {**vars(self._get(self.config_init, "trainer")), **kwargs}
         parser, config = self._parser(self.subcommand), self._get(self.config, "trainer")
         own = [self._get(self.config_init, key) for key in ("pictures", "checkpoints")]
         if self.subcommand == "validate":
