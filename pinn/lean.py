@@ -77,6 +77,15 @@ class LeanModule(L.LightningModule):
             }
         )
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Count the step that is complete, though the loop does so only after the hook that saves.
+
+        Without this a resumed run would validate one step late.
+        """
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for count in (progress["total"], progress["current"]):
+            count["completed"] = count["processed"]
+
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:

@@ -260,11 +260,7 @@ class Solver(LeanModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything needed to rebuild the run, in plain types."""
-        # The step is complete, though the loop counts it only after the hook that saves here;
-        # without this a resumed run would validate one step late.
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        for count in (progress["total"], progress["current"]):
-            count["completed"] = count["processed"]
+        super().on_save_checkpoint(checkpoint)
         checkpoint["pinn"] = self.describe() | {
             "course": self.course.state(),
             "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
