@@ -14,6 +14,7 @@ from pinn.checkpoint import read, restore_weights
 from pinn.choice import NAMES
 from pinn.data import Collocation
 from pinn.demands import check_trainer
+from pinn.demands import seed as checked_seed
 from pinn.derivatives import StrategyName
 from pinn.geometry.coordinates import near_miss
 from pinn.mode import Compile
@@ -24,7 +25,7 @@ from pinn.quiet import quiet
 from pinn.runs import new_run
 from pinn.solution import Solution
 from pinn.solver import Solver
-from pinn.trainer import make_trainer
+from pinn.trainer import RunTrainer, make_trainer
 
 
 def fit(
@@ -80,32 +81,49 @@ def fit(
         NonFiniteError: the loss became NaN or infinite.
     """
     quiet()
+    check_strategy(strategy)
     check_trainer(trainer, prefix="")
-    if strategy not in NAMES:
-        raise ValueError(
-            f"strategy is {strategy!r}, which here is how derivatives are computed, "
-            f"{near_miss(strategy, NAMES)}; for several processes devices=2 is enough"
-        )
-    L.seed_everything(seed, verbose=False)
+    L.seed_everything(checked_seed(seed, "seed"), verbose=False)
     solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
-    base = Path(folder or trainer.get("default_root_dir") or "runs")
     fitter = make_trainer(trainer, [Panels(), Keeper()])
+    carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs")
+    return solver.solution.eval()
+
+
+def check_strategy(name: str) -> None:
+    """Refuse one of Lightning's, under the name that means something else here.
+
+    Raises:
+        ValueError: it is no way to compute derivatives.
+    """
+    if name not in NAMES:
+        raise ValueError(
+            f"strategy is {name!r}, which here is how derivatives are computed, "
+            f"{near_miss(name, NAMES)}; for several processes devices=2 is enough"
+        )
+
+
+def carry_out(trainer: RunTrainer, solver: Solver, data: Collocation, base: str | Path) -> None:
+    """Check that a run can begin, make its folder, and train.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: SIGINT or SIGTERM arrived, and the step was saved; it ends a
+            script in the usual way, since a loop over runs would catch an ordinary error.
+    """
     solver.attach(data)
-    data.check_processes(fitter.world_size)
-    solver.course.check(fitter)
-    if not trainer.get("fast_dev_run"):
-        name = type(problem).__name__.lower()
+    data.check_processes(trainer.world_size)
+    solver.course.check(trainer)
+    if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        name = type(solver.problem).__name__.lower()
         # The first of several processes makes the folder and tells the others.
         first = getattr(rank_zero_only, "rank", 0) == 0
-        fitter.enter(new_run(base, name) if first else base / name)
+        trainer.enter(new_run(base, name) if first else Path(base) / name)
     try:
-        fitter.fit(solver, datamodule=data)
+        trainer.fit(solver, datamodule=data)
     except InterruptedRunError as stop:
-        # What ends a script in the usual way: an ordinary error would be caught by a sweep.
         if stop.signum == signal.SIGINT:
             raise KeyboardInterrupt(str(stop)) from stop
         raise SystemExit(128 + stop.signum) from stop
-    return solver.solution.eval()

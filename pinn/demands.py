@@ -153,9 +153,9 @@ def devices(accelerator: str, asked: object) -> Iterator[str]:
         yield "devices is 0: expected at least 1"
 
 
-def seed(value: int | None) -> int:
+def seed(value: int | None, name: str = "seed_everything") -> int:
     """The one seed of weights and points; a random one could not be repeated."""
     if value is None or isinstance(value, bool) or not 0 <= value < 2**32:
         shown = "null" if value is None else value
-        raise ValueError(f"seed_everything is {shown}: expected a number from 0 to {2**32 - 1}")
+        raise ValueError(f"{name} is {shown}: expected a number from 0 to {2**32 - 1}")
     return value
