@@ -33,9 +33,11 @@ class Problem(Restorable):
         outputs: what the networks give, declared like `unknowns`; by default these themselves. An
             `ansatz` makes the unknowns of it, as the velocity of a stream function.
         columns: names of measured data columns that residuals may ask for.
-        gauges: unknowns that the equations fix only up to a constant, and how it is chosen when
-            they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower corner), or
-            `free`. The equations must read only their derivatives, so training is unaffected.
+        gauges: unknowns, or components, that the equations fix only up to a constant, and how it is
+            chosen when they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower
+            corner), or `free`. The equations must read only their derivatives, so training is
+            unaffected; where they read none in time, the constant is chosen at every instant. What
+            the equations leave open and nobody names here has `zero_mean`.
         stages: coefficients by name, of each stage of a run in turn; one stage that changes
             nothing by default.
 

@@ -1,14 +1,16 @@
 """Points as people have them: tensors, arrays, lists, columns; answers come in the same form."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pinn.geometry import Coordinates
+from pinn.geometry import Coordinates, Geometry
 from pinn.geometry.coordinates import near_miss
 
 
@@ -134,3 +136,35 @@ def check_finite(at: Tensor, names: Sequence[str]) -> None:
         k = int(bad.nonzero()[0])
         where = ", ".join(f"{n} = {v:g}" for n, v in zip(names, at[k].tolist(), strict=True))
         raise ValueError(f"point {k} has {where}: every coordinate must be a finite number")
+
+
+def is_traced() -> bool:
+    """Whether operations are being recorded in place of being carried out."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+@contextmanager
+def evaluating(solution: nn.Module) -> Iterator[None]:
+    """As `eval()`, for a while: a solution gives the same values while it is trained."""
+    training = [module for module in solution.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def warn_outside(geometry: Geometry, at: Tensor) -> None:
+    """Say that points (N, D) lie outside the domain, where nothing was trained."""
+    lower, upper = at.new_tensor(geometry.lower), at.new_tensor(geometry.upper)
+    # Printed or single-precision positions may miss a wall by their rounding error.
+    slack = 1e-6 * (upper - lower)
+    outside = int(((at < lower - slack) | (at > upper + slack)).any(dim=-1).sum())
+    if outside:
+        warnings.warn(
+            f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
+            "trained: its values there mean nothing by themselves",
+            stacklevel=3,
+        )

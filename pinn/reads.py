@@ -5,22 +5,18 @@ graph. The derivatives that its result depends on, structurally and not by value
 reads; their union over a region's residuals is the region's plan, one evaluation per step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import torch
 
-from pinn.algebra.channels import HIGHEST, Channel, Plan, common_channels, every_channel
-from pinn.algebra.series import MissingDerivativeError
-from pinn.fields import Field, coordinate_field
+from pinn.algebra.channels import Channel, Plan
 from pinn.geometry import Points
-from pinn.problem import Fields, Problem
+from pinn.leaves import as_needed, leaf_fields, position
+from pinn.problem import Problem
 from pinn.residuals import Residual
 from pinn.solution import Plans, Solution
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,18 +67,6 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
                 plan = plan | found.get(unknown, Plan())
         networks[network] = plan
     return RegionPlan(reads, networks)
-
-
-def as_needed(run: Callable[[int], T]) -> T:
-    """A dry run with derivatives up to second order, or up to third if it reads them.
-
-    Raises:
-        MissingDerivativeError: it reads derivatives of a higher order still.
-    """
-    try:
-        return run(2)
-    except MissingDerivativeError:
-        return run(HIGHEST)
 
 
 def read(
@@ -143,28 +127,3 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
             f"residual {residual.name!r} returns {' and '.join(map(str, shapes.values()))} for 4 "
             "and 5 points: return one value, or one vector, per point"
         )
-
-
-def position(problem: Problem, points: Points, highest: int) -> Field:
-    """The coordinates at some points; in many dimensions without mixed derivatives at first."""
-    coordinates = problem.geometry.coordinates
-    lean = common_channels(len(coordinates), coordinates.space, highest) if highest < 3 else None
-    return coordinate_field(points.at, coordinates, highest, lean)
-
-
-def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:
-    """Fields whose value and derivatives are separate leaves, positive and of order one."""
-    coordinates = problem.geometry.coordinates
-    channels = every_channel(len(coordinates), coordinates.space, highest)
-    generator = torch.Generator().manual_seed(0)
-    fields = {}
-    for name in names:
-        shape = (n,) if problem.is_scalar(name) else (n, len(problem.components(name)))
-
-        def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
-            random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
-            return random.requires_grad_()
-
-        streams = {channel: leaf() for channel in channels}
-        fields[name] = Field(leaf(), streams, coordinates, name)
-    return fields

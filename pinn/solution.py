@@ -1,8 +1,6 @@
 """A solution: a problem with the networks that represent its unknowns."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,21 +12,20 @@ from pinn.algebra.channels import (
     Channel,
     Plan,
     common_channels,
-    every_channel,
     order,
 )
 from pinn.algebra.jet import Jet
-from pinn.algebra.series import MissingDerivativeError
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
-from pinn.geometry import Geometry
-from pinn.geometry.grids import averaging_points
+from pinn.gauge import Constant, choose_gauges, constants
 from pinn.geometry.resolution import unresolved
+from pinn.leaves import orders_taken
 from pinn.networks import Network
 from pinn.networks.embeddings import shortest_periods
+from pinn.offsets import Offset, shifted
 from pinn.problem import Fields, Problem
-from pinn.queries import query
+from pinn.queries import evaluating, is_traced, query, warn_outside
 from pinn.trusted import hold
 
 SHARED = "all"
@@ -48,7 +45,7 @@ class Solution(nn.Module):
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
 
-    _unread = ("estimates",)  # recorded graphs do not depend on it
+    _unread = ("estimates", "_reading", "_chosen")  # recorded graphs do not depend on them
 
     def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -61,7 +58,6 @@ class Solution(nn.Module):
             )
         if len(set(map(id, networks.values()))) < len(networks):
             raise ValueError("one network is given for several unknowns: make one for each")
-        check_gauges(problem)
         if lost := unresolved(problem.geometry, torch.float64):
             raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
         for name, net in networks.items():
@@ -72,6 +68,7 @@ class Solution(nn.Module):
         self.taken = orders_taken(problem)
         # The problem's coefficients with their intervals, where they are known.
         self.estimates: dict[str, Estimate] = {}
+        self._reading, self._chosen = choose_gauges(problem)
 
     def unresolved(self, dtype: torch.dtype) -> str:
         """What of the domain, in words, points in a precision would not tell apart."""
@@ -130,15 +127,16 @@ class Solution(nn.Module):
         position = coordinate_field(at, coordinates, channels=known)
         unknowns = self.problem.represent(raw, position)
         if plans is None:
-            for name, offset in self.gauge_offsets(at.dtype, at.device).items():
-                unknowns[name] = (unknowns[name] - offset).named(name)
+            time = coordinates.time
+            for offset in self.offsets(at, 2):
+                name = offset.constant.unknown
+                with torch.no_grad():
+                    found = offset(at)
+                unknowns[name] = shifted(unknowns[name], found, time)
         return unknowns, position
 
     def up_to(self, highest: int) -> dict[str, Plan]:
-        """Plans that give the unknowns all derivatives up to an order, where there are so many.
-
-        In more than six dimensions the mixed ones are left out: see `common_channels`.
-        """
+        """Plans that give the unknowns all derivatives up to an order, see `common_channels`."""
         coordinates = self.problem.geometry.coordinates
         highest = min(highest + self.taken, HIGHEST)
         common = common_channels(len(coordinates), coordinates.space, highest)
@@ -190,15 +188,16 @@ class Solution(nn.Module):
             TypeError: the points are not real numbers.
             ValueError: they have another number of coordinates, or one that is not finite.
         """
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # all points in one graph
-            return self.gauged_values(points)
+        if is_traced():  # all points in one graph
+            return self.gauged_values(points, self.offsets(points))
         asked = query(points, self.problem.geometry.coordinates)
         self.check_precision(asked.at)
         warn_outside(self.problem.geometry, asked.at)
         with evaluating(self):
+            offsets = self.offsets(asked.at)
             parts = [
-                {name: value.to(asked.at.device) for name, value in found.items()}
-                for found in map(self.gauged_values, self.placed(asked.at))
+                {n: v.to(asked.at.device) for n, v in self.gauged_values(piece, offsets).items()}
+                for piece in self.placed(asked.at)
             ]
         return {n: asked.answer(torch.cat([part[n] for part in parts])) for n in parts[0]}
 
@@ -208,87 +207,45 @@ class Solution(nn.Module):
         for piece in at.split(max(TOGETHER // rows, 1)):
             yield piece.to(like.device, like.dtype)
 
-    def gauged_values(self, at: Tensor) -> dict[str, Tensor]:
+    def gauged_values(self, at: Tensor, offsets: Iterable[Offset]) -> dict[str, Tensor]:
         """The values of the unknowns at points (N, D) in the solution's precision."""
         values = self.values(at)
-        for name, offset in self.gauge_offsets(at.dtype, at.device).items():
-            values[name] = values[name] - offset
+        for offset in offsets:
+            name = offset.constant.unknown
+            values[name] = values[name] - offset(at)[0]
         return values
 
     def values(self, at: Tensor) -> dict[str, Tensor]:
         """The values of the unknowns as trained, before any gauge."""
         return {name: field.value for name, field in self.fields(at, self.up_to(0))[0].items()}
 
+    @property
+    def constants(self) -> list[Constant]:
+        """What the gauges subtract; those that the problem leaves out were chosen at first."""
+        return constants(self.problem, self._reading)
+
+    @property
+    def chosen_gauges(self) -> list[Constant]:
+        """The gauges that the problem did not give, though its equations leave constants open."""
+        return [c for c in self.constants if c.name in self._chosen]
+
+    def constant_of(self, unknown: str, component: int = 0) -> Constant | None:
+        """The gauge of a component of an unknown; None where the equations fix it."""
+        own = (c for c in self.constants if c.unknown == unknown and component in c.components)
+        return next(own, None)
+
     @torch.no_grad()
-    def gauge_offsets(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-        """The constants that the gauges subtract: the mean by the midpoint rule, or a value."""
-        geometry, offsets = self.problem.geometry, {}
-        for name, gauge in self.problem.gauges.items():
-            if gauge == "free":
-                continue
-            if gauge == "zero_mean":
-                at = averaging_points(geometry, range(len(geometry.coordinates)))
-            else:
-                at = torch.tensor([geometry.lower], dtype=torch.float64)
-            offsets[name] = self.values(at.to(device, dtype))[name].mean(0)
-        return offsets
-
-
-@contextmanager
-def evaluating(solution: nn.Module) -> Iterator[None]:
-    """As `eval()`, for a while: a solution gives the same values while it is trained."""
-    training = [module for module in solution.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def warn_outside(geometry: Geometry, at: Tensor) -> None:
-    """Say that points (N, D) lie outside the domain, where nothing was trained."""
-    lower, upper = at.new_tensor(geometry.lower), at.new_tensor(geometry.upper)
-    # Printed or single-precision positions may miss a wall by their rounding error.
-    slack = 1e-6 * (upper - lower)
-    outside = int(((at < lower - slack) | (at > upper + slack)).any(dim=-1).sum())
-    if outside:
-        warnings.warn(
-            f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
-            "trained: its values there mean nothing by themselves",
-            stacklevel=3,
-        )
-
-
-def orders_taken(problem: Problem) -> int:
-    """How many orders of differentiation the ansatz uses up: 1 for a stream function, mostly 0."""
-    coordinates = problem.geometry.coordinates
-    at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
-    for taken in range(HIGHEST):
-        raw = {}
-        for name in problem.raw:
-            shape = (1,) if problem.is_scalar(name) else (1, len(problem.components(name)))
-            one = at.value.new_ones(shape)
-            streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
-            raw[name] = Field(one, streams, coordinates, name)
-        try:
-            problem.represent(raw, at)
-        except MissingDerivativeError:
-            continue
-        return taken
-    name = type(problem).__name__
-    raise ValueError(f"{name}.ansatz differentiates more than {HIGHEST - 1} times")
-
-
-def check_gauges(problem: Problem) -> None:
-    """Refuse a gauge that one constant cannot set.
-
-    Raises:
-        ValueError: with time, the constant would have to be chosen at every instant.
-    """
-    for name, gauge in problem.gauges.items():
-        if gauge != "free" and problem.geometry.coordinates.time is not None:
-            raise ValueError(
-                f"the gauge of {name!r} is {gauge!r}, but the problem depends on time: use 'free'"
+    def offsets(self, at: Tensor, order: int = 0) -> list[Offset]:
+        """What the gauges subtract at points (N, D), with derivatives in time up to an order."""
+        time = self.problem.geometry.coordinates.time
+        used = [c for c in self.constants if c.gauge != "free"]
+        if not used:
+            return []
+        if is_traced() and any(c.at_instants for c in used):
+            raise RuntimeError(
+                f"the gauge of {used[0].unknown!r} is taken at every instant, which a traced graph "
+                "cannot do: use solution.export(path)"
             )
+        times = at[:0, 0] if time is None else at[:, time]
+        like = next(self.placed(times[:0]))
+        return [Offset(self, c, times.to(like), order) for c in used]

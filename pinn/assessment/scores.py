@@ -68,11 +68,13 @@ def bulk(residuals: list[Tensor]) -> float:
 
 def errors(solution: Solution, reference: Reference) -> Scores:
     """Relative L2 error per component."""
-    like = next(solution.parameters())
-    predicted = component_values(solution, reference.at.to(like))
+    predicted = component_values(solution, reference.at)
     scores: Scores = {}
     for component, truth in reference.values.items():
-        gauged = owner(solution, component) in solution.problem.gauges
+        unknown = owner(solution, component)
+        which = solution.problem.components(unknown).index(component)
+        constant = solution.constant_of(unknown, which)
+        gauged = constant is not None
         judged = reference.judged
         # A reference may have no value at a singular point, which it then does not judge.
         for tag, mask in (("", judged), ("_everywhere", truth.isfinite())):
@@ -80,7 +82,7 @@ def errors(solution: Solution, reference: Reference) -> Scores:
                 continue
             metric = RelativeL2(up_to_constant=gauged, sync_on_compute=False)
             shown, known = predicted[component].cpu(), truth
-            if gauged and solution.problem.geometry.coordinates.time is not None:
+            if constant is not None and constant.at_instants:
                 shown, known = (instant_by_instant(v, mask, reference) for v in (shown, known))
             metric.update(shown[mask], known[mask])
             scores[f"error/{component}{tag}"] = float(metric.compute())

@@ -10,6 +10,7 @@ from pinn.callbacks.deadline import Deadline
 from pinn.console import Activity, say
 from pinn.optim import Phase
 from pinn.revival import notes
+from pinn.solution import Solution
 from pinn.solver import Solver
 
 
@@ -110,6 +111,22 @@ def preparation(solver: Solver, phase: Phase) -> str:
     return {"recorded": "recording the first step …", "compiled": compiling}.get(name, "")
 
 
+def gauge_lines(solution: Solution) -> list[str]:
+    """What was chosen where the equations leave a constant open and the problem says nothing."""
+    lines = []
+    for constant in solution.chosen_gauges:
+        names = solution.problem.components(constant.unknown)
+        shown = ", ".join(names[k] for k in constant.components)
+        known, mean = "a constant", "its mean"
+        if constant.at_instants:
+            known, mean = "a function of time", "its mean at each instant"
+        lines.append(
+            f"the equations read only derivatives of {shown}, which leaves {known} open: {mean} "
+            "is set to zero; set gauges in the problem for another choice"
+        )
+    return lines
+
+
 def announcement(solver: Solver, processes: int) -> list[str]:
     """The lines."""
     problem, names = solver.problem, solver.problem.coordinates
@@ -124,6 +141,7 @@ def announcement(solver: Solver, processes: int) -> list[str]:
             for name, p in plan.networks.items()
         )
         lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
+    lines += [f"gauge     {line}" for line in gauge_lines(solver.solution)]
     for name, choice in solver.choices.items():
         network = "" if name == "all" else f"{name}: "
         lines.append(f"strategy  {network}{choice.line}")

@@ -1,0 +1,71 @@
+"""Fields of a dry run: every derivative is a leaf of its own, so that what is read shows."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from pinn.algebra.channels import HIGHEST, common_channels, every_channel
+from pinn.algebra.series import MissingDerivativeError
+from pinn.fields import Field, coordinate_field
+from pinn.geometry import Points
+from pinn.problem import Fields, Problem
+
+T = TypeVar("T")
+
+
+def as_needed(run: Callable[[int], T]) -> T:
+    """A dry run with derivatives up to second order, or up to third if it reads them.
+
+    Raises:
+        MissingDerivativeError: it reads derivatives of a higher order still.
+    """
+    try:
+        return run(2)
+    except MissingDerivativeError:
+        return run(HIGHEST)
+
+
+def position(problem: Problem, points: Points, highest: int) -> Field:
+    """The coordinates at some points; in many dimensions without mixed derivatives at first."""
+    coordinates = problem.geometry.coordinates
+    lean = common_channels(len(coordinates), coordinates.space, highest) if highest < 3 else None
+    return coordinate_field(points.at, coordinates, highest, lean)
+
+
+def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:
+    """Fields whose value and derivatives are separate leaves, positive and of order one."""
+    coordinates = problem.geometry.coordinates
+    channels = every_channel(len(coordinates), coordinates.space, highest)
+    generator = torch.Generator().manual_seed(0)
+    fields = {}
+    for name in names:
+        shape = (n,) if problem.is_scalar(name) else (n, len(problem.components(name)))
+
+        def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
+            random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+            return random.requires_grad_()
+
+        streams = {channel: leaf() for channel in channels}
+        fields[name] = Field(leaf(), streams, coordinates, name)
+    return fields
+
+
+def orders_taken(problem: Problem) -> int:
+    """How many orders of differentiation the ansatz uses up: 1 for a stream function, mostly 0."""
+    coordinates = problem.geometry.coordinates
+    at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
+    for taken in range(HIGHEST):
+        raw = {}
+        for name in problem.raw:
+            shape = (1,) if problem.is_scalar(name) else (1, len(problem.components(name)))
+            one = at.value.new_ones(shape)
+            streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
+            raw[name] = Field(one, streams, coordinates, name)
+        try:
+            problem.represent(raw, at)
+        except MissingDerivativeError:
+            continue
+        return taken
+    name = type(problem).__name__
+    raise ValueError(f"{name}.ansatz differentiates more than {HIGHEST - 1} times")

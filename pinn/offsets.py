@@ -1,0 +1,175 @@
+"""What gauges subtract from a solution, settled for a set of points.
+
+A constant is the mean over the domain, or the value at its lower corner. One that is chosen at
+every instant is found for each time that occurs, or for many times by its Chebyshev series:
+
+    c(t) = Σ_k c_k T_k(s),   s = (2t − t₀ − t₁)/(t₁ − t₀),
+
+whose coefficients are those of its values at up to 513 instants, where these decay to rounding.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from numpy.polynomial.chebyshev import chebder
+from torch import Tensor
+
+from pinn.algebra.channels import Channel, Plan, first, second, third
+from pinn.fields import Field
+from pinn.gauge import Constant
+from pinn.geometry.grids import averaging_points, averaging_rule
+
+if TYPE_CHECKING:
+    from pinn.solution import Solution
+
+DIRECT = 64  # instants whose means are taken one by one
+MOST = 513  # instants from which those of others are interpolated
+TOGETHER = 2**14  # points evaluated at a time
+
+
+class Offset:
+    """c, or c(t), of one gauge.
+
+    Args:
+        solution: whose values it is found from, as it is now.
+        constant: which gauge.
+        times: the instants (T,) that are going to be asked for.
+        order: up to which derivatives in time are going to be asked for.
+    """
+
+    def __init__(
+        self, solution: "Solution", constant: Constant, times: Tensor, order: int = 0
+    ) -> None:
+        self.solution, self.constant, self.order = solution, constant, order
+        geometry = solution.problem.geometry
+        self.space, self.time = list(geometry.coordinates.space), geometry.coordinates.time
+        self.coefficients: list[Tensor] | None = None
+        self.fixed: Tensor | None = None
+        if not constant.at_instants:
+            self.fixed = self.constant_now()
+            return
+        assert self.time is not None
+        self.ends = geometry.lower[self.time], geometry.upper[self.time]
+        self.times = times.unique()
+        inside = (
+            self.times.numel() and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]
+        )
+        if constant.gauge == "zero_mean" and len(self.times) > DIRECT and inside:
+            self.coefficients = self.resolved(times)
+        if self.coefficients is None:
+            self.table = self.means(self.times, order)
+
+    def constant_now(self) -> Tensor:
+        """The one constant: the mean over the domain, or the value at its lower corner."""
+        geometry = self.solution.problem.geometry
+        if self.constant.gauge == "pin":
+            at = torch.tensor([geometry.lower], dtype=torch.float64)
+        else:
+            at = averaging_points(geometry, range(len(geometry.coordinates)))
+        name = self.constant.unknown
+        parts = [self.solution.values(piece)[name] for piece in self.solution.placed(at)]
+        return self.masked(torch.cat(parts).mean(0))
+
+    def means(self, times: Tensor, order: int) -> list[Tensor]:
+        """c (T, …) at each of some times, and its derivatives in time up to an order."""
+        geometry = self.solution.problem.geometry
+        if self.constant.gauge == "pin":
+            spots = torch.tensor([[geometry.lower[i] for i in self.space]], dtype=torch.float64)
+            weights = torch.ones(1, dtype=torch.float64)
+        else:
+            spots, weights = averaging_rule(geometry, self.space)
+        spots, weights = spots.to(times), weights.to(times)
+        parts = []
+        for few in times.split(max(TOGETHER // len(spots), 1)):
+            column = few.repeat_interleave(len(spots))[:, None]
+            at = torch.cat([spots.repeat(len(few), 1), column], dim=-1)
+            found = self.evaluated(at, order)
+            shaped = (v.reshape(len(few), len(spots), *v.shape[1:]) for v in found)
+            parts.append(
+                [self.masked(torch.tensordot(weights, v, ([0], [1])) / len(spots)) for v in shaped]
+            )
+        return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+    def evaluated(self, at: Tensor, order: int) -> list[Tensor]:
+        """The unknown at points, and its derivatives in time."""
+        solution, name = self.solution, self.constant.unknown
+        if order == 0:
+            return [solution.values(at)[name]]
+        assert self.time is not None
+        channels = time_channels(self.time, order)
+        lean = dict.fromkeys(solution.networks, Plan(channels))
+        plans = solution.up_to(order) if solution.taken else lean
+        field = solution.fields(at, plans)[0][name]
+        return [field.value, *(field.stream(channel) for channel in channels)]
+
+    def resolved(self, like: Tensor) -> list[Tensor] | None:
+        """The Chebyshev coefficients of c and its derivatives; None where they do not decay."""
+        start, end = self.ends
+        count = 33
+        while count <= MOST:
+            angles = torch.pi * torch.arange(count, dtype=torch.float64) / (count - 1)
+            times = 0.5 * (start + end) + 0.5 * (end - start) * torch.cos(angles)
+            values = self.means(times.to(like), 0)[0].double().cpu()
+            halves = torch.ones(count, dtype=torch.float64)
+            halves[0] = halves[-1] = 0.5
+            cosines = torch.cos(torch.outer(torch.arange(count, dtype=torch.float64), angles))
+            weights = halves[:, None] * cosines * halves * (2 / (count - 1))
+            found = torch.tensordot(weights, values, dims=1)
+            size = found.abs().amax(0) + torch.finfo(torch.float64).tiny
+            if float((found[-4:].abs().amax(0) / size).max()) < 8 * torch.finfo(like.dtype).eps:
+                scale = 2 / (end - start)
+                each = [chebder(found.numpy(), m, scale) for m in range(self.order + 1)]
+                return [torch.from_numpy(c).to(like) for c in each]
+            count = 2 * count - 1
+        return None
+
+    def masked(self, values: Tensor) -> Tensor:
+        """Values of a scalar as they are, of a vector only for the gauged components."""
+        count = len(self.solution.problem.components(self.constant.unknown))
+        if self.solution.problem.is_scalar(self.constant.unknown):
+            return values
+        own = [float(k in self.constant.components) for k in range(count)]
+        return values * values.new_tensor(own)
+
+    def __call__(self, at: Tensor) -> list[Tensor]:
+        """c at points (N, D) of which the instants were given, and its derivatives in time."""
+        if self.fixed is not None:
+            return [self.fixed]
+        times = at[:, self.time]  # type: ignore[index]
+        if self.coefficients is not None:
+            return [series(c, times, self.ends) for c in self.coefficients]
+        which = torch.searchsorted(self.times, times.contiguous())
+        return [values[which] for values in self.table]
+
+
+def series(coefficients: Tensor, times: Tensor, ends: tuple[float, float]) -> Tensor:
+    """Σ_k c_k T_k(s) at times (N,): (N, …)."""
+    s = (2 * times - (ends[0] + ends[1])) / (ends[1] - ends[0])
+    k = torch.arange(len(coefficients), dtype=times.dtype, device=times.device)
+    table = torch.cos(torch.acos(s.clamp(-1, 1))[:, None] * k)
+    return torch.tensordot(table, coefficients, dims=1)
+
+
+def time_channels(time: int, order: int) -> tuple[Channel, ...]:
+    """∂/∂t, ∂²/∂t², ∂³/∂t³ up to an order."""
+    return (first(time), second(time, time), third(time, time, time))[:order]
+
+
+def shifted(field: Field, values: Sequence[Tensor], time: int | None) -> Field:
+    """A field less a constant or a function of time, of which some derivatives are known."""
+    if time is None or len(values) == 1:
+        return (
+            (field - values[0]).named(field.name)
+            if values[0].ndim == 0
+            else plain(field, values[0])
+        )
+    known = dict(zip(time_channels(time, len(values) - 1), values[1:], strict=True))
+    streams = {channel: known.get(channel) for channel in field.streams}
+    return (field - field.like(values[0], streams)).named(field.name)
+
+
+def plain(field: Field, values: Tensor) -> Field:
+    """A field less constants per component, or per point without derivatives."""
+    moved = torch.broadcast_to(values, field.value.shape)
+    return (field - field.like(moved, dict.fromkeys(field.streams))).named(field.name)
