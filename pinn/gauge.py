@@ -79,10 +79,10 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
     Returns:
         What is read, and the names that were given the gauge `zero_mean`.
     """
-    names = problem.unknowns
+    unknowns = problem.unknowns
     reading = Reading(
-        {name: [True] * len(problem.components(name)) for name in names},
-        {name: [False] * len(problem.components(name)) for name in names},
+        {name: [True] * len(problem.components(name)) for name in unknowns},
+        {name: [False] * len(problem.components(name)) for name in unknowns},
     )
     # What is wrong with a residual is said where it is to be trained.
     with suppress(Exception), torch.inference_mode(False), torch.enable_grad():
@@ -98,7 +98,7 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
         whole = len(loose) == len(names)
         chosen += [unknown] if whole else [names[k] for k in loose if names[k] != unknown]
     problem.gauges |= dict.fromkeys(chosen, "zero_mean")
-    problem._chosen_gauges = chosen
+    object.__setattr__(problem, "_chosen_gauges", chosen)
     return reading, chosen
 
 

@@ -136,7 +136,7 @@ class Offset:
         """c at points (N, D) of which the instants were given, and its derivatives in time."""
         if self.fixed is not None:
             return [self.fixed]
-        times = at[:, self.time]  # type: ignore[index]
+        times = at[:, self.time]
         if self.coefficients is not None:
             return [series(c, times, self.ends) for c in self.coefficients]
         which = torch.searchsorted(self.times, times.contiguous())
