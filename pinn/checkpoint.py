@@ -142,16 +142,34 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
     """Put saved weights into a solution.
 
     Raises:
-        CheckpointError: names or shapes differ; the line says which.
+        CheckpointError: names or shapes differ, or a weight is no number; the line says which.
     """
     prefix = "solution."
     weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     own = solution.state_dict()
-    for name in [*own, *weights]:
-        ours, theirs = own.get(name), weights.get(name)
-        if ours is None or theirs is None or ours.shape != theirs.shape:
-            sizes = [None if w is None else tuple(w.shape) for w in (theirs, ours)]
+    name = type(solution.problem).__name__
+    for key in own:
+        if key not in weights:
             raise CheckpointError(
-                f"{path} does not fit: {name} is {sizes[0]} in the checkpoint and {sizes[1]} here"
+                f"{path} does not fit {name}: {key} {tuple(own[key].shape)} is not in the "
+                "checkpoint: it is of another problem or network"
+            )
+        if weights[key].shape != own[key].shape:
+            raise CheckpointError(
+                f"{path} does not fit {name}: {key} has shape {tuple(weights[key].shape)} in the "
+                f"checkpoint and {tuple(own[key].shape)} here: it is of "
+                "a network of other sizes, or of another problem"
+            )
+    for key, value in weights.items():
+        if key not in own:
+            raise CheckpointError(
+                f"{path} does not fit {name}: the checkpoint has {key} {tuple(value.shape)}, which "
+                "is not here: it is of another problem or network"
+            )
+        if not bool(value.isfinite().all()):
+            count = int((~value.isfinite()).sum())
+            raise CheckpointError(
+                f"{path}: {count} of the {value.numel()} numbers of {key} are NaN or infinite: the "
+                "run had diverged, take an earlier checkpoint"
             )
     solution.load_state_dict(weights)

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from pinn.adaptation import CANDIDATES, Adaptation
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss, whole
+from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.optim.ranks import gathered
 from pinn.pieces import tensors_of, with_tensors
@@ -102,7 +103,7 @@ class Collocation(L.LightningDataModule):
                     f"residual: {near_miss(region, regions)}"
                 )
         for region in regions:
-            default = VOLUME if region in ("interior", "initial") else FACE
+            default = VOLUME if region in ("interior", *INSTANTS) else FACE
             self.points.setdefault(region, default)
         self._drawn = None  # perhaps of another problem
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pinn.explanation import calling
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss
 from pinn.problem import Problem
 from pinn.reads import RegionPlan
+from pinn.returned import point_weights
 from pinn.solution import Solution
 
 
@@ -42,7 +44,10 @@ def residual_values(
 
 def weigh(solution: Solution, region: str, points: Points, residual: Tensor) -> Tensor:
     """√w r, with the problem's importance and the points' quadrature weights in w."""
-    importance = solution.problem.importance(region, points.at)
+    problem = solution.problem
+    with calling(f"{type(problem).__name__}.importance"):
+        found = problem.importance(region, points.at)
+    importance = point_weights(problem, region, found, points.at)
     for weight in (importance, points.weights):
         if weight is not None:
             residual = residual * weight.sqrt().reshape(-1, *[1] * (residual.ndim - 1))

@@ -8,23 +8,31 @@ import torch
 from torch import Tensor
 
 from pinn.constants import remembered
+from pinn.declaration import check_class
+from pinn.explanation import calling
 from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
 from pinn.geometry.coordinates import near_miss
+from pinn.held import Holder
 from pinn.references import Reference, exact_reference
 from pinn.residuals import Residual, collect
-from pinn.spec import Restorable
+from pinn.returned import Fields, kind, residual_values, unknown_fields
 
 Gauge = Literal["zero_mean", "pin", "free"]
-Fields = dict[str, Field]
 
 
-class Problem(Restorable):
+class Problem(Holder):
     """A system of equations  r_k(x) = 0 on regions of a domain.
 
     A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
-    methods decorated with `@on(region)`. Names are checked when the class is defined. Learnable
-    coefficients are parameters of the module.
+    methods decorated with `@on(region)`. Names are checked when the class is defined.
+
+    A problem is a `torch.nn.Module`. Parameters and modules that it holds, such as a coefficient
+    k(x) = `self.k(at)`, are trained, saved and kept in the precision of a phase like the networks
+    of the unknowns, in `train: output` phases too, unless they are frozen. A `pinn.Network` that
+    it holds takes all coordinates and gives one value, unless the problem calls its `build`. A
+    tensor set as an attribute, such as a table, becomes a buffer, whose own digits are kept
+    through phases of lower precision.
 
     Attributes:
         coordinates: names of the columns of a point, time `t` last.
@@ -53,21 +61,15 @@ class Problem(Restorable):
     unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     outputs: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
     columns: ClassVar[tuple[str, ...]] = ()
+    gauges: dict[str, Gauge] = {}
     residuals: tuple[Residual, ...] = ()
     stages: Sequence[Mapping[str, float]] = ({},)
     geometry: Geometry
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_class(cls)
         names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
-        parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
-        # A vector may share its own name with a component, as u = (u, v) does.
-        others = [n for n, g in cls.unknowns.items() if not (isinstance(g, tuple) and n in g)]
-        used = [*parts, *others, *cls.coordinates]
-        repeated = {name for name in names if names.count(name) > 1}
-        repeated |= {name for name in used if used.count(name) > 1}
-        if repeated:
-            raise TypeError(f"{cls.__name__} uses the name {min(repeated)!r} for two things")
         cls.residuals = collect(cls, names)
 
     def __init__(self, geometry: Geometry | None = None) -> None:
@@ -76,7 +78,7 @@ class Problem(Restorable):
             self.geometry = geometry
         if not isinstance(getattr(self, "geometry", None), Geometry):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
-        self.gauges: dict[str, Gauge] = {}
+        self.gauges = dict(type(self).gauges)
         self._check()
 
     def enter(self, stage: int) -> None:
@@ -97,17 +99,11 @@ class Problem(Restorable):
         """The unknowns, by the ansatz.
 
         Raises:
-            ValueError: the ansatz left one out.
+            ValueError: the ansatz left one out, or raised.
         """
-        with remembered(self, "ansatz"):
-            unknowns = self.ansatz(raw, at)
-        missing = [name for name in self.unknowns if name not in unknowns]
-        if missing:
-            raise ValueError(
-                f"{type(self).__name__}.ansatz returns {sorted(unknowns)}: it must return "
-                f"{missing[0]!r} as well"
-            )
-        return {name: unknowns[name].named(name) for name in self.unknowns}
+        with calling(f"{type(self).__name__}.ansatz"), remembered(self, "ansatz"):
+            found = self.ansatz(raw, at)
+        return unknown_fields(self, found)
 
     def exact(self, at: Field) -> Fields | None:
         """The exact solution at `at`, where one is known. By itself never read in training."""
@@ -116,6 +112,23 @@ class Problem(Restorable):
     def reference(self) -> Reference | None:
         """What the solution is judged against: by default the exact one on a regular grid."""
         return exact_reference(self)
+
+    def judged_by(self) -> Reference | None:
+        """The reference, checked.
+
+        Raises:
+            ValueError: it is something else, or names a component that does not exist.
+        """
+        where = f"{type(self).__name__}.reference"
+        with calling(where):
+            found = self.reference()
+        if not isinstance(found, Reference | None):
+            raise ValueError(f"{where} returned {kind(found)}: return a Reference, or None")
+        known = [part for name in self.unknowns for part in self.components(name)]
+        for name in () if found is None else found.values:
+            if name not in known:
+                raise ValueError(f"{where} has values of {name!r}: {near_miss(name, known)}")
+        return found
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
         """Per-point weights (N,) of the residuals of a region; None counts all points alike.
@@ -172,20 +185,9 @@ class Problem(Restorable):
                 given[name] = data_field(points.normal, at.coordinates, name)
             elif name in points.columns:
                 given[name] = data_field(points.columns[name], at.coordinates, name)
-        try:
-            with remembered(self, residual.name):
-                result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
-        except Exception as error:
-            error.add_note(f"residual {residual.name!r}")
-            raise
-        value = result.value if isinstance(result, Field) else result
-        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(at.value):
-            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(
-                f"residual {residual.name!r} returned {got} for {len(at.value)} points: return "
-                "one value, or one vector, per point"
-            )
-        return value
+        with calling(f"residual {residual.name!r}"), remembered(self, residual.name):
+            result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
+        return residual_values(residual.name, result, len(at.value))
 
     def _check(self) -> None:
         """Hold the residuals against the geometry."""

@@ -38,7 +38,8 @@ def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
     Raises:
         ValueError: a residual reads no unknown at all, so that training could not change it.
     """
-    return {region: plan_region(solution, region) for region in solution.problem.regions()}
+    problem = solution.problem
+    return problem.in_double(lambda: {r: plan_region(solution, r) for r in problem.regions()})
 
 
 def plans_together(plans: Mapping[str, RegionPlan]) -> dict[str, Plan]:

@@ -3,16 +3,17 @@
 import math
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pinn.algebra.series import MissingDerivativeError
+from pinn.explanation import calling
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Geometry
-from pinn.geometry.coordinates import near_miss
+from pinn.returned import known_values
 
 if TYPE_CHECKING:
     from pinn.problem import Problem
@@ -107,45 +108,32 @@ def known(
 def exact_values(problem: "Problem", at: Tensor) -> dict[str, Tensor] | None:
     """The exact solution at points (N, D) by component, or None."""
     coordinates = problem.geometry.coordinates
-    if len(coordinates) in PER_AXIS:
-        return components(problem, problem.exact(coordinate_field(at, coordinates)), len(at))
+    many = len(coordinates) not in PER_AXIS
     found: list[dict[str, Tensor]] = []
-    for part in at.split(TOGETHER):
+    for part in at.split(TOGETHER) if many else (at,):
         try:  # a product of coordinates has D derivatives or more: they are carried only if read
-            fields = problem.exact(coordinate_field(part, coordinates, 0))
+            fields = evaluated(problem, coordinate_field(part, coordinates, 0 if many else 2))
         except MissingDerivativeError:
-            fields = problem.exact(coordinate_field(part, coordinates, 2))
-        values = components(problem, fields, len(part))
-        if values is None:
+            fields = evaluated(problem, coordinate_field(part, coordinates, 2))
+        if fields is None:
             return None
-        found.append(values)
+        found.append(components(problem, fields, len(part)))
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
-def components(problem: "Problem", fields: dict | None, n: int) -> dict[str, Tensor] | None:
+def evaluated(problem: "Problem", at: Field) -> Any:
+    """What `exact` returns, in float64."""
+    with calling(f"{type(problem).__name__}.exact"):
+        return problem.in_double(lambda: problem.exact(at))
+
+
+def components(problem: "Problem", found: Any, n: int) -> dict[str, Tensor]:
     """Unknowns as components (N,)."""
-    if fields is None:
-        return None
     values: dict[str, Tensor] = {}
-    for unknown, field in fields.items():
-        values |= split(problem, unknown, field, n)
+    for unknown, value in known_values(problem, found, n).items():
+        parts = value.reshape(n, -1).unbind(-1)
+        values |= dict(zip(problem.components(unknown), parts, strict=True))
     return values
-
-
-def split(problem: "Problem", unknown: str, field: Field, n: int) -> dict[str, Tensor]:
-    """An unknown's values (N,) or (N, C) as components (N,)."""
-    name = f"{type(problem).__name__}.exact"
-    if unknown not in problem.unknowns:
-        hint = near_miss(unknown, problem.unknowns)
-        raise ValueError(f"{name} returned {unknown!r}, which is no unknown: {hint}")
-    components, value = problem.components(unknown), field.value
-    expected = (n,) if problem.is_scalar(unknown) else (n, len(components))
-    if value.shape != expected:
-        raise ValueError(
-            f"{name} returned {unknown!r} of shape {tuple(value.shape)} for {n} points: "
-            f"expected {expected}"
-        )
-    return dict(zip(components, value.reshape(n, -1).unbind(-1), strict=True))
 
 
 def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:

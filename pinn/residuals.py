@@ -33,12 +33,26 @@ def on(*regions: str) -> Callable[[Method], Method]:
     (N, C). Its loss is the mean over points of w |r|², with the problem's importance w.
 
     Raises:
-        TypeError: no region is named.
+        TypeError: no region is named, it is no method, or one of this class has the same name.
     """
     if not regions or not all(isinstance(region, str) for region in regions):
         raise TypeError('@on needs the name of a region, such as @on("interior")')
 
     def declare(method: Method) -> Method:
+        name = getattr(method, "__name__", "a residual")
+        if not inspect.isfunction(method):
+            kind = type(method).__name__
+            raise TypeError(
+                f"@on is put on {name}, a {kind}: put it on a method, def name(self, …)"
+            )
+        # The body of the class, where a second method of that name would replace the first.
+        frame = inspect.currentframe()
+        body = frame.f_back.f_locals if frame is not None and frame.f_back is not None else {}
+        if "__module__" in body and hasattr(body.get(name), "_regions"):
+            raise TypeError(
+                f"residual {name!r} is defined twice in {body.get('__qualname__', 'one class')}: "
+                "the second would replace the first; rename one"
+            )
         method._regions = regions  # type: ignore[attr-defined]
         return method
 
@@ -49,7 +63,8 @@ def collect(cls: type, known: Iterable[str]) -> tuple[Residual, ...]:
     """The residuals of a problem class, base classes first, in the order of definition.
 
     Raises:
-        TypeError: a parameter is no unknown, coordinate, `at`, `normal` or data column.
+        TypeError: a parameter is no unknown, coordinate, `at`, `normal` or data column, or a name
+            is that of a method which the problem needs.
     """
     names: dict[str, None] = {}
     for base in reversed(cls.__mro__):
@@ -75,6 +90,14 @@ def is_residual(cls: type, name: str) -> bool:
 def describe(cls: type, name: str, known: tuple[str, ...]) -> Residual:
     """One residual, its parameters checked against the names that exist."""
     method: Any = getattr(cls, name)
+    for base in cls.__mro__[1:]:
+        ours = base.__module__ in ("pinn.problem", "pinn.held", "pinn.spec")
+        member = vars(base).get(name)
+        if (ours or base.__module__.startswith("torch.")) and callable(member):
+            raise TypeError(
+                f"residual {name!r} of {cls.__name__} has the name of a method that "
+                f"{base.__name__} needs: rename it"
+            )
     arguments = tuple(inspect.signature(method).parameters)[1:]
     for argument in arguments:
         if argument not in known:

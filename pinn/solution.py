@@ -15,17 +15,20 @@ from pinn.algebra.channels import (
     order,
 )
 from pinn.algebra.jet import Jet
+from pinn.declaration import check_instance
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
 from pinn.gauge import Constant, choose_gauges, constants
 from pinn.geometry.resolution import unresolved
+from pinn.held import take_fields
 from pinn.leaves import orders_taken
 from pinn.networks import Network
 from pinn.networks.embeddings import shortest_periods
 from pinn.offsets import Offset, shifted
-from pinn.problem import Fields, Problem
+from pinn.problem import Problem
 from pinn.queries import evaluating, is_traced, query, warn_outside
+from pinn.returned import Fields
 from pinn.trusted import hold
 
 SHARED = "all"
@@ -49,6 +52,7 @@ class Solution(nn.Module):
 
     def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
         super().__init__()
+        check_instance(problem, Problem)
         self.problem = problem
         networks = network if isinstance(network, Mapping) else {SHARED: network}
         if isinstance(network, Mapping) and set(network) != set(problem.raw):
@@ -60,15 +64,16 @@ class Solution(nn.Module):
             raise ValueError("one network is given for several unknowns: make one for each")
         if lost := unresolved(problem.geometry, torch.float64):
             raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
+        take_fields(problem, problem.geometry)
         for name, net in networks.items():
             if isinstance(net, Network):
                 net.build(problem.geometry, sum(self.widths(name).values()))
         self.networks = nn.ModuleDict(dict(networks))
         self.strategy = dict.fromkeys(networks, "loop")
-        self.taken = orders_taken(problem)
+        self.taken = problem.in_double(lambda: orders_taken(problem))
         # The problem's coefficients with their intervals, where they are known.
         self.estimates: dict[str, Estimate] = {}
-        self._reading, self._chosen = choose_gauges(problem)
+        self._reading, self._chosen = problem.in_double(lambda: choose_gauges(problem))
 
     def unresolved(self, dtype: torch.dtype) -> str:
         """What of the domain, in words, points in a precision would not tell apart."""

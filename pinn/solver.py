@@ -74,7 +74,7 @@ class Solver(LeanModule):
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, network)
-        self.reference: Reference | None = problem.reference()
+        self.reference: Reference | None = problem.judged_by()
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
         phases = usual_phases(self.solution) if phases is None else phases
         self.course = Course(phases, judged, problem.stages)
@@ -202,7 +202,7 @@ class Solver(LeanModule):
         """Give the problem the coefficients of the stage, and be judged by its reference."""
         if len(self.course.stages) > 1:
             self.problem.enter(self.course.stage)
-            self.reference, self.scores = self.problem.reference(), {}
+            self.reference, self.scores = self.problem.judged_by(), {}
             self.step.recorder.recordings.clear()  # those of other coefficients
 
     def enter(self) -> None:

@@ -16,3 +16,11 @@ model:
 data: {points: {interior: 32}, held_out: 32}
 trainer: {accelerator: cpu, val_check_interval: 2}
 """
+
+
+def fitted(problem, phases, folder, network=None, **settings):
+    """A short run from Python, without anything around it."""
+    from pinn import MLP, fit
+
+    settings = {"enable_progress_bar": False, "accelerator": "cpu", **settings}
+    return fit(problem, network or MLP(8, 1), phases=phases, folder=folder, **settings)

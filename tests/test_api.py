@@ -69,7 +69,7 @@ def test_init_from_starts_from_saved_weights(tmp_path):
     torch.testing.assert_close(weights(second), weights(first), rtol=0, atol=1e-9)
     newest = newest_first(only(tmp_path / "b") / "checkpoints")[0]
     assert newest.name == "step-0000001.ckpt"
-    with pytest.raises(CheckpointError, match="does not fit: networks"):
+    with pytest.raises(CheckpointError, match="does not fit Kovasznay: networks"):
         fit(tmp_path / "c", problem=Kovasznay(), init_from=path)
 
 

@@ -161,8 +161,23 @@ def test_a_network_of_another_kind_has_to_be_given(saved):
 
 def test_weights_that_do_not_fit(saved):
     path = saved(solver_of())
-    message = r"does not fit: networks\.all\.\S+ is \(8, 2\) in the checkpoint and \(9, 2\) here"
+    message = (
+        r"does not fit \w+: networks\.all\.\S+ has shape \(8, 2\) in the checkpoint and "
+        r"\(9, 2\) here"
+    )
     with pytest.raises(CheckpointError, match=message):
         pinn.load(path, network=MLP(9, 2))
-    with pytest.raises(CheckpointError, match=r"does not fit: .* None"):
+    message = r"\(8, 8\) is not in the checkpoint: it is of another problem or network"
+    with pytest.raises(CheckpointError, match=message):
         pinn.load(path, network=MLP(8, 3))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(saved, bad):
+    solver = solver_of()
+    with torch.no_grad():
+        next(solver.solution.networks.parameters())[0, 0] = bad
+    path = saved(solver)
+    message = rf"{path.name}: \d+ of the 16 numbers of networks\.all\.\S+ are NaN or infinite"
+    with pytest.raises(CheckpointError, match=message):
+        pinn.load(path)

@@ -23,7 +23,7 @@ def unsteady_box() -> Box:
 def test_regions_of_each_shape():
     assert Interval().regions == ("interior", "left", "right", "boundary")
     faces = ("left", "right", "bottom", "top")
-    assert Rectangle(time=(0, 1)).regions == ("interior", *faces, "initial", "boundary")
+    assert Rectangle(time=(0, 1)).regions == ("interior", *faces, "initial", "final", "boundary")
     assert Box().regions == ("interior", *faces, "back", "front", "boundary")
     assert Box(time=(0, 1)).coordinates.names == ("x", "y", "z", "t")
     assert unsteady_box().lower == (-1.0, 0.0, 2.0, 1.0)
@@ -114,7 +114,7 @@ def test_the_faces_of_an_interval_are_points():
 
 def test_time_alone_is_a_geometry():
     clock = Geometry(Coordinates(("t",)), (0.0,), (2.0,))
-    assert clock.regions == ("interior", "initial")
+    assert clock.regions == ("interior", "initial", "final")
     assert clock.sample("initial", 2).at.tolist() == [[0.0], [0.0]]
     assert clock.measure("interior") == 2.0
 

@@ -198,8 +198,8 @@ def test_measured_data_normals_and_coordinates_reach_the_residuals():
     [
         (lambda u: u.value.sum(), r"\(\)"),
         (lambda u: u.value[:2], r"\(2,\)"),
-        (lambda u: None, "NoneType"),
-        (lambda u: 0.0, "float"),
+        (lambda u: None, "nothing"),
+        (lambda u: 0.0, "the number 0.0"),
     ],
 )
 def test_a_residual_returns_one_value_per_point(result, got):

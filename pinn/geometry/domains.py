@@ -16,6 +16,7 @@ Bounds = tuple[float, float]
 
 __all__ = ["Box", "Geometry", "Interval", "Points", "Rectangle"]
 
+INSTANTS = ("initial", "final")
 _FACES = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front")}
 
 
@@ -23,8 +24,9 @@ class Geometry:
     """An axis-aligned box  Πᵢ [lowerᵢ, upperᵢ]  in space, times an optional time interval.
 
     Regions: `interior`; the faces `left`, `right` (x), `bottom`, `top` (y), `back`, `front` (z),
-    each over the whole time interval; `boundary`, all faces together; with time also `initial`,
-    the whole spatial box at the first instant; and what `named` and `with_points` add.
+    each over the whole time interval; `boundary`, all faces together; with time also `initial` and
+    `final`, the whole spatial box at the first and the last instant; and what `named` and
+    `with_points` add.
 
     Args:
         coordinates: the names of the axes.
@@ -63,8 +65,8 @@ class Geometry:
     @property
     def regions(self) -> tuple[str, ...]:
         """The names `sample` and `measure` know."""
-        initial = () if self.coordinates.time is None else ("initial",)
-        return ("interior", *self._faces, *initial, *self._unions, *self._clouds)
+        instants = () if self.coordinates.time is None else INSTANTS
+        return ("interior", *self._faces, *instants, *self._unions, *self._clouds)
 
     def measure(self, region: str) -> float:
         """Length, area or volume of a region, times the duration; a point counts as 1.
@@ -193,7 +195,7 @@ class Geometry:
         return result
 
     def _sample_part(self, region: str, n: int, method: str, seed: int) -> Points:
-        """Draws n points of the interior, one face, or the initial instant."""
+        """Draws n points of the interior, one face, or the first or last instant."""
         free = self._free_axes(region)
         weights = None
         if method == "gauss" and free:
@@ -208,6 +210,8 @@ class Geometry:
             # Rounding may reach the end points, which belong to the faces.
             inside = math.nextafter(low, high), math.nextafter(high, low)
             at[:, axis] = (low + (high - low) * unit[:, column]).clamp(*inside)
+        if region == "final":
+            at[:, len(self.coordinates) - 1] = self.upper[-1]
         if region not in self._faces:
             return Points(at, weights=weights)
         axis, side = self._faces[region]
@@ -230,7 +234,7 @@ class Geometry:
         return torch.cat(found)
 
     def _free_axes(self, region: str) -> tuple[int, ...]:
-        if region == "initial":
+        if region in INSTANTS:
             return self.coordinates.space
         fixed = self._faces[region][0] if region in self._faces else None
         return tuple(axis for axis in range(len(self.coordinates)) if axis != fixed)

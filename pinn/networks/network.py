@@ -53,6 +53,11 @@ class Network(Restorable, ABC):
                 f"{domain}: make a new network"
             )
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the layers exist."""
+        return self._sizes is not None
+
     def forward(self, x: Tensor) -> Tensor:
         """f(x): points (..., D) to values (..., C).
 

@@ -1,0 +1,142 @@
+"""What a problem's class states, held against what it can mean, before anything runs."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+# The methods that a problem may override, and how each is called.
+METHODS = {
+    "exact": "(self, at)",
+    "ansatz": "(self, raw, at)",
+    "reference": "(self)",
+    "importance": "(self, region, at)",
+}
+Declared = dict[str, int | tuple[str, ...]]
+
+
+def check_class(cls: Any) -> None:
+    """Hold coordinates, unknowns, columns and the methods of a problem class against their forms.
+
+    A single name stands for a tuple of one, and a list of components for a tuple.
+
+    Raises:
+        TypeError: one of them is something else; the line shows how it is written.
+    """
+    name = cls.__name__
+    cls.coordinates = names(cls.coordinates, f"{name}.coordinates", '("x", "y")')
+    cls.columns = names(cls.columns, f"{name}.columns", '("speed",)')
+    cls.unknowns = declared(cls.unknowns, f"{name}.unknowns")
+    cls.outputs = declared(cls.outputs, f"{name}.outputs")
+    given = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
+    parts = [p for value in cls.unknowns.values() if isinstance(value, tuple) for p in value]
+    # A vector may share its own name with a component, as u = (u, v) does.
+    others = [n for n, g in cls.unknowns.items() if not (isinstance(g, tuple) and n in g)]
+    used = [*parts, *others, *cls.coordinates]
+    repeated = {n for n in given if given.count(n) > 1} | {n for n in used if used.count(n) > 1}
+    if repeated:
+        raise TypeError(f"{name} uses the name {min(repeated)!r} for two things")
+    for method, form in METHODS.items():
+        check_signature(cls, method, form)
+
+
+def names(value: Any, where: str, example: str) -> tuple[str, ...]:
+    """A tuple of names that can be parameters of a method."""
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, tuple | list) or not all(
+        isinstance(name, str) and name.isidentifier() for name in found
+    ):
+        raise TypeError(f"{where} is {value!r}: write a tuple of names, such as {example}")
+    return tuple(found)
+
+
+def declared(value: Any, where: str) -> Declared:
+    """Names of unknowns with their components, or how many."""
+    example = '{"u": ("u", "v"), "p": 1}'
+    if not isinstance(value, Mapping):
+        given = [value] if isinstance(value, str) else value
+        if isinstance(given, tuple | list | set) and all(isinstance(n, str) for n in given):
+            example = "{" + ", ".join(f'"{n}": 1' for n in given) + "}"
+        raise TypeError(f"{where} is {value!r}: write name and number of components, {example}")
+    found: Declared = {}
+    for name, given in value.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise TypeError(f"{where} has the name {name!r}, which cannot be a parameter of Python")
+        if isinstance(given, tuple | list) and given:
+            found[name] = names(given, f"{where}[{name!r}]", '("u", "v")')
+        elif isinstance(given, int) and not isinstance(given, bool) and given > 0:
+            found[name] = given
+        else:
+            raise TypeError(
+                f"{where}[{name!r}] is {given!r}: write how many components it has, 1 for a "
+                'scalar, or their names, ("u", "v")'
+            )
+    return found
+
+
+def check_signature(cls: type, method: str, form: str) -> None:
+    """Refuse a method that cannot be called as it will be."""
+    function = getattr(cls, method)
+    if not callable(function):
+        raise TypeError(f"{cls.__name__}.{method} is {function!r}: write def {method}{form}")
+    count = form.count(",") + (form != "()")
+    try:
+        signature = inspect.signature(function)
+        if not isinstance(inspect.getattr_static(cls, method), staticmethod | classmethod):
+            signature.bind(*[None] * count)
+    except TypeError as error:
+        raise TypeError(
+            f"{cls.__name__}.{method}{signature} has other parameters than it is called with: "
+            f"write def {method}{form}"
+        ) from error
+
+
+def check_instance(problem: Any, kind: type) -> None:
+    """Refuse what is no problem that has been made.
+
+    Raises:
+        TypeError: a class, something else, or a problem whose `__init__` left out the base's.
+    """
+    if isinstance(problem, type) and issubclass(problem, kind):
+        name = problem.__name__
+        raise TypeError(f"the problem is the class {name}: make one of it, {name}()")
+    if not isinstance(problem, kind):
+        given = type(problem).__name__
+        raise TypeError(f"the problem is a {given}: give an object of a class of pinn.Problem")
+    if not hasattr(problem, "gauges"):
+        name = type(problem).__name__
+        raise TypeError(f"{name}.__init__ does not call super().__init__(): let it begin with that")
+    for attribute, value in vars(problem).items():
+        if getattr(value, "grad_fn", None) is not None and attribute[0] != "_":
+            raise TypeError(
+                f"self.{attribute} of {type(problem).__name__} was computed from a trained "
+                "coefficient once and would not follow it: make it a @property"
+            )
+
+
+def check_attribute(problem: nn.Module, name: str, value: Any) -> None:
+    """Refuse an attribute that would be lost or never be trained.
+
+    Raises:
+        TypeError: it is set before the module exists, is a leaf of autograd that no optimiser
+            sees, or takes the place of a trained coefficient.
+    """
+    cls, text = type(problem).__name__, f"self.{name}"
+    begun = "_parameters" in vars(problem)
+    if not begun and (isinstance(value, nn.Module) or hasattr(value, "requires_grad")):
+        raise TypeError(f"{cls}.__init__ sets {text} before super().__init__(): call that first")
+    if isinstance(value, nn.Parameter) or not begun:
+        return
+    if name in problem._parameters and value is not None:
+        raise TypeError(
+            f"{text} of {cls} is a trained coefficient, which an assignment would replace: write "
+            f"with torch.no_grad(): {text}.fill_({value!r})"
+            if isinstance(value, int | float)
+            else f"{text} of {cls} is a trained coefficient: an assignment would replace it"
+        )
+    if getattr(value, "requires_grad", False) and value.is_leaf:
+        raise TypeError(
+            f"{text} of {cls} is a tensor that requires a gradient, but no optimiser would see it: "
+            f"write {text} = nn.Parameter(torch.tensor(…))"
+        )

@@ -1,0 +1,90 @@
+"""From an error in a user's own code to one line in the user's words, with the line it is in."""
+
+import linecache
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, TracebackType
+
+import torch
+
+from pinn.algebra.series import MissingDerivativeError
+
+HERE = Path(__file__).parent
+# What is not the user's: this package, but for the problems in it, and what it is built on.
+LIBRARIES = tuple(
+    str(path) for path in (Path(torch.__file__).parent, Path(re.__file__).parent.parent)
+)
+OURS, EXAMPLES = str(HERE), str(HERE / "problems")
+
+# The text of an error of Python or torch, and what it means to somebody who writes a problem.
+WORDS: tuple[tuple[str, str], ...] = (
+    (
+        r"expected m1 and m2 to have the same dtype|expected scalar type|must have the same dtype"
+        r"|self and mat2 must have the same dtype|same dtype",
+        "tensors of two precisions meet: keep a tensor as an attribute of the problem "
+        "(self.table = …), which follows the precision of the phase",
+    ),
+    (
+        r"mat1 and mat2 shapes cannot be multiplied \((\S+) and (\S+)\)",
+        "a layer is given rows of shape {0} and has weights of shape {1}: a network takes "
+        "columns, such as at (N, D) or at[:, :1], not x (N,)",
+    ),
+    (
+        r"got (?:multiple values|an unexpected keyword)|missing \d+ required|takes \d+ positional",
+        "a function is called with the wrong arguments: {text}",
+    ),
+)
+
+
+class ProblemError(ValueError):
+    """A mistake in the code of a problem, in one line that names the method and the line."""
+
+
+@contextmanager
+def calling(what: str) -> Iterator[None]:
+    """Run a user's own code; what it raises comes back as one line.
+
+    Args:
+        what: whose code it is, such as `residual 'momentum'`.
+
+    Raises:
+        ProblemError: it raised; the line has the place in the user's file.
+        MissingDerivativeError: as it is, since who called may have more derivatives.
+    """
+    try:
+        yield
+    except (ProblemError, MissingDerivativeError):
+        raise
+    except Exception as error:
+        raise ProblemError(f"{what}{place(error.__traceback__)}: {in_words(error)}") from error
+
+
+def in_words(error: BaseException) -> str:
+    """What an error means, on one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    for pattern, words in WORDS:
+        if match := re.search(pattern, text):
+            return words.format(*match.groups(), text=text)
+    if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
+        return f"{type(error).__name__}: {text}"
+    return text
+
+
+def place(trace: TracebackType | None) -> str:
+    """The innermost line of the user's own code, as ` (file, line 3: text)`; empty without one."""
+    found = ""
+    while trace is not None:
+        found = where(trace.tb_frame.f_code, trace.tb_lineno) or found
+        trace = trace.tb_next
+    return f" ({found})" if found else ""
+
+
+def where(code: CodeType, line: int) -> str:
+    """A line of the user's own code, as `file, line 3: text`; empty for anybody else's."""
+    file = code.co_filename
+    if file.startswith(LIBRARIES) or (file.startswith(OURS) and not file.startswith(EXAMPLES)):
+        return ""
+    text = " ".join(linecache.getline(file, line).split())
+    return f"{Path(file).name}, line {line}" + (f": {text}" if text else "")
