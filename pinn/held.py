@@ -1,7 +1,8 @@
 """What a problem holds besides numbers: tables, and networks such as a coefficient k(x).
 
-A network is called with fields. Inside the network a field is a jet, whose axes mean what they mean in torch; what comes out is a
-field again. A scalar field (N,) goes in as one column, and one column comes out as a scalar.
+A network is called with fields. Inside it a field is a jet, whose axes mean what they mean in
+torch; what comes out is a field again. A scalar field (N,) goes in as one column, and one column
+comes out as a scalar.
 """
 
 from collections.abc import Callable

@@ -25,6 +25,7 @@ from pinn.trusted import settled
 BLOCK = 2**26  # bytes of one block of the Jacobian
 Rows = Callable[[Mapping[str, Tensor], Points], Tensor]  # of (trained parameters, points): (N, K)
 BATCH = 32  # rows differentiated together where points cannot be taken one by one
+FEW = 7  # points, unlike the lengths of vectors, so that a constant matrix is not taken for values
 
 
 class WeightedResiduals(nn.Module):
@@ -102,7 +103,7 @@ class LeastSquares:
     def owners(self, region: str) -> list[str]:
         """The residual of each of the K rows of a point, by name."""
         points = self.points[region]
-        few = with_tensors(points, [t[:2] for t in tensors_of(points)])
+        few = with_tensors(points, [t[:FEW] for t in tensors_of(points)])
         found = region_residuals(self.solution, region, few, self.plans[region])
         return [name for name, value in found.items() for _ in range(value[0].numel())]
 

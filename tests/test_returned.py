@@ -92,10 +92,10 @@ def test_a_number_is_the_same_everywhere(constant):
         (lambda at: {"v": 1.0}, "exact returned 'v', which is no unknown"),
         (lambda at: {"u": at[:, 0]}, r"exact returned 'u' of shape \(10201,\) .* \(10201, 2\)"),
         (lambda at: {"p": at.value}, r"exact returned 'p' of shape \(10201, 2\)"),
-        (lambda at: {"p": at.value[:5, 0]}, r"'p' of shape \(5,\) for 10201 points"),
+        (lambda at: {"p": at.value[:5, 0]}, r"exact returned 'p' of shape \(5,\) for 10201 points"),
         (lambda at: {"p": "x"}, "exact returned 'p' as a str: return a field, tensor or number"),
         (lambda at: {"p": None}, "exact returned 'p' as nothing"),
-        (lambda at: {"p": at.value[:, 0] * 1j}, "'p' as Tensor of shape"),
+        (lambda at: {"p": at.value[:, 0] * 1j}, "exact returned 'p' as Tensor of shape"),
         (lambda at: {"p": at.val}, r"exact \(test_returned.py, line \d+: .*"),
     ],
 )
