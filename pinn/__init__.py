@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from pinn.fields import Field as Field
     from pinn.functions import atan as atan
     from pinn.functions import cos as cos
+    from pinn.functions import cosh as cosh
+    from pinn.functions import dot as dot
     from pinn.functions import exp as exp
     from pinn.functions import log as log
+    from pinn.functions import maximum as maximum
+    from pinn.functions import minimum as minimum
     from pinn.functions import sin as sin
+    from pinn.functions import sinh as sinh
     from pinn.functions import sqrt as sqrt
+    from pinn.functions import tan as tan
     from pinn.functions import tanh as tanh
     from pinn.functions import vector as vector
+    from pinn.functions import where as where
     from pinn.geometry import Box as Box
     from pinn.geometry import Geometry as Geometry
     from pinn.geometry import Interval as Interval
@@ -50,7 +57,23 @@ _HOMES = {
     "pinn.api": ("fit",),
     "pinn.checkpoint": ("load",),
     "pinn.fields": ("Field",),
-    "pinn.functions": ("atan", "cos", "exp", "log", "sin", "sqrt", "tanh", "vector"),
+    "pinn.functions": (
+        "atan",
+        "cos",
+        "cosh",
+        "dot",
+        "exp",
+        "log",
+        "maximum",
+        "minimum",
+        "sin",
+        "sinh",
+        "sqrt",
+        "tan",
+        "tanh",
+        "vector",
+        "where",
+    ),
     "pinn.geometry": ("Box", "Geometry", "Interval", "Rectangle"),
     "pinn.networks": ("MLP", "FourierFeatures", "Graded", "Network", "Periodic"),
     "pinn.operators": (

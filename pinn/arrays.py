@@ -17,7 +17,8 @@ OTHERWISE = {
     "arctanh": "atanh", "arctan2": "atan2", "absolute": "abs", "fabs": "abs", "negative": "neg",
     "power": "pow", "float_power": "pow", "true_divide": "div", "divide": "div",
     "subtract": "sub", "multiply": "mul", "rint": "round", "fmax": "maximum", "fmin": "minimum",
-    "concatenate": "cat", "amax": "max", "invert": "logical_not", "bitwise_and": "logical_and",
+    "dot": "matmul", "mod": "remainder", "concatenate": "cat", "max": "amax", "min": "amin",
+    "invert": "logical_not", "bitwise_and": "logical_and",
     "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "conjugate": "positive",
 }  # fmt: skip
 OPERATORS: dict[str, Callable] = {

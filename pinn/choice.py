@@ -6,7 +6,7 @@
 
 The rule, without measurement:
 
-    taylor   where every function of the network has a Taylor rule and the numbers agree
+    taylor   where every function of the network has a derivative rule and the numbers agree
     vmap     otherwise, on CUDA and whenever more than one process trains
     loop     otherwise
 """
@@ -82,7 +82,7 @@ def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:
         processes: how many processes train together.
     """
     if obstacle is None:
-        return Choice("taylor", "every function of the network has a Taylor rule")
+        return Choice("taylor", "every function of the network has a derivative rule")
     if cuda:
         return Choice("vmap", f"{obstacle}; on CUDA few launches count")
     if processes > 1:

@@ -9,7 +9,7 @@ import torch
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.rules import RULES
 from pinn.algebra.rules.per_point import PER_POINT, matmul, summand, transposed
-from pinn.algebra.rules.piecewise import PIECEWISE, compared
+from pinn.algebra.rules.piecewise import PIECEWISE, compared, floor_divide, remainder
 from pinn.arrays import of_numpy
 
 FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT}
@@ -55,7 +55,7 @@ class Notation(Jet):
     def _no_number(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
             "a field holds values at many points and is no single number or array: use functions "
-            "of pinn or torch, such as pinn.sin(x) for math.sin(x), or its .value"
+            "of pinn, such as sin(x) for math.sin(x) and vector(x, y) for np.array([x, y])"
         )
 
     __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_number
@@ -72,6 +72,15 @@ class Notation(Jet):
 
     def __rsub__(self, other: Any) -> Any:
         return super().__rsub__(summand(self, other))
+
+    def __mod__(self, other: Any) -> Any:
+        return remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return remainder(self.operand(other), self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return floor_divide(self, other)
 
     def __matmul__(self, other: Any) -> Any:
         return matmul(self, other)

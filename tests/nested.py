@@ -1,4 +1,4 @@
-"""Nested reverse mode, the oracle of the Taylor rules, and their arguments."""
+"""Nested reverse mode, the oracle of the derivative rules, and their arguments."""
 
 import pytest
 import torch
@@ -105,7 +105,7 @@ def assert_rule(f, plan, same=None, argument=features):
 def assert_refused(name, f):
     """f of tokens has no rule; the error begins with the first word of the name."""
     jet = tokens(jet_of(random(N, D), PLANS["every"]), random(4, D))
-    with pytest.raises(NoRuleError, match=f"^{name.split()[0]} .*has no Taylor rule"):
+    with pytest.raises(NoRuleError, match=f"^{name.split()[0]} .*has no derivative rule"):
         f(jet)
 
 

@@ -296,4 +296,4 @@ def test_an_error_of_the_function_is_the_users():
 
 def test_the_obstacle_is_named():
     reason = disagreement(lambda x: torch.logcumsumexp(x, -1), X, PLAN, "taylor")
-    assert reason == "no fused pass: torch.logcumsumexp has no Taylor rule"
+    assert reason == "no fused pass: torch.logcumsumexp has no derivative rule"

@@ -10,7 +10,7 @@ from pinn.choice import Choice, choose, rule
 
 PLAN = Plan((first(0), first(1)))
 X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)
-FUSED = "every function of the network has a Taylor rule"
+FUSED = "every function of the network has a derivative rule"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_smooth_networks_get_the_fused_pass(activation, plan):
 @pytest.mark.parametrize(
     ("f", "named"),
     [
-        (net(NoRule()), "erfcx has no Taylor rule"),
+        (net(NoRule()), "erfcx has no derivative rule"),
         (lambda x: torch.where(x > 0, x, -x), "comparison"),
     ],
     ids=["special", "comparison"],

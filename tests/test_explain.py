@@ -24,7 +24,7 @@ def test_auto_explains_what_it_measured():
 
 @pytest.mark.parametrize(
     ("strategy", "reason"),
-    [("vmap", "asked for"), ("rule", "every function of the network has a Taylor rule")],
+    [("vmap", "asked for"), ("rule", "every function of the network has a derivative rule")],
 )
 def test_other_choices_are_explained_by_the_same_table(strategy, reason):
     net, x = network(), points(40, 3)

@@ -48,12 +48,12 @@ class Jet(Series):
         rule = RULES.get(func)
         if rule is None:
             name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))
-            raise NoRuleError(f"{name} has no Taylor rule")
+            raise NoRuleError(f"{name} has no derivative rule")
         return rule(*args, **(kwargs or {}))
 
     def __getitem__(self, index: Any) -> Self:
         if not keeps_points(index, self.ndim, self.lead):
-            raise NoRuleError(f"indexing the points with {index!r} has no Taylor rule")
+            raise NoRuleError(f"indexing the points with {index!r} has no derivative rule")
         return self.map(lambda s: s[(slice(None),) * (s.ndim - self.ndim) + as_tuple(index)])
 
     def __neg__(self) -> Self:
@@ -69,7 +69,7 @@ class Jet(Series):
             function = getattr(home, name, None)
             if callable(function) and (rule := RULES.get(function)) is not None:
                 return partial(rule, self)
-        raise AttributeError(f"Tensor.{name} has no Taylor rule")
+        raise AttributeError(f"Tensor.{name} has no derivative rule")
 
     def __len__(self) -> int:
         return len(self.value)
@@ -111,7 +111,7 @@ class Jet(Series):
         return raise_to(base, self)
 
     def _refuse(self, *_: Any) -> Any:
-        raise NoRuleError("comparison, truth and in-place arithmetic have no Taylor rule")
+        raise NoRuleError("comparison, truth and in-place arithmetic have no derivative rule")
 
     __radd__, __rmul__ = __add__, __mul__
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse

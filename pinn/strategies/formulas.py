@@ -28,7 +28,7 @@ FORMULAS: dict[Callable, tuple[Callable[..., Series], int]] = {
 class Formulas(TorchFunctionMode):
     """Within it, layer and instance norm are made of elementary operations.
 
-    The formulas are the Taylor rules: a tensor is a series without derivatives.
+    The formulas are the derivative rules: a tensor is a series without derivatives.
     """
 
     def __torch_function__(

@@ -26,7 +26,7 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
         chunk: unused here; all streams share one pass.
 
     Raises:
-        NoRuleError: f calls a function that has no Taylor rule.
+        NoRuleError: f calls a function that has no derivative rule.
     """
     y = stacked(f)(Jet(x, seed(x, plan.channels), lead=x.ndim - 1))
     if isinstance(y, Tensor):  # f does not read x: a constant

@@ -1,4 +1,4 @@
-"""The Taylor rule of every torch function that has one, by what it does."""
+"""The derivative rule of every torch function that has one, by what it does."""
 
 from collections.abc import Callable
 

@@ -107,7 +107,7 @@ def raise_to(base: Any, exponent: Any) -> Any:
         if given.rank >= 0:  # values per point, whose derivative is unknown
             return given.like(torch.pow(*base.align(base.value, n)), {})
         if n.ndim > base.ndim:
-            raise NoRuleError("an exponent with more axes than its base has no Taylor rule")
+            raise NoRuleError("an exponent with more axes than its base has no derivative rule")
         if n.requires_grad:  # the fused rule would not see the exponent
             return base.like(*chained(base, power(n)))
         return compose(base, power(n))

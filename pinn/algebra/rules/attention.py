@@ -90,7 +90,7 @@ class TokensFirst:
         cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         if func is not F.multi_head_attention_forward:
-            raise NoRuleError(f"{func.__name__} of transposed points has no Taylor rule")
+            raise NoRuleError(f"{func.__name__} of transposed points has no derivative rule")
         return multi_head_attention(*args, **(kwargs or {}))
 
 

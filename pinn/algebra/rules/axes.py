@@ -24,7 +24,7 @@ def named(rules: dict[str, Callable]) -> dict[Callable, Callable]:
 
 def refuse(name: str, why: str) -> NoRuleError:
     """The error of a function that has a rule, but not for these arguments."""
-    return NoRuleError(f"{name} {why} has no Taylor rule")
+    return NoRuleError(f"{name} {why} has no derivative rule")
 
 
 def width(x: Series) -> int:

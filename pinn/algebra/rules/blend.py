@@ -75,6 +75,29 @@ def hypot(a: Any, b: Any) -> Series:
     return compose(add(multiply(a, a), multiply(b, b)), SMOOTH[torch.sqrt])
 
 
+def atan2(y: Any, x: Any) -> Series:
+    """The angle of (x, y):  arctan y/x where |x| > |y|, else −arctan x/y, and a constant."""
+    home = series_of(y, x)
+    y, x = home.operand(y), home.operand(x)
+    home = series_of(y, x)
+    s, t = home.align(y.value.detach(), x.value.detach())
+    steep = s.abs() > t.abs()
+    # The unused quotient is taken of 0/1, so that it cannot divide by zero.
+    flat = compose(divide(kept(y, ~steep), kept(x, ~steep, 1.0)), SMOOTH[torch.atan])
+    upright = compose(divide(kept(x, steep), kept(y, steep, 1.0)), SMOOTH[torch.atan])
+    turn = torch.atan2(s, t) - torch.where(steep, -upright.value.detach(), flat.value.detach())
+    return add(subtract(flat, upright), home.like(turn, dict.fromkeys(home.streams)))
+
+
+def kept(x: Series, condition: Tensor, otherwise: float = 0.0) -> Series:
+    """x where the condition holds, else a number."""
+    part = masked(x, condition)
+    if not otherwise:
+        return part
+    rest = torch.where(condition, x.value.new_zeros(()), otherwise)
+    return add(part, part.like(rest, dict.fromkeys(part.streams)))
+
+
 BLEND: dict[Callable, Callable] = named(
     {
         "where": where,
@@ -85,5 +108,7 @@ BLEND: dict[Callable, Callable] = named(
         "addcmul": addcmul,
         "addcdiv": addcdiv,
         "hypot": hypot,
+        "atan2": atan2,
+        "arctan2": atan2,
     }
 )

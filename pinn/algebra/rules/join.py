@@ -20,7 +20,9 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Ser
     home = series_of(*jets)
     axes = home.value.ndim + new_axes
     if not home.lead <= dim % axes < axes:
-        raise NoRuleError(f"joining along the point axis {dim} has no Taylor rule")
+        raise NoRuleError(
+            f"joining along dim={dim} would join the points: use dim=-1, or vector(u, v)"
+        )
     dim = dim % axes - axes
     first: Any = home.streams
     rows: list[Any] = [j.streams for j in jets]

@@ -1,15 +1,20 @@
 """Linear algebra at every point: a field (N, C) is a vector, (N, C, D) a matrix by rows."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pinn.algebra.rules.arithmetic import add, multiply, series_of, subtract
+from pinn.algebra.rules.arithmetic import add, divide, multiply, series_of, subtract
 from pinn.algebra.rules.axes import named
+from pinn.algebra.rules.blend import extremum
+from pinn.algebra.rules.join import stack
+from pinn.algebra.rules.kinks import absolute
 from pinn.algebra.rules.products import einsum as einsum_over_points
 from pinn.algebra.rules.reduce import norm as norm_of_features
+from pinn.algebra.rules.reduce import summed
 from pinn.algebra.rules.shape import transpose
 from pinn.algebra.series import Series, product
 
@@ -158,11 +163,20 @@ def einsum(equation: str, *operands: Any) -> Any:
     home: Any = series_of(*operands)
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
+    if not arrow:
+        output = "".join(sorted(c for c in set(inputs) - {","} if inputs.count(c) == 1))
     fields = [(t, o) for t, o in zip(terms, operands, strict=True) if isinstance(o, Series)]
-    if not arrow or "..." in equation or any(len(t) != o.value.ndim - 1 for t, o in fields):
+    points = {t[:1] for t, _ in fields}
+    if len(points) == 1 and all(len(t) == o.value.ndim for t, o in fields):
+        point = points.pop()  # a letter of the points, as in nij,nj->ni
+        terms = [
+            t[1:] if isinstance(o, Series) else t for t, o in zip(terms, operands, strict=True)
+        ]
+        if output[:1] == point and point not in "".join([*terms, output[1:]]):
+            return contraction(terms, [tensor_of(home, o) for o in operands], output[1:])
+    if "..." in equation or any(len(t) != o.value.ndim - 1 for t, o in fields):
         return einsum_over_points(equation, *operands)
-    factors = [tensor_of(home, o) for o in operands]
-    return contraction(terms, factors, output)
+    return contraction(terms, [tensor_of(home, o) for o in operands], output)
 
 
 def contraction(terms: list[str], factors: list[Any], output: str) -> Any:
@@ -180,12 +194,56 @@ def contraction(terms: list[str], factors: list[Any], output: str) -> Any:
 
 
 def norm(x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, **more: Any) -> Any:
-    """|x| = √Σ xᵢ² over the components at each point; of a matrix over all entries."""
+    """|x| = √Σ xᵢ² over the components at each point; p = 1: Σ |xᵢ|; p = ∞: max |xᵢ|."""
     p = more.pop("p", ord)
     axes = tuple(range(-axes_of(x), 0)) if dim is None else dim
     if axes == ():
         raise ValueError("the norm of a scalar is abs(u)")
+    if p == 1:
+        return summed(absolute(x), axes, keepdim)
+    if p == torch.inf and axes_of(x) == 1 and not keepdim:
+        return largest(absolute(x))
     return norm_of_features(x, p, axes, keepdim, **more)
+
+
+def matrix_norm(x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, **m: Any) -> Any:
+    """|A| = √Σ Aᵢⱼ² at each point; other orders of a matrix are refused.
+
+    Raises:
+        ValueError: the order means singular values or sums of rows and columns.
+    """
+    if axes_of(x) == 2 and not isinstance(dim, int) and ord not in (None, "fro"):
+        raise ValueError(f"the norm of order {ord!r} of a matrix is not offered: 'fro' is")
+    return norm(x, ord, dim, keepdim, **m)
+
+
+def components(x: Any, dim: Any = None) -> list[Any]:
+    """The components of a vector at each point, one by one.
+
+    Raises:
+        ValueError: it is no vector.
+    """
+    if axes_of(x) != 1 or dim not in (-1, 1):
+        raise ValueError(
+            f"shape {tuple(x.shape[1:])} at a point, dim={dim}: it goes over the components of a "
+            "vector, dim=-1"
+        )
+    return [x[:, k] for k in range(x.shape[-1])]
+
+
+def largest(x: Any, dim: Any = -1) -> Any:
+    """The largest component at each point."""
+    return reduce(extremum("maximum"), components(x, dim))
+
+
+def smallest(x: Any, dim: Any = -1) -> Any:
+    """The smallest component at each point."""
+    return reduce(extremum("minimum"), components(x, dim))
+
+
+def prod(x: Any, dim: Any = None) -> Any:
+    """The product of the components at each point."""
+    return reduce(multiply, components(x, dim))
 
 
 def trace(x: Any) -> Any:
@@ -221,6 +279,25 @@ def determinant(x: Any) -> Any:
     return dot(x[:, 0], cross(x[:, 1], x[:, 2]))
 
 
+def inverse(x: Any) -> Any:
+    """A⁻¹ of a 2×2 or 3×3 matrix at each point, by its cofactors."""
+    size = tuple(x.shape[1:])
+    if size == (2, 2):
+        rows = [[x[:, 1, 1], -x[:, 0, 1]], [-x[:, 1, 0], x[:, 0, 0]]]
+        cofactors = stack([stack(row, -1) for row in rows], 1)
+    elif size == (3, 3):
+        a, b, c = (x[:, k] for k in range(3))
+        cofactors = stack([cross(b, c), cross(c, a), cross(a, b)], -1)
+    else:
+        raise ValueError(f"the inverse of shape {size} at a point: it takes 2 × 2 or 3 × 3")
+    return divide(cofactors, determinant(x))
+
+
+def solve(a: Any, b: Any) -> Any:
+    """The x of A x = b at each point."""
+    return matmul(inverse(a), b)
+
+
 def constant_like(number: float) -> Callable[..., Any]:
     """The rule of `zeros_like` and `ones_like`: a field with zero derivatives."""
 
@@ -236,33 +313,43 @@ def full_like(x: Any, fill_value: Any, **_: Any) -> Any:
     return x.like(value.expand(x.shape), dict.fromkeys(x.streams))
 
 
-PER_POINT: dict[Callable, Callable] = named(
-    {
-        "add": summed_up(add),
-        "sub": summed_up(subtract),
-        "subtract": summed_up(subtract),
-        "matmul": matmul,
-        "__matmul__": matmul,
-        "__rmatmul__": lambda a, b: matmul(b, a),
-        "mm": matmul,
-        "mv": matmul,
-        "bmm": matmul,
-        "dot": dot,
-        "vdot": dot,
-        "inner": dot,
-        "vecdot": dot,
-        "outer": outer,
-        "cross": cross,
-        "einsum": einsum,
-        "norm": norm,
-        "vector_norm": norm,
-        "matrix_norm": norm,
-        "trace": trace,
-        "diagonal": diagonal,
-        "det": determinant,
-        "t": transposed,
-        "zeros_like": constant_like(0.0),
-        "ones_like": constant_like(1.0),
-        "full_like": full_like,
-    }
-)
+PER_POINT: dict[Callable, Callable] = {
+    torch.norm: norm,
+    torch.Tensor.norm: norm,
+    torch.linalg.norm: matrix_norm,
+    **named(
+        {
+            "add": summed_up(add),
+            "sub": summed_up(subtract),
+            "subtract": summed_up(subtract),
+            "matmul": matmul,
+            "__matmul__": matmul,
+            "__rmatmul__": lambda a, b: matmul(b, a),
+            "mm": matmul,
+            "mv": matmul,
+            "bmm": matmul,
+            "dot": dot,
+            "vdot": dot,
+            "inner": dot,
+            "vecdot": dot,
+            "outer": outer,
+            "cross": cross,
+            "einsum": einsum,
+            "vector_norm": norm,
+            "matrix_norm": matrix_norm,
+            "trace": trace,
+            "diagonal": diagonal,
+            "det": determinant,
+            "inv": inverse,
+            "inverse": inverse,
+            "solve": solve,
+            "amax": largest,
+            "amin": smallest,
+            "prod": prod,
+            "t": transposed,
+            "zeros_like": constant_like(0.0),
+            "ones_like": constant_like(1.0),
+            "full_like": full_like,
+        }
+    ),
+}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Channel
 from pinn.algebra.norule import NoRuleError
-from pinn.algebra.rules.arithmetic import series_of
+from pinn.algebra.rules.arithmetic import divide, multiply, series_of, subtract
 from pinn.algebra.rules.axes import named
 from pinn.algebra.rules.blend import extremum
 from pinn.algebra.rules.kinks import clamp
@@ -175,6 +175,17 @@ def bounded(x: Any, min: Any = None, max: Any = None) -> Any:
     return x if max is None else extremum("minimum")(x, max)
 
 
+def remainder(a: Any, b: Any) -> Any:
+    """a − b ⌊a/b⌋, whose derivative is that of a where it does not jump."""
+    return subtract(a, multiply(floor_divide(a, b), b))
+
+
+def floor_divide(a: Any, b: Any) -> Any:
+    """⌊a/b⌋, piecewise constant."""
+    found = divide(a, b)
+    return found.like(torch.floor(found.value.detach()), dict.fromkeys(found.streams))
+
+
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "less", "less_equal", "greater",
                "greater_equal", "not_equal", "isclose")  # fmt: skip
 PIECEWISE: dict[Callable, Callable] = {
@@ -194,6 +205,8 @@ PIECEWISE: dict[Callable, Callable] = {
             "masked_fill": masked_fill,
             "heaviside": heaviside,
             "bucketize": bucketize,
+            "remainder": remainder,
+            "floor_divide": floor_divide,
             "clamp": bounded,
             "clip": bounded,
             "clamp_min": lambda x, min: bounded(x, min=min),
