@@ -15,6 +15,7 @@ from pinn.algebra.jet import Jet
 from pinn.derivatives import evaluate
 from pinn.graph import leaves, refuse_cuts
 from pinn.probe import buffers_kept, trial, undisturbed, within
+from pinn.strategies.formulas import named_refusals
 from pinn.strategies.outputs import Function
 
 NAMES = {
@@ -102,7 +103,8 @@ class Expected:
             random = torch.randn(scale.shape, generator=generator, dtype=scale.dtype)
             self.weights = random.to(scale.device) / torch.where(scale > 0, scale, 1.0)
             try:
-                self.numbers = self.measured(streams)
+                with named_refusals():
+                    self.numbers = self.measured(streams)
             except RuntimeError:  # torch lacks a second derivative
                 if training:
                     raise

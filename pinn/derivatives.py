@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
-from pinn.strategies.formulas import Formulas
+from pinn.strategies.formulas import Formulas, named_refusals
 from pinn.strategies.loop import loop
 from pinn.strategies.outputs import Function
 from pinn.strategies.taylor import taylor
@@ -66,6 +66,7 @@ def settings(x: Tensor) -> Iterator[None]:
         torch.autocast(x.device.type, enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         nullcontext() if compiling else torch.compiler.set_stance("force_eager"),
+        nullcontext() if compiling else named_refusals(),
     ):
         yield
 

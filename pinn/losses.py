@@ -8,7 +8,7 @@ from torch import Tensor
 from pinn.explanation import calling
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss
-from pinn.problem import Problem
+from pinn.problem import Fields, Problem
 from pinn.reads import RegionPlan
 from pinn.returned import point_weights
 from pinn.solution import Solution
@@ -21,10 +21,19 @@ def region_residuals(
     problem = solution.problem
     unknowns, at = solution.fields(points.at, plan.networks)
     return {
-        residual.name: problem.evaluate(residual, unknowns, at, points)
+        residual.name: trainable(problem.evaluate(residual, unknowns, at, points), unknowns)
         for residual in problem.residuals
         if region in residual.regions
     }
+
+
+def trainable(residual: Tensor, unknowns: Fields) -> Tensor:
+    """The residual, with a gradient of zero where it has none, as ∇² of a linear network."""
+    if residual.requires_grad or not torch.is_grad_enabled():
+        return residual
+    value = next(iter(unknowns.values())).value
+    nothing = 0 * value.flatten(1).sum(-1) if value.ndim > 1 else 0 * value
+    return residual + nothing.reshape(-1, *[1] * (residual.ndim - 1))
 
 
 def residual_values(

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from pinn.algebra.channels import Channel, Plan
+from pinn.curvature import check_curvature
 from pinn.geometry import Points
 from pinn.leaves import as_needed, leaf_fields, position
 from pinn.problem import Problem
@@ -36,10 +37,13 @@ def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
     """The plan of every region.
 
     Raises:
-        ValueError: a residual reads no unknown at all, so that training could not change it.
+        ValueError: a residual reads no unknown at all, so that training could not change it, or a
+            network whose derivatives are zero everywhere.
     """
     problem = solution.problem
-    return problem.in_double(lambda: {r: plan_region(solution, r) for r in problem.regions()})
+    plans = problem.in_double(lambda: {r: plan_region(solution, r) for r in problem.regions()})
+    check_curvature(solution, plans_together(plans))
+    return plans
 
 
 def plans_together(plans: Mapping[str, RegionPlan]) -> dict[str, Plan]:

@@ -24,6 +24,7 @@ from pinn.algebra.jet import Jet
 from pinn.algebra.rows import Rows
 from pinn.derivatives import check_points, settings
 from pinn.geometry.coordinates import near_miss
+from pinn.strategies.formulas import AT_ONCE, Formulas
 from pinn.strategies.loop import leaf_of, slope
 from pinn.strategies.outputs import Function, stacked
 
@@ -78,7 +79,7 @@ def hutchinson(
             raise ValueError(f"f has {y.shape[-1]} components and {len(along)} are differentiated")
         return y
 
-    with settings(x):
+    with settings(x), Formulas(AT_ONCE):
         found = PRODUCTS[strategy](vector, x, z, along)
     means = found.unflatten(0, (groups, probes)).mean(1)
     return means if pair else means[0]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pinn.algebra.rules.arithmetic import ARITHMETIC
 from pinn.algebra.rules.attention import ATTENTION
 from pinn.algebra.rules.blend import BLEND
+from pinn.algebra.rules.distance import DISTANCE
 from pinn.algebra.rules.join import JOIN
 from pinn.algebra.rules.kinks import KINKS
 from pinn.algebra.rules.linear import LINEAR
@@ -26,6 +27,7 @@ RULES: dict[Callable, Callable] = {
     **PARTS,
     **JOIN,
     **BLEND,
+    **DISTANCE,
     **REDUCE,
     **NORMALISE,
     **ATTENTION,

@@ -46,7 +46,14 @@ def condition(home: Any, given: Any) -> Any:
     if isinstance(given, bool):
         given = torch.tensor(given)
     if isinstance(given, Tensor) and given.dtype == torch.bool:
-        return home.still(given, False) if given.ndim == 0 else home.operand(given)
+        if given.ndim == 0:
+            return home.still(given, False)
+        if len(given) != len(home.value):
+            raise TypeError(
+                f"a condition of shape {tuple(given.shape)} meets a field at {len(home.value)} "
+                "points"
+            )
+        return home.at_points(given)
     if not is_mask(given):
         raise TypeError(
             f"{type(given).__name__} is no condition: compare, as in (x < 0.5) & (y < 0.5), with "
@@ -150,7 +157,7 @@ def heaviside(x: Any, values: Any) -> Any:
 
 def bucketize(x: Any, boundaries: Tensor, *, right: bool = False, **_: Any) -> Any:
     """The number of the interval that x lies in; an index into a table of values."""
-    found = torch.bucketize(x.value.detach(), boundaries.to(x.value), right=right)
+    found = torch.bucketize(x.value.detach().contiguous(), boundaries.to(x.value), right=right)
     return x.like(found.to(x.value.dtype), dict.fromkeys(x.streams))
 
 
