@@ -8,6 +8,7 @@ import torch
 
 from pinn.algebra.norule import NoRuleError
 from pinn.algebra.rules import RULES
+from pinn.algebra.rules.matrices import MATRICES
 from pinn.algebra.rules.per_point import PER_POINT
 from pinn.algebra.rules.piecewise import PIECEWISE
 
@@ -41,7 +42,8 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         return OPERATORS[here](*(home.operand(a) if a is not home else a for a in arguments))
     for place in (torch, torch.linalg, torch.special):
         function: Any = getattr(place, here, None)
-        rule = PIECEWISE.get(function) or PER_POINT.get(function) or RULES.get(function)
+        tables = (PIECEWISE, PER_POINT, MATRICES, RULES)
+        rule = next((table[function] for table in tables if function in table), None)
         if rule is not None:
             return rule(*arguments, **settings)
     raise NoRuleError(

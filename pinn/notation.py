@@ -8,11 +8,12 @@ import torch
 
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.rules import RULES
-from pinn.algebra.rules.per_point import PER_POINT, matmul, summand, transposed
+from pinn.algebra.rules.matrices import MATRICES, transposed
+from pinn.algebra.rules.per_point import PER_POINT, matmul, summand
 from pinn.algebra.rules.piecewise import PIECEWISE, compared, floor_divide, remainder
 from pinn.arrays import of_numpy
 
-FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT}
+FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT, **MATRICES}
 
 
 class Notation(Jet):
