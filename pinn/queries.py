@@ -168,3 +168,45 @@ def warn_outside(geometry: Geometry, at: Tensor) -> None:
             "trained: its values there mean nothing by themselves",
             stacklevel=3,
         )
+
+
+def spread(per_axis: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The same for every axis, or one entry for each."""
+    if per_axis is None:
+        return {}
+    if isinstance(per_axis, Mapping):
+        return dict(per_axis)
+    if not isinstance(per_axis, Sequence) or isinstance(per_axis, str):
+        return dict.fromkeys(names, per_axis)
+    if len(per_axis) != len(names):
+        raise ValueError(
+            f"the grid is given for {len(per_axis)} axes, the problem has {len(names)}: "
+            f"({', '.join(names)})"
+        )
+    return dict(zip(names, per_axis, strict=True))
+
+
+def positions(name: str, given: Any, low: float, high: float) -> np.ndarray:
+    """The positions along an axis: so many, evenly spaced, ends included; one; or those given.
+
+    Raises:
+        ValueError: the number is less than 2, or the positions do not increase.
+    """
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        if given < 2:
+            raise ValueError(
+                f"{name}={given} asks for {given} points, a grid has at least 2: for the position "
+                f"write {name}={float(given)}"
+            )
+        return np.linspace(low, high, int(given))
+    try:
+        axis = np.atleast_1d(np.asarray(given, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}={given!r}: give a number of points, a position, or positions"
+        ) from error
+    if axis.ndim != 1 or not len(axis) or isinstance(given, bool) or not np.isfinite(axis).all():
+        raise ValueError(f"{name}={given!r}: give a number of points, a position, or positions")
+    if (np.diff(axis) <= 0).any():
+        raise ValueError(f"the positions along {name!r} must increase")
+    return axis

@@ -84,7 +84,7 @@ def unknown_fields(problem: "Problem", found: Any) -> Fields:
                 f"{where} returned {name!r} as {kind(field)}, which has no derivatives: compute it "
                 "from `raw` and `at` without .value"
             )
-        expected = shape_of(problem, name, len(field.value))
+        expected = shape_of(problem, name, field.shape[0])
         if tuple(field.shape) != expected:
             raise ProblemError(
                 f"{where} returned {name!r} of shape {tuple(field.shape)}: expected {expected}"

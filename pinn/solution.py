@@ -15,6 +15,7 @@ from pinn.algebra.channels import (
     order,
 )
 from pinn.algebra.jet import Jet
+from pinn.answers import Answers
 from pinn.declaration import check_instance
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
@@ -36,7 +37,7 @@ TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
 Plans = Mapping[str, Plan]
 
 
-class Solution(nn.Module):
+class Solution(Answers, nn.Module):
     """uₖ(x) = ansatz(network(x))ₖ, with every derivative a residual may read.
 
     Args:
@@ -132,13 +133,23 @@ class Solution(nn.Module):
         position = coordinate_field(at, coordinates, channels=known)
         unknowns = self.problem.represent(raw, position)
         if plans is None:
-            time = coordinates.time
-            for offset in self.offsets(at, 2):
-                name = offset.constant.unknown
-                with torch.no_grad():
-                    found = offset(at)
-                unknowns[name] = shifted(unknowns[name], found, time)
+            unknowns = self.shifted(unknowns, at, self.offsets(at, 2))
         return unknowns, position
+
+    def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
+        """The unknowns at points (N, D) as fields, less what the gauges subtract."""
+        moved, time = dict(unknowns), self.problem.geometry.coordinates.time
+        for offset in offsets:
+            name = offset.constant.unknown
+            with torch.no_grad():
+                found = offset(at)
+            moved[name] = shifted(moved[name], found, time)
+        return moved
+
+    def gauged_fields(self, at: Tensor, plans: Plans, offsets: Iterable[Offset]) -> Fields:
+        """The unknowns at points (N, D), with derivatives and gauges."""
+        hold(self.networks, self.strategy, at, plans)
+        return self.shifted(self.fields(at, plans)[0], at, offsets)
 
     def up_to(self, highest: int) -> dict[str, Plan]:
         """Plans that give the unknowns all derivatives up to an order, see `common_channels`."""

@@ -1,0 +1,261 @@
+"""Evaluations: a solution at points or on a grid, with derivatives, and as files."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.export.files import write_csv, write_npz, xarray_dataset
+from pinn.export.vtk import write_vtk
+from pinn.quantities import Quantity, plan_of, quantities
+from pinn.queries import Query, evaluating, positions, query, spread, warn_outside
+
+if TYPE_CHECKING:
+    from pinn.solution import Solution
+
+MOST = 2 * 10**8  # points of a grid
+
+
+class Evaluation(Mapping[str, Any]):
+    """The values of a solution at points, by component, and any derivative by its name.
+
+        grid = solution.on_grid(50)
+        grid["u"], grid["u.x"], grid["vorticity"]        arrays (50, 50)
+        grid.axes["x"], grid.points                      (50,), (50, 50, 2)
+        grid.to_vtk("flow.vti")
+
+    Args:
+        solution: what was evaluated.
+        asked: where.
+        axes: of a grid, every coordinate's positions; None for scattered points.
+        fixed: of a grid, the coordinates that have one position and no axis in the arrays.
+        derivatives: quantities that are evaluated at once, and written to files; any other one is
+            evaluated when it is asked for.
+    """
+
+    def __init__(
+        self,
+        solution: "Solution",
+        asked: Query,
+        derivatives: Sequence[str] = (),
+        axes: Mapping[str, np.ndarray] | None = None,
+        fixed: Sequence[str] = (),
+    ) -> None:
+        self.solution, self.asked = solution, asked
+        self.positions, self.fixed = axes, tuple(fixed)
+        self.flat, self.extra = evaluate(solution, asked.at, found(solution, derivatives))
+
+    @property
+    def axes(self) -> dict[str, np.ndarray]:
+        """The positions along each axis of the arrays; none for scattered points."""
+        axes = self.positions or {}
+        return {name: axis for name, axis in axes.items() if name not in self.fixed}
+
+    @property
+    def points(self) -> Any:
+        """Where: (…, D)."""
+        return self.asked.answer(self.asked.at)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the arrays."""
+        return self.asked.shape
+
+    @property
+    def values(self) -> dict[str, Any]:  # type: ignore[override]
+        """Component → (…), the derivatives evaluated at first included."""
+        return dict(self.items())
+
+    def __getitem__(self, name: str) -> Any:
+        problem = self.solution.problem
+        for unknown, value in self.flat.items():
+            if name in problem.components(unknown):
+                k = problem.components(unknown).index(name)
+                return self.asked.answer(value if value.ndim == 1 else value[:, k])
+        if name in self.extra:
+            return self.asked.answer(self.extra[name])
+        return self.asked.answer(self.later(name)[name])
+
+    def __iter__(self) -> Iterator[str]:
+        problem = self.solution.problem
+        yield from (part for name in self.flat for part in problem.components(name))
+        yield from self.extra
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{name} {len(axis)}" for name, axis in self.axes.items())
+        return f"Evaluation({', '.join(self)}; {where or f'points {self.shape}'})"
+
+    def gradient(self, component: str) -> Any:
+        """∇ of a component over space: (…, D)."""
+        names = self.solution.problem.coordinates
+        space = self.solution.problem.geometry.coordinates.space
+        asked = [f"{component}.{names[i]}" for i in space]
+        values = self.later(*asked)
+        return self.asked.answer(torch.stack([values[name] for name in asked], dim=-1))
+
+    def divergence(self, unknown: str | None = None) -> Any:
+        """∇· of a vector: (…)."""
+        return self["divergence" if unknown is None else f"{unknown}.divergence"]
+
+    def vorticity(self, unknown: str | None = None) -> Any:
+        """∇× of a vector: (…) in the plane, (…, 3) in space."""
+        return self["vorticity" if unknown is None else f"{unknown}.vorticity"]
+
+    def laplacian(self, component: str) -> Any:
+        """∇² of a component: (…)."""
+        return self[f"{component}.laplacian"]
+
+    def later(self, *names: str) -> dict[str, Tensor]:
+        """Quantities that were not evaluated at first.
+
+        Raises:
+            RuntimeError: the solution has changed since.
+        """
+        wanted = found(self.solution, names)
+        if len(self.asked.at):
+            few = slice(None, None, max(len(self.asked.at) // 3, 1))
+            now, _ = evaluate(self.solution, self.asked.at[few], [])
+            for unknown, value in self.flat.items():
+                if not torch.allclose(now[unknown], value[few], rtol=1e-6, atol=1e-9):
+                    raise RuntimeError(
+                        "the solution has changed since it was evaluated here: evaluate it again"
+                    )
+        return evaluate(self.solution, self.asked.at, wanted)[1]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Coordinate, component or derivative → (N,), points one after the other."""
+        names = self.solution.problem.coordinates
+        table = {n: array(self.asked.at[:, i]) for i, n in enumerate(names)}
+        for name in self:
+            values = np.asarray(array(self.extra[name]) if name in self.extra else self[name])
+            if name in self.extra and values.ndim > 1:
+                table |= {f"{name}_{names[i]}": values[:, i] for i in range(values.shape[1])}
+            else:
+                table[name] = values.reshape(-1)
+        return table
+
+    def to_csv(self, path: str | Path) -> None:
+        """A table: a column per coordinate, component and derivative, all digits."""
+        write_csv(path, self.columns())
+
+    def to_npz(self, path: str | Path) -> None:
+        """NumPy arrays by name: of a grid its axes and arrays in its shape, else columns."""
+        write_npz(path, self.positions, self.columns(), self.shape)
+
+    def to_xarray(self) -> Any:
+        """An xarray.Dataset, with the axes of a grid as its dimensions, else `point`.
+
+        Raises:
+            ModuleNotFoundError: xarray is not installed.
+        """
+        return xarray_dataset(self.axes, self.columns(), self.shape, self.solution.problem)
+
+    def to_vtk(self, path: str | Path) -> None:
+        """A file for ParaView, read without any plug-in; vectors have three components.
+
+        Args:
+            path: `.vti` (evenly spaced grid), `.vtr` (any grid), `.vtu` (scattered points, or a
+                grid as cells), or `.pvd`: one file per instant beside it.
+
+        Raises:
+            ValueError: the kind of file cannot hold this.
+        """
+        problem = self.solution.problem
+        arrays = {n: array(v) for n, v in (self.flat | self.extra).items()}
+        parts = {n: problem.components(n) for n in self.flat if not problem.is_scalar(n)}
+        at = array(self.asked.at)
+        write_vtk(path, problem.geometry.coordinates, at, self.positions, arrays, parts)
+
+    def save(self, path: str | Path) -> None:
+        """A file of the kind that its name ends with: csv, npz, vti, vtr, vtu or pvd."""
+        kinds = {".csv": self.to_csv, ".npz": self.to_npz}
+        kinds.get(Path(path).suffix.lower(), self.to_vtk)(path)
+
+
+def array(values: Tensor) -> np.ndarray:
+    """A tensor as an array on the CPU."""
+    return values.numpy(force=True)
+
+
+def found(solution: "Solution", names: Sequence[str]) -> list[Quantity]:
+    """Quantities by name."""
+    return quantities(names, solution.problem, solution.taken)
+
+
+@torch.no_grad()
+def evaluate(
+    solution: "Solution", at: Tensor, wanted: Sequence[Quantity]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The unknowns and some quantities at points (N, D), gauges applied, a part at a time."""
+    plan = plan_of(wanted, solution.problem)
+    plans = dict.fromkeys(solution.networks, plan)
+    if solution.taken and wanted:
+        plans = solution.up_to(plan.order)
+    elif solution.taken:
+        plans = solution.up_to(0)
+    rows = 1 + max(len(p.channels) for p in plans.values())
+    flat: dict[str, list[Tensor]] = {}
+    extra: dict[str, list[Tensor]] = {}
+    with evaluating(solution):
+        offsets = solution.offsets(at, plan.order)
+        for piece in solution.placed(at, rows):
+            fields = solution.gauged_fields(piece, plans, offsets)
+            for name, field in fields.items():
+                flat.setdefault(name, []).append(field.value.detach().to(at.device))
+            for each in wanted:
+                extra.setdefault(each.name, []).append(each.of(fields).value.detach().to(at.device))
+    return joined(flat), joined(extra)
+
+
+def joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+    """Parts one after the other."""
+    return {name: torch.cat(each) for name, each in parts.items()}
+
+
+def evaluate_at(solution: "Solution", points: Any, derivatives: Sequence[str]) -> Evaluation:
+    """A solution at points in any form."""
+    asked = query(points, solution.problem.geometry.coordinates)
+    solution.check_precision(asked.at)
+    warn_outside(solution.problem.geometry, asked.at)
+    return Evaluation(solution, asked, derivatives)
+
+
+def evaluate_on_grid(
+    solution: "Solution", per_axis: Any, derivatives: Sequence[str], given: Mapping[str, Any]
+) -> Evaluation:
+    """A solution on a tensor-product grid."""
+    geometry = solution.problem.geometry
+    names = geometry.coordinates.names
+    chosen = {**spread(per_axis, names), **given}
+    for name in given:
+        geometry.coordinates.index(name)
+    missing = [name for name in names if name not in chosen]
+    if missing:
+        raise ValueError(
+            f"the grid has no points along {missing[0]!r}: give on_grid(50), or {missing[0]}=50"
+        )
+    ends = dict(zip(names, zip(geometry.lower, geometry.upper, strict=True), strict=True))
+    axes = {name: positions(name, chosen[name], *ends[name]) for name in names}
+    fixed = [name for name in names if isinstance(chosen[name], float)]
+    count = math.prod(len(axis) for axis in axes.values())
+    if count > MOST:
+        sizes = " × ".join(str(len(axis)) for axis in axes.values())
+        raise ValueError(
+            f"a grid of {sizes} has {count:.2g} points, more than {MOST:.0e}: ask for fewer, or "
+            f"fix a coordinate, as in {names[-1]}={ends[names[-1]][1]}"
+        )
+    mesh = torch.meshgrid(*(torch.from_numpy(axis) for axis in axes.values()), indexing="ij")
+    at = torch.stack([column.reshape(-1) for column in mesh], dim=-1)
+    shape = tuple(len(axis) for name, axis in axes.items() if name not in fixed)
+    warn_outside(geometry, at)
+    return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed)

@@ -1,0 +1,1 @@
+"""What leaves the package: tables, files for ParaView, programs that need torch alone."""
