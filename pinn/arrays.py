@@ -46,6 +46,8 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         rule = next((table[function] for table in tables if function in table), None)
         if rule is not None:
             return rule(*arguments, **settings)
+    if name == "gradient":
+        raise NoRuleError("numpy.gradient takes no field: write grad(u), or partial(u, 'x')")
     raise NoRuleError(
         f"numpy.{name} takes no field: its derivative is not known; write it with the functions of "
         "pinn or torch"

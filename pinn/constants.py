@@ -166,7 +166,7 @@ def role(given: Tensor, count: int, shape: tuple[int, ...], space: int) -> str:
     if same or by_point:
         return settle("constant" if same else "points", "")
     raise TypeError(
-        f"a tensor of shape {own} beside a field of shape {shape or 'of a scalar'} at {count} "
-        "points is neither one value per point nor a constant of that shape: write a constant "
-        "vector as a tuple"
+        f"a tensor of shape {own} beside a field of shape {shape} at each of {count} points is "
+        "neither one value per point nor a constant of that shape: write a constant vector as a "
+        "tuple, and measured values as columns of a region"
     )

@@ -21,6 +21,15 @@ OURS, EXAMPLES = str(HERE), str(HERE / "problems")
 # The text of an error of Python or torch, and what it means to somebody who writes a problem.
 WORDS: tuple[tuple[str, str], ...] = (
     (
+        r"does not require grad|appears to not have been used in the graph",
+        "torch.autograd does not see the coordinates of a field: write partial(u, 'x'), grad(u), "
+        "dt(u) or laplacian(u)",
+    ),
+    (
+        r"(maximum|minimum|where|heaviside)\(\).*(?:must be Tensor, not|invalid combination of)",
+        "torch.{0} takes no plain number or tuple there: use {0} from pinn, or a field",
+    ),
+    (
         r"expected m1 and m2 to have the same dtype|expected scalar type|must have the same dtype"
         r"|self and mat2 must have the same dtype|same dtype",
         "tensors of two precisions meet: keep a tensor as an attribute of the problem "

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import (
-    HIGHEST,
     Channel,
     every_channel,
     first,
@@ -27,9 +26,7 @@ from pinn.algebra.rules.piecewise import joined_masks
 from pinn.algebra.series import Series, Streams
 from pinn.constants import constant, holds_series, is_nested, role
 from pinn.geometry.coordinates import Coordinates
-from pinn.notation import Notation
-
-UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
+from pinn.notation import UNKNOWN, Notation, reason
 
 
 class Field(Notation):
@@ -120,7 +117,13 @@ class Field(Notation):
                 f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)} could mean either axis "
                 "of the tensor: write it by components, or A @ v, or advect(normal, u) for ∂u/∂n"
             )
-        return widened(a, high), widened(b, high)
+        a, b = widened(a, high), widened(b, high)
+        if any(m != n and 1 not in (m, n) for m, n in zip(a.shape[1:], b.shape[1:], strict=False)):
+            raise ValueError(
+                f"vectors of shapes {tuple(a.shape[1:])} and {tuple(b.shape[1:])} per point meet: "
+                "give them the same number of components"
+            )
+        return a, b
 
     def describe(self, channel: Channel) -> str:
         """A derivative of this field, written for people."""
@@ -241,12 +244,12 @@ def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
     return Field(values, {}, coordinates, name, UNKNOWN)
 
 
-def partial(f: Field, axis: int | str) -> Field:
+def partial(f: Field, axis: "int | str | Field") -> Field:
     """∂f/∂xᵢ, one order lower.
 
     Args:
         f: a field of any shape.
-        axis: the coordinate's name or index.
+        axis: the coordinate, its name or its index.
 
     Returns:
         A field shaped like `f`.
@@ -255,6 +258,7 @@ def partial(f: Field, axis: int | str) -> Field:
         ValueError: there is no such coordinate.
         MissingDerivativeError: the evaluation did not produce this derivative.
     """
+    axis = axis.name if isinstance(axis, Field) else axis
     i = f.coordinates.index(axis) if isinstance(axis, str) else axis
     if not 0 <= i < len(f.coordinates):
         raise ValueError(f"axis {i} is not one of the {len(f.coordinates)} coordinates")
@@ -269,26 +273,3 @@ def partial(f: Field, axis: int | str) -> Field:
 def derived(f: Field, value: Tensor, streams: Streams, orders: int) -> Field:
     """A derivative of f, which has so many orders of differentiation less to give."""
     return Field(value, streams, f.coordinates, taken=f.taken + orders)
-
-
-def reason(derivative: str, taken: int, orders: int) -> str:
-    """Why a derivative is not known, and what to do.
-
-    Args:
-        derivative: the derivative, written for people.
-        taken: the orders of differentiation taken before it.
-        orders: those of its own.
-    """
-    needed = taken + orders
-    if taken >= UNKNOWN:
-        return (
-            f"{derivative} is not known: it is made of measured values or of plain tensors such as "
-            "x.value; write it with the coordinates and unknowns themselves"
-        )
-    if needed > HIGHEST:
-        return (
-            f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
-            "make the inner one an unknown of its own, such as w with the residual "
-            "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
-        )
-    return f"{derivative} was not evaluated: differentiate(f, x, order={needed}) would give it"

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from pinn.algebra.channels import HIGHEST
+from pinn.algebra.indexing import keeps_points
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.rules import RULES
 from pinn.algebra.rules.matrices import MATRICES, transposed
@@ -13,6 +15,7 @@ from pinn.algebra.rules.per_point import PER_POINT, matmul, summand
 from pinn.algebra.rules.piecewise import PIECEWISE, compared, floor_divide, remainder
 from pinn.arrays import of_numpy
 
+UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
 FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT, **MATRICES}
 
 
@@ -83,6 +86,36 @@ class Notation(Jet):
     def __floordiv__(self, other: Any) -> Any:
         return floor_divide(self, other)
 
+    # `u += 1` is `u = u + 1`: another field under the same name.
+    def __iadd__(self, other: Any) -> Any:
+        return self + other
+
+    def __isub__(self, other: Any) -> Any:
+        return self - other
+
+    def __imul__(self, other: Any) -> Any:
+        return self * other
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self / other
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("a field is not written to: make a new one, such as vector(u, v)")
+
+    def __getitem__(self, index: Any) -> Any:
+        if not keeps_points(index, self.ndim, self.lead):
+            raise TypeError(
+                "the first axis of a field counts its points, and a residual sees them one by one: "
+                "u[:, 0] is a component, and where(condition, u, 0.0) keeps some of the points"
+            )
+        return super().__getitem__(index)
+
+    def __call__(self, *_: Any) -> Any:
+        """Refused: a field is not evaluated elsewhere."""
+        raise TypeError(
+            "a field is no function of other points: it is known at the points of its region"
+        )
+
     def __matmul__(self, other: Any) -> Any:
         return matmul(self, other)
 
@@ -126,7 +159,35 @@ class Notation(Jet):
 
 def no_meaning(name: str) -> str:
     """What is said of a function that fields do not take."""
+    short = name.rpartition(".")[2].rstrip("_")
+    if short in ("grad", "backward", "diff", "requires_grad", "jacobian", "gradient"):
+        return f"{name} takes no field: write partial(u, 'x'), grad(u), dt(u) or laplacian(u)"
+    if short in ("numpy", "cpu", "cuda", "item", "tolist", "plot"):
+        return f"{name} takes no field: its values are the tensor u.value"
     return (
         f"{name} takes no field: its derivative is not known here. Write it with arithmetic and "
         "the functions of pinn, such as exp, sqrt and where"
     )
+
+
+def reason(derivative: str, taken: int, orders: int) -> str:
+    """Why a derivative is not known, and what to do.
+
+    Args:
+        derivative: the derivative, written for people.
+        taken: the orders of differentiation taken before it.
+        orders: those of its own.
+    """
+    needed = taken + orders
+    if taken >= UNKNOWN:
+        return (
+            f"{derivative} is not known: it is made of measured values or of plain tensors such as "
+            "x.value; write it with the coordinates and unknowns themselves"
+        )
+    if needed > HIGHEST:
+        return (
+            f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
+            "make the inner one an unknown of its own, such as w with the residual "
+            "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
+        )
+    return f"{derivative} was not evaluated: differentiate(f, x, order={needed}) would give it"

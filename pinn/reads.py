@@ -74,6 +74,32 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     return RegionPlan(reads, networks)
 
 
+def unread_parameters(solution: Solution) -> tuple[str, ...]:
+    """The problem's trained parameters that reach no residual, as `float(self.k)` does not."""
+    return solution.problem.in_double(lambda: tuple(unreached(solution.problem)))
+
+
+def unreached(problem: Problem) -> list[str]:
+    """Parameters without a gradient from any residual."""
+    left = {name: p for name, p in problem.named_parameters() if p.requires_grad}
+    for region in problem.regions():
+        points = problem.geometry.sample(region, 4)
+        for residual in problem.residuals:
+            if left and region in residual.regions:
+                result = as_needed(partial(dry_result, problem, residual, points))
+                found = torch.autograd.grad(result.sum(), [*left.values()], allow_unused=True)
+                pairs = zip(left.items(), found, strict=True)
+                left = {name: p for (name, p), gradient in pairs if gradient is None}
+    return list(left)
+
+
+def dry_result(problem: Problem, residual: Residual, points: Points, highest: int) -> torch.Tensor:
+    """A residual on leaves, through the ansatz."""
+    leaves = leaf_fields(problem, problem.raw, len(points.at), highest)
+    at = position(problem, points, highest)
+    return problem.evaluate(residual, problem.represent(dict(leaves), at), at, points)
+
+
 def read(
     problem: Problem, residual: Residual, points: Points, through_ansatz: bool, highest: int
 ) -> dict[str, Plan]:

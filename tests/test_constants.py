@@ -205,6 +205,20 @@ def test_two_conductivities_in_one_vector_are_found(write, tmp_path):
     assert s.problem.ky.item() == pytest.approx(3.0, abs=2e-3)
 
 
+def test_a_parameter_that_was_cut_off_is_told(tmp_path, capsys):
+    class Cut(Plate):
+        @on("interior")
+        def flux(self, u, x, y):
+            return grad(u) * (float(self.kx), self.ky) - vector(4 * x, 12 * y)
+
+    phases = [pinn.Phase(optimizer="Adam", steps=1, lr=1e-3)]
+    pinn.fit(Cut(), pinn.MLP(width=4, depth=1), points={"interior": 8}, phases=phases,
+             folder=str(tmp_path), strategy="taylor", compile=False)  # fmt: skip
+    told = capsys.readouterr().out
+    assert "kx of the problem reaches no residual and is not trained" in told
+    assert "ky of the problem" not in told
+
+
 def test_a_parameter_in_the_exact_solution_keeps_its_derivatives():
     _, x, y = at("x", "y")
     a, b = parameters()

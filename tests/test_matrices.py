@@ -165,6 +165,12 @@ def test_the_mixed_form_of_the_biharmonic_equation(tmp_path):
     assert (s.double()(p)["u"] - p[:, 0] ** 2 * p[:, 1] ** 2).abs().max() < 1e-3
 
 
+def test_a_coordinate_may_be_given_as_itself():
+    _, x, y = at("x", "y")
+    x, y = x.named("x"), y.named("y")
+    assert_equal(partial(x * x * y, x), 2 * x.value * y.value)
+
+
 def test_what_was_not_evaluated_says_the_order_to_ask_for():
     u = differentiate(cubic, random(5, 2))
     with pytest.raises(MissingDerivativeError, match=r"differentiate\(f, x, order=2\)"):

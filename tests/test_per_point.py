@@ -1,6 +1,7 @@
 """Products at each point, and NumPy's functions, against nested autograd."""
 
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -209,6 +210,14 @@ def test_divergence_of_an_anisotropic_flux():
     assert laplacian(k @ vector(x * x, y)).shape == (5, 2)
 
 
+def test_in_place_arithmetic_makes_another_field():
+    x = y = parts(coordinate_field(PLACES, Coordinates(("x", "y"))))[0]
+    x += 1.0
+    x *= y
+    torch.testing.assert_close(laplacian(x).value, 2 + 0 * PLACES[:, 0])
+    assert torch.equal(y.value, PLACES[:, 0])
+
+
 REFUSED = {
     "scalar @": (lambda x, y, u, A, w: x @ u, "a scalar takes"),
     "lengths": (lambda x, y, u, A, w: A @ w, "neighbouring lengths"),
@@ -224,6 +233,14 @@ REFUSED = {
     "torch": (lambda x, y, u, A, w: torch.special.zeta(x, y), "zeta takes no field"),
     "all points": (lambda x, y, u, A, w: u.sum(), "points"),
     "method": (lambda x, y, u, A, w: x.cpu(), "Tensor.cpu takes no field"),
+    "autograd": (lambda x, y, u, A, w: torch.autograd.grad(x, y), r"write partial\(u, 'x'\)"),
+    "numpy.gradient": (lambda x, y, u, A, w: np.gradient(u, x), r"write grad\(u\)"),
+    "a point": (lambda x, y, u, A, w: u[0], r"u\[:, 0\] is a component"),
+    "some points": (lambda x, y, u, A, w: u[x < 1.0], r"where\(condition, u, 0\.0\)"),
+    "written": (lambda x, y, u, A, w: operator.setitem(u, 0, 1.0), "not written to"),
+    "called": (lambda x, y, u, A, w: u(x), "no function of other points"),
+    "components": (lambda x, y, u, A, w: u * (1, 2, 3), "same number of components"),
+    "values": (lambda x, y, u, A, w: u.numpy(), r"the tensor u\.value"),
     "attribute": (lambda x, y, u, A, w: x.valeu, "no attribute 'valeu'"),
 }
 

@@ -9,6 +9,7 @@ from pinn.balance import PERIOD
 from pinn.callbacks.deadline import Deadline
 from pinn.console import Activity, say
 from pinn.optim import Phase
+from pinn.reads import unread_parameters
 from pinn.revival import notes
 from pinn.solution import Solution
 from pinn.solver import Solver
@@ -154,5 +155,10 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         lines.append(f"points    where the residual is large, drawn every {every} steps")
     course = solver.course
     lines += [f"note      {note}" for note in notes(solver.solution)]
+    lines += [
+        f"note      {name} of the problem reaches no residual and is not trained: float(), .item() "
+        "and torch.tensor() cut a parameter off"
+        for name in unread_parameters(solver.solution)
+    ]
     stage = [course.line] if len(course.stages) > 1 else []
     return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]
