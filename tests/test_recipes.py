@@ -1,0 +1,55 @@
+"""The recipes run as they are printed, and print numbers as small as they say."""
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from pinn.cli.launch import main
+
+PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+BLOCKS = [match.groups() for match in FENCE.finditer(PAGE)]
+FILES = {title: body for _, title, body in BLOCKS if title}
+PROGRAMS = [name for name, body in FILES.items() if name.endswith(".py") and "# below" in body]
+COMMANDS = [
+    line for kind, _, body in BLOCKS if kind == "bash" for line in body.splitlines() if "train.py" in line
+]
+BOUND = re.compile(r"^print\(.*\)  # below (\S+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def files(here, monkeypatch):
+    """The files that the page shows, in the current folder."""
+    for name, body in FILES.items():
+        (here / name).write_text(body, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(here))
+    yield here
+    sys.modules.pop("nets", None)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_recipe_keeps_its_word(name, files):
+    """Run the program and hold the last numbers it prints against the bounds behind them."""
+    bounds = [float(bound) for bound in BOUND.findall(FILES[name])]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(FILES[name], name, "exec"), {"__name__": name.removesuffix(".py")})
+    found = [float(line) for line in printed.getvalue().splitlines()[-len(bounds) :]]
+    assert bounds
+    assert all(0 <= number < bound for number, bound in zip(found, bounds, strict=True)), found
+
+
+def test_the_table_links_every_recipe_in_order():
+    titles = re.findall(r"^## (.*)$", PAGE, flags=re.MULTILINE)
+    linked = re.findall(r"\| \[([^\]]+)\]\(#[a-z0-9-]+\) \|", PAGE)
+    assert linked == titles
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_of_the_page_run(line, files):
+    assert main([*shlex.split(line, comments=True)[2:], "--trainer.max_steps", "2"]) == 0
