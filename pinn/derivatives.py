@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
+from pinn.memory.transforms import is_differentiated, uncompiled
 from pinn.strategies.formulas import Formulas, named_refusals
 from pinn.strategies.loop import loop
 from pinn.strategies.outputs import Function
@@ -49,6 +50,8 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy {strategy!r} is not one of {', '.join(STRATEGIES)}")
     check_points(f, x)
+    if strategy == "loop" and is_differentiated():  # which `torch.autograd.grad` does not pass
+        strategy = "vmap"
     with settings(x), nullcontext() if strategy == "taylor" else Formulas():
         return STRATEGIES[strategy](f, x, plan, chunk)
 
@@ -61,12 +64,11 @@ def settings(x: Tensor) -> Iterator[None]:
     derivative. A compiled network has none either, so it runs uncompiled, unless it is part of a
     larger function that is being compiled as a whole.
     """
-    compiling = torch.compiler.is_compiling()
     with (
-        torch.autocast(x.device.type, enabled=False),
+        nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False),
         sdpa_kernel(SDPBackend.MATH),
-        nullcontext() if compiling else torch.compiler.set_stance("force_eager"),
-        nullcontext() if compiling else named_refusals(),
+        uncompiled(),
+        nullcontext() if torch.compiler.is_compiling() else named_refusals(),
     ):
         yield
 

@@ -119,6 +119,11 @@ class LeastSquares:
             parts.append(rows.reshape(-1))
         return torch.cat(parts)
 
+    def recheck(self) -> None:
+        """Hold the recorded residuals against the Python now."""
+        for piece in self.whole:
+            self.evaluate("residuals", piece, rows_alone, self.rows, check=True)
+
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Some rows of J (m, P) and of r (m,) at a time."""
         for piece in self.pieces:
@@ -142,6 +147,7 @@ class LeastSquares:
         piece: Piece,
         formula: Callable[..., list[Tensor]],
         eager: Callable[[Piece], list[Tensor]],
+        check: bool = False,
     ) -> list[Tensor]:
         """A formula of module, parameters, scales and points, as a graph where that can be."""
         state = settled(self.solution, self.watch, piece.points.at, self.wanted, self.tell)
@@ -168,6 +174,7 @@ class LeastSquares:
             [self.scales[piece.region], *(p.detach() for p in self.parameters())],
             [*constants.values(), *tensors_of(piece.points)],
             partial(eager, piece),
+            check=check,
         )
 
     def constants(self, region: str) -> dict[str, Tensor]:

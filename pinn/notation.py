@@ -37,6 +37,8 @@ class Notation(Jet):
         """Methods at each point: `u.norm()`, `A.trace()`, `A.T`."""
         if name in ("T", "mT"):
             return transposed(self)
+        if name.startswith("__"):  # Python's own, such as __dict__
+            raise AttributeError(f"a field has no attribute {name!r}")
         for home in (torch.Tensor, torch):
             rule = FIELD_RULES.get(getattr(home, name, None))  # type: ignore[arg-type]
             if rule is not None:

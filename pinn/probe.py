@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pinn.memory.transforms import uncompiled
 from pinn.strategies.outputs import Function, split
 
 POINTS = 16
@@ -28,7 +29,7 @@ def undisturbed(x: Tensor) -> Iterator[None]:
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.autocast(x.device.type, enabled=False),
-        torch.compiler.set_stance("force_eager"),  # compiling a network takes seconds
+        uncompiled(),  # compiling a network takes seconds
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")

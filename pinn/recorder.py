@@ -1,14 +1,39 @@
-"""The graphs of a run: each checked against the Python it was recorded from, and kept."""
+"""The graphs of a run: each held against the Python it was recorded from, and kept.
+
+A graph is kept for a state of all that the Python is seen to read. What it reads beyond that shows
+when the graph is held against the Python again: after 1, 2, 4, … 128 uses, after every 128th, and
+wherever the run asks for it, as at the end of training.
+"""
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pinn.memory.trust import is_due
+from pinn.memory.watch import PERIOD
 from pinn.pieces import Piece
 from pinn.recording import Function, Recording, RecordingError, Tensors
 
 MOST = 32  # graphs of one run
+
+
+@dataclass
+class Held:
+    """A graph that gave the numbers of the Python.
+
+    Args:
+        recording: the graph.
+        sizes: the norms of its results when it was recorded.
+        uses: how often it was used.
+        checked: the use at which it was last held against the Python.
+    """
+
+    recording: Recording
+    sizes: list[float]
+    uses: int = 0
+    checked: int = 0
 
 
 class Recorder:
@@ -20,7 +45,7 @@ class Recorder:
 
     def __init__(self, tell: Callable[[str], None] = print) -> None:
         self.tell = tell
-        self.recordings: dict[Hashable, Recording | None] = {}
+        self.recordings: dict[Hashable, Held | None] = {}
         self.setbacks: list[str] = []
 
     def evaluate(
@@ -33,6 +58,7 @@ class Recorder:
         fixed: Tensors,
         eager: Callable[[], list[Tensor]],
         compiled: bool = False,
+        check: bool = False,
     ) -> list[Tensor]:
         """function(varying, fixed), a list of tensors.
 
@@ -45,6 +71,7 @@ class Recorder:
             fixed: what belongs to the piece.
             eager: the same evaluated by Python, from the live parameters.
             compiled: hand the graph to the compiler.
+            check: hold the graph against the Python now.
         """
         if situation is None:
             return eager()
@@ -55,14 +82,32 @@ class Recorder:
                 self.set_back(f"{MOST} graphs were recorded: the problem keeps changing", compiled)
                 return eager()
             self.recordings[key] = self.record(function, varying, fixed, eager(), compiled)
-        recording = self.recordings[key]
-        if recording is None:
+        held = self.recordings[key]
+        if held is None:
             return eager()
+        recording = held.recording
         prepared = piece.prepared.find(key, fixed)
         if prepared is None:
             prepared = recording.prepared(fixed)
             piece.prepared.keep(key, fixed, prepared)
-        return recording(varying, prepared)
+        found = recording(varying, prepared)
+        held.uses += 1
+        if check or is_due(held.uses, PERIOD):
+            expected = eager()
+            if not agree(found, expected, held.sizes):
+                self.recordings[key] = None
+                self.confess(held)
+                return expected
+            held.checked = held.uses
+        return found
+
+    def confess(self, held: Held) -> None:
+        """Say that a graph stopped giving the numbers of the Python."""
+        self.tell(
+            "compile   a recorded step no longer gives the numbers of the Python, which reads "
+            "something that changed unseen: steps go on by Python; up to "
+            f"{held.uses - held.checked} evaluations before this one used old values"
+        )
 
     def record(
         self,
@@ -71,7 +116,7 @@ class Recorder:
         fixed: Tensors,
         expected: Sequence[Tensor],
         compiled: bool,
-    ) -> Recording | None:
+    ) -> Held | None:
         """A graph that gives the numbers of the Python; None if none does."""
         for by_compiler in (True, False) if compiled else (False,):
             try:
@@ -81,7 +126,7 @@ class Recorder:
                 self.set_back(str(error), compiled)
                 continue
             if agree(found, expected):
-                return recording
+                return Held(recording, [float(t.norm()) for t in expected])
             self.set_back("its numbers differ from those of the Python", compiled)
         return None
 
@@ -92,11 +137,24 @@ class Recorder:
             self.tell(f"compile   no {'compiled' if compiled else 'recorded'} step: {reason}")
 
 
-def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
-    """Whether two lists of tensors differ by no more than rounding, by the norm of each."""
-    tolerance = torch.finfo(expected[0].dtype).eps ** 0.5
-    largest = max(float(t.norm()) for t in expected)
+def agree(found: Sequence[Tensor], expected: Sequence[Tensor], sizes: Sequence[float] = ()) -> bool:
+    """Whether two lists of tensors differ by no more than rounding, by the norm of each.
+
+    Where neither is a finite number they are the same.
+
+    Args:
+        found: one list.
+        expected: the other.
+        sizes: norms that the terms of the expected ones may have had before they cancelled.
+    """
+    eps = torch.finfo(expected[0].dtype).eps
+    pairs = list(zip(found, expected, strict=True))
+    regular = [torch.where(b.isfinite() | a.isfinite(), b, 0.0) for a, b in pairs]
+    norms = [float(b.norm()) for b in regular]
+    spare = 1e-3 * eps**0.5 * max(norms)
+    terms = [100 * eps * size for size in sizes] or [0.0] * len(norms)
     return all(
-        float((a - b).norm()) <= tolerance * (float(b.norm()) + 1e-3 * largest)
-        for a, b in zip(found, expected, strict=True)
+        float(torch.where(b.isfinite() | a.isfinite(), a - b, 0.0).norm())
+        <= eps**0.5 * norm + spare + term
+        for a, b, norm, term in zip(found, regular, norms, terms, strict=True)
     )

@@ -161,7 +161,15 @@ class Step:
             }
         self.pieces = cut(points, self.chunks[shape])
 
-    def evaluate(self, piece: Piece, situation: int | None) -> list[Tensor]:
+    def recheck(self) -> None:
+        """Hold the recorded graphs against the Python now, each at one of its pieces."""
+        laid_out = self.pieces and self.placed == self.layout(self.parameters()[0])
+        if laid_out and self.mode != "eager":
+            situation = self.circumstances()
+            for piece in {piece.region: piece for piece in self.pieces}.values():
+                self.evaluate(piece, situation, check=True)
+
+    def evaluate(self, piece: Piece, situation: int | None, check: bool = False) -> list[Tensor]:
         """The sums of a piece, and the gradient of its part of the loss."""
         if self.mode == "eager":
             return self.eager(piece.region, piece.points)
@@ -174,6 +182,7 @@ class Step:
             [*self.constants(piece.region).values(), *tensors_of(piece.points)],
             partial(self.eager, piece.region, piece.points),
             self.mode == "compiled",
+            check,
         )
 
     def constants(self, region: str) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan
-from pinn.memory.keeping import is_transformed
+from pinn.memory.transforms import is_transformed
 from pinn.memory.trust import recall
 from pinn.memory.watch import Watch
 

@@ -164,6 +164,47 @@ def test_more_than_can_be_looked_at_is_said():
         read([{k: str(k)} for k in range(60_000)])
 
 
+# --- what is not seen
+
+
+class Clock:
+    """Reads what a key does not see: the attributes of a module that was installed."""
+
+    def __call__(self):
+        return getattr(torch, "tensors_of_this_test", 1.0)
+
+
+@pytest.mark.parametrize("mode", ["recorded"])
+def test_an_unseen_change_is_found_and_said(mode, monkeypatch):
+    problem = Reads()
+    problem.hook = lambda value: value * Clock()()
+    step, points = made(problem, points={"interior": 12}, mode=mode, network=MLP(4, 1))
+    step.gradient(points)
+    monkeypatch.setattr(torch, "tensors_of_this_test", 3.0, raising=False)
+    for _ in range(200):
+        step.gradient(points)
+    assert len(step.told) == 1
+    assert "up to 1 evaluations before this one used old values" in step.told[0]
+    step.told.clear()
+    check(step, points)
+
+
+def test_an_unseen_change_is_found_at_the_end(monkeypatch):
+    problem = Reads()
+    problem.hook = lambda value: value * Clock()()
+    step, points = made(problem, points={"interior": 12}, mode="recorded", network=MLP(4, 1))
+    for _ in range(10):
+        step.gradient(points)
+    step.recheck()
+    assert step.told == []
+    monkeypatch.setattr(torch, "tensors_of_this_test", 3.0, raising=False)
+    for _ in range(3):
+        step.gradient(points)
+    step.recheck()
+    assert len(step.told) == 1
+    assert "up to 4 evaluations before this one used old values" in step.told[0]
+
+
 # --- a run
 
 
@@ -193,9 +234,9 @@ def test_a_coefficient_changed_while_training(optimizer, tmp_path):
     torch.manual_seed(0)
     solution = pinn.fit(
         Level(),
-        MLP(width=10, depth=1, spread=2.0),
-        points={"interior": 20},
-        phases=[pinn.Phase(optimizer=optimizer, steps=12)],
+        MLP(width=6, depth=1, spread=2.0),
+        points={"interior": 8},
+        phases=[pinn.Phase(optimizer=optimizer, steps=10)],
         callbacks=[Anneal()],
         folder=tmp_path,
     )

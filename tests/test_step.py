@@ -73,8 +73,8 @@ def test_a_recording_computes_each_activation_once():
     step, points = made(network=MLP(8, 3), mode="recorded")
     step(points)
     recordings = step.recorder.recordings.values()
-    for recording in recordings:
-        targets = [node.target for node in recording.main.graph.nodes]
+    for held in recordings:
+        targets = [node.target for node in held.recording.main.graph.nodes]
         assert targets.count(torch.ops.aten.tanh.default) == 3  # the backward pass needs them too
     assert len(recordings) == 2
 

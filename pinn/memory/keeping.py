@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pinn.memory.contents import contents, is_wrapped
@@ -54,8 +53,3 @@ def is_same(known: tuple[Tensor, int, int, Any], tensor: Tensor) -> bool:
         and tensor.data_ptr() == address
         and contents(tensor) == numbers
     )
-
-
-def is_transformed(tensor: Tensor) -> bool:
-    """Whether a tensor stands for others while a function is transformed, traced or compiled."""
-    return torch.compiler.is_compiling() or is_wrapped(tensor)

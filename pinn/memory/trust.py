@@ -14,9 +14,11 @@ from collections.abc import Callable, Hashable
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from pinn.memory.reading import UnreadableError, read
+from pinn.memory.transforms import unrecorded
 
 Function = Callable[[Any], Any]
 MOST = 16  # decisions measured for one function, and values of a number held against reverse mode
@@ -126,7 +128,18 @@ def recall(
         check: whether a decision made earlier still gives the numbers of reverse mode.
         notes: what is noted while deciding is remembered with the decision.
     """
-    key = settings, situation(x, training)
+    with unrecorded():
+        return recalled(f, (settings, situation(x, training)), decide, check, notes)
+
+
+def recalled(
+    f: Function,
+    key: Hashable,
+    decide: Callable[[bool], Any],
+    check: Callable[[Any], bool],
+    notes: dict[Hashable, Any] | None,
+) -> Remembered:
+    """What was decided for f under a key, or is decided now."""
     try:
         memory = KNOWN.setdefault(owner_of(f), [])
         structure, numbers = read(f)
@@ -161,4 +174,5 @@ def situation(x: Tensor, training: bool) -> Hashable:
     a longer one.
     """
     counts = tuple(min(n, 2) for n in x.shape[:-1])
-    return training, counts, x.shape[-1], x.dtype, x.device
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+    return training, counts, x.shape[-1], x.dtype, x.device, hooks

@@ -17,6 +17,7 @@ from pinn.choice import NAMES, Choice, check_name, decide, measured, processes, 
 from pinn.costs import number
 from pinn.derivatives import check_points
 from pinn.independence import check_independence
+from pinn.memory.transforms import in_transform, is_transformed
 from pinn.memory.trust import Remembered, recall
 from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
@@ -33,6 +34,9 @@ class Divergence(nn.Module):
     grad and is never modified; the result is (…). `f` may return a tensor (…, C), a tuple or a dict
     of components. Components that do not depend on x contribute zeros. Parameter gradients flow
     wherever grad mode is on.
+
+    Inside `torch.compile`, `torch.export` and the transforms of `torch.func` nothing can be
+    measured: every exact strategy is `vmap` there, and whether f couples points is not checked.
 
     Args:
         strategy: `auto` measures once, `rule` decides without; or `taylor` (one fused forward
@@ -87,6 +91,8 @@ class Divergence(nn.Module):
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
+        if is_transformed(x):
+            return self._transformed(f, x)
         settled = self._settled(f, x)
         strategy = settled.decision.strategy
         dims = self._dims(x)
@@ -104,6 +110,15 @@ class Divergence(nn.Module):
         if x.numel() == 0:
             return at(x)
         return in_portions(at, x, self._rows(f, x, strategy, settled))
+
+    def _transformed(self, f: Function, x: Tensor) -> Tensor:
+        """Where nothing can be measured: reverse mode, as one pass over all components."""
+        check_points(f, x)
+        dims = self._dims(x)
+        vector = self._picked(f, len(dims))
+        if self.strategy == "hutchinson":
+            return self._estimate(vector, x, dims)
+        return trace(vector, x, dims, in_transform(self.strategy), self.chunk)
 
     def _evaluate(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> Tensor:
         """An exact strategy, on a CPU in portions that stay in cache."""

@@ -17,6 +17,7 @@ from pinn.derivatives import check_points, evaluate
 from pinn.fields import Field
 from pinn.geometry.coordinates import Coordinates
 from pinn.independence import check_independence
+from pinn.memory.transforms import in_transform, is_transformed
 from pinn.memory.trust import recall
 from pinn.strategies.outputs import Function
 from pinn.trial import Trial, magnitude
@@ -57,7 +58,8 @@ def differentiate(
         raise ValueError(f"{len(coordinates)} names are given for {x.shape[-1]} coordinates")
     check_name(strategy)
     plan = plan_of(order, coordinates)
-    jet = evaluate(columns(f), x, plan, settled(f, x, plan, strategy).strategy)
+    chosen = in_transform(strategy) if is_transformed(x) else settled(f, x, plan, strategy).strategy
+    jet = evaluate(columns(f), x, plan, chosen)
     part = jet[..., 0] if jet.shape[-1] == 1 else jet
     return Field(part.value, part.streams, coordinates, getattr(f, "__name__", "f"))
 

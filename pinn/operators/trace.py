@@ -12,6 +12,7 @@ from torch import Tensor
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.rows import Rows
 from pinn.derivatives import evaluate, settings
+from pinn.memory.transforms import is_differentiated
 from pinn.strategies.formulas import AT_ONCE, Formulas
 from pinn.strategies.loop import slope
 from pinn.strategies.outputs import Function, split, stacked
@@ -32,7 +33,7 @@ def trace(f: Function, x: Tensor, axes: Axes, strategy: str, chunk: int | None =
     """
     special = TRACES.get(strategy)
     if special is not None:
-        with settings(x), Formulas(AT_ONCE):
+        with settings(x), Formulas() if is_differentiated() else Formulas(AT_ONCE):
             return special(f, x, axes, chunk)
     jet = evaluate(f, x, Plan(tuple(first(i) for i in axes)), strategy, chunk)
     rows = jet.streams

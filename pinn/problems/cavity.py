@@ -10,7 +10,8 @@ from pinn.algebra.channels import Channel, order
 from pinn.fields import Field, partial, seed
 from pinn.functions import vector
 from pinn.geometry import Rectangle
-from pinn.memory.keeping import Kept, is_transformed
+from pinn.memory.keeping import Kept
+from pinn.memory.transforms import is_transformed
 from pinn.problem import Fields, Gauge
 from pinn.problems.navier_stokes import NavierStokes
 from pinn.references import Reference, cavity_reference
