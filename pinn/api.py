@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from pinn.balance import Method
 from pinn.callbacks import Keeper, Panels
 from pinn.callbacks.interrupt import InterruptedRunError
+from pinn.callbacks.monitors import check_monitors
 from pinn.checkpoint import read, restore_weights
 from pinn.choice import NAMES
 from pinn.data import Collocation
@@ -88,7 +89,7 @@ def fit(
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
-    fitter = make_trainer(trainer, [Panels(), Keeper()])
+    fitter = make_trainer(trainer, [Panels(), Keeper()], solver.course)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs")
     return solver.solution.eval()
 
@@ -115,7 +116,7 @@ def carry_out(trainer: RunTrainer, solver: Solver, data: Collocation, base: str 
     """
     solver.attach(data)
     data.check_processes(trainer.world_size)
-    solver.course.check(trainer)
+    check_monitors(trainer, solver)
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]
         name = type(solver.problem).__name__.lower()
         # The first of several processes makes the folder and tells the others.

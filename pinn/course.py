@@ -131,7 +131,8 @@ class Course:
         self.check(trainer)
         self.trainer = trainer
         self.most = trainer.max_steps if trainer.max_steps >= 0 else math.inf
-        trainer.fit_loop.max_epochs = -1
+        # The one epoch has no end: min_steps asks for a whole one, and nothing could stop the run.
+        trainer.fit_loop.max_epochs, trainer.fit_loop.min_epochs = -1, 0
         self.rewind()
         self.bound()
 

@@ -244,6 +244,7 @@ class Solver(LeanModule):
         """Errors, residuals and divergence at points that training does not draw."""
         self.scores = self.assess()
         self.publish("", self.scores)
+        self.publish("coefficient/", self.problem.coefficients())
 
     def assess(self) -> Scores:
         """All scores now."""

@@ -1,5 +1,6 @@
 """The trainer of a run: what a user sets is added to what keeps the run safe."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from pinn.callbacks import (
     Scalars,
     progress_bar,
 )
-from pinn.callbacks.foreign import check_callbacks, together
+from pinn.callbacks.foreign import check_callbacks, replaces
 from pinn.callbacks.interrupt import Interrupt
+from pinn.callbacks.monitors import validation_period
+from pinn.callbacks.progress import Bar, Lines
+from pinn.callbacks.stopping import Stopping
 from pinn.checkpoint import AtomicCheckpointIO
+from pinn.course import Course
 
 # What every trainer of this package starts from; each can be set under `trainer`.
 TRAINER: dict[str, Any] = {
     "log_every_n_steps": 50,
-    "val_check_interval": 200,
     "check_val_every_n_epoch": None,
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
@@ -80,12 +84,13 @@ def fixed_callbacks(bar: bool | None = None) -> list[L.Callback]:
     return [Announce(), FiniteGuard(), Scalars(), progress_bar(bar), Report(), Alarm()]
 
 
-def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrainer:
+def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback], course: Course) -> RunTrainer:
     """A trainer with the user's settings, and with what keeps a run safe whatever they are.
 
     Args:
         given: settings of `lightning.Trainer`, checked by `demands.check_trainer`.
         own: callbacks of this run, besides `fixed_callbacks`.
+        course: of the run, by which validations are timed unless `given` says.
 
     Raises:
         ValueError: callbacks that cannot work, or contradict another setting.
@@ -93,15 +98,18 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrai
     given = {key: value for key, value in given.items() if value is not None}
     mine = as_list(given.pop("callbacks", None))
     bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
-    check_callbacks(mine, keep, bar)
+    logger = given.pop("logger", True)
+    check_callbacks(mine, keep, bar, bool(logger))
     check_plugins(as_list(given.get("plugins")))
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
     if deadline and any(isinstance(c, Timer) for c in mine):
         raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
-    # A signal is looked at last, so that one which the user's callbacks send ends this very step.
-    callbacks = [*together([*fixed_callbacks(bar), *deadline, *own], mine), Interrupt()]
-    logger = given.pop("logger", True)
+    callbacks = in_order([*fixed_callbacks(bar), *deadline, Stopping(), *own], mine)
+    most = given.get("max_steps", -1)
+    steps = min(course.last_step or math.inf, most if most >= 0 else math.inf)
+    slow = any(phase.has_one_loss for phase in course.phases)
+    given.setdefault("val_check_interval", validation_period(mine, steps, slow))
     trainer = RunTrainer(
         **{
             **TRAINER,
@@ -115,6 +123,20 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback]) -> RunTrai
     )
     trainer.own_logger = logger is True and not given.get("fast_dev_run")
     return trainer
+
+
+def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.Callback]:
+    """The package's callbacks with the user's among them, one of a kind.
+
+    The guard and the curves come before the user's: what these raise hides no NaN and loses no
+    point. The report and the pictures come after: they show the weights that the user's leave, an
+    average of all steps say. A signal is looked at last, so that one that they send ends this step.
+    """
+    first = [FiniteGuard, Announce, Scalars, Lines, Bar, Deadline]
+    kept = [c for c in own if not any(replaces(g, c) for g in given)]
+    before = [c for c in kept if isinstance(c, tuple(first))]
+    after = [c for c in kept if c not in before]
+    return [*before, *given, *after, Interrupt()]
 
 
 def check_plugins(given: Iterable[Any]) -> None:

@@ -12,19 +12,13 @@ import torch
 from lightning.pytorch import callbacks as theirs
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from short import fit, only, steps_in
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import pinn
 from pinn import Interval, Problem, laplacian, on
 from pinn.callbacks import Keeper, NonFiniteError, Panels
-from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import read
-from pinn.networks import MLP
 from pinn.optim import Phase
-from pinn.problems import Poisson
-
-POINTS = {"interior": 16, "boundary": 8}
-ADAM = Phase(4, lr=1e-3)
 
 
 class Explosive(Problem):
@@ -39,22 +33,6 @@ class Explosive(Problem):
     @on("boundary")
     def b(self, u):
         return u - 1.0
-
-
-def fit(folder, *phases, problem=None, **settings):
-    points = settings.pop("points", POINTS)
-    settings = {"accelerator": "cpu", "compile": False, "strategy": "taylor", **settings}
-    phases = list(phases) or [ADAM]
-    return pinn.fit(problem or Poisson(), MLP(8, 2), phases, points, folder=folder, **settings)
-
-
-def only(folder):
-    (run,) = Path(folder).glob("*/*")
-    return run
-
-
-def steps_in(run):
-    return [int(p.stem.removeprefix("step-")) for p in newest_first(run / "checkpoints")]
 
 
 class Witness(L.Callback):

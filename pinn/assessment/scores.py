@@ -60,6 +60,22 @@ def assess(
     return scores | divergences(solution, held_out)
 
 
+def tags(solution: Solution, reference: Reference | None) -> list[str]:
+    """What `assess` finds once there are losses, by name."""
+    problem = solution.problem
+    found = []
+    for component in () if reference is None else reference.values:
+        found.append(f"error/{component}")
+        if reference is not None and not bool(reference.judged.all()):
+            found.append(f"error/{component}_everywhere")
+    pairs = [f"residual/{residual.name}_" for residual in problem.residuals]
+    found += [pair + kind for pair in pairs for kind in ("rms", "max")]
+    found.append("check/held_out_ratio")
+    if isinstance(problem, NavierStokes):
+        found.append("check/mass_balance")
+    return found + [pair + kind for pair in divergence_tags(problem) for kind in ("rms", "max")]
+
+
 def bulk(residuals: list[Tensor]) -> float:
     """The mean of |r|² over several sets of points, the largest twentieth left out."""
     squares = torch.cat([squared_norm(r.double()) for r in residuals]).sort().values
@@ -157,18 +173,24 @@ def owner(solution: Solution, component: str) -> str:
 
 def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     """RMS and maximum of ∇·u in the interior, for each vector unknown as long as space is wide."""
-    problem = solution.problem
-    space = len(problem.geometry.coordinates.space)
-    vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
-    if not vectors or "interior" not in held_out:
+    named = divergence_tags(solution.problem)
+    if not named or "interior" not in held_out:
         return {}
     with torch.no_grad():
         fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
     scores: Scores = {}
-    for name in vectors:
-        tag = "divergence/" if len(vectors) == 1 else f"divergence/{name}_"
+    for tag, name in named.items():
         scores |= size(tag, [div(fields[name]).value])
     return scores
+
+
+def divergence_tags(problem: Problem) -> dict[str, str]:
+    """What the scores of the divergence begin with → the vector unknown whose it is."""
+    space = len(problem.geometry.coordinates.space)
+    vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
+    if not any(region == "interior" for region in problem.regions()):
+        return {}
+    return {"divergence/" if len(vectors) == 1 else f"divergence/{n}_": n for n in vectors}
 
 
 def size(tag: str, values: list[Tensor]) -> Scores:

@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 
 from pinn.balance import PERIOD
-from pinn.callbacks.deadline import Deadline
+from pinn.callbacks.deadline import OVER, Deadline
 from pinn.console import Activity, say
 from pinn.optim import Phase
 from pinn.reads import unread_parameters
@@ -71,11 +71,12 @@ def early_end(trainer: L.Trainer, solver: Solver) -> str:
         return "max_steps are taken"
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Deadline) and callback.over:
-            return "max_time is over"
+            return OVER
         if isinstance(callback, Timer) and (callback.time_remaining() or 1.0) <= 0:
             return "the time of Timer is over"
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
-            return f"EarlyStopping saw {callback.monitor} {stopped(callback)}"
+            seen = f"EarlyStopping saw {callback.monitor} {stopped(callback)}"
+            return f"{seen}; to end a phase alone, give it patience, loss or error"
     return "a callback has set trainer.should_stop"
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Timer
 
+OVER = "max_time is over"
+
 
 class Deadline(L.Callback):
     """Stop the run after the step in which the time of this job is over.

@@ -1,7 +1,7 @@
 """Callbacks that come with Lightning or from the user, beside those of this package."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -29,13 +29,19 @@ REFUSED: dict[str, str] = {
 }
 
 
-def check_callbacks(given: Sequence[Any], checkpoints: bool, bar: bool | None) -> None:
+WRITERS = theirs.LearningRateMonitor | theirs.DeviceStatsMonitor | theirs.ThroughputMonitor
+
+
+def check_callbacks(
+    given: Sequence[Any], checkpoints: bool, bar: bool | None, logs: bool = True
+) -> None:
     """Refuse callbacks that would do nothing, or twice the same.
 
     Args:
         given: the user's callbacks.
         checkpoints: whether checkpoints are wanted.
         bar: whether a progress bar is wanted; None leaves it open.
+        logs: whether there is a logger.
 
     Raises:
         ValueError: one of them cannot work; the line says why.
@@ -52,6 +58,11 @@ def check_callbacks(given: Sequence[Any], checkpoints: bool, bar: bool | None) -
             raise ValueError(
                 f"enable_checkpointing is False, and callbacks has {type(callback).__name__}: "
                 "remove one of them"
+            )
+        if isinstance(callback, WRITERS) and not logs:
+            raise ValueError(
+                f"logger is False, and callbacks has {type(callback).__name__}, which writes to "
+                "one: remove one of them"
             )
         if isinstance(callback, theirs.ProgressBar) and bar is False:
             raise ValueError(
@@ -81,11 +92,6 @@ def check_doubles(given: Sequence[L.Callback]) -> None:
     bars = [c for c in given if isinstance(c, theirs.ProgressBar)]
     if len(bars) > 1:
         raise ValueError(f"callbacks has {len(bars)} progress bars: remove all but one")
-
-
-def together(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.Callback]:
-    """The package's callbacks and the user's, of which one replaces its own kind only."""
-    return [*(c for c in own if not any(replaces(g, c) for g in given)), *given]
 
 
 def replaces(given: L.Callback, own: L.Callback) -> bool:

@@ -11,8 +11,12 @@ from torch import nn
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.callbacks import Keeper, NonFiniteError, Panels
+from pinn.callbacks.announce import early_end
+from pinn.callbacks.deadline import OVER
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
+from pinn.callbacks.monitors import check_monitors
+from pinn.callbacks.stopping import stopped_before
 from pinn.checkpoint import read, restore_weights
 from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
@@ -109,7 +113,7 @@ class CommandLine(LightningCLI):
             given["logger"] = False
         elif not config.fast_dev_run:
             own.append(KeepConfig(parser, self.config[self.subcommand]))
-        return make_trainer(given, own)
+        return make_trainer(given, own, self.model.course)
 
     def enter_run(self) -> None:
         """Take a new run's folder, or that of the run to continue."""
@@ -130,7 +134,7 @@ class CommandLine(LightningCLI):
         solver: Solver = self.model
         solver.attach(self.datamodule)
         self.datamodule.check_processes(self.trainer.world_size)
-        solver.course.check(self.trainer)
+        check_monitors(self.trainer, solver)
         for number, phase in enumerate(solver.course.phases, 1):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
@@ -143,6 +147,8 @@ class CommandLine(LightningCLI):
             self.enter_run()
         try:
             self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
+            if self.trainer.should_stop and early_end(self.trainer, solver) == OVER:
+                say("continue with --resume auto, and the same max_time again")
         except (InterruptedRunError, NonFiniteError):
             raise
         except InsufficientMemoryError as error:
@@ -159,8 +165,9 @@ class CommandLine(LightningCLI):
             say(line)
         step, limit, course = saved["global_step"], self.trainer.max_steps, self.model.course
         course.restore(saved["pinn"])
-        if course.is_done or 0 <= limit <= step:
-            why = course.ended or "trainer.max_steps are taken"
+        stopped = stopped_before(self.trainer, saved)
+        if course.is_done or 0 <= limit <= step or stopped:
+            why = course.ended or stopped or "trainer.max_steps are taken"
             say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
             return False
         say(f"resuming {checkpoint} at step {step}")
