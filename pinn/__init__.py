@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pinn.geometry import Geometry as Geometry
     from pinn.geometry import Interval as Interval
     from pinn.geometry import Rectangle as Rectangle
+    from pinn.integrals import integral as integral
+    from pinn.integrals import mean as mean
     from pinn.networks import MLP as MLP
     from pinn.networks import FourierFeatures as FourierFeatures
     from pinn.networks import Graded as Graded
@@ -75,6 +77,7 @@ _HOMES = {
         "where",
     ),
     "pinn.geometry": ("Box", "Geometry", "Interval", "Rectangle"),
+    "pinn.integrals": ("integral", "mean"),
     "pinn.networks": ("MLP", "FourierFeatures", "Graded", "Network", "Periodic"),
     "pinn.operators": (
         "Divergence",

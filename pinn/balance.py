@@ -117,7 +117,9 @@ class Balance:
             ones = dict.fromkeys(step.order, 1.0)
             share = 1 / processes()
             self.system = LeastSquares(step.solution, step.plans, ones, share, say, record=False)
-        self.system.place(some(points))
+        # What points share, all of them make.
+        whole = any(plan.is_whole for plan in step.plans.values())
+        self.system.place(points if whole else some(points))
         return total(kernel_traces(self.system, step.order))
 
 
@@ -151,9 +153,8 @@ def kernel_traces(system: LeastSquares, order: list[str]) -> Tensor:
     like = system.parameters()[0]
     traces = torch.zeros(len(order), dtype=torch.float64, device=like.device)
     names_of = {region: system.owners(region) for region in system.plans}
-    for piece in system.pieces:
+    for piece, jacobian, _ in system.jacobians():
         names = names_of[piece.region]
-        jacobian, _ = system.jacobian(piece)
         squares = torch.linalg.vector_norm(jacobian, dim=1).double().square()
         by_row = squares.reshape(-1, len(names)).sum(0)
         index = torch.tensor([order.index(name) for name in names], device=like.device)

@@ -99,11 +99,10 @@ def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, floa
     """Σ r_d²,  tr H_d = Σ |R⁻ᵀ J_dᵀ|²,  and m; every process has all of the data."""
     sums, m = root.new_zeros(2), 0
     names = {n for n in measured(system.solution.problem) if system.weights[n] > 0}
-    for piece in system.pieces:
+    for piece, jacobian, rows in system.jacobians():
         mask = torch.tensor([n in names for n in system.owners(piece.region)])
         if not bool(mask.any()):
             continue
-        jacobian, rows = system.jacobian(piece)
         mask = mask.repeat(len(piece.points.at)).to(rows.device)
         right = (jacobian[mask] * scale).T
         sums[0] += rows.reshape(-1)[mask].square().sum()

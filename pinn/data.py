@@ -1,7 +1,7 @@
 """Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.optim.ranks import gathered
 from pinn.pieces import tensors_of, with_tensors
 from pinn.problem import Problem
+from pinn.reads import RegionPlan
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
 HELD_OUT = -1  # the "step" whose points validation uses and training never draws
@@ -84,17 +85,32 @@ class Collocation(L.LightningDataModule):
             )
         self.adapt = adapt
         self.adaptation: Adaptation
+        self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
         self.held_out = whole("data.held_out", held_out)
         self.seed = seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
         self._chosen: tuple[tuple[int, int], dict[str, Tensor]] = ((0, 0), {})
 
-    def check(self, problem: Problem) -> None:
+    def check(self, problem: Problem, plans: Mapping[str, RegionPlan] | None = None) -> None:
         """Hold the numbers of points against the problem's regions, and fill in the missing ones.
 
+        Args:
+            problem: whose regions.
+            plans: what each region's residuals read.
+
         Raises:
-            ValueError: a number is given for a region without residuals.
+            ValueError: a number is given for a region without residuals, or points are to be drawn
+                where a residual is large, and a residual takes a mean over them.
         """
+        drawn = {r: p for r, p in (plans or {}).items() if not problem.geometry.is_measured(r)}
+        self.coupled = {r: p.coupled[0] for r, p in drawn.items() if p.coupled}
+        for region, plan in drawn.items():
+            if self.adapt and plan.is_whole:
+                raise ValueError(
+                    f"data.adapt is true, but {(*plan.averaged, *plan.coupled)[0]!r} reads all "
+                    f"points of {region!r}, which then lie where a residual is large: set it to "
+                    "false"
+                )
         regions = problem.regions()
         for region in self.points:
             if region not in regions:
@@ -111,12 +127,17 @@ class Collocation(L.LightningDataModule):
         """Hold the method against the number of processes.
 
         Raises:
-            ValueError: all processes would have the same points.
+            ValueError: all processes would have the same points, or a residual reads those of one.
         """
         if count > 1 and self.method == "gauss":
             raise ValueError(
                 f"data.method is gauss, which gives all {count} processes the same points: draw "
                 "with sobol"
+            )
+        for region, name in self.coupled.items() if count > 1 else ():
+            raise ValueError(
+                f"{name!r} reads all points of {region!r}, of which {count} processes have their "
+                "own: write what it reads as mean(…) or integral(…), or take one process"
             )
 
     def draw(self, problem: Problem, step: int, rank: int, like: Tensor) -> dict[str, Points]:
@@ -134,9 +155,13 @@ class Collocation(L.LightningDataModule):
     def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
         """Points that training never sees, the same on every rank."""
         return {
-            region: placed(self._sample(problem, region, self.held_out, HELD_OUT, 0), like)
+            region: placed(self._sample(problem, region, self._count(region), HELD_OUT, 0), like)
             for region in problem.regions()
         }
+
+    def _count(self, region: str) -> int:
+        """How many points are held out: as many as train where a residual may have counted them."""
+        return self.points[region] if region in self.coupled else self.held_out
 
     def _adapted(self, problem: Problem, draw: int, rank: int, like: Tensor) -> dict[str, Points]:
         """Those of many points of each region that were chosen, or are now; all measured ones."""

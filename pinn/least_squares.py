@@ -3,16 +3,19 @@
     r = √(λ_k w / N_k) r_k(xₙ),   |r|² = Σ_k λ_k L_k,   J = ∂r/∂θ
 
 Every point's rows come from the same evaluation of that point alone, so the Jacobian is one
-forward pass and one backward pass per residual component, vectorised over the points.
+forward pass and one backward pass per residual component, vectorised over the points. Where points
+share numbers, such as a mean, these are parameters beside θ: see `together`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from pinn.geometry import Points
+from pinn.integrals import Shared, several, sharing, spread
 from pinn.losses import counts, region_residuals, weigh
 from pinn.memory.watch import Watch
 from pinn.pieces import Piece, cut, tensors_of, with_tensors
@@ -20,12 +23,13 @@ from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
 from pinn.stateless import call_with
+from pinn.together import Together, agree, by_rows
 from pinn.trusted import settled
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
 Rows = Callable[[Mapping[str, Tensor], Points], Tensor]  # of (trained parameters, points): (N, K)
-BATCH = 32  # rows differentiated together where points cannot be taken one by one
 FEW = 7  # points, unlike the lengths of vectors, so that a constant matrix is not taken for values
+NUMBER = "shared "  # how the name of a number begins that all points share
 
 
 class WeightedResiduals(nn.Module):
@@ -74,6 +78,7 @@ class LeastSquares:
         self.recorder, self.watch = Recorder(tell), Watch(solution)
         self.wanted = plans_together(plans)
         self.point_by_point = True
+        self.together = Together(self)
         self.points: Mapping[str, Points] = {}
         self.whole: list[Piece] = []
         self.pieces: list[Piece] = []
@@ -84,6 +89,7 @@ class LeastSquares:
         if all(points[region] is self.points.get(region) for region in self.plans):
             return
         self.points = dict(points)
+        self.together.tried.clear()
         numbers = counts(points, self.plans)
         self.scales = {
             region: points[region].at.new_tensor(
@@ -115,65 +121,87 @@ class LeastSquares:
         """r, (M,)."""
         parts = []
         for piece in self.whole:
-            (rows,) = self.evaluate("residuals", piece, rows_alone, self.rows)
+            with spread():
+                (rows,) = self.evaluate("residuals", piece, rows_alone, self.rows)
             parts.append(rows.reshape(-1))
         return torch.cat(parts)
 
     def recheck(self) -> None:
         """Hold the recorded residuals against the Python now."""
         for piece in self.whole:
-            self.evaluate("residuals", piece, rows_alone, self.rows, check=True)
+            with spread():
+                self.evaluate("residuals", piece, rows_alone, self.rows, check=True)
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Some rows of J (m, P) and of r (m,) at a time."""
-        for piece in self.pieces:
-            jacobian, rows = self.jacobian(piece)
+        for _, jacobian, rows in self.jacobians():
             yield jacobian, rows.reshape(-1)
 
-    def jacobian(self, piece: Piece) -> list[Tensor]:
-        """The rows of J that belong to a piece, and r."""
+    def jacobians(self) -> Iterator[tuple[Piece, Tensor, Tensor]]:
+        """Pieces with their rows of J and of r; all of them in order."""
+        for whole in self.whole:
+            pieces = [piece for piece in self.pieces if piece.region == whole.region]
+            if not self.plans[whole.region].is_whole:
+                for piece in pieces:
+                    jacobian, rows = self.jacobian(piece)
+                    yield piece, jacobian, rows
+            else:
+                yield from self.together.jacobians(whole, pieces)
+
+    def graph_of(self, piece: Piece) -> Tensor:
+        """r (M,) of a piece with its graph."""
+        with torch.enable_grad(), spread():
+            return self.modules[piece.region](piece.points, self.scales[piece.region]).reshape(-1)
+
+    def jacobian(self, piece: Piece, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
+        """The rows of J that belong to a piece, and r; with numbers, ∂r/∂m beside ∂r/∂θ."""
         if self.point_by_point:
             try:
-                return self.evaluate("jacobian", piece, rows_by_point, self.checked_by_point)
+                return self.evaluate(
+                    "jacobian", piece, rows_by_point, self.checked_by_point, numbers
+                )
             except Exception as error:  # whatever a problem's or a network's Python raises
                 self.point_by_point = False
                 said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                self.tell(f"jacobian  row by row, which is slower: {said}")
-        return self.row_by_row(piece)
+                self.tell(f"jacobian  points one after the other, which is slower: {said}")
+        return self.row_by_row(piece, numbers)
 
     def evaluate(
         self,
         name: str,
         piece: Piece,
         formula: Callable[..., list[Tensor]],
-        eager: Callable[[Piece], list[Tensor]],
+        eager: Callable[[Piece, Sequence[Tensor]], list[Tensor]],
+        numbers: Sequence[Tensor] = (),
         check: bool = False,
     ) -> list[Tensor]:
         """A formula of module, parameters, scales and points, as a graph where that can be."""
-        state = settled(self.solution, self.watch, piece.points.at, self.wanted, self.tell)
-        if state is None and self.record:
+        situation = settled(self.solution, self.watch, piece.points.at, self.wanted, self.tell)
+        if situation is None and self.record:
             self.recorder.set_back(self.watch.obstacle, False)
-        if not self.record:
-            return eager(piece)
+        exchanges = several() and self.plans[piece.region].averaged and not numbers
+        if not self.record or exchanges:
+            return eager(piece, numbers)
         module = self.modules[piece.region]
         trained = [n for n, p in module.named_parameters() if p.requires_grad]
         constants = self.constants(piece.region)
+        names, calls = list(named(numbers)), self.together.calls_of(piece.region)
 
         def function(varying: Sequence[Tensor], fixed: Sequence[Tensor]) -> list[Tensor]:
             scales, *values = varying
             held = dict(zip(constants, fixed[: len(constants)], strict=True))
             points = with_tensors(piece.points, fixed[len(constants) :])
-            state = dict(zip(trained, values, strict=True))
-            return formula(called(module, held, scales), state, points)
+            state = dict(zip([*trained, *names], values, strict=True))
+            return formula(called(module, held, scales, calls), state, points)
 
         return self.recorder.evaluate(
             (name, piece.region),
-            state,
+            situation,
             piece,
             function,
-            [self.scales[piece.region], *(p.detach() for p in self.parameters())],
+            [self.scales[piece.region], *(p.detach() for p in self.parameters()), *numbers],
             [*constants.values(), *tensors_of(piece.points)],
-            partial(eager, piece),
+            partial(eager, piece, numbers),
             check=check,
         )
 
@@ -183,61 +211,65 @@ class LeastSquares:
         frozen = {n: p for n, p in module.named_parameters() if not p.requires_grad}
         return dict(module.named_buffers()) | frozen
 
-    def rows(self, piece: Piece) -> list[Tensor]:
+    def rows(self, piece: Piece, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         """The residuals of a piece by Python."""
         with torch.no_grad():
             return [self.modules[piece.region](piece.points, self.scales[piece.region])]
 
-    def checked_by_point(self, piece: Piece) -> list[Tensor]:
+    def checked_by_point(self, piece: Piece, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         """J and r of a piece by Python, held against reverse mode.
 
         Raises:
-            ValueError: Jᵀr is not the gradient of ½|r|², as where a point sees the others.
+            ValueError: vᵀJ is not the gradient of vᵀr, as where a point sees the others.
         """
         module, scales = self.modules[piece.region], self.scales[piece.region]
-        named = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        trained = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
+        calls = self.together.calls_of(piece.region)
         jacobian, rows = rows_by_point(
-            called(module, self.constants(piece.region), scales),
-            {n: p.detach() for n, p in named.items()},
+            called(module, self.constants(piece.region), scales, calls),
+            trained | named(numbers),
             piece.points,
         )
-        with torch.enable_grad():
-            half = 0.5 * module(piece.points, scales).square().sum()
-            slopes = torch.autograd.grad(half, list(named.values()), materialize_grads=True)
-        gradient = torch.cat([s.reshape(-1) for s in slopes])
-        found = jacobian.T @ rows
-        size = float(gradient.norm() + found.norm())
-        near = (1e-6 if found.dtype == torch.float64 else 1e-3) * size
-        if not float((found - gradient).norm()) <= near:
+        leaves, expected = self.given_numbers(piece, numbers)
+        if not agree([jacobian], expected, [*self.parameters(), *leaves]):
             raise ValueError("the residual of a point depends on the other points")
         return [jacobian, rows]
 
-    def row_by_row(self, piece: Piece) -> list[Tensor]:
+    def given_numbers(self, piece: Piece, numbers: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """The shared numbers as leaves of a graph, and r (M,) of a piece by them."""
+        if not numbers:
+            return [], self.graph_of(piece)
+        leaves = [number.detach().requires_grad_() for number in numbers]
+        with sharing(Shared(self.together.calls_of(piece.region), leaves)):
+            return leaves, self.graph_of(piece)
+
+    def row_by_row(self, piece: Piece, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         """J and r of a piece by reverse mode over the whole piece."""
-        parameters, scales = self.parameters(), self.scales[piece.region]
-        with torch.enable_grad():
-            rows = self.modules[piece.region](piece.points, scales).reshape(-1)
-        found = []
-        for picked in torch.eye(len(rows), dtype=rows.dtype, device=rows.device).split(BATCH):
-            slopes = torch.autograd.grad(
-                rows,
-                parameters,
-                picked,
-                retain_graph=True,
-                is_grads_batched=True,
-                allow_unused=True,
-            )
-            parts = [
-                rows.new_zeros(len(picked), p.numel()) if s is None else s.reshape(len(picked), -1)
-                for p, s in zip(parameters, slopes, strict=True)
-            ]
-            found.append(torch.cat(parts, 1))
+        leaves, rows = self.given_numbers(piece, numbers)
+        found = list(by_rows(rows, [*self.parameters(), *leaves]))
         return [torch.cat(found), rows.detach()]
 
 
-def called(module: nn.Module, held: Mapping[str, Tensor], scales: Tensor) -> Rows:
-    """A region's residuals as a function of its trained parameters and points."""
-    return lambda state, points: call_with(module, {**state, **held}, points, scales)
+def named(numbers: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Shared numbers under names that no parameter has."""
+    return {f"{NUMBER}{k}": number for k, number in enumerate(numbers)}
+
+
+def called(
+    module: nn.Module,
+    held: Mapping[str, Tensor],
+    scales: Tensor,
+    calls: frozenset[int] = frozenset(),
+) -> Rows:
+    """A region's residuals as a function of trained parameters, shared numbers, and points."""
+
+    def rows(state: Mapping[str, Tensor], points: Points) -> Tensor:
+        given = [t for name, t in state.items() if name.startswith(NUMBER)]
+        own = {name: t for name, t in state.items() if not name.startswith(NUMBER)}
+        with sharing(Shared(calls, given)) if given else nullcontext():
+            return call_with(module, {**own, **held}, points, scales)
+
+    return rows
 
 
 def rows_alone(rows: Rows, state: Mapping[str, Tensor], points: Points) -> list[Tensor]:

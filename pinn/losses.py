@@ -8,6 +8,7 @@ from torch import Tensor
 from pinn.explanation import calling
 from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss
+from pinn.integrals import over
 from pinn.problem import Fields, Problem
 from pinn.reads import RegionPlan
 from pinn.returned import point_weights
@@ -20,11 +21,13 @@ def region_residuals(
     """r_k of every residual of a region, (N,) or (N, C): one evaluation of the networks."""
     problem = solution.problem
     unknowns, at = solution.fields(points.at, plan.networks)
-    return {
-        residual.name: trainable(problem.evaluate(residual, unknowns, at, points), unknowns)
-        for residual in problem.residuals
-        if region in residual.regions
-    }
+    measured = problem.geometry.is_measured(region)
+    with over(None if measured else problem.geometry.measure(region), points.weights):
+        return {
+            residual.name: trainable(problem.evaluate(residual, unknowns, at, points), unknowns)
+            for residual in problem.residuals
+            if region in residual.regions
+        }
 
 
 def trainable(residual: Tensor, unknowns: Fields) -> Tensor:

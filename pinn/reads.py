@@ -12,10 +12,12 @@ from functools import partial
 import torch
 
 from pinn.algebra.channels import Channel, Plan
+from pinn.coupling import seen
 from pinn.curvature import check_curvature
 from pinn.geometry import Points
+from pinn.integrals import over
 from pinn.leaves import as_needed, leaf_fields, position
-from pinn.problem import Problem
+from pinn.problem import Fields, Problem
 from pinn.residuals import Residual
 from pinn.solution import Plans, Solution
 
@@ -27,10 +29,19 @@ class RegionPlan:
     Args:
         reads: residual name → unknown → plan, as the residual sees it.
         networks: network name → plan, what one evaluation has to produce.
+        averaged: the residuals that read a `mean` or an `integral`.
+        coupled: the residuals that see the other points in another way.
     """
 
     reads: dict[str, dict[str, Plan]]
     networks: Plans
+    averaged: tuple[str, ...] = ()
+    coupled: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the points of the region have to be evaluated together."""
+        return bool(self.averaged or self.coupled)
 
 
 def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
@@ -60,10 +71,13 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     problem = solution.problem
     points = problem.geometry.sample(region, 4)
     residuals = [r for r in problem.residuals if region in r.regions]
-    for residual in residuals:
-        as_needed(partial(check_shape, problem, residual, region))
-    reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
-    raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
+    measured = problem.geometry.is_measured(region)
+    with over(None if measured else problem.geometry.measure(region), None):
+        for residual in residuals:
+            as_needed(partial(check_shape, problem, residual, region))
+        reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
+        raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
+    couplings = {r.name: as_needed(partial(coupling, problem, r, region)) for r in residuals}
     networks = {}
     for network in solution.networks:
         plan = Plan()
@@ -71,7 +85,17 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
             for found in raw:
                 plan = plan | found.get(unknown, Plan())
         networks[network] = plan
-    return RegionPlan(reads, networks)
+    averaged, coupled = (tuple(n for n, c in couplings.items() if c[k]) for k in (0, 1))
+    return RegionPlan(reads, networks, averaged, coupled)
+
+
+def coupling(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:
+    """Whether a residual reads means over its region, and whether it sees other points besides."""
+
+    def leaves(n: int) -> Fields:
+        return leaf_fields(problem, problem.raw, n, highest)
+
+    return seen(problem, residual, region, leaves, highest)
 
 
 def unread_parameters(solution: Solution) -> tuple[str, ...]:

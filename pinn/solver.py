@@ -98,7 +98,7 @@ class Solver(LeanModule):
 
     def attach(self, collocation: Collocation) -> None:
         """Settle where the points come from."""
-        collocation.check(self.problem)
+        collocation.check(self.problem, self.plans)
         self.collocation = collocation
         collocation.adaptation = Adaptation(self.solution, self.plans, self.balance.weights)
 

@@ -7,6 +7,7 @@ and network, `recorded` a graph of the operations that this Python dispatched on
 graph after the compiler.
 """
 
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from pinn.geometry import Points
+from pinn.integrals import several, spread
 from pinn.losses import counts, region_sums, residual_losses
 from pinn.memory.watch import Watch
-from pinn.pieces import CACHE, Piece, chunk_for, cut, tensors_of, with_tensors
+from pinn.pieces import (
+    CACHE,
+    InsufficientMemoryError,
+    Piece,
+    chunk_for,
+    cut,
+    tensors_of,
+    with_tensors,
+)
 from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
@@ -104,7 +114,7 @@ class Step:
         if differentiated:
             losses, gradients = self.gradient(points)
         else:
-            with torch.no_grad():
+            with torch.no_grad(), spread():
                 found = residual_losses(self.solution, points, self.plans)
             losses = torch.stack([found[name] for name in self.order])
             gradients = [torch.zeros_like(p) for p in parameters]
@@ -154,10 +164,7 @@ class Step:
         shape = (*self.placed[:3], *(len(points[region].at) for region in self.plans))
         if shape not in self.chunks:
             self.chunks[shape] = {
-                region: chunk_for(
-                    partial(self.eager, region), points[region], self.memory, CACHE[self.mode]
-                )
-                for region in self.plans
+                region: self.chunk(region, points[region]) for region in self.plans
             }
         self.pieces = cut(points, self.chunks[shape])
 
@@ -169,9 +176,23 @@ class Step:
             for piece in {piece.region: piece for piece in self.pieces}.values():
                 self.evaluate(piece, situation, check=True)
 
+    def chunk(self, region: str, points: Points) -> int | None:
+        """How many points of a region make a piece; None for all of them."""
+        run, plan = partial(self.eager, region), self.plans[region]
+        if not plan.is_whole:
+            return chunk_for(run, points, self.memory, CACHE[self.mode])
+        if self.memory is not None and chunk_for(run, points, self.memory, sys.maxsize):
+            raise InsufficientMemoryError(
+                f"memory is {self.memory} GiB, which {len(points.at)} points of {region!r} do not "
+                f"fit into, and {(*plan.averaged, *plan.coupled)[0]!r} reads all of them at once: "
+                "raise it, or give fewer points"
+            )
+        return None
+
     def evaluate(self, piece: Piece, situation: int | None, check: bool = False) -> list[Tensor]:
         """The sums of a piece, and the gradient of its part of the loss."""
-        if self.mode == "eager":
+        exchanges = self.plans[piece.region].averaged and several()
+        if self.mode == "eager" or exchanges:
             return self.eager(piece.region, piece.points)
         return self.recorder.evaluate(
             piece.region,
@@ -193,7 +214,7 @@ class Step:
 
     def eager(self, region: str, points: Points) -> list[Tensor]:
         """The same by running the Python of problem and network."""
-        with torch.enable_grad():
+        with torch.enable_grad(), spread():
             return evaluated(self.sums[region](points), self.scales[region], self.parameters())
 
     def function(self, piece: Piece) -> Callable[[list[Tensor], list[Tensor]], Any]:

@@ -166,7 +166,7 @@ def test_points_that_see_each_other_are_differentiated_together():
     torch.testing.assert_close(2 * rows @ jacobian, flat)
     assert not system.point_by_point
     assert len(system.told) == 1
-    assert system.told[0].startswith("jacobian  row by row")
+    assert system.told[0].startswith("jacobian  points one after the other")
 
 
 def test_a_share_of_the_loss():

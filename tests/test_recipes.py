@@ -17,7 +17,11 @@ BLOCKS = [match.groups() for match in FENCE.finditer(PAGE)]
 FILES = {title: body for _, title, body in BLOCKS if title}
 PROGRAMS = [name for name, body in FILES.items() if name.endswith(".py") and "# below" in body]
 COMMANDS = [
-    line for kind, _, body in BLOCKS if kind == "bash" for line in body.splitlines() if "train.py" in line
+    line
+    for kind, _, body in BLOCKS
+    if kind == "bash"
+    for line in body.splitlines()
+    if "train.py" in line
 ]
 BOUND = re.compile(r"^print\(.*\)  # below (\S+)$", re.MULTILINE)
 

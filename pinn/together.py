@@ -1,0 +1,280 @@
+"""The Jacobian of residuals that see all points of their region at once:
+
+    r_n = r(x_n, θ, m(θ)),   J = ∂r/∂θ + ∂r/∂m ∂m/∂θ
+
+with a few numbers m that all points share, such as a mean. Given m, points are independent again.
+Where no such numbers are found, J is taken whole: by rows, or by columns if these are fewer.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from pinn.fields import Field
+from pinn.integrals import Shared, averaged, several, sharing
+from pinn.losses import region_residuals
+from pinn.pieces import Piece, tensors_of, with_tensors
+
+if TYPE_CHECKING:
+    from pinn.least_squares import LeastSquares
+
+BATCH = 32  # rows or columns differentiated together
+MOST = 64  # numbers that points share; each costs a backward pass
+SLOW = 60.0  # seconds of one Jacobian
+
+
+class SlowJacobianError(ValueError):
+    """The residuals of a region cannot be solved as least squares in any reasonable time."""
+
+
+class Record(Shared):
+    """Keeps the calls of torch in residuals, with what they take and give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls_made: list[tuple[Any, list[Any], Any]] = []
+
+    def called(self, count: int, func: Any, args: tuple, kwargs: dict) -> Any:
+        """The result of a call, which is kept: a freed one's identity may come back."""
+        result = func(*args, **kwargs)
+        given = [a for a in tree_leaves((args, kwargs)) if isinstance(a, Tensor | Field)]
+        self.calls_made.append((func, given, result))
+        return result
+
+
+def shared_calls(evaluate: Callable[[int], Any]) -> frozenset[int] | None:
+    """Which calls of torch make a number that all points share, by their shapes.
+
+    Args:
+        evaluate: the residuals of a region at so many points.
+
+    Returns:
+        The places of the calls; None if these depend on how many points there are.
+    """
+    runs = []
+    for n in (7, 5, 1):
+        record = Record()
+        try:
+            with sharing(record), torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a deviation of one point
+                evaluate(n)
+        except Exception:  # whatever the Python of a residual raises at so few points
+            return None
+        runs.append(record.calls_made)
+    if len({tuple(func for func, *_ in run) for run in runs}) > 1:
+        return None
+    found, from_points = set(), set()
+    for number, ((_, given, result), (_, others, other)) in enumerate(
+        zip(runs[0], runs[1], strict=True)
+    ):
+        many = [a.shape for a in given] != [b.shape for b in others]
+        many |= any(id(a) in from_points for a in given)
+        if not many or not isinstance(result, Tensor) or not result.is_floating_point():
+            continue
+        if result.shape == other.shape:
+            found.add(number)
+            from_points.add(id(result))
+    return frozenset(found)
+
+
+class Together:
+    """The Jacobian of whole regions of a system.
+
+    Args:
+        system: the residuals.
+    """
+
+    def __init__(self, system: "LeastSquares") -> None:
+        self.system = system
+        self.calls: dict[str, frozenset[int] | None] = {}
+        self.tried: set[str] = set()
+
+    def calls_of(self, region: str) -> frozenset[int]:
+        """Which calls of torch make a number that all points of a region share."""
+        return self.calls.get(region) or frozenset()
+
+    def jacobians(
+        self, whole: Piece, pieces: Sequence[Piece]
+    ) -> Iterator[tuple[Piece, Tensor, Tensor]]:
+        """The rows of J and r of a region, with the piece that they belong to."""
+        if self.has_numbers(whole, pieces):
+            yield from self.with_numbers(whole, pieces)
+        else:
+            rows = self.system.graph_of(whole)
+            yield whole, entire(rows, self.system.parameters(), self.names(whole)), rows.detach()
+
+    def names(self, whole: Piece) -> tuple[str, ...]:
+        """The residuals that see all points."""
+        plan = self.system.plans[whole.region]
+        return plan.coupled or plan.averaged
+
+    def has_numbers(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
+        """Whether points are independent given the numbers they share; tried once per points."""
+        region = whole.region
+        if region not in self.calls:
+            coupled = self.system.plans[region].coupled
+            self.calls[region] = shared_calls(self.some(whole)) if coupled else frozenset()
+        if self.calls[region] is not None and region not in self.tried:
+            self.tried.add(region)
+            if not several() and not self.is_heard_right(whole, pieces):
+                self.calls[region] = None
+                self.system.tell(
+                    f"jacobian  {', '.join(self.names(whole))}: the points of {region!r} see each "
+                    "other in a way that takes longer; a mean(…) or integral(…) would be fast"
+                )
+        return self.calls[region] is not None
+
+    def some(self, whole: Piece) -> Callable[[int], Any]:
+        """The residuals of a region at so many of its points."""
+        system, given = self.system, tensors_of(whole.points)
+
+        def evaluate(n: int) -> dict[str, Tensor]:
+            index = torch.arange(n, device=given[0].device) % len(given[0])
+            points = with_tensors(whole.points, [t[index] for t in given])
+            plan = system.plans[whole.region]
+            return region_residuals(system.solution, whole.region, points, plan)
+
+        return evaluate
+
+    def is_heard_right(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
+        """The same, and what is said on the way only where it holds for what follows."""
+        system, heard = self.system, []  # type: ignore[var-annotated]
+        before = system.point_by_point, system.tell
+        system.tell = system.recorder.tell = heard.append
+        found = self.is_right(whole, pieces)
+        system.tell = system.recorder.tell = before[1]
+        if not found:
+            system.point_by_point = before[0]
+            return False
+        for line in heard:
+            system.tell(line)
+        return True
+
+    def is_right(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
+        """Whether r and vᵀJ of the pieces are those of the whole region, for a random v."""
+        try:
+            parts = list(self.with_numbers(whole, pieces))
+        except Exception:  # whatever the Python of a residual raises at a single point
+            return False
+        rows = torch.cat([r.reshape(-1) for *_, r in parts])
+        expected = self.system.graph_of(whole)
+        return near(rows, expected.detach(), rows.norm()) and agree(
+            [jacobian for _, jacobian, _ in parts], expected, self.system.parameters()
+        )
+
+    def with_numbers(
+        self, whole: Piece, pieces: Sequence[Piece]
+    ) -> Iterator[tuple[Piece, Tensor, Tensor]]:
+        """J = ∂r/∂θ + ∂r/∂m ∂m/∂θ, piece by piece."""
+        note = Shared(self.calls_of(whole.region))
+        with sharing(note):
+            self.system.graph_of(whole)
+        if sum(value.numel() for value in note.values) > MOST:
+            raise ValueError(f"more than {MOST} numbers are shared by all points")
+        slope = slopes(note.values, self.system.parameters())
+        slope = averaged(slope) if several() else slope
+        values, size = [value.detach() for value in note.values], slope.shape[1]
+        for piece in pieces:
+            jacobian, rows = self.system.jacobian(piece, values)
+            yield piece, jacobian[:, :size] + jacobian[:, size:] @ slope, rows
+
+
+@torch.enable_grad()
+def slopes(values: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
+    """∂m/∂θ (numbers, P), by reverse mode."""
+    found = [torch.zeros(0, sum(p.numel() for p in parameters)).to(parameters[0])]
+    for number in (n for value in values for n in value.reshape(-1)):
+        parts: Sequence[Tensor] = [torch.zeros_like(p) for p in parameters]
+        if number.requires_grad:
+            parts = torch.autograd.grad(
+                number, parameters, retain_graph=True, materialize_grads=True
+            )
+        found.append(torch.cat([p.reshape(-1) for p in parts])[None])
+    return torch.cat(found)
+
+
+def entire(rows: Tensor, parameters: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+    """J (M, P) of rows (M,) that have a graph, in the fewer of M and P directions.
+
+    Args:
+        rows: r.
+        parameters: θ.
+        names: of the residuals that it is about.
+
+    Raises:
+        SlowJacobianError: it would take minutes.
+    """
+    size = sum(p.numel() for p in parameters)
+    many = len(rows) <= size
+    parts, started = [], time.perf_counter()
+    batches = by_rows(rows, parameters) if many else by_columns(rows, parameters, size)
+    for number, part in enumerate(batches, 1):
+        parts.append(part)
+        lasts = (time.perf_counter() - started) / number * min(len(rows), size) / BATCH
+        if number <= 3 and lasts > SLOW:
+            raise SlowJacobianError(
+                f"residual {names[0]!r} reads all points of its region at once, so that one step "
+                f"of least squares would take {lasts:.0f} s: write what it reads as mean(…) or "
+                "integral(…), give fewer points, or take the optimizer LBFGS"
+            )
+    return torch.cat(parts) if many else torch.cat(parts).T
+
+
+def by_rows(rows: Tensor, parameters: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Rows of J, some at a time:  vᵀJ for unit vectors v."""
+    for picked in torch.eye(len(rows), dtype=rows.dtype, device=rows.device).split(BATCH):
+        yield pulled_back(rows, parameters, picked)
+
+
+def by_columns(rows: Tensor, parameters: Sequence[Tensor], size: int) -> Iterator[Tensor]:
+    """Columns of J, some at a time:  Je = ∂(eᵀJᵀu)/∂u for unit vectors e."""
+    u = torch.zeros_like(rows, requires_grad=True)
+    found = torch.autograd.grad(
+        rows, parameters, u, create_graph=True, retain_graph=True, materialize_grads=True
+    )
+    with torch.enable_grad():
+        flat = torch.cat([f.reshape(-1) for f in found])
+    for picked in torch.eye(size, dtype=rows.dtype, device=rows.device).split(BATCH):
+        yield pulled_back(flat, [u], picked)
+
+
+def pulled_back(rows: Tensor, parameters: Sequence[Tensor], picked: Tensor) -> Tensor:
+    """vᵀ ∂r/∂θ for several v (B, M)."""
+    if not rows.requires_grad:
+        return rows.new_zeros(len(picked), sum(p.numel() for p in parameters))
+    found = torch.autograd.grad(
+        rows, parameters, picked, retain_graph=True, is_grads_batched=True, allow_unused=True
+    )
+    parts = [
+        rows.new_zeros(len(picked), p.numel()) if s is None else s.reshape(len(picked), -1)
+        for p, s in zip(parameters, found, strict=True)
+    ]
+    return torch.cat(parts, 1)
+
+
+def agree(blocks: Sequence[Tensor], rows: Tensor, parameters: Sequence[Tensor]) -> bool:
+    """Whether vᵀJ is the gradient of vᵀr, column by column, for a random v.
+
+    Args:
+        blocks: J, some of its rows after the other.
+        rows: r (M,), with its graph.
+        parameters: θ.
+    """
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(len(rows), generator=generator, dtype=torch.float64).to(rows)
+    expected = pulled_back(rows, parameters, v[None])[0]
+    split = v.split([len(block) for block in blocks])
+    found = torch.stack([part @ block for part, block in zip(split, blocks, strict=True)]).sum(0)
+    squares = torch.stack([block.square().sum(0) for block in blocks]).sum(0)
+    return near(found, expected, v.norm() * (squares.sqrt() + 1e-4 * squares.sum().sqrt()))
+
+
+def near(found: Tensor, expected: Tensor, size: Tensor) -> bool:
+    """Whether two vectors differ by rounding, in numbers of this size."""
+    tolerance = 1e-6 if found.dtype == torch.float64 else 1e-3
+    return bool(((found - expected).abs() <= tolerance * size).all())
