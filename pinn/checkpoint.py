@@ -27,7 +27,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Write beside the target, flush to the disk, and rename; weights with NaN are not kept."""
         target = Path(path)
-        if not all(bool(torch.isfinite(w).all()) for w in checkpoint["state_dict"].values()):
+        if not all(
+            bool(torch.isfinite(w).all()) for w in checkpoint.get("state_dict", {}).values()
+        ):
             say(f"warning   {target} is not written: its weights are NaN or infinite")
             return
         target.parent.mkdir(parents=True, exist_ok=True)

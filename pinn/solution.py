@@ -75,6 +75,7 @@ class Solution(Answers, nn.Module):
         # The problem's coefficients with their intervals, where they are known.
         self.estimates: dict[str, Estimate] = {}
         self._reading, self._chosen = problem.in_double(lambda: choose_gauges(problem))
+        constants(problem, self._reading)  # refuses an unknown gauge
 
     def unresolved(self, dtype: torch.dtype) -> str:
         """What of the domain, in words, points in a precision would not tell apart."""

@@ -1,8 +1,11 @@
 """An oracle for the divergence: `torch.autograd.functional.jacobian`, point by point."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from pinn.operators import Divergence
 
@@ -48,3 +51,14 @@ def assert_exact(f, x, strategy="auto", same=None, **settings):
         theirs = torch.autograd.grad((exact * weights).sum(), parameters, **settle)
         for a, b in zip(ours, theirs, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@contextmanager
+def calls_of(net):
+    """A list that grows with every call of a network, by a hook that is no part of it."""
+    calls = []
+    hook = register_module_forward_hook(lambda m, *_: calls.append(1) if m is net else None)
+    try:
+        yield calls
+    finally:
+        hook.remove()

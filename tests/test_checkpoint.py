@@ -174,10 +174,11 @@ def test_weights_that_do_not_fit(saved):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_named(saved, bad):
-    solver = solver_of()
-    with torch.no_grad():
-        next(solver.solution.networks.parameters())[0, 0] = bad
-    path = saved(solver)
+    path = saved(solver_of())
+    contents = torch.load(path, weights_only=True)
+    name = next(n for n, w in contents["state_dict"].items() if w.numel() == 16)
+    contents["state_dict"][name].flatten()[0] = bad
+    torch.save(contents, path)  # this package writes no such file
     message = rf"{path.name}: \d+ of the 16 numbers of networks\.all\.\S+ are NaN or infinite"
     with pytest.raises(CheckpointError, match=message):
         pinn.load(path)

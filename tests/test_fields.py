@@ -167,7 +167,7 @@ def test_plain_values_per_point_are_joined_as_data(join):
 
 def test_joining_points_is_refused():
     _, x, y = at("x", "y")
-    with pytest.raises(NoRuleError, match="point axis"):
+    with pytest.raises(NoRuleError, match=r"would join the points: use vector\(u, v\)$"):
         torch.cat([x, y], dim=-1)
 
 

@@ -74,6 +74,7 @@ EXAMPLES = {
         lambda z, t: torch.addcmul(t, z, z * z),
     ],
     "addcdiv": [lambda z, t: torch.addcdiv(z, z * z, t + z, value=2)],
+    "atan2": [lambda z, t: torch.atan2(z, t), lambda z, t: torch.arctan2(z * z, z + t)],
     "hypot": [lambda z, t: torch.hypot(z, t), lambda z, t: torch.hypot(z, z * z)],
 }
 CHANNELS = random(3, seed=9) + 0.5
@@ -81,7 +82,14 @@ CASES = cases(EXAMPLES)
 
 
 def test_every_rule_has_an_example():
-    elsewhere = {"transpose", "swapaxes", "swapdims", "multi_head_attention_forward", "dot"}
+    elsewhere = {
+        "arctan2",
+        "transpose",
+        "swapaxes",
+        "swapdims",
+        "multi_head_attention_forward",
+        "dot",
+    }
     assert names(PRODUCTS, BLEND, ATTENTION) - elsewhere - {"rmatmul"} == set(EXAMPLES)
 
 

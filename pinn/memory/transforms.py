@@ -5,8 +5,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from pinn.memory.contents import is_wrapped
+
+
+# Modes under which tensors stand for others; under any other, such as one that counts, numbers run.
+TRACING = ("ProxyTorchDispatchMode", "FakeTensorMode", "FunctionalTensorMode")
 
 
 def is_differentiated() -> bool:
@@ -25,7 +30,7 @@ def is_transformed(tensor: Tensor) -> bool:
         is_differentiated()
         or is_wrapped(tensor)
         or tensor.device.type == "meta"
-        or torch._C._len_torch_dispatch_stack() > 0
+        or any(type(mode).__name__ in TRACING for mode in _get_current_dispatch_mode_stack())
         or torch.jit.is_tracing()
     )
 

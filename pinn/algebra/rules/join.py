@@ -20,9 +20,8 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Ser
     home = series_of(*jets)
     axes = home.value.ndim + new_axes
     if not home.lead <= dim % axes < axes:
-        raise NoRuleError(
-            f"joining along dim={dim} would join the points: use dim=-1, or vector(u, v)"
-        )
+        instead = "vector(u, v)" if dim == -1 else "dim=-1, or vector(u, v)"
+        raise NoRuleError(f"joining along dim={dim} would join the points: use {instead}")
     dim = dim % axes - axes
     first: Any = home.streams
     rows: list[Any] = [j.streams for j in jets]
