@@ -61,7 +61,7 @@ def test_a_run_keeps_its_configuration_and_checkpoint(folder):
 
 
 def test_a_saved_configuration_runs_again_under_its_name(folder):
-    callbacks = "[{class_path: EarlyStopping, init_args: {monitor: x, strict: false}}]"
+    callbacks = "[{class_path: EarlyStopping, init_args: {monitor: loss/total, patience: 9}}]"
     argv = ["--config=small", f"--trainer.default_root_dir={folder}/elsewhere"]
     assert ran([*argv, f"--trainer.callbacks={callbacks}", "--trainer.plugins=[]"]) is None
     (first,) = Path("elsewhere/small").iterdir()

@@ -126,7 +126,7 @@ def test_the_time_of_the_trainer_is_over(train, capsys):
     settings = {"max_time": {"milliseconds": 300}, "callbacks": [Announce()]}
     trainer = train(solver_of([Phase(10**6)], compile=False), **settings)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"run       ended after {trainer.global_step} steps: trainer.max_time is over"
+    assert last == f"run       ended after {trainer.global_step} steps: the time of Timer is over"
     train(solver_of([Phase(2)]), max_time="00:00:10:00", callbacks=[Announce()])
     assert "max_time" not in capsys.readouterr().out
 

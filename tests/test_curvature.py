@@ -11,7 +11,7 @@ from pinn.reads import plan_regions
 from pinn.solution import Solution
 
 
-class Poisson(Problem):
+class Load(Problem):
     coordinates, unknowns, geometry = ("x", "y"), {"u": 1}, Rectangle()
 
     @on("boundary")
@@ -23,13 +23,13 @@ class Poisson(Problem):
         return laplacian(u) - 1.0
 
 
-class Eikonal(Poisson):
+class Eikonal(Load):
     @on("interior")
     def eq(self, u):
         return grad(u) @ grad(u) - 1.0
 
 
-class Third(Poisson):
+class Third(Load):
     @on("interior")
     def eq(self, u):
         return partial(laplacian(u), "x") - u
@@ -44,7 +44,7 @@ class Heat(Problem):
         return dt(u) - 0.1 * laplacian(u)
 
 
-class Obstacle(Poisson):
+class Obstacle(Load):
     @on("interior")
     def eq(self, u):
         return torch.relu(1.0 - u) + laplacian(u)
@@ -75,7 +75,7 @@ BENT = [
 
 
 @pytest.mark.parametrize("activation", BENT, ids=lambda a: type(a).__name__)
-@pytest.mark.parametrize("problem", [Poisson, Third, Heat, Obstacle])
+@pytest.mark.parametrize("problem", [Load, Third, Heat, Obstacle])
 def test_a_network_of_straight_pieces_is_named_with_the_cure(problem, activation):
     words = f"Linear|{type(activation).__name__}.*second derivatives are zero.*such as tanh$"
     with pytest.raises(ValueError, match=words) as raised:
@@ -87,19 +87,19 @@ def test_a_network_of_straight_pieces_is_named_with_the_cure(problem, activation
 @pytest.mark.parametrize("phases", [None, [pinn.Phase(optimizer="Adam", steps=2, lr=1e-3)]])
 def test_before_training_whatever_the_optimiser(phases, tmp_path):
     with pytest.raises(ValueError, match=r"read ∇² of network 'all' .* by ReLU\)"):
-        pinn.fit(Poisson(), network(nn.ReLU()), phases=phases, folder=str(tmp_path))
+        pinn.fit(Load(), network(nn.ReLU()), phases=phases, folder=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_third_derivative_of_pieces_of_second_degree():
-    plan_regions(Solution(Poisson(), network(Square())))
+    plan_regions(Solution(Load(), network(Square())))
     with pytest.raises(ValueError, match=r"read .*∇² of network 'all' .Sequential.* third derivat"):
         plan_regions(Solution(Third(), network(Square())))
 
 
 def test_kinks_outside_of_the_domain_are_seen():
     with pytest.raises(ValueError, match="second derivatives are zero"):
-        plan_regions(Solution(Poisson(), network(Late())))
+        plan_regions(Solution(Load(), network(Late())))
 
 
 SMOOTH = {
@@ -113,7 +113,7 @@ SMOOTH = {
 @pytest.mark.parametrize("name", SMOOTH)
 def test_others_pass_and_are_left_as_they_were(name):
     net = SMOOTH[name]()
-    solution = Solution(Poisson(), net)
+    solution = Solution(Load(), net)
     state = torch.random.get_rng_state()
     plan_regions(solution)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -121,7 +121,7 @@ def test_others_pass_and_are_left_as_they_were(name):
 
 
 def test_a_network_per_unknown_is_named():
-    class Two(Poisson):
+    class Two(Load):
         unknowns = {"u": 1, "v": 1}
 
         @on("interior")
@@ -136,20 +136,20 @@ def test_a_network_per_unknown_is_named():
 def test_noise_and_batch_statistics_do_not_matter():
     net = network(nn.BatchNorm1d(2), nn.Dropout(0.5), nn.ReLU())
     before = {name: b.clone() for name, b in net.named_buffers()}
-    solution = Solution(Poisson(), net)
+    solution = Solution(Load(), net)
     with pytest.raises(ValueError, match="by ReLU"):
         check_curvature(solution, {"all": plan_of_laplacian()})
     assert all(torch.equal(b, before[name]) for name, b in net.named_buffers())
 
 
 def plan_of_laplacian():
-    return plan_regions(Solution(Poisson(), network(nn.Tanh())))["interior"].networks["all"]
+    return plan_regions(Solution(Load(), network(nn.Tanh())))["interior"].networks["all"]
 
 
 @pytest.mark.parametrize("phases", [None, [pinn.Phase(optimizer="Adam", steps=2, lr=1e-3)]])
 def test_a_linear_network_runs_and_its_second_derivative_stays_zero(phases, tmp_path):
     phases = phases or [pinn.Phase(optimizer="LevenbergMarquardt", steps=3)]
-    s = pinn.fit(Poisson(), nn.Linear(2, 1), phases=phases, folder=str(tmp_path),
+    s = pinn.fit(Load(), nn.Linear(2, 1), phases=phases, folder=str(tmp_path),
                  points={"interior": 16, "boundary": 8})  # fmt: skip
     u = s.double().fields(torch.rand(3, 2, dtype=torch.float64))[0]["u"]
     assert torch.equal(laplacian(u).value, torch.zeros(3).double())

@@ -70,7 +70,7 @@ def test_at_a_centre_the_second_derivative_is_no_number_but_never_a_wrong_one(st
     torch.testing.assert_close(second[1:], exact)
 
 
-class Poisson(pinn.Problem):
+class Load(pinn.Problem):
     coordinates, unknowns, geometry = ("x", "y"), {"u": 2}, pinn.Rectangle()
 
     @pinn.on("interior")
@@ -84,7 +84,7 @@ def test_training_goes_as_with_the_elementary_form(optimizer, tmp_path):
     phases = [pinn.Phase(optimizer=optimizer, steps=2, **settings)]
     networks = pair(2.0)
     for net in networks:
-        pinn.fit(Poisson(), net, phases=phases, points={"interior": 20}, folder=str(tmp_path),
+        pinn.fit(Load(), net, phases=phases, points={"interior": 20}, folder=str(tmp_path),
                  strategy="taylor", compile=False)  # fmt: skip
     before = dict(pair(2.0)[0].named_parameters())
     for (name, a), b in zip(networks[0].named_parameters(), networks[1].parameters(), strict=True):

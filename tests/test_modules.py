@@ -176,7 +176,6 @@ def test_14_other_activations(layer):
         assert_exact(net, X, strategy)
 
 
-PLACES = torch.linspace(0, 1, 64).reshape(8, 8).double()
 UNTRAINABLE = {
     "hardsigmoid": nn.functional.hardsigmoid,
 }

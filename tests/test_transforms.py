@@ -87,6 +87,7 @@ def test_in_the_compiler_as_one_graph(fresh):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # the compiler's, of itself
 def test_in_the_default_compiler(fresh):
     close(torch.compile(div)(X), div_exact(X))
 

@@ -171,14 +171,14 @@ class Reader:
         self.structure.append(weakref.ref(module))
         read_class(self, type(module))
         unread = getattr(type(module), "_unread", ())
-        for name, value in vars(module).items():
+        for name, value in ((n, v) for n, v in vars(module).items() if n not in unread):
             if value.__class__ in EMPTY and not value:
                 self.structure.append(name)
             elif name == "_parameters" or name == "_buffers":
                 for own, tensor in value.items():
                     self.structure.append(own)
                     self.read_state(tensor)
-            elif name not in unread:
+            else:
                 self.read_named(name, value)
 
     def read_state(self, tensor: Tensor | None) -> None:

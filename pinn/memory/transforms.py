@@ -9,7 +9,6 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from pinn.memory.contents import is_wrapped
 
-
 # Modes under which tensors stand for others; under any other, such as one that counts, numbers run.
 TRACING = ("ProxyTorchDispatchMode", "FakeTensorMode", "FunctionalTensorMode")
 
