@@ -297,3 +297,25 @@ def test_an_error_of_the_function_is_the_users():
 def test_the_obstacle_is_named():
     reason = disagreement(lambda x: torch.logcumsumexp(x, -1), X, PLAN, "taylor")
     assert reason == "no fused pass: torch.logcumsumexp has no derivative rule"
+
+
+def test_large_weights_that_cancel_are_no_mistake():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 300), nn.Tanh(), nn.Linear(300, 1)).double()
+    with torch.no_grad():  # of order 0.1 from weights of order 1e8, as least squares leaves them
+        net[0].weight.mul_(2)
+        features = torch.tanh(net[0](points(400, 3)))
+        net[2].weight.copy_(1e9 * torch.linalg.svd(features)[2][-1:])
+    assert disagreement(net, X, PLAN, "taylor") is None
+    assert disagreement(nn.Sequential(net[0], Act(NEGATED), net[2]), X, PLAN, "taylor") is not None
+
+
+class Act(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
