@@ -1,6 +1,7 @@
 """The resolved configuration, saved with the run."""
 
 import os
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,20 @@ class KeepConfig(SaveConfigCallback):
 
 def portable(config: Namespace) -> Namespace:
     """A configuration without absolute paths, to be run again from the same folder."""
-    config = config.clone()
+    config = plain(config.clone())
     root = config.trainer.default_root_dir
     if root is not None and Path(root).is_absolute():
         config.trainer.default_root_dir = os.path.relpath(root)
     return config
+
+
+def plain(value: Any) -> Any:
+    """Words as text, where the default of an argument is of an enumeration."""
+    if isinstance(value, Enum) and isinstance(value, str):
+        return str(value.value)
+    if isinstance(value, Namespace):
+        for key, item in vars(value).items():
+            setattr(value, key, plain(item))
+    elif isinstance(value, list):
+        return [plain(item) for item in value]
+    return value

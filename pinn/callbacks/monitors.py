@@ -72,6 +72,12 @@ def check_monitors(trainer: Any, solver: Solver) -> None:
                 raise ValueError(f"{name} monitors {monitor!r}: {near_miss(monitor, known)}")
         if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
             check_times(trainer, solver, callback, name)
+        several = len({phase.torch_dtype for phase in solver.course.phases}) > 1
+        if isinstance(callback, theirs.WeightAveraging) and several:
+            raise ValueError(
+                f"{name} keeps its average in the precision of the first phase, and the phases "
+                "have several: give them the same dtype"
+            )
 
 
 def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:

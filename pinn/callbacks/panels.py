@@ -1,11 +1,11 @@
-"""Pictures for TensorBoard: prediction, reference and error of every component."""
+"""Pictures for the loggers: prediction, reference and error of every component."""
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from pinn.assessment.figures import draw
 from pinn.assessment.scores import component_values
+from pinn.callbacks.loggers import show_picture, takes_pictures
 from pinn.console import Activity
 from pinn.solver import Solver
 
@@ -38,11 +38,11 @@ class Panels(L.Callback):
         self.draw(trainer, pl_module)  # type: ignore[arg-type]
 
     def draw(self, trainer: L.Trainer, solver: Solver) -> None:
-        """Add the figures to TensorBoard, once per step."""
+        """Give the figures to the loggers that take any, once per step."""
         if not trainer.is_global_zero or self.drawn_step == trainer.global_step:
             return
         self.drawn_step = trainer.global_step
-        loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        loggers = [logger for logger in trainer.loggers if takes_pictures(logger)]
         if not loggers:
             return
         with self.drawing:
@@ -50,7 +50,7 @@ class Panels(L.Callback):
                 figures = draw(solver.problem, solver.reference, lambda at: predict(solver, at))
             for logger in loggers:
                 for tag, figure in figures.items():
-                    logger.experiment.add_figure(f"fields/{tag}", figure, trainer.global_step)
+                    show_picture(logger, f"fields/{tag}", figure, trainer.global_step)
 
 
 def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.profilers import PassThroughProfiler
 from rich.table import Table
 
 from pinn.assessment.scores import Scores
@@ -26,9 +27,11 @@ class Report(L.Callback):
         self.checking = Activity("checking the solution")
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Count all of the run's time from here."""
+        """Count all of the run's time from here, and note what was asked for."""
         self.whole = Stopwatch()
         self.whole.start()
+        if stage == "fit" and trainer.enable_autolog_hparams:
+            log_settings(trainer, pl_module)  # type: ignore[arg-type]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Count steps from here."""
@@ -61,9 +64,11 @@ class Report(L.Callback):
         for logger in trainer.loggers:
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
+            final = headline(solver.scores) | found_coefficients(solver)
             if isinstance(logger, TensorBoardLogger):
-                final = headline(solver.scores) | found_coefficients(solver)
                 logger.log_hyperparams(settings(solver), final, trainer.global_step)
+            else:
+                logger.log_metrics(final, trainer.global_step)
         show(score_table(solver.scores))
         steps = trainer.global_step - self.first_step
         for line in coefficient_lines(solver):
@@ -79,6 +84,16 @@ class Report(L.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 say(f"look at it: {tensorboard()} --logdir {shlex.quote(logger.log_dir)}")
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Print what a profiler has measured, unless it writes that to a file."""
+        profiler: Any = trainer.profiler  # type: ignore[attr-defined]
+        if (
+            stage == "fit"
+            and not isinstance(profiler, PassThroughProfiler)
+            and not profiler.filename
+        ):
+            say(profiler.summary())
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""
@@ -134,6 +149,13 @@ def score_table(scores: Scores) -> Table:
             maximum = scores[tag.removesuffix("rms") + "max"]
             table.add_row(label, *[""] * len(names), f"{value:.2e}", f"{maximum:.2e}")
     return table
+
+
+def log_settings(trainer: L.Trainer, solver: Solver) -> None:
+    """Give every logger what was asked for, before it writes a file of none."""
+    if hasattr(solver, "collocation"):
+        for logger in trainer.loggers:
+            logger.log_hyperparams(settings(solver))
 
 
 def headline(scores: Scores) -> dict[str, float]:
