@@ -124,6 +124,8 @@ class Contest:
         """
         row = self.rows[name]
         try:
+            for _ in range(3):  # what is checked at the first uses is not counted
+                self.evaluate(name, self.points[:2])
             begun = self.now()
             with Count() as tally:
                 row["value"] = float(self.evaluate(name, self.points))

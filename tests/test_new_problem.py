@@ -66,7 +66,9 @@ def test_twenty_lines_are_enough():
 def test_the_page_trains_what_it_says(followed):
     _, (trained, _) = followed
     ((_, quoted),) = blocks(PAGE, "text")
-    printed = trained.splitlines()[: len(quoted.splitlines())]
+    # Without what is said while something takes seconds.
+    lines = [line for line in trained.splitlines() if not line.endswith("…")]
+    printed = lines[: len(quoted.splitlines())]
     for told, line in zip(quoted.splitlines(), printed, strict=True):
         assert line == told
     assert set(errors(trained)) == {"u", "v"}
