@@ -12,13 +12,17 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 import pinn
+from pinn.callbacks import FiniteGuard
 from pinn.fields import Field
 from pinn.geometry import Interval, Rectangle
 from pinn.memory.reading import UnreadableError, read
+from pinn.mode import Mode
 from pinn.networks import MLP
 from pinn.operators import laplacian
+from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.residuals import on
+from pinn.solver import Solver
 
 GAIN = 1.0
 TABLE = {"gain": [1.0]}
@@ -351,3 +355,18 @@ class Two(nn.Module):
 
     def forward(self, x):
         return self.net(torch.cat([x, x[..., :1]], -1))[..., :1]
+
+
+def test_a_run_ends_with_a_look_at_the_python(train, monkeypatch, capsys):
+    class Late(Callback):
+        def on_train_batch_start(self, trainer, module, batch, index):
+            if index == 9:
+                monkeypatch.setattr(torch, "tensors_of_this_test", 3.0, raising=False)
+
+    problem = Reads()
+    problem.hook = lambda value: value * Clock()()
+    phases = [Phase(10, "SGD", lr=1e-6)]
+    solver = Solver(problem, MLP(4, 1), phases, strategy="taylor", compile="auto")
+    solver.mode = Mode("recorded", "asked for by this test")
+    train(solver, points={"interior": 12}, callbacks=[FiniteGuard(), Late()])
+    assert "used old values" in capsys.readouterr().out

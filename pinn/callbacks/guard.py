@@ -35,8 +35,11 @@ class FiniteGuard(L.Callback):
             self.check(solver)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Check the steps since."""
-        self.check(pl_module)  # type: ignore[arg-type]
+        """Check the steps since, and hold what was recorded against the Python once more."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        self.check(solver)
+        with torch.inference_mode(False), torch.enable_grad():
+            (solver.system or solver.step).recheck()
 
     def check(self, solver: Solver) -> None:
         """Stop if the last loss is not finite. Its terms all are NaN by then: ask the first one."""
