@@ -92,7 +92,11 @@ def place(trace: TracebackType | None) -> str:
 
 def where(code: CodeType, line: int) -> str:
     """A line of the user's own code, as `file, line 3: text`; empty for anybody else's."""
-    file = code.co_filename
+    return line_at(code.co_filename, line)
+
+
+def line_at(file: str, line: int) -> str:
+    """The same of a file by name."""
     if file.startswith(LIBRARIES) or (file.startswith(OURS) and not file.startswith(EXAMPLES)):
         return ""
     text = " ".join(linecache.getline(file, line).split())
