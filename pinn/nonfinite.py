@@ -1,6 +1,7 @@
 """Where a loss stops being a number: the residual, the region, the point and the expression."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -20,6 +21,19 @@ Plans = Mapping[str, RegionPlan]
 
 class NonFiniteError(RuntimeError):
     """The loss, or its gradient, became NaN or infinite."""
+
+
+@contextmanager
+def explained(solution: Solution, plans: Plans, drawn: dict[str, Points]) -> Iterator[None]:
+    """Run a step; least squares that are no numbers are said to be so by their cause.
+
+    Raises:
+        NonFiniteError: residuals or Jacobian are not finite; nothing has moved.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise NonFiniteError(diagnose(solution, plans, drawn) or str(error)) from error
 
 
 def diagnose(
@@ -114,6 +128,19 @@ def faulty_gradient(
         single = copies(points, low)
         cause = backward_origin(partial(loss, single, name), parameters)
         return f"the gradient of residual {name!r} is not finite {where}{because(cause)}"
+    return None
+
+
+def faulty_prediction(solution: Solution, at: Tensor) -> str | None:
+    """The first unknown that is not finite at points (N, D), such as by its ansatz."""
+    like = next(solution.parameters())
+    at = at.to(like)
+    for name, values in solution(at).items():
+        if (k := first(values)) is not None:
+            single = torch.cat([at[k : k + 1]] * COPIES)
+            cause = origin(partial(solution.fields, single))
+            where = position(solution, Points(at), k)
+            return f"{name} is {shown(values[k])} at {where}{because(cause)}"
     return None
 
 

@@ -59,9 +59,7 @@ class Origin:
         if self.trained:
             return "keep the argument away from there, by a square, exp or a small number added"
         if self.kind == "zero":
-            return (
-                "multiply the equation by what is zero there, or keep the region away from there"
-            )
+            return "multiply the equation by what is zero there, or keep the region away from there"
         return "correct the formula, or keep the region away from there"
 
 
@@ -153,16 +151,21 @@ def in_words(name: str, numbers: Sequence[float], dtype: torch.dtype) -> tuple[s
     name = name.rstrip("_")
     first = numbers[0] if numbers else math.nan
     second = numbers[1] if len(numbers) > 1 else math.nan
-    if name in ("reciprocal", "rsqrt") and first == 0 or name == "div" and second == 0:
+    if (name in ("reciprocal", "rsqrt") and first == 0) or (name == "div" and second == 0):
         return "a division by zero" if first or name != "div" else "0/0", "zero"
     if name in ("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "asin", "acos", "acosh", "atanh"):
         words = {"log": "the logarithm", "sqrt": "the square root", "rsqrt": "the square root"}
         return f"{words.get(name, name)} of {shortest(first)}", "domain"
     if name == "pow" and (first == 0 or (first < 0 and second != round(second))):
-        return f"{shortest(first)} to the power {shortest(second)}", "zero" if not first else "domain"
+        return (
+            f"{shortest(first)} to the power {shortest(second)}",
+            "zero" if not first else "domain",
+        )
     limit = str(dtype).removeprefix("torch.")
     shown = ", ".join(shortest(n) for n in numbers if not math.isnan(n))
-    name = {"mul": "a product", "add": "a sum", "sub": "a difference", "mm": "a layer"}.get(name, name)
+    name = {"mul": "a product", "add": "a sum", "sub": "a difference", "mm": "a layer"}.get(
+        name, name
+    )
     return f"{name}{' of ' + shown if shown else ''} is more than {limit} can hold", "large"
 
 

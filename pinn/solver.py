@@ -17,12 +17,14 @@ from pinn.covariance import estimates
 from pinn.data import Collocation
 from pinn.derivatives import StrategyName
 from pinn.estimate import Estimate
+from pinn.geometry import Points
 from pinn.independence import check_independence
 from pinn.lean import LeanModule
 from pinn.least_squares import LeastSquares
 from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Network
+from pinn.nonfinite import explained
 from pinn.optim import LevenbergMarquardt, Phase, usual_phases
 from pinn.optim.ranks import averaged
 from pinn.problem import Problem
@@ -90,6 +92,7 @@ class Solver(LeanModule):
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
         self.scores: Scores = {}
+        self.drawn: dict[str, Points] = {}  # the points of the last step
 
     @property
     def problem(self) -> Problem:
@@ -141,8 +144,8 @@ class Solver(LeanModule):
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
         if self.mode is None or self.compile_mode != "auto":
-            like = next(self.parameters())
-            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
+            where = self.problem, 0, self.global_rank, next(self.parameters())
+            points = self.collocation.draw(*where)
             self.mode = choose_mode(self.step, points, self.course.lasts, self.compile_mode)
         self.step.mode = self.mode.name
 
@@ -171,9 +174,7 @@ class Solver(LeanModule):
 
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
-        like = next(self.parameters())
-        points = self.collocation.draw(self.problem, 0, 0, like)
-        choices = {}
+        points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
             region = max(demand, key=lambda r: len(demand[r].channels))
@@ -222,7 +223,7 @@ class Solver(LeanModule):
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like = next(self.parameters())
         now, course = self.global_step, self.course
-        points = self.collocation.draw(self.problem, now, self.global_rank, like)
+        points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
         self.balance.follow(self.step, points, now, course.start, course.current.has_one_loss)
         if self.system is not None:
             self.system.place(points)
@@ -233,7 +234,8 @@ class Solver(LeanModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
-        super().optimizer_step(*args, **kwargs)
+        with explained(self.solution, self.plans, self.drawn):
+            super().optimizer_step(*args, **kwargs)
         optimizer, loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
             loss = loss.new_tensor(optimizer.loss)

@@ -73,7 +73,7 @@ def poison(monkeypatch):
 def test_a_loss_that_is_no_number_stops_the_run(train, tmp_path, poison, step, value):
     poison(step, value=value)
     solver = solver_of(phases=[Phase(60)])
-    message = rf"the loss is {value} at step {step} \(Adam\), from momentum: lower"
+    message = rf"the loss is {value} at step {step} \(Adam\): it comes from momentum: lower"
     with pytest.raises(NonFiniteError, match=message):
         train(solver, callbacks=[FiniteGuard(), Keeper(every=2)])
     assert solver.global_step - step < 10

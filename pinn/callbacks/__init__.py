@@ -3,12 +3,13 @@
 from pinn.callbacks.alarm import Alarm
 from pinn.callbacks.announce import Announce
 from pinn.callbacks.deadline import Deadline
-from pinn.callbacks.guard import FiniteGuard, NonFiniteError
+from pinn.callbacks.guard import FiniteGuard
 from pinn.callbacks.keeper import Keeper
 from pinn.callbacks.panels import Panels
 from pinn.callbacks.progress import progress_bar
 from pinn.callbacks.report import Report
 from pinn.callbacks.scalars import Scalars
+from pinn.nonfinite import NonFiniteError
 
 __all__ = [
     "Alarm",

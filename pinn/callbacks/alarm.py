@@ -1,11 +1,13 @@
 """One line of warning where the loss is low and the solution may be wrong."""
 
+import math
 from typing import Any
 
 import lightning as L
 
 from pinn.assessment.alarm import alarm, loss_of_zero
 from pinn.console import say
+from pinn.nonfinite import diagnose, faulty_prediction
 from pinn.solver import Solver
 
 
@@ -28,12 +30,25 @@ class Alarm(L.Callback):
         """Warn if there is reason to."""
         if self.warned or "check/held_out_ratio" not in solver.scores or not solver.terms:
             return
+        if not all(map(math.isfinite, solver.scores.values())):
+            self.name_hole(solver)
+            return
         # Anew every time: weights may follow the training, and a stage has its own equations.
         points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
         zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
         if line := alarm(solver.scores, solver.terms, zero):
             self.warned = True
             say(f"warning   at step {step} {line}")
+
+    def name_hole(self, solver: Solver) -> None:
+        """Say where, off the training points, there is no number."""
+        points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
+        found = diagnose(solver.solution, solver.plans, points, differentiated=False)
+        if found is None and solver.reference is not None:
+            found = faulty_prediction(solver.solution, solver.reference.at)
+        if found is not None:
+            self.warned = True
+            say(f"warning   at points that training does not see, {found}")
 
     def state_dict(self) -> dict[str, Any]:
         """A resumed run does not warn again."""

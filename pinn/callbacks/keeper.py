@@ -7,8 +7,8 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from pinn.callbacks.guard import NonFiniteError
 from pinn.callbacks.interrupt import InterruptedRunError
+from pinn.nonfinite import NonFiniteError
 
 KEPT = 2  # the newest, and one before it in case the newest is lost
 
