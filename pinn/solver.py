@@ -221,8 +221,7 @@ class Solver(LeanModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
-        like = next(self.parameters())
-        now, course = self.global_step, self.course
+        like, now, course = next(self.parameters()), self.global_step, self.course
         points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
         self.balance.follow(self.step, points, now, course.start, course.current.has_one_loss)
         if self.system is not None:
