@@ -258,4 +258,6 @@ def test_autocast_outside_changes_nothing(strategy):
     net, x = network().float(), points(40, 3, dtype=torch.float32)
     exact = divergence(net, x, strategy)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(divergence(copy.deepcopy(net), x, strategy), exact)
+        # Not bit for bit: the race of `auto` may choose another strategy for the copy. bfloat16
+        # would differ by 1e-3.
+        torch.testing.assert_close(divergence(copy.deepcopy(net), x, strategy), exact)
