@@ -1,23 +1,27 @@
 """What TensorBoard shows after a run, read back from its files."""
 
+import re
 import time
 from dataclasses import replace
 
 import lightning as L
 import pytest
+import torch
 from equations import Inverse
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import pinn
-from pinn.callbacks import Panels, Report, Scalars
+from pinn.callbacks import Panels, Report, Scalars, panels
 from pinn.callbacks.report import coefficient_lines
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.cli.launch import main
+from pinn.data import Collocation
 from pinn.networks import MLP
 from pinn.optim import Phase
-from pinn.problems import Kovasznay, KovasznayViscosity
+from pinn.problems import Kovasznay, KovasznayViscosity, LidDrivenCavity
 from pinn.solver import Solver
 
 PHASES = [Phase(6, lr=0.01, schedule="cosine"), Phase(2, "LBFGS", dtype="float64")]
@@ -79,6 +83,85 @@ def test_pictures(run):
         shown = [image.step for image in events.Images(tag)]
         assert shown == [4, 8]
         assert events.Images(tag)[-1].encoded_image_string.startswith(b"\x89PNG")
+
+
+def chart_tags(events):
+    """The charts of the page `custom scalars`, and the tags that each shows."""
+    content = events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    (category,) = layout_pb2.Layout.FromString(content).category
+    tags = events.Tags()["scalars"]
+    return {
+        chart.title: {t for t in tags if any(re.match(r, t) for r in chart.multiline.tag)}
+        for chart in category.chart
+    }
+
+
+def test_one_page_groups_the_curves_that_are_compared(run):
+    charts = chart_tags(run[1])
+    names = ("momentum", "continuity", "boundary")
+    assert charts["loss terms"] == {f"loss/{n}" for n in (*names, "total")}
+    assert charts["errors, relative L2"] == {"error/u", "error/v", "error/p"}
+    maxima = charts["residuals off the training points, maximum"]
+    assert maxima == {"divergence/max", *(f"residual/{n}_max" for n in names)}
+    assert charts["phase"] == {"optim/phase"}  # there are two
+    assert set(charts) == {
+        *("loss terms", "errors, relative L2", "phase"),
+        "residuals off the training points, RMS",
+        "residuals off the training points, maximum",
+    }
+
+
+def test_the_page_has_what_the_run_logs(train, tmp_path):
+    logger = TensorBoardLogger(tmp_path)
+    solver = Solver(Inverse(), MLP(8, 2), [Phase(2)], balance="gradient_norm")
+    train(solver, logger=logger, callbacks=[Scalars()], log_every_n_steps=1)
+    charts = chart_tags(read(logger.log_dir))
+    assert charts["coefficients"] == {"coefficient/k"}
+    assert charts["weights of the loss terms"] == {f"weight/{n}" for n in solver.balance.weights}
+    assert "phase" not in charts
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_end_a_run(train, tmp_path, monkeypatch, capsys):
+    def broken(*args):
+        raise OverflowError("too large\nto draw")
+
+    monkeypatch.setattr(panels, "draw", broken)
+    logger = TensorBoardLogger(tmp_path)
+    solver = Solver(Kovasznay(), MLP(4, 1), [Phase(3)])
+    train(solver, logger=logger, callbacks=[Panels(every=1)], val_check_interval=1)
+    assert solver.course.step == 3
+    said = [line for line in capsys.readouterr().out.splitlines() if "pictures" in line]
+    assert said == ["pictures of step 1 are missing: too large to draw"]
+
+
+def test_a_title_names_the_problem_and_its_numbers():
+    assert panels.run_name(described(Kovasznay(reynolds=20.0))) == "Kovasznay (reynolds 20)"
+    assert panels.run_name(described(Inverse())) == "Inverse"
+    staged = described(LidDrivenCavity(reynolds=[100.0, 400.0]))
+    staged.course.stage = 1
+    assert panels.run_name(staged) == "LidDrivenCavity (reynolds 400)"
+
+
+def described(problem):
+    """A solver that can describe itself."""
+    solver = Solver(problem, MLP(4, 1), [Phase(1)])
+    solver.attach(Collocation(dict.fromkeys(problem.regions(), 4)))
+    return solver
+
+
+def test_the_vorticity_of_the_pictures_is_the_curl(train):
+    solver = Solver(Kovasznay(), MLP(8, 2), [Phase(1)])
+    train(solver)
+    solver.double()
+    figure = panels.figures_of(solver, 1)["vorticity"]
+    drawn = torch.tensor(figure.axes[0].collections[0].get_array().data)
+    inside = (slice(1, -1), slice(1, -1))
+    at = solver.reference.at.unflatten(0, solver.reference.shape)[inside].reshape(-1, 2)
+    h = 1e-5
+    ends = [panels.predict(solver, at + h * step) for step in torch.eye(2)]
+    starts = [panels.predict(solver, at - h * step) for step in torch.eye(2)]
+    expected = (ends[0]["v"] - starts[0]["v"] - ends[1]["u"] + starts[1]["u"]) / (2 * h)
+    torch.testing.assert_close(drawn.T[inside].flatten(), expected, rtol=1e-7, atol=1e-8)
 
 
 def hparams(events):

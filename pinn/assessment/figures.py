@@ -3,15 +3,28 @@
 Each function returns a matplotlib Figure of its own; no global state is read or changed.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from pinn.assessment.canvas import (
+    Frame,
+    as_map,
+    colour_bar,
+    entitled,
+    error_scale,
+    field_map,
+    field_scale,
+    grid_of_maps,
+    shift_of,
+    shifted,
+)
+from pinn.assessment.curves import curves, profile
+from pinn.assessment.flow import streamlines
 from pinn.assessment.metrics import RelativeL2
 from pinn.assessment.scores import level
 from pinn.assessment.section import Array, Section, Values, component_of
@@ -20,12 +33,14 @@ from pinn.references import Reference, pictured, regular_grid
 if TYPE_CHECKING:
     from pinn.problem import Problem
 
-WIDTH = 12.0  # inches, at 100 dots per inch
-GREY = "0.35"
-
 
 def draw(
-    problem: "Problem", reference: Reference | None, predict: Callable[[Tensor], Values]
+    problem: "Problem",
+    reference: Reference | None,
+    predict: Callable[[Tensor], Values],
+    vorticity: Callable[[str, Tensor], Tensor] | None = None,
+    heading: str = "",
+    scores: Mapping[str, float] | None = None,
 ) -> dict[str, Figure]:
     """Every figure of a solution, by tag.
 
@@ -33,9 +48,13 @@ def draw(
         problem: names the coordinates, the unknowns and their components.
         reference: what to compare with; None draws the prediction alone.
         predict: points (N, D) → component name → (N,).
+        vorticity: name of a velocity in the plane, points (N, D) → ∂v/∂x − ∂u/∂y (N,).
+        heading: a second line of each title: which run, which step.
+        scores: the errors of the titles under `error/<component>`; without, those of the points
+            drawn.
 
     Returns:
-        One figure per component, and `streamlines` for a velocity in the plane.
+        One figure per component; for a velocity in the plane `streamlines`, and `vorticity`.
     """
     reference = pictured(problem, reference)
     at = regular_grid(problem.geometry)[0] if reference is None else reference.at
@@ -50,13 +69,22 @@ def draw(
                 pair = reference, predicted
                 if gauged and problem.geometry.coordinates.time is not None:
                     pair = level(reference, predicted, name)
-                figures[name] = comparison(*pair, name, names, gauged)
+                error = (scores or {}).get(f"error/{name}")
+                figures[name] = comparison(*pair, name, names, gauged, heading, error)
             else:
-                figures[name] = prediction(at, predicted, name, names)
+                figures[name] = prediction(at, predicted, name, names, heading)
         if len(components) == len(problem.geometry.coordinates.space) == 2:
             beside = reference if known.issuperset(components) else None
-            tag = "streamlines" if "streamlines" not in figures else f"streamlines_{unknown}"
-            figures[tag] = streamlines(at, predicted, names, components, beside)
+            suffix = "" if "streamlines" not in figures else f"_{unknown}"
+            figures[f"streamlines{suffix}"] = streamlines(
+                at, predicted, names, components, beside, heading
+            )
+            if vorticity is not None:
+                curl = {"vorticity": vorticity(unknown, at)}
+                title = f"vorticity of ({', '.join(components)})"
+                figures[f"vorticity{suffix}"] = prediction(
+                    at, curl, "vorticity", names, heading, title
+                )
     return figures
 
 
@@ -66,8 +94,10 @@ def comparison(
     component: str,
     coordinate_names: tuple[str, ...],
     up_to_constant: bool = False,
+    heading: str = "",
+    error: float | None = None,
 ) -> Figure:
-    """Prediction | reference | |error|, the first two on one colour scale.
+    """Prediction, reference and |error|, the first two on one colour scale.
 
     Args:
         reference: known values on a grid.
@@ -76,49 +106,116 @@ def comparison(
         coordinate_names: such as ("x", "y", "t").
         up_to_constant: move the prediction to the reference's mean before comparing, as the
             metric does.
+        heading: a second line of the title.
+        error: that of the title; by default the relative L2 error at these points.
 
     Returns:
-        Maps over the first two coordinates, or curves for a single one.
+        Curves over a single coordinate; maps over two, with a profile; over more, maps of three
+        sections.
 
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    section = Section.of(reference.at, coordinate_names)
+    sections = Section.series(reference.at, coordinate_names)
     values = component_of(predicted, component, len(reference.at))
     truth = component_of(reference.values, component, len(reference.at)).to(values)
     judged = reference.judged
-    metric = RelativeL2(up_to_constant, sync_on_compute=False)  # one process draws
-    metric.update(values[judged], truth[judged])
+    if error is None:
+        metric = RelativeL2(up_to_constant, sync_on_compute=False)  # one process draws
+        metric.update(values[judged], truth[judged])
+        error = float(metric.compute())
     if up_to_constant:
         values = values - (values - truth)[judged].mean()
-    title = f"{component}:  relative L2 error {float(metric.compute()):.2e}"
-    drawn = [section.take(values), section.take(truth)]
-    counts = section.take(judged) > 0
-    if len(section.axes) == 1:
-        return curves(section, component, title, drawn, reference.source)
-    figure, axes = panels(section, 3, title, reference.source)
-    scale = limits(drawn[1])
-    meshes = [
-        field_map(ax, section, value, scale) for ax, value in zip(axes[:2], drawn, strict=True)
-    ]
+    title = entitled(f"{component}:  relative L2 error {error:.2e}", heading)
+    drawn: list[list[Any]] = [[s.take(values), s.take(truth), s.take(judged) > 0] for s in sections]
+    if len(sections[0].axes) == 1:
+        return curves(sections[0], component, title, drawn[0][:2], reference.source)
+    if len(sections) > 1:
+        return comparison_of_sections(sections, drawn, component, title, reference.source)
+    return comparison_of_maps(sections[0], drawn[0], component, title, reference.source)
+
+
+def comparison_of_maps(
+    section: Section, drawn: list[Array], component: str, title: str, source: str
+) -> Figure:
+    """Prediction and reference above, a profile and |error| below; one above the other if long."""
+    rows, columns = (4, 1) if section.long else (2, 2)
+    title = entitled(title, f"at {section.note}" if section.note else "")
+    figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
+    axes = [ax for row in grid for ax in row]
+    (found, truth, judged), shift = drawn, shift_of(drawn[1])
+    found, truth = found - shift, truth - shift
+    scale, label = field_scale(truth), shifted(component, shift)
+    for number, (name, value) in enumerate((("prediction", found), ("reference", truth))):
+        as_map(axes[number], section, name, left=number % columns == 0)
+        mesh = field_map(axes[number], section, value, scale)
     beside = axes[:2] if section.long else axes[1:2]
-    colour_bar(figure, meshes[1], beside, component, drawn, scale)
-    error = np.abs(drawn[0] - drawn[1])
-    scale = (0.0, limits(error[counts])[1])
-    mesh = field_map(axes[2], section, error, scale, "magma")
-    colour_bar(figure, mesh, axes[2:], f"|error of {component}|", [error], scale)
-    if not counts.all():
-        axes[2].contour(
-            *section.axes, counts, [0.5], colors="white", linestyles="--", linewidths=1.2
-        )
-    where = "" if counts.all() else "  (dashed: not judged)"
-    for ax, name in zip(axes, ("prediction", "reference", f"|error|{where}"), strict=True):
-        ax.set_title(name, fontsize="medium")
+    colour_bar(figure, mesh, beside, label, [found, truth], scale)
+    error_map(figure, axes[3:], section, [(found, truth, judged)], component, columns == 1)
+    profile(axes[2], section, found, truth, label)
     return figure
 
 
+def comparison_of_sections(
+    sections: list[Section], drawn: list[list[Array]], component: str, title: str, source: str
+) -> Figure:
+    """A row for each section: prediction, reference, |error|; all rows on the same scales."""
+    rows = len(sections)
+    figure, grid = grid_of_maps(sections[0], rows, 3, 0, title, source)
+    shift = shift_of(np.stack([truth for _, truth, _ in drawn]))
+    drawn = [[found - shift, truth - shift, judged] for found, truth, judged in drawn]
+    values = [value for found, truth, _ in drawn for value in (found, truth)]
+    scale = field_scale(np.stack(values[1::2]))
+    for row, section, (found, truth, _) in zip(grid, sections, drawn, strict=True):
+        for ax, value, name in zip(row, (found, truth), ("prediction", "reference"), strict=False):
+            as_map(ax, section, name, left=ax is row[0])
+            mesh = field_map(ax, section, value, scale)
+        row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
+    left = [ax for row in grid for ax in row[:2]]
+    colour_bar(figure, mesh, left, shifted(component, shift), values, scale, below=True)
+    triples = [(found, truth, judged) for found, truth, judged in drawn]
+    error_map(figure, [row[2] for row in grid], sections[0], triples, component, below=True)
+    for number, row in enumerate(grid):
+        for ax in row:
+            ax.set_title(ax.get_title() if number == 0 else "")
+            if number < rows - 1:
+                ax.set_xlabel("")
+                ax.set_xticklabels([])
+    return figure
+
+
+def error_map(
+    figure: Figure,
+    axes: list[Axes],
+    section: Section,
+    triples: list[tuple[Array, Array, Array]],
+    component: str,
+    left: bool = False,
+    below: bool = False,
+) -> None:
+    """|prediction − reference| on one logarithmic scale, and what is not judged."""
+    errors = [np.abs(found - truth) for found, truth, _ in triples]
+    counted = np.concatenate([e[t[2]] for e, t in zip(errors, triples, strict=True)])
+    sizes = np.abs(np.stack([truth for _, truth, _ in triples]))
+    size = float(sizes[np.isfinite(sizes)].max(initial=0.0))
+    scale = error_scale(counted, size)
+    whole = all(bool(judged.all()) for _, _, judged in triples)
+    for ax, error, (_, _, judged) in zip(axes, errors, triples, strict=True):
+        as_map(ax, section, "|error|" if whole else "|error|, dashed: not judged", left=left)
+        mesh = field_map(ax, section, error, scale, lines=False)
+        if not judged.all():
+            at = Frame.of(section).axes
+            ax.contour(*at, judged, [0.5], colors="white", linestyles="--", linewidths=1.8)
+    colour_bar(figure, mesh, axes, f"|error of {component}|", errors, scale, below)
+
+
 def prediction(
-    at: Tensor, predicted: Values, component: str, coordinate_names: tuple[str, ...]
+    at: Tensor,
+    predicted: Values,
+    component: str,
+    coordinate_names: tuple[str, ...],
+    heading: str = "",
+    title: str = "",
 ) -> Figure:
     """The prediction alone, where no reference is known.
 
@@ -127,169 +224,28 @@ def prediction(
         predicted: component name → (N,) at the points.
         component: which to draw.
         coordinate_names: such as ("x", "y", "t").
+        heading: a second line of the title.
+        title: instead of the component's name.
 
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    section = Section.of(at, coordinate_names)
-    value = section.take(component_of(predicted, component, len(at)))
-    title = f"{component}:  prediction"
-    if len(section.axes) == 1:
-        return curves(section, component, title, [value])
-    figure, axes = panels(section, 1, title)
-    scale = limits(value)
-    mesh = field_map(axes[0], section, value, scale)
-    colour_bar(figure, mesh, axes, component, [value], scale)
+    sections = Section.series(at, coordinate_names)
+    value = component_of(predicted, component, len(at))
+    title = entitled(title or f"{component}:  prediction", heading)
+    drawn = [section.take(value) for section in sections]
+    if len(sections[0].axes) == 1:
+        return curves(sections[0], component, title, drawn)
+    shift = shift_of(np.stack(drawn))
+    drawn = [value - shift for value in drawn]
+    scale = field_scale(np.stack(drawn))
+    if len(sections) == 1 and sections[0].note:
+        title = entitled(title, f"at {sections[0].note}")
+    rows, columns = (len(drawn), 1) if sections[0].long else (1, len(drawn))
+    figure, grid = grid_of_maps(sections[0], rows, columns, int(columns == 1), title)
+    axes = [ax for row in grid for ax in row]
+    for number, (ax, section, field) in enumerate(zip(axes, sections, drawn, strict=True)):
+        as_map(ax, section, section.note if len(drawn) > 1 else "", left=number % columns == 0)
+        mesh = field_map(ax, section, field, scale)
+    colour_bar(figure, mesh, axes, shifted(component, shift), drawn, scale, columns > 1)
     return figure
-
-
-def streamlines(
-    at: Tensor,
-    predicted: Values,
-    coordinate_names: tuple[str, ...],
-    components: tuple[str, ...] = ("u", "v"),
-    reference: Reference | None = None,
-) -> Figure:
-    """Streamlines over the speed √(u² + v²); the prediction beside the reference if there is one.
-
-    Args:
-        at: the points (N, D) of an evenly spaced grid: the reference's, if one is given.
-        predicted: component name → (N,) at the points.
-        coordinate_names: such as ("x", "y"); the first two are drawn.
-        components: the two of the velocity.
-        reference: what to compare with.
-
-    Raises:
-        ValueError: a component is unknown, or has not one value per point.
-    """
-    section = Section.of(at, coordinate_names)
-    given = {"prediction": predicted}
-    if reference is not None:
-        given["reference"] = reference.values
-    velocities = [
-        [section.take(component_of(values, name, len(at))) for name in components]
-        for values in given.values()
-    ]
-    speeds = [np.hypot(*velocity) for velocity in velocities]
-    scale = (0.0, limits(speeds[-1])[1])
-    source = "" if reference is None else reference.source
-    figure, axes = panels(section, len(given), "streamlines and speed", source)
-    for ax, name, speed, velocity in zip(axes, given, speeds, velocities, strict=True):
-        mesh = field_map(ax, section, speed, scale, lines=False)
-        if speed[np.isfinite(speed)].any():
-            x, y = section.axes
-            u, v = np.ma.masked_invalid(velocity)
-            ax.streamplot(x, y, u, v, density=1.5, color="white", linewidth=0.8, arrowsize=0.8)
-            # The arrows have widened the axes.
-            ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-        ax.set_title(name, fontsize="medium")
-    beside = axes if section.long else axes[-1:]
-    colour_bar(figure, mesh, beside, f"|({', '.join(components)})|", speeds, scale)
-    return figure
-
-
-def curves(
-    section: Section, component: str, title: str, drawn: list[Array], source: str = ""
-) -> Figure:
-    """Curves over a single axis; the error below where there is a reference."""
-    compared = len(drawn) == 2
-    figure = Figure(figsize=(WIDTH, 6.0 if compared else 4.5), layout="constrained")
-    entitle(figure, title, source)
-    ratios = [3, 1] if compared else [1]
-    axes = figure.subplots(len(ratios), squeeze=False, sharex=True, height_ratios=ratios)[:, 0]
-    (x,), (name,) = section.axes, section.names
-    if compared:
-        axes[0].plot(x, drawn[1], color=GREY, linewidth=3.0, label="reference")
-        axes[1].plot(x, np.abs(drawn[0] - drawn[1]), color="tab:red")
-        axes[1].set_ylabel("|error|")
-        axes[1].set_ylim(bottom=0)
-    axes[0].plot(x, drawn[0], color="tab:orange", linestyle="--", label="prediction")
-    axes[0].set_ylabel(component)
-    axes[0].legend()
-    axes[-1].set_xlabel(name)
-    axes[-1].set_xlim(x[0], x[-1])
-    for ax in axes:
-        ax.grid(alpha=0.3)
-    return figure
-
-
-def panels(section: Section, count: int, title: str, source: str = "") -> tuple[Figure, list[Axes]]:
-    """Panels of the section's proportions: in a row, or stacked where the domain is long."""
-    rows = count if section.long else 1
-    columns = count // rows
-    bars = 2 if columns == 3 else 1
-    height = min((WIDTH - 0.6 - bars) / columns / (section.proportion or 1.0), 6.0)
-    # "compressed" is the constrained layout of axes with a fixed aspect.
-    layout: Literal["constrained", "compressed"] = (
-        "compressed" if section.proportion else "constrained"
-    )
-    figure = Figure(figsize=(WIDTH, rows * (height + 0.35) + 1.0), layout=layout)
-    entitle(figure, f"{title}   (shown at {section.note})" if section.note else title, source)
-    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for index, ax in enumerate(axes):
-        ax.set_aspect("equal" if section.proportion else "auto")
-        ax.set_facecolor("0.8")
-        ax.set_xlabel(section.names[0] if index >= count - columns else "")
-        ax.set_ylabel(section.names[1] if index % columns == 0 else "")
-    return figure, axes
-
-
-def entitle(figure: Figure, title: str, source: str) -> None:
-    """A title above, and below it all where the reference comes from."""
-    figure.suptitle(title, fontsize="x-large")
-    if source:
-        figure.supxlabel(f"reference: {source}", fontsize="small", color=GREY)
-
-
-def field_map(
-    ax: Axes,
-    section: Section,
-    value: Array,
-    scale: tuple[float, float],
-    colours: str = "viridis",
-    lines: bool = True,
-) -> ScalarMappable:
-    """Colours on a fixed scale, with thin lines of equal value."""
-    low, high = scale
-    masked = np.ma.masked_invalid(value)
-    mesh = ax.pcolormesh(
-        *section.axes, masked, cmap=colours, vmin=low, vmax=high, shading="gouraud", rasterized=True
-    )
-    levels = np.linspace(low, high, 11)[1:-1]
-    if lines and masked.count() and masked.min() < levels[-1] and masked.max() > levels[0]:
-        ax.contour(
-            *section.axes, masked, levels, colors="white", linestyles="-", linewidths=0.5, alpha=0.6
-        )
-    return mesh
-
-
-def colour_bar(
-    figure: Figure,
-    mesh: ScalarMappable,
-    axes: list[Axes],
-    label: str,
-    drawn: list[Array],
-    scale: tuple[float, float],
-) -> None:
-    """A colour bar beside some panels, with arrows where the values lie beyond its ends."""
-    below = any(bool((value < scale[0]).any()) for value in drawn)
-    above = any(bool((value > scale[1]).any()) for value in drawn)
-    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[below, above]
-    figure.colorbar(mesh, ax=axes, label=label, extend=extend, aspect=25, pad=0.02)
-
-
-def limits(values: Array) -> tuple[float, float]:
-    """The range of the finite values; without 1 % at either end where those would dominate it.
-
-    A singular corner of a pressure field would otherwise leave the rest in one colour.
-    """
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, inner_low, inner_high, high = np.percentile(finite, [0, 1, 99, 100])
-    if high - low > 2 * (inner_high - inner_low) > 0:
-        low, high = inner_low, inner_high
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
-        margin = 0.5 * abs(low) or 1.0
-        return float(low - margin), float(high + margin)
-    return float(low), float(high)

@@ -12,6 +12,9 @@ from pinn.geometry.coordinates import near_miss
 
 Values = Mapping[str, Tensor]
 FEW = 4  # further axes that a note names
+PARTS = {"t": (0.0, 0.5, 1.0)}  # of the last further axis: where a series cuts it
+INSIDE = (0.25, 0.5, 0.75)  # where that is a direction in space: fields are often zero on walls
+SLENDER = 8.0  # times as long as high: not drawn to scale
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -30,8 +33,13 @@ class Section:
     note: str
 
     @staticmethod
-    def of(at: Tensor, names: tuple[str, ...]) -> "Section":
+    def of(at: Tensor, names: tuple[str, ...], part: float | None = None) -> "Section":
         """The section of a tensor-product grid (N, D) in row-major order.
+
+        Args:
+            at: the points.
+            names: of the coordinates.
+            part: where to cut the last further axis, from 0 to 1.
 
         Raises:
             ValueError: the points are no such grid.
@@ -47,10 +55,25 @@ class Section:
         if len(names) != len(shape):
             raise ValueError(f"points have {len(shape)} coordinates, names are given for {names}")
         further = range(2, len(shape))
-        cut = tuple(shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further)
+        cut = [shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further]
+        if part is not None and cut:
+            cut[-1] = round(part * (shape[-1] - 1))
         notes = [f"{names[i]} = {axes[i][k]:.4g}" for i, k in zip(further, cut, strict=True)]
         more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
-        return Section(names[:2], axes[:2], shape, cut, ", ".join([*notes[:FEW], *more]))
+        note = ", ".join([*notes[:FEW], *more])
+        return Section(names[:2], axes[:2], shape, tuple(cut), note)
+
+    @staticmethod
+    def series(at: Tensor, names: tuple[str, ...]) -> "list[Section]":
+        """Three sections of a grid with more than two coordinates, else the only one.
+
+        With time they are its beginning, middle and end; without, they cut the last direction at
+        its quarters.
+        """
+        whole = Section.of(at, names)
+        if len(whole.shape) < 3 or whole.shape[-1] < 3:
+            return [whole]
+        return [Section.of(at, names, part) for part in PARTS.get(names[-1], INSIDE)]
 
     def take(self, values: Tensor) -> Array:
         """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
@@ -61,10 +84,12 @@ class Section:
 
     @property
     def proportion(self) -> float | None:
-        """Width to height where both axes are space, else None."""
+        """Width to height where both axes are space and not much longer than each other."""
         if len(self.names) < 2 or "t" in self.names:
             return None
         width, height = (float(np.ptp(axis)) for axis in self.axes)
+        if not height or not 1 / SLENDER <= width / height <= SLENDER:
+            return None
         return width / height
 
     @property

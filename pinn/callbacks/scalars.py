@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from pinn.callbacks.stopwatch import Stopwatch
@@ -23,7 +24,10 @@ class Scalars(L.Callback):
         self.logged_seconds = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count steps from here."""
+        """Count steps from here, and lay out the page that groups the curves."""
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                logger.experiment.add_custom_scalars(layout(pl_module))  # type: ignore[arg-type]
         self.watch = Stopwatch()
         self.logged_step, self.logged_seconds = trainer.global_step, 0.0
 
@@ -57,6 +61,25 @@ class Scalars(L.Callback):
             return
         for logger in trainer.loggers:
             logger.log_metrics(pl_module.scores, trainer.global_step)  # type: ignore[arg-type]
+
+
+def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
+    """TensorBoard's page `custom scalars`: curves that are compared share a chart.
+
+    Which charts there are follows from what the run logs.
+    """
+    balanced, coefficients = solver.balance.method != "fixed", solver.problem.coefficients()
+    charts = {
+        "loss terms": r"^loss/.*",
+        "errors, relative L2": r"^error/.*" if solver.reference is not None else "",
+        "residuals off the training points, RMS": r"^(residual/.*_rms|divergence/.*rms)$",
+        "residuals off the training points, maximum": r"^(residual/.*_max|divergence/.*max)$",
+        "weights of the loss terms": r"^weight/.*" if balanced else "",
+        "coefficients": r"^coefficient/.*" if coefficients or len(solver.course.stages) > 1 else "",
+        "phase": r"^optim/phase$" if len(solver.course.phases) > 1 else "",
+    }
+    shown = {title: ["Multiline", [tags]] for title, tags in charts.items() if tags}
+    return {"the run at a glance": shown}
 
 
 def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:

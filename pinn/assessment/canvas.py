@@ -1,0 +1,232 @@
+"""What figures are made of: panels, scales, colour bars; readable at half their size.
+
+TensorBoard shows a figure in a card of some 350 pixels and at its full size when it is clicked.
+"""
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from pinn.assessment.section import Array, Section
+
+WIDTH = 8.0  # inches, at 100 dots per inch
+TEXT, TITLE = 15.0, 17.0  # points: 9 pixels high in a card
+LINE = 0.33  # inches of a line of text
+GREY = "0.35"
+SIGNED, ONE_SIGN, LOGARITHMIC = "RdBu_r", "viridis", "magma"
+DECADES = 4  # of an error that are shown
+EPSILON = float(np.finfo(np.float64).eps)
+ONE_SIDED = 0.02  # a field with less than this of its range beyond zero has one sign
+DENSE = 0.12  # of the range, between neighbours: lines of equal value would cover the map
+NARROW = 0.05  # a range smaller than this part of the values is shown relative to its lower end
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours.
+
+    Args:
+        norm: from values to 0 … 1.
+        colours: name of the map.
+    """
+
+    norm: Normalize
+    colours: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value with a colour of its own."""
+        low, high = self.norm.vmin, self.norm.vmax
+        assert low is not None
+        assert high is not None
+        return low, high
+
+
+def field_scale(values: Array) -> Scale:
+    """Symmetric about zero, which is white, for a field with both signs; else from end to end."""
+    low, high = limits(values)
+    most = max(-low, high)
+    if min(-low, high) > ONE_SIDED * most:
+        return Scale(Normalize(-most, most), SIGNED)
+    return Scale(Normalize(low, high), ONE_SIGN)
+
+
+def error_scale(errors: Array, size: float) -> Scale:
+    """Logarithmic, four decades below the largest; no finer than the rounding of `size`."""
+    finite = errors[np.isfinite(errors)]
+    most = max(float(finite.max()) if finite.size else 0.0, 10 * EPSILON * (size or 1.0))
+    return Scale(LogNorm(most / 10**DECADES, most), LOGARITHMIC)
+
+
+def limits(values: Array) -> tuple[float, float]:
+    """The range of the finite values; without 1 % at either end where those would dominate it.
+
+    A singular corner of a pressure field would otherwise leave the rest in one colour.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, inner_low, inner_high, high = np.percentile(finite, [0, 1, 99, 100])
+    if high - low > 2 * (inner_high - inner_low) > 0:
+        low, high = inner_low, inner_high
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
+        margin = 0.5 * abs(low) or 1.0
+        return float(low - margin), float(high + margin)
+    return float(low), float(high)
+
+
+def shift_of(values: Array) -> float:
+    """What to take off values that hardly differ from each other, such as 10⁵ ± 1; else zero."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0
+    low, high = float(finite.min()), float(finite.max())
+    size, span = max(abs(low), abs(high)), high - low
+    if not 1e-12 * size < span < NARROW * size:
+        return 0.0
+    unit = 10.0 ** math.floor(math.log10(span))
+    return round(low / unit) * unit
+
+
+def shifted(name: str, shift: float) -> str:
+    """The label of values that something was taken off:  `p − 99999`."""
+    if not shift:
+        return name
+    return f"{name} {'−' if shift > 0 else '+'} {abs(shift):.12g}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The axes of a section as they are drawn, and their labels."""
+
+    axes: tuple[Array, ...]
+    labels: tuple[str, ...]
+
+    @staticmethod
+    def of(section: Section) -> "Frame":
+        """Coordinates that hardly change, such as seconds since 1970, count from their first."""
+        shifts = [shift_of(axis) for axis in section.axes]
+        axes = tuple(axis - s for axis, s in zip(section.axes, shifts, strict=True))
+        names = zip(section.names, shifts, strict=True)
+        return Frame(axes, tuple(shifted(name, s) for name, s in names))
+
+
+def canvas(height: float, title: str, source: str = "", equal: bool = False) -> Figure:
+    """A figure with a title above, and below it where the reference comes from."""
+    # "compressed" is the constrained layout of axes with a fixed aspect.
+    layout: Literal["constrained", "compressed"] = "compressed" if equal else "constrained"
+    lines = textwrap.wrap(f"reference: {source}", 70) if source else []
+    height += LINE * (title.count("\n") + 1.5 + len(lines))
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    figure.suptitle(title, fontsize=TITLE)
+    if lines:
+        figure.supxlabel("\n".join(lines), fontsize=TEXT - 1, color=GREY)
+    return figure
+
+
+def grid_of_maps(
+    section: Section, rows: int, columns: int, bars: int, title: str, source: str = ""
+) -> tuple[Figure, list[list[Axes]]]:
+    """Panels of the section's proportions, with room for some colour bars beside them."""
+    proportion = section.proportion
+    if proportion is None and len(section.names) > 1 and "t" not in section.names:
+        title += "\naxes not to scale"
+    room = WIDTH - 0.9 - 1.3 * bars - 0.2 * (columns - 1)
+    height = min(room / columns / (proportion or 1.2), 4.6)
+    figure = canvas(rows * (height + 3 * LINE), title, source, proportion is not None)
+    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+
+
+def as_map(ax: Axes, section: Section, title: str = "", left: bool = True) -> None:
+    """Let a panel hold a map of a section."""
+    frame = Frame.of(section)
+    ax.set_aspect("equal" if section.proportion else "auto")
+    ax.set_facecolor("0.8")
+    ax.set_title(title, fontsize=TEXT)
+    ax.set_xlabel(frame.labels[0])
+    ax.set_ylabel(frame.labels[1] if left else "")
+    legible(ax)
+    if not left:
+        ax.set_yticklabels([])
+
+
+def legible(ax: Axes, ticks: int = 4) -> None:
+    """Few ticks, in large letters."""
+    ax.tick_params(labelsize=TEXT)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_fontsize(TEXT)
+        if axis.get_scale() == "linear":
+            axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10], min_n_ticks=2))
+            axis.set_major_formatter(number)
+
+
+def number(value: float, _: object = None) -> str:
+    """A tick's label, without an offset elsewhere that readers miss."""
+    mantissa, e, exponent = f"{value:.4g}".partition("e")
+    return f"{mantissa}{e}{int(exponent)}".replace("-", "−") if e else mantissa.replace("-", "−")
+
+
+def field_map(
+    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True
+) -> ScalarMappable:
+    """Colours on a scale, with thin lines of equal value."""
+    low, high = scale.ends
+    masked = np.ma.masked_invalid(value)
+    if isinstance(scale.norm, LogNorm):
+        masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
+    at = Frame.of(section).axes
+    mesh = ax.pcolormesh(
+        *at, masked, cmap=scale.colours, norm=scale.norm, shading="gouraud", rasterized=True
+    )
+    levels = np.linspace(low, high, 12)[1:-1]  # none of them zero, which walls and noise are
+    if lines and is_smooth(masked, levels):
+        ax.contour(*at, masked, levels, colors="black", linestyles="-", linewidths=0.8, alpha=0.35)
+    return mesh
+
+
+def is_smooth(values: np.ma.MaskedArray, levels: Array) -> bool:
+    """Whether lines of equal value have room, and there are any."""
+    if not values.count() or values.min() >= levels[-1] or values.max() <= levels[0]:
+        return False
+    changes = [np.ma.abs(np.ma.diff(values, axis=axis)).mean() for axis in (0, 1)]
+    return bool(max(changes) < DENSE * (levels[-1] - levels[0]))
+
+
+def colour_bar(
+    figure: Figure,
+    mesh: ScalarMappable,
+    axes: list[Axes],
+    label: str,
+    drawn: list[Array],
+    scale: Scale,
+    below: bool = False,
+) -> None:
+    """A colour bar beside or below some panels, with arrows where values lie beyond its ends."""
+    low, high = scale.ends
+    lower = any(bool((v < low).any()) for v in drawn)
+    higher = any(bool((v > high).any()) for v in drawn)
+    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[lower, higher]
+    where = "bottom" if below else "right"
+    bar = figure.colorbar(mesh, ax=axes, extend=extend, location=where, aspect=18, pad=0.02)
+    bar.set_label(label, size=TEXT)
+    bar.ax.tick_params(labelsize=TEXT)
+    axis = bar.ax.xaxis if below else bar.ax.yaxis
+    if isinstance(scale.norm, LogNorm):
+        axis.set_major_locator(LogLocator(numticks=3 if below else DECADES + 1))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(3 if below else 5, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(number)
+
+
+def entitled(*lines: str) -> str:
+    """A title of the lines that say something."""
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,94 @@
+"""Curves: a field over its only coordinate, or along a line of a map."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from pinn.assessment.canvas import EPSILON, GREY, TEXT, Frame, canvas, legible, shift_of, shifted
+from pinn.assessment.section import Array, Section
+
+PREDICTION, ERROR = "tab:orange", "tab:red"
+INSTANTS = ("tab:blue", "tab:orange", "tab:green")
+
+
+def curves(
+    section: Section, component: str, title: str, drawn: list[Array], source: str = ""
+) -> Figure:
+    """Curves over a single axis; the error below, on a logarithmic scale, where it is known."""
+    compared = len(drawn) == 2
+    figure = canvas(6.0 if compared else 4.5, title, source)
+    ratios = [2, 1] if compared else [1]
+    axes = figure.subplots(len(ratios), squeeze=False, sharex=True, height_ratios=ratios)[:, 0]
+    frame, shift = Frame.of(section), shift_of(drawn[-1])
+    (x,) = frame.axes
+    if compared:
+        axes[0].plot(x, drawn[1] - shift, color=GREY, linewidth=4.0, alpha=0.5, label="reference")
+        finite = np.abs(drawn[1][np.isfinite(drawn[1])])
+        floor = EPSILON * (float(finite.max(initial=0.0)) or 1.0)
+        error = np.abs(drawn[0] - drawn[1])
+        axes[1].plot(x, np.maximum(error, floor), color=ERROR, linewidth=2.0)
+        axes[1].set_ylabel("|error|")
+        axes[1].set_yscale("log")
+        axes[1].set_ylim(*decades(np.maximum(error, floor)))
+        axes[1].yaxis.set_minor_locator(NullLocator())
+    line: dict[str, Any] = {"color": PREDICTION, "linestyle": "--", "linewidth": 2.0}
+    axes[0].plot(x, drawn[0] - shift, **line, label="prediction")
+    axes[0].set_ylabel(shifted(component, shift))
+    axes[-1].set_xlabel(frame.labels[0])
+    for ax in axes:
+        finish(ax, x)
+    return figure
+
+
+def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) -> None:
+    """Values along the middle line on which the reference changes most; of time, at instants."""
+    frame = Frame.of(section)
+    style: dict[str, Any] = {"color": GREY, "linewidth": 4.0, "alpha": 0.5}
+    rows, columns = truth.shape
+    if section.names[1] == "t":
+        for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
+            ax.plot(frame.axes[0], truth[row], **style)
+            time = f"{frame.labels[1]} = {frame.axes[1][row]:.3g}"
+            ax.plot(frame.axes[0], found[row], color=colour, linestyle="--", label=time)
+        ax.set_title("grey: reference", fontsize=TEXT)
+        along = 0
+    else:
+        lines = truth[rows // 2], truth[:, columns // 2]
+        spreads = [spread(line) for line in lines]
+        along = int(spreads[1] > spreads[0])
+        middle = rows // 2 if along == 0 else columns // 2
+        found_line = found[middle] if along == 0 else found[:, middle]
+        ax.plot(frame.axes[along], lines[along], **style, label="reference")
+        ax.plot(frame.axes[along], found_line, color=PREDICTION, linestyle="--", label="prediction")
+        at = frame.axes[1 - along][middle]
+        ax.set_title(f"at {frame.labels[1 - along]} = {at:.3g}", fontsize=TEXT)
+    ax.set_xlabel(frame.labels[along])
+    ax.set_ylabel(label)
+    finish(ax, frame.axes[along])
+
+
+def finish(ax: Axes, x: Array) -> None:
+    """Limits, legend, grid and letters of a panel with curves."""
+    ax.set_xlim(x[0], x[-1])
+    ax.grid(alpha=0.3)
+    legible(ax)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=TEXT - 3, framealpha=0.6, handlelength=1.2, borderpad=0.2)
+
+
+def spread(values: Array) -> float:
+    """The range of the finite values."""
+    finite = values[np.isfinite(values)]
+    return float(np.ptp(finite)) if finite.size else 0.0
+
+
+def decades(values: Array) -> tuple[float, float]:
+    """The powers of ten around positive values."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (EPSILON, 1.0)
+    low = max(low, high / 1e8)
+    bottom = np.floor(np.log10(low))
+    return float(10.0**bottom), float(10.0 ** max(np.ceil(np.log10(high)), bottom + 1))
