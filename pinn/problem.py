@@ -14,6 +14,7 @@ from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
 from pinn.geometry.coordinates import near_miss
 from pinn.held import Holder
+from pinn.operators.ported import Ported
 from pinn.references import Reference, exact_reference
 from pinn.residuals import Residual, collect
 from pinn.returned import Fields, kind, residual_values, unknown_fields
@@ -185,8 +186,13 @@ class Problem(Holder):
                 given[name] = data_field(points.normal, at.coordinates, name)
             elif name in points.columns:
                 given[name] = data_field(points.columns[name], at.coordinates, name)
-        with calling(f"residual {residual.name!r}"), remembered(self, residual.name):
-            result = getattr(self, residual.name)(**{n: given[n] for n in residual.arguments})
+        given = {name: given[name] for name in residual.arguments}
+        with (
+            calling(f"residual {residual.name!r}"),
+            remembered(self, residual.name),
+            Ported(given.values()),
+        ):
+            result = getattr(self, residual.name)(**given)
         return residual_values(residual.name, result, len(at.value))
 
     def _check(self) -> None:
