@@ -140,7 +140,7 @@ def comparison_of_maps(
 ) -> Figure:
     """Prediction and reference above, a profile and |error| below; one above the other if long."""
     rows, columns = (4, 1) if section.long else (2, 2)
-    title = entitled(title, f"at {section.note}" if section.note else "")
+    title = entitled(title, f"shown at {section.note}" if section.note else "")
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
     axes = [ax for row in grid for ax in row]
     (found, truth, judged), shift = drawn, shift_of(drawn[1])
@@ -240,7 +240,7 @@ def prediction(
     drawn = [value - shift for value in drawn]
     scale = field_scale(np.stack(drawn))
     if len(sections) == 1 and sections[0].note:
-        title = entitled(title, f"at {sections[0].note}")
+        title = entitled(title, f"shown at {sections[0].note}")
     rows, columns = (len(drawn), 1) if sections[0].long else (1, len(drawn))
     figure, grid = grid_of_maps(sections[0], rows, columns, int(columns == 1), title)
     axes = [ax for row in grid for ax in row]

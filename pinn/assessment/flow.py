@@ -50,7 +50,7 @@ def streamlines(
     speeds = [np.hypot(*velocity) for velocity in velocities]
     scale = field_scale(np.append(speeds[-1], 0.0))
     source = "" if reference is None else reference.source
-    title = entitled("streamlines and speed", heading, f"at {section.note}" if section.note else "")
+    title = entitled("streamlines and speed", heading, f"shown at {section.note}" if section.note else "")
     rows, columns = (len(given), 1) if section.long else (1, len(given))
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
     axes = [ax for row in grid for ax in row]
