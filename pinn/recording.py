@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from pinn.tape import InPlaceError, Replay, Slot, Tape, is_mutable, is_random
+
 Tensors = Sequence[Tensor]
 Function = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
 
@@ -39,10 +41,7 @@ class Recording:
         # Fresh tensors: a memory kept by identity would otherwise bring in values as constants.
         examples = [t.clone() for t in varying], [t.clone() for t in fixed]
         try:
-            graph = make_fx(function)(*examples)
-            refuse_values(graph)
-            merge(graph)
-            self.before, self.main = divided(graph, len(varying))
+            self.main, self.before = recorded(function, *examples)
             self.run: Callable[..., Sequence[Tensor]] = self.main
             if compiled:
                 self.run = compiled_graph(self.main, [*examples[0], *self.prepared(examples[1])])
@@ -91,12 +90,65 @@ LIBRARY.impl("tanh", torch.tanh, "CPU")
 torch.library.register_fake("pinn::tanh", torch.empty_like)
 
 
-def refuse_values(graph: fx.GraphModule) -> None:
-    """Refuse a graph into which per-point values were written as constants.
+def recorded(
+    function: Function, varying: list[Tensor], fixed: list[Tensor]
+) -> tuple[fx.GraphModule, Callable[..., Sequence[Tensor]]]:
+    """A function as main(*varying, *values) → results, and before(*fixed) → values.
 
     Raises:
         ValueError: the function reads tensors that are not among its arguments; a later change of
             theirs would go unnoticed.
+    """
+    tape = Tape(fixed)
+
+    def traced(*moving: Tensor) -> list[Tensor]:
+        with tape:
+            return function(list(moving), fixed)
+
+    before: Callable[..., Sequence[Tensor]]
+    try:
+        graph = make_fx(traced)(*varying)
+        before = placed(graph, tape)
+    except InPlaceError:  # what is written to may follow from the points: all of it is traced
+        count = len(varying)
+        graph = make_fx(lambda *all: function(list(all[:count]), list(all[count:])))(
+            *varying, *fixed
+        )
+        before = as_given
+    refuse_values(graph)
+    merge(graph)
+    for node in graph.graph.nodes:
+        node.meta.clear()  # the shapes of the examples, which the compiler finds again
+    return fx.GraphModule(graph, graph.graph), before  # without the values of these points
+
+
+def as_given(*fixed: Tensor) -> Sequence[Tensor]:
+    """The points themselves."""
+    return fixed
+
+
+def placed(graph: fx.GraphModule, tape: Tape) -> Replay:
+    """What gives the values that follow from the points; in the graph they become arguments."""
+    nodes: dict[Slot, fx.Node] = {}
+    first = next((n for n in graph.graph.nodes if n.op != "placeholder"), None)
+    for node in [n for n in graph.graph.nodes if n.op == "get_attr"]:
+        slot = tape.known.get(getattr(graph, node.target))
+        if slot is None:
+            continue
+        if slot not in nodes:
+            with graph.graph.inserting_before(first):
+                nodes[slot] = graph.graph.placeholder(f"value{slot}")
+        node.replace_all_uses_with(nodes[slot])
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return Replay(tape, list(nodes))
+
+
+def refuse_values(graph: fx.GraphModule) -> None:
+    """Refuse a graph into which per-point values were written as constants.
+
+    Raises:
+        ValueError: it has some.
     """
     for node in graph.graph.nodes:
         if node.op == "get_attr":
@@ -112,11 +164,11 @@ def refuse_values(graph: fx.GraphModule) -> None:
 def merge(graph: fx.GraphModule) -> None:
     """Equal operations on equal arguments once: the backward pass repeats some of the forward."""
     nodes = [n for n in graph.graph.nodes if n.op == "call_function"]
-    if any(is_impure(n) for n in nodes):
+    if any(is_mutable(n.target) for n in nodes):
         return
     known: dict[tuple, fx.Node] = {}
     for node in nodes:
-        if is_random(node):
+        if is_random(node.target):
             continue
         key = node.target, repr(node.args), repr(node.kwargs)  # 1 and 1.0 are equal, not the same
         first = known.setdefault(key, node)
@@ -124,55 +176,3 @@ def merge(graph: fx.GraphModule) -> None:
             node.replace_all_uses_with(first)
             graph.graph.erase_node(node)
     graph.recompile()
-
-
-def divided(graph: fx.GraphModule, varying: int) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """The part that depends on the fixed arguments alone, and the rest.
-
-    Returns:
-        before(*fixed) → values, and main(*varying, *values) → results.
-    """
-    nodes = list(graph.graph.nodes)
-    inputs = [n for n in nodes if n.op == "placeholder"]
-    moving = set(inputs[:varying])
-    still = set(inputs[varying:])
-    mutates = any(is_impure(n) for n in nodes)
-    for node in nodes:
-        if node.op != "call_function":
-            continue
-        given = node.all_input_nodes
-        if mutates or is_random(node) or any(g in moving for g in given):
-            moving.add(node)
-        elif any(g in still for g in given):
-            still.add(node)
-    reads = [g for n in nodes if n in moving or n.op == "output" for g in n.all_input_nodes]
-    frontier = list(dict.fromkeys(g for g in reads if g in still))
-    before = part(graph, inputs[varying:], [n for n in nodes if n not in moving], frontier)
-    results = next(n for n in nodes if n.op == "output").args[0]
-    rest = [n for n in nodes if n not in still]
-    return before, part(graph, [*inputs[:varying], *frontier], rest, results)
-
-
-def part(
-    graph: fx.GraphModule, inputs: Sequence[fx.Node], nodes: Sequence[fx.Node], outputs: Sequence
-) -> fx.GraphModule:
-    """Some of the nodes of a graph as a graph of its own."""
-    made = fx.Graph()
-    twin = {node: made.placeholder(f"input{k}") for k, node in enumerate(inputs)}
-    for node in nodes:
-        if node.op in ("call_function", "get_attr") and node not in twin:
-            twin[node] = made.node_copy(node, lambda n: twin[n])
-    made.output([twin[n] if isinstance(n, fx.Node) else n for n in outputs])
-    made.eliminate_dead_code()
-    return fx.GraphModule(graph, made)
-
-
-def is_impure(node: fx.Node) -> bool:
-    """Whether an operation writes to its arguments."""
-    schema = getattr(node.target, "_schema", None)
-    return bool(schema is not None and schema.is_mutable)
-
-
-def is_random(node: fx.Node) -> bool:
-    """Whether an operation draws random numbers."""
-    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
