@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from pinn.memory.contents import requires_grad
 from pinn.strategies.outputs import Function, split
 
 ONCE = once_differentiable(lambda ctx: None).__code__  # what the decorator makes shares its code
@@ -57,8 +58,8 @@ class Constants(TorchFunctionMode):
             torch.is_grad_enabled()
             and isinstance(result, Tensor)
             and result.is_floating_point()
-            and not result.requires_grad
-            and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+            and not requires_grad(result)
+            and any(isinstance(a, Tensor) and requires_grad(a) for a in args)
         )
         name = resolve_name(func) or ""
         if lost and not meant(name):

@@ -32,7 +32,7 @@ def check_independence(f: Function, x: Tensor) -> None:
     refuse_coupling_modules(f)
     if x.numel() == 0 or all(n == 1 for n in x.shape[:-1]):
         return
-    with undisturbed(x), torch.no_grad():
+    with undisturbed(x):  # with gradients, since f itself may call torch.autograd.grad
         g, batch = trial(f, x)
         few = tuple(slice(0, min(8, max(1, n - 1))) for n in batch.shape[:-1])
         together, alone = with_and_without_others(g, batch.detach(), few)
@@ -70,7 +70,7 @@ def with_and_without_others(
 def values(f: Function, x: Tensor) -> Tensor:
     """The components of f at x (…, C), from a copy that f may do with as it likes."""
     with buffers_kept(f):
-        return torch.stack(split(f(x.clone()), x.shape[:-1]), dim=-1)
+        return torch.stack(split(f(x.clone()), x.shape[:-1]), dim=-1).detach()
 
 
 def refuse_coupling_modules(f: Any) -> None:

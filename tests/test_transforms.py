@@ -218,3 +218,38 @@ def test_the_loss_of_a_solution_in_the_compiler(fresh):
 
     at = X[:, :2].contiguous()
     close(torch.compile(loss, backend="aot_eager")(at), loss(at))
+
+
+def energy_slope(x):
+    """A network's gradient, taken by autograd inside the function."""
+    at = x.clone().requires_grad_()
+    return torch.autograd.grad(NET(at).pow(2).sum(), at, create_graph=True)[0]
+
+
+INSIDE = {
+    "vmap": torch.func.vmap(lambda p: NET(p)),
+    "functional call": torch.func.vmap(
+        lambda p: torch.func.functional_call(NET, dict(NET.named_parameters()), (p,))
+    ),
+    "vmap of grad": torch.func.vmap(torch.func.grad(lambda p: NET(p).pow(2).sum())),
+    "jvp": lambda x: torch.func.jvp(NET, (x,), (torch.ones_like(x),))[1],
+    "autograd": energy_slope,
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_functions_that_transform_by_themselves(name):
+    f, at = INSIDE[name], X.clone().requires_grad_()
+    slopes = [torch.autograd.grad(c.sum(), at, create_graph=True)[0] for c in f(at).unbind(-1)]
+    exact = sum(slope[:, k] for k, slope in enumerate(slopes))
+    found = pinn.divergence(f, X)
+    close(found, exact)
+    ours, theirs = (
+        torch.autograd.grad(d.pow(2).sum(), NET[0].weight, retain_graph=True)[0]
+        for d in (found, exact)
+    )
+    close(ours, theirs)
+    second = [
+        torch.autograd.grad(slopes[0][:, i].sum(), at, retain_graph=True)[0] for i in range(3)
+    ]
+    close(lap(X, f)[:, 0], sum(s[:, i] for i, s in enumerate(second)))

@@ -33,6 +33,15 @@ def is_wrapped(tensor: Tensor) -> bool:
     return type(tensor) not in PLAIN or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
+def requires_grad(tensor: Tensor) -> bool:
+    """Whether a gradient reaches a tensor, also one from outside the transform around it."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if tensor.requires_grad:
+            return True
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor.requires_grad
+
+
 def checksum(values: np.ndarray) -> Any:
     """The bytes of a small array; a checksum of a larger one, and of a part of a large one."""
     if values.size > WHOLE:
