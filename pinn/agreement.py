@@ -5,6 +5,7 @@ backward runs forward on a jet, and code that asks `isinstance(x, Tensor)` takes
 So a strategy is compared with reverse mode once, before it is trusted.
 """
 
+import re
 from typing import NamedTuple
 
 import torch
@@ -199,6 +200,8 @@ def without_singular(points: Tensor, jet: Jet) -> Tensor:
 
 
 def words(error: Exception) -> str:
-    """The first sentence of an error."""
+    """The first sentence of an error, where it is about f; else what f does that is in the way."""
     lines = str(error).strip().splitlines()
+    if re.search(r"requires_grad_|functorch|vmap\(|jvp\(|vjp\(|algebra\.jet", str(error)):
+        return "f takes derivatives or maps over its points by itself (torch.autograd, torch.func)"
     return lines[0].split(". ")[0] if lines else type(error).__name__

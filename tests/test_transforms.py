@@ -253,3 +253,5 @@ def test_functions_that_transform_by_themselves(name):
         torch.autograd.grad(slopes[0][:, i].sum(), at, retain_graph=True)[0] for i in range(3)
     ]
     close(lap(X, f)[:, 0], sum(s[:, i] for i, s in enumerate(second)))
+    with pytest.raises(ValueError, match="f takes derivatives or maps over its points by itself"):
+        pinn.divergence(f, X, strategy="taylor")
