@@ -150,21 +150,17 @@ class Course:
                 precision that the phases do not know of.
         """
         if trainer.precision not in ("32-true", 32, "32"):
-            raise ValueError(
-                f"trainer.precision is {trainer.precision!r}: set dtype in the phases instead"
-            )
+            raise ValueError(f"precision is {trainer.precision!r}: set dtype in the phases instead")
         name = next((phase.optimizer for phase in self.phases if phase.has_one_loss), None)
         if name is None:
             return
         if trainer.gradient_clip_val is not None:
             raise ValueError(
-                f"trainer.gradient_clip_val does not go with {name}, which needs the true "
+                f"gradient_clip_val does not go with {name}, which needs the true "
                 "gradient: remove one of them"
             )
         if trainer.accumulate_grad_batches != 1:
-            raise ValueError(
-                f"trainer.accumulate_grad_batches does not go with {name}: remove one of them"
-            )
+            raise ValueError(f"accumulate_grad_batches does not go with {name}: remove one of them")
 
     def begin(self) -> None:
         """Go on to the next phase, after the last to the first of the next stage."""

@@ -9,11 +9,30 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pinn.geometry.coordinates import near_miss
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+PROFILERS = ("simple", "advanced", "pytorch")
+STEPS = (
+    "max_steps",
+    "min_steps",
+    "val_check_interval",
+    "log_every_n_steps",
+    "accumulate_grad_batches",
+)
+SWITCHES = (
+    "enable_checkpointing",
+    "enable_progress_bar",
+    "enable_model_summary",
+    "enable_autolog_hparams",
+    "benchmark",
+    "inference_mode",
+    "use_distributed_sampler",
+    "detect_anomaly",
+)
 FLAGS = inspect.signature(L.Trainer.__init__).parameters
 IN_STEPS = "runs are counted in steps: set max_steps"
 NOTHING_READS = "nothing here reads it: remove it"
@@ -65,6 +84,7 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
         value = settings[key]
         if not any(value == other and type(value) is type(other) for other in allowed):
             yield f"{key} is {value!r}: {why}"
+    yield from choices(settings)
     yield from numbers(settings)
     if settings["num_nodes"] != 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
         yield (
@@ -77,6 +97,26 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from devices(settings["accelerator"], settings["devices"])
     if settings["max_time"] is not None:
         yield from duration(settings["max_time"])
+
+
+def choices(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Values other than those that a setting can have."""
+    for key in SWITCHES:
+        if not isinstance(settings[key], bool | None):
+            yield f"{key} is {settings[key]!r}: expected true or false"
+    exact = settings["deterministic"]
+    if not isinstance(exact, bool | None) and exact != "warn":
+        yield f"deterministic is {exact!r}: expected true, false or 'warn'"
+    trial, sanity = settings["fast_dev_run"], settings["num_sanity_val_steps"]
+    if not isinstance(trial, bool) and trial != 0 and not (isinstance(trial, int) and trial > 0):
+        yield f"fast_dev_run is {trial!r}: expected true, false or a number of steps"
+    if sanity is not None and (not isinstance(sanity, int) or sanity < -1):
+        yield f"num_sanity_val_steps is {sanity!r}: expected 1 to validate before the run, or 0"
+    profiler = settings["profiler"]
+    if isinstance(profiler, str) and profiler not in PROFILERS:
+        yield f"profiler is {profiler!r}: {near_miss(profiler, PROFILERS)}"
+    elif not isinstance(profiler, str | Profiler | None):
+        yield f"profiler is {profiler!r}: expected one of {', '.join(PROFILERS)}"
 
 
 def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -92,8 +132,8 @@ def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"min_steps is {least}: expected a number of steps ≥ 1"
     elif least is not None and -1 < steps < least:
         yield f"min_steps is {least}, above max_steps, which is {steps}: lower it"
-    if clip is not None and not clip > 0:
-        yield f"gradient_clip_val is {clip}: expected a positive number"
+    if clip is not None and not (isinstance(clip, int | float) and clip > 0):
+        yield f"gradient_clip_val is {clip!r}: expected a positive number"
     algorithm = settings["gradient_clip_algorithm"]
     if algorithm is not None and clip is None:
         yield f"gradient_clip_algorithm is {algorithm!r}, without gradient_clip_val: set that too"
@@ -114,8 +154,10 @@ def is_whole(value: object) -> bool:
 def duration(given: Any) -> Iterator[str]:
     """A time that none can be read from."""
     try:
-        Timer(given)
-    except (TypeError, MisconfigurationException):
+        lasts = Timer(given).time_remaining() or 0.0
+    except (TypeError, AttributeError, MisconfigurationException):
+        lasts = -1.0
+    if lasts < 0:
         yield f"max_time is {given!r}: expected days:hours:minutes:seconds, such as 00:01:30:00"
 
 
@@ -145,12 +187,12 @@ def devices(accelerator: str, asked: object) -> Iterator[str]:
     if not text.replace(",", "").replace(" ", "").replace("-", "").isdigit():
         yield f"devices is {asked!r}: expected a number, or auto"
     on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
+    if on_cpu and (isinstance(asked, list) or not text.isdigit() or text == "0"):
+        yield f"devices is {asked}: on the CPU it is a number of processes ≥ 1"
     available = max(os.cpu_count() or 1, 2) if on_cpu else torch.cuda.device_count()
     kind = "CPU cores" if on_cpu else "GPUs"
     if not isinstance(asked, list) and "," not in text and int(text) > available:
         yield f"devices is {text}: this machine has {available} {kind}"
-    if text == "0" and on_cpu:
-        yield "devices is 0: expected at least 1"
 
 
 def seed(value: int | None, name: str = "seed_everything") -> int:

@@ -23,7 +23,7 @@ from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
 from pinn.stateless import call_with
-from pinn.together import Together, agree, by_rows
+from pinn.together import Together, agree, by_rows, many_rows
 from pinn.trusted import settled
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
@@ -157,9 +157,10 @@ class LeastSquares:
         """The rows of J that belong to a piece, and r; with numbers, ∂r/∂m beside ∂r/∂θ."""
         if self.point_by_point:
             try:
-                return self.evaluate(
-                    "jacobian", piece, rows_by_point, self.checked_by_point, numbers
-                )
+                with many_rows():
+                    return self.evaluate(
+                        "jacobian", piece, rows_by_point, self.checked_by_point, numbers
+                    )
             except Exception as error:  # whatever a problem's or a network's Python raises
                 self.point_by_point = False
                 said = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -188,7 +188,7 @@ class Solver(LeanModule):
         return choices
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Enter the next phase when one is over, and set the learning rate."""
+        """Enter the next phase when one is over, and set the learning rate; may be repeated."""
         course = self.course
         if course.ended and not course.is_done:
             course.begin()

@@ -9,6 +9,7 @@ Where no such numbers are found, J is taken whole: by rows, or by columns if the
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -243,13 +244,19 @@ def by_columns(rows: Tensor, parameters: Sequence[Tensor], size: int) -> Iterato
         yield pulled_back(flat, [u], picked)
 
 
+def many_rows() -> AbstractContextManager:
+    """Anomaly detection looks at every number by itself, which it cannot in many rows at once."""
+    return torch.autograd.set_detect_anomaly(torch.is_anomaly_enabled(), check_nan=False)
+
+
 def pulled_back(rows: Tensor, parameters: Sequence[Tensor], picked: Tensor) -> Tensor:
     """vᵀ ∂r/∂θ for several v (B, M)."""
     if not rows.requires_grad:
         return rows.new_zeros(len(picked), sum(p.numel() for p in parameters))
-    found = torch.autograd.grad(
-        rows, parameters, picked, retain_graph=True, is_grads_batched=True, allow_unused=True
-    )
+    with many_rows():
+        found = torch.autograd.grad(
+            rows, parameters, picked, retain_graph=True, is_grads_batched=True, allow_unused=True
+        )
     parts = [
         rows.new_zeros(len(picked), p.numel()) if s is None else s.reshape(len(picked), -1)
         for p, s in zip(parameters, found, strict=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar, Timer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.plugins import CheckpointIO, Precision
 
 from pinn.callbacks import (
     Alarm,
@@ -19,6 +19,7 @@ from pinn.callbacks import (
     Scalars,
     progress_bar,
 )
+from pinn.callbacks.entrance import Entrance
 from pinn.callbacks.foreign import check_callbacks, replaces
 from pinn.callbacks.interrupt import Interrupt
 from pinn.callbacks.monitors import validation_period
@@ -26,6 +27,7 @@ from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.stopping import Stopping
 from pinn.checkpoint import AtomicCheckpointIO
 from pinn.course import Course
+from pinn.demands import STEPS
 
 # What every trainer of this package starts from; each can be set under `trainer`.
 TRAINER: dict[str, Any] = {
@@ -53,6 +55,13 @@ class RunTrainer(L.Trainer):
         if self.run is None:
             return super().log_dir
         return str(self.strategy.broadcast(str(self.run)))
+
+    @property
+    def progress_bar_metrics(self) -> dict[str, float]:
+        """What Lightning's progress bars show beside the step: the loss, and what is logged."""
+        loss = self.callback_metrics.get("loss/total")
+        own = {} if loss is None else {"loss": float(loss)}
+        return own | super().progress_bar_metrics
 
     def enter(self, run: Path, purge_step: int | None = None) -> None:
         """Keep files in a folder: curves, unless other loggers were given, and checkpoints.
@@ -95,19 +104,24 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback], course: Co
     Raises:
         ValueError: callbacks that cannot work, or contradict another setting.
     """
-    given = {key: value for key, value in given.items() if value is not None}
+    given = {key: as_whole(key, value) for key, value in given.items() if value is not None}
     mine = as_list(given.pop("callbacks", None))
     bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
     logger = given.pop("logger", True)
+    check_loggers(logger)
     check_callbacks(mine, keep, bar, bool(logger))
     check_plugins(as_list(given.get("plugins")))
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
     if deadline and any(isinstance(c, Timer) for c in mine):
         raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
-    callbacks = in_order([*fixed_callbacks(bar), *deadline, Stopping(), *own], mine)
+    callbacks = in_order([*fixed_callbacks(bar), Entrance(), *deadline, Stopping(), *own], mine)
     most = given.get("max_steps", -1)
     steps = min(course.last_step or math.inf, most if most >= 0 else math.inf)
+    if given.get("min_steps", 0) > steps:
+        raise ValueError(
+            f"min_steps is {given['min_steps']}, and the phases have {steps} steps: give them more"
+        )
     slow = any(phase.has_one_loss for phase in course.phases)
     given.setdefault("val_check_interval", validation_period(mine, steps, slow))
     trainer = RunTrainer(
@@ -132,20 +146,40 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
     point. The report and the pictures come after: they show the weights that the user's leave, an
     average of all steps say. A signal is looked at last, so that one that they send ends this step.
     """
-    first = [FiniteGuard, Announce, Scalars, Lines, Bar, Deadline]
+    first = [FiniteGuard, Announce, Scalars, Lines, Bar, Entrance, Deadline]
     kept = [c for c in own if not any(replaces(g, c) for g in given)]
     before = [c for c in kept if isinstance(c, tuple(first))]
     after = [c for c in kept if c not in before]
     return [*before, *given, *after, Interrupt()]
 
 
+def check_loggers(given: Any) -> None:
+    """Refuse what is no logger.
+
+    Raises:
+        ValueError: which.
+    """
+    for logger in [] if isinstance(given, bool) else as_list(given):
+        if not isinstance(logger, Logger):
+            raise ValueError(
+                f"logger is {logger!r}: expected true, false, or objects of Lightning's loggers, "
+                "such as CSVLogger('logs')"
+            )
+
+
 def check_plugins(given: Iterable[Any]) -> None:
-    """Refuse another writer of checkpoints.
+    """Refuse another writer of checkpoints, and another precision.
 
     Raises:
         ValueError: there is one.
     """
     for plugin in given:
+        if isinstance(plugin, str):
+            raise ValueError(f"plugins is {plugin!r}: expected objects of Lightning's plugins")
+        if isinstance(plugin, Precision):
+            raise ValueError(
+                f"plugins has {type(plugin).__name__}, a precision: set dtype in the phases instead"
+            )
         if isinstance(plugin, CheckpointIO):
             raise ValueError(
                 f"plugins has {type(plugin).__name__}: a checkpoint here is written whole or not "
@@ -157,4 +191,10 @@ def as_list(value: Any) -> list[Any]:
     """A value that may be one, several or none."""
     if value is None:
         return []
-    return list(value) if isinstance(value, Sequence) else [value]
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if several else [value]
+
+
+def as_whole(key: str, value: Any) -> Any:
+    """Numbers of steps may be written 1e3; Lightning wants an `int`."""
+    return int(value) if key in STEPS and isinstance(value, float) else value

@@ -149,10 +149,10 @@ def test_fewer_steps_than_the_phases_have(train):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"gradient_clip_val": 1.0}, "trainer.gradient_clip_val does not go with LBFGS"),
-        ({"accumulate_grad_batches": 2}, "trainer.accumulate_grad_batches does not go with LBFGS"),
-        ({"precision": "bf16-mixed"}, "trainer.precision is 'bf16-mixed': set dtype in the phases"),
-        ({"precision": "64-true"}, "trainer.precision is '64-true': set dtype in the phases"),
+        ({"gradient_clip_val": 1.0}, "gradient_clip_val does not go with LBFGS"),
+        ({"accumulate_grad_batches": 2}, "accumulate_grad_batches does not go with LBFGS"),
+        ({"precision": "bf16-mixed"}, "precision is 'bf16-mixed': set dtype in the phases"),
+        ({"precision": "64-true"}, "precision is '64-true': set dtype in the phases"),
     ],
 )
 def test_settings_that_break_a_line_search(train, settings, message):

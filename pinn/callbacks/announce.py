@@ -24,10 +24,12 @@ class Announce(L.Callback):
     def __init__(self) -> None:
         self.prepared: set[tuple[int, bool, str | None]] = set()
         self.checking = Activity("checking the solution")
+        self.began = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A new run tries out strategies, and perhaps how a step runs fastest."""
         self.prepared.clear()
+        self.began = False
         if not pl_module.choices:
             say("choosing how to differentiate …")
 
@@ -52,8 +54,15 @@ class Announce(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print it."""
+        self.began = True
         for line in announcement(pl_module, trainer.world_size):  # type: ignore[arg-type]
             say(line)
+        if trainer.accumulate_grad_batches > 1:
+            say(
+                f"note      accumulate_grad_batches is {trainer.accumulate_grad_batches}: a step "
+                "evaluates the same points so many times, to the same gradient; for more points "
+                "in a step set points"
+            )
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Say so where something else than the phases has ended the run."""
@@ -61,6 +70,12 @@ class Announce(L.Callback):
         if reason := early_end(trainer, solver):
             steps = trainer.global_step
             say(f"run       ended after {steps} step{'s' if steps != 1 else ''}: {reason}")
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say so where nothing was trained at all."""
+        if not self.began:
+            reason = early_end(trainer, pl_module)  # type: ignore[arg-type]
+            say(f"run       ended before its first step: {reason}")
 
 
 def early_end(trainer: L.Trainer, solver: Solver) -> str:
@@ -72,7 +87,8 @@ def early_end(trainer: L.Trainer, solver: Solver) -> str:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Deadline) and callback.over:
             return OVER
-        if isinstance(callback, Timer) and (callback.time_remaining() or 1.0) <= 0:
+        left = callback.time_remaining() if isinstance(callback, Timer) else None
+        if left is not None and left <= 0:
             return "the time of Timer is over"
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
             seen = f"EarlyStopping saw {callback.monitor} {stopped(callback)}"

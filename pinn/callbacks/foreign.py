@@ -19,8 +19,8 @@ REFUSED: dict[str, str] = {
     "solution at points",
     "BatchSizeFinder": "looks for the size of a batch, and there is none: set the numbers of "
     "points",
-    "GradientAccumulationScheduler": "changes with the epoch, and a run is one epoch: set "
-    "accumulate_grad_batches",
+    "GradientAccumulationScheduler": "changes with the epoch, and a run is one epoch: for more "
+    "points in a step set points",
     "LearningRateFinder": "trains before the run and leaves the phases' rates alone: set lr in the "
     "phases",
     "ModelPruning": "prunes as epochs end, and a run is one epoch: use a narrower network",
@@ -64,12 +64,26 @@ def check_callbacks(
                 f"logger is False, and callbacks has {type(callback).__name__}, which writes to "
                 "one: remove one of them"
             )
+        if line := waits_for_an_epoch(callback):
+            raise ValueError(line)
         if isinstance(callback, theirs.ProgressBar) and bar is False:
             raise ValueError(
                 f"enable_progress_bar is False, and callbacks has {type(callback).__name__}: "
                 "remove one of them"
             )
     check_doubles(given)
+
+
+def waits_for_an_epoch(callback: L.Callback) -> str:
+    """What is wrong with a callback that acts as epochs end or begin; empty if nothing is."""
+    if isinstance(callback, theirs.Timer) and callback._interval == "epoch":
+        return "callback Timer has interval epoch, and a run is one epoch: set it to step"
+    if isinstance(callback, theirs.LearningRateMonitor) and callback.logging_interval == "epoch":
+        return (
+            "callback LearningRateMonitor has logging_interval epoch, and a run is one epoch: set "
+            "it to step"
+        )
+    return ""
 
 
 def check_doubles(given: Sequence[L.Callback]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import lightning as L
@@ -61,6 +62,7 @@ def check_monitors(trainer: Any, solver: Solver) -> None:
         ValueError: one of them; the line says why, and what there is.
     """
     solver.course.check(trainer)
+    check_device_stats(trainer)
     known = metrics(solver)
     for callback in trainer.callbacks:
         monitor = getattr(callback, "monitor", None)
@@ -77,6 +79,29 @@ def check_monitors(trainer: Any, solver: Solver) -> None:
             raise ValueError(
                 f"{name} keeps its average in the precision of the first phase, and the phases "
                 "have several: give them the same dtype"
+            )
+
+
+def check_device_stats(trainer: Any) -> None:
+    """Refuse a monitor of the device that has nothing to read.
+
+    Raises:
+        ValueError: it is told not to read the CPU, on one, or the package that does is missing.
+    """
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    for callback in trainer.callbacks:
+        if not isinstance(callback, theirs.DeviceStatsMonitor):
+            continue
+        wanted = callback._cpu_stats
+        if wanted is False and on_cpu:
+            raise ValueError(
+                "callback DeviceStatsMonitor has cpu_stats false, and this run is on the CPU: "
+                "remove one of them"
+            )
+        if (on_cpu or wanted) and find_spec("psutil") is None:
+            raise ValueError(
+                "callback DeviceStatsMonitor reads the CPU by psutil, which is not installed: "
+                "pip install psutil"
             )
 
 

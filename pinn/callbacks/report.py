@@ -8,7 +8,6 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.profilers import PassThroughProfiler
 from rich.table import Table
 
 from pinn.assessment.scores import Scores
@@ -84,16 +83,6 @@ class Report(L.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 say(f"look at it: {tensorboard()} --logdir {shlex.quote(logger.log_dir)}")
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Print what a profiler has measured, unless it writes that to a file."""
-        profiler: Any = trainer.profiler  # type: ignore[attr-defined]
-        if (
-            stage == "fit"
-            and not isinstance(profiler, PassThroughProfiler)
-            and not profiler.filename
-        ):
-            say(profiler.summary())
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""

@@ -58,7 +58,12 @@ def shortest(name: str) -> str:
 
 
 def begun(optimizer: Optimizer) -> Optimizer:
-    """An optimiser ready for steps: a schedule-free one has to be told that training begins."""
+    """An optimiser ready for steps: a schedule-free one has to be told that training begins.
+
+    `LearningRateMonitor` may read the weight decay of every one, so what has none has zero.
+    """
+    for group in optimizer.param_groups:
+        group.setdefault("weight_decay", 0.0)
     if callable(train := getattr(optimizer, "train", None)):
         train()
     return optimizer
