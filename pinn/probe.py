@@ -80,6 +80,7 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
     """A copy of f that computes in float64: a module, a method of one, or what a closure holds."""
     memo = {} if memo is None else memo
     if isinstance(f, nn.Module):
+        memo |= {id(owner): owner for owner in owners_of_hooks(f)}
         return copy.deepcopy(f, memo).double()
     if isinstance(f, MethodType):
         return MethodType(f.__func__, in_double(f.__self__, memo))
@@ -94,6 +95,14 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
     for cell, original in zip(cells, f.__closure__, strict=True):
         cell.cell_contents = in_double(original.cell_contents, memo)
     return twin
+
+
+def owners_of_hooks(module: nn.Module) -> list[Any]:
+    """What else than modules has hooks in a module, such as a profiler: it cannot be copied."""
+    tables = [t for m in module.modules() for t in (m._forward_hooks, m._forward_pre_hooks)]
+    hooks = [getattr(hook, "func", hook) for table in tables for hook in table.values()]
+    owners = [getattr(hook, "__self__", None) for hook in hooks]
+    return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
 
 
 def modules_in(f: Any, seen: set[int] | None = None) -> list[tuple[str, nn.Module]]:

@@ -57,7 +57,6 @@ class Witness(L.Callback):
 
     def on_validation_end(self, trainer, module):
         self.validated.append(trainer.global_step)
-        self.inference = torch.is_inference_mode_enabled()
 
 
 def flat(module):
@@ -68,7 +67,7 @@ def flat(module):
 def run(folder, *phases, callbacks=(), **settings):
     """A run without curves and pictures; what it did, and its solution."""
     witness = Witness()
-    settings = {"logger": False, **settings}
+    settings = {"logger": False, "val_check_interval": 100, **settings}
     solution = fit(folder, *phases, callbacks=[*callbacks, witness], **settings)
     return witness, solution
 
@@ -131,8 +130,8 @@ def fast_dev_run(at, out):
 
 
 def max_steps(at, out):
-    for value, steps in ((5, 5), (1e3, 6), (-1, 6)):
-        run(at / str(value), Phase(3), LM, max_steps=value)
+    for value, steps in ((3, 3), (1e3, 4), (-1, 4)):
+        run(at / str(value), Phase(2), Phase(2, "LBFGS"), max_steps=value)
         assert steps_in(only(at / str(value)))[0] == steps
 
 
@@ -228,8 +227,21 @@ def benchmark(at, out):
 
 
 def inference_mode(at, out):
-    assert not run(at / "a", LM, inference_mode=False, val_check_interval=1)[0].inference
-    assert run(at / "b", LM, inference_mode=True, val_check_interval=1)[0].inference
+    for value in (True, False):
+        trainer = processes(inference_mode=value)
+        assert trainer.validate_loop.inference_mode == value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(at)
+        run(None, LM)
+        (path,) = at.rglob("*.ckpt")
+        out()
+        for value in ("true", "false"):
+            options = [f"--ckpt_path={path}", f"--trainer.inference_mode={value}"]
+            assert main(["validate", *options]) == 0
+    said = out()
+    assert said.count("error of u") == 2
+    first, second = re.findall(r"error of u .*", said)
+    assert first == second
 
 
 def use_distributed_sampler(at, out):
@@ -249,7 +261,7 @@ def profiler(at, out):
 
 
 def detect_anomaly(at, out):
-    for phase in (SGD, LM):
+    for phase in (SGD, Phase(2, "LevenbergMarquardt")):
         looked, plain = (
             run(at / f"{phase.optimizer} {v}", phase, detect_anomaly=v)[0] for v in (True, False)
         )
@@ -273,8 +285,7 @@ def enable_autolog_hparams(at, out):
     for value in (True, False):
         logger = CSVLogger(at / str(value))
         run(at / "runs", logger=logger, enable_autolog_hparams=value)
-        text = (Path(logger.log_dir) / "hparams.yaml").read_text()
-        assert ("pinn.problems" in text) == value
+        assert (Path(logger.log_dir) / "hparams.yaml").exists() == value
 
 
 def logger(at, out):
