@@ -202,6 +202,6 @@ def without_singular(points: Tensor, jet: Jet) -> Tensor:
 def words(error: Exception) -> str:
     """The first sentence of an error, where it is about f; else what f does that is in the way."""
     lines = str(error).strip().splitlines()
-    if re.search(r"requires_grad_|functorch|vmap\(|jvp\(|vjp\(|algebra\.jet", str(error)):
+    if re.search(r"requires_grad_|autograd\.functional|algebra\.jet", str(error)):
         return "f takes derivatives or maps over its points by itself (torch.autograd, torch.func)"
     return lines[0].split(". ")[0] if lines else type(error).__name__
