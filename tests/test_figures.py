@@ -43,10 +43,16 @@ def rendered(figure):
     return np.asarray(canvas.buffer_rgba())
 
 
+def everything(figure):
+    """Axes, those inside others included."""
+    return [each for ax in figure.axes for each in (ax, *ax.child_axes)]
+
+
 def split(figure):
     """Panels that are maps, and colour bars."""
-    bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
-    panels = [ax for ax in figure.axes if ax not in bars]
+    axes = everything(figure)
+    bars = [ax for ax in axes if ax.get_label() == "<colorbar>"]
+    panels = [ax for ax in axes if ax not in bars]
     return [ax for ax in panels if any(hasattr(c, "_coordinates") for c in ax.collections)], bars
 
 
@@ -415,12 +421,16 @@ def coarse():
 
 
 def test_letters_are_readable_in_a_card():
-    pictures = draw(Flow(), coarse(), flow_at) | draw(Gusts(), *gusts())
-    for figure in pictures.values():
+    pictures = [*draw(Flow(), coarse(), flow_at).values(), *draw(Gusts(), *gusts()).values()]
+    for geometry in (Box(), Rectangle((0.0, 5.0)), Interval()):
+        reference = known(geometry)
+        names = geometry.coordinates.names
+        pictures.append(comparison(reference, perturbed(reference), "u", names))
+    for figure in pictures:
         rendered(figure)
         shrunk = CARD / (figure.get_figwidth() * figure.dpi)
         texts = [figure._suptitle]
-        for ax in figure.axes:
+        for ax in everything(figure):
             ticks = [*ax.get_xticklabels(), *ax.get_yticklabels()]
             texts += [ax.title, ax.xaxis.label, ax.yaxis.label, *ticks]
         sizes = {t.get_fontsize() * figure.dpi / 72 * shrunk for t in texts if t.get_text()}
@@ -429,17 +439,39 @@ def test_letters_are_readable_in_a_card():
 
 
 def test_texts_do_not_overlap():
-    figures = draw(Flow(), coarse(), flow_at, heading="Flow (reynolds 100), step 15")
+    heading = "FlowOfMeasuredVelocities (reynolds 100, samples 200, noise 0.01), step 15"
+    figures = draw(Flow(), coarse(), flow_at, heading=heading)
     for figure in figures.values():
         rendered(figure)
         renderer = figure._get_renderer()
-        found = [figure._suptitle, figure._supxlabel, *(ax.title for ax in figure.axes)]
-        found += [ax.xaxis.label for ax in figure.axes] + [ax.yaxis.label for ax in figure.axes]
+        axes = everything(figure)
+        found = [figure._suptitle, figure._supxlabel, *(ax.title for ax in axes)]
+        found += [ax.xaxis.label for ax in axes] + [ax.yaxis.label for ax in axes]
         boxes = [t.get_window_extent(renderer) for t in found if t is not None and t.get_text()]
         for i, box in enumerate(boxes):
             assert box.x0 >= 0
             assert box.x1 <= figure.bbox.width
             assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+@pytest.mark.parametrize("sides", [(1.0, 1.0), (5.0, 1.0), (1.0, 5.0), (100.0, 1.0)])
+def test_a_colour_bar_is_as_high_as_the_panel_beside_it(sides):
+    reference = known(Rectangle((0.0, sides[0]), (0.0, sides[1])))
+    for figure in (
+        comparison(reference, perturbed(reference), "u", ("x", "y")),
+        streamlines(reference.at, reference.values, ("x", "y"), reference=reference),
+        prediction(reference.at, reference.values, "u", ("x", "y")),
+    ):
+        rendered(figure)
+        panels, bars = split(figure)
+        assert bars
+        for bar in bars:
+            box = bar._colorbar.outline.get_window_extent()  # arrows included
+            assert any(
+                abs(box.height - each.height) < 2 and abs(box.y0 - each.y0) < 2 and each.x1 < box.x0
+                for each in (panel.get_window_extent() for panel in panels)
+            )
+            assert 10 < box.width < 60
 
 
 def test_the_title_says_which_field_run_and_step():
@@ -467,6 +499,13 @@ def test_vorticity_is_drawn_for_a_velocity_in_the_plane():
 
 
 # --- hard domains and numbers
+
+
+def test_a_cut_at_zero_is_said_to_be_at_zero():
+    reference = known(Box((-1.0, 1.0), (-1.0, 1.0), (-1.0, 1.0)), per_axis=9)
+    at = reference.at + torch.tensor([0.0, 0.0, 5e-17])
+    figure = prediction(at, reference.values, "u", ("x", "y", "z"))
+    assert [ax.get_title() for ax in split(figure)[0]] == ["z = -0.5", "z = 0", "z = 0.5"]
 
 
 def test_values_that_hardly_differ_are_shown_from_their_lowest_on():

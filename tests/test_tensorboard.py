@@ -104,8 +104,10 @@ def test_one_page_groups_the_curves_that_are_compared(run):
     maxima = charts["residuals off the training points, maximum"]
     assert maxima == {"divergence/max", *(f"residual/{n}_max" for n in names)}
     assert charts["phase"] == {"optim/phase"}  # there are two
+    assert charts["checks"] == {t for t in run[1].Tags()["scalars"] if t.startswith("check/")}
+    assert charts["checks"]
     assert set(charts) == {
-        *("loss terms", "errors, relative L2", "phase"),
+        *("loss terms", "errors, relative L2", "phase", "checks"),
         "residuals off the training points, RMS",
         "residuals off the training points, maximum",
     }

@@ -6,7 +6,7 @@ TensorBoard shows a figure in a card of some 350 pixels and at its full size whe
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -124,6 +124,7 @@ def canvas(height: float, title: str, source: str = "", equal: bool = False) -> 
     # "compressed" is the constrained layout of axes with a fixed aspect.
     layout: Literal["constrained", "compressed"] = "compressed" if equal else "constrained"
     lines = textwrap.wrap(f"reference: {source}", 70) if source else []
+    title = "\n".join(textwrap.fill(line, 60) for line in title.splitlines())
     height += LINE * (title.count("\n") + 1.5 + len(lines))
     figure = Figure(figsize=(WIDTH, height), layout=layout)
     figure.suptitle(title, fontsize=TITLE)
@@ -175,17 +176,16 @@ def number(value: float, _: object = None) -> str:
 
 
 def field_map(
-    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True
+    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True, alpha: float = 1.0
 ) -> ScalarMappable:
-    """Colours on a scale, with thin lines of equal value."""
+    """Colours on a scale, with thin lines of equal value; paler where others are drawn on them."""
     low, high = scale.ends
     masked = np.ma.masked_invalid(value)
     if isinstance(scale.norm, LogNorm):
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
     at = Frame.of(section).axes
-    mesh = ax.pcolormesh(
-        *at, masked, cmap=scale.colours, norm=scale.norm, shading="gouraud", rasterized=True
-    )
+    style: dict[str, Any] = {"cmap": scale.colours, "norm": scale.norm, "alpha": alpha}
+    mesh = ax.pcolormesh(*at, masked, **style, shading="gouraud", rasterized=True)
     levels = np.linspace(low, high, 12)[1:-1]  # none of them zero, which walls and noise are
     if lines and is_smooth(masked, levels):
         ax.contour(*at, masked, levels, colors="black", linestyles="-", linewidths=0.8, alpha=0.35)
@@ -209,21 +209,30 @@ def colour_bar(
     scale: Scale,
     below: bool = False,
 ) -> None:
-    """A colour bar beside or below some panels, with arrows where values lie beyond its ends."""
+    """A colour bar below some panels or as high as the last one, beside it.
+
+    It has arrows where values lie beyond its ends.
+    """
     low, high = scale.ends
     lower = any(bool((v < low).any()) for v in drawn)
     higher = any(bool((v > high).any()) for v in drawn)
     extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[lower, higher]
-    where = "bottom" if below else "right"
-    bar = figure.colorbar(mesh, ax=axes, extend=extend, location=where, aspect=18, pad=0.02)
+    last = axes[-1]
+    height = last.get_data_ratio() if last.get_aspect() == 1 else 1.0  # in widths
+    if below:
+        place: dict[str, Any] = {"ax": axes, "location": "bottom", "aspect": 18, "pad": 0.02}
+    else:
+        box = (1.04, 0.0, 0.06 * max(1.0, height), 1.0)
+        place = {"cax": last.inset_axes(box, label="<colorbar>")}
+    bar = figure.colorbar(mesh, extend=extend, **place)
     bar.set_label(label, size=TEXT)
     bar.ax.tick_params(labelsize=TEXT)
-    axis = bar.ax.xaxis if below else bar.ax.yaxis
+    axis, few = (bar.ax.xaxis if below else bar.ax.yaxis), below or height < 0.5
     if isinstance(scale.norm, LogNorm):
-        axis.set_major_locator(LogLocator(numticks=3 if below else DECADES + 1))
+        axis.set_major_locator(LogLocator(numticks=3 if few else DECADES + 1))
         axis.set_minor_locator(NullLocator())
     else:
-        axis.set_major_locator(MaxNLocator(3 if below else 5, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(3 if few else 5, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(number)
 
 

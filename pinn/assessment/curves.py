@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pinn.assessment.canvas import EPSILON, GREY, TEXT, Frame, canvas, legible, shift_of, shifted
-from pinn.assessment.section import Array, Section
+from pinn.assessment.section import Array, Section, place
 
 PREDICTION, ERROR = "tab:orange", "tab:red"
-INSTANTS = ("tab:blue", "tab:orange", "tab:green")
+INSTANTS = ("#0072b2", "#d55e00", "#cc79a7")  # of Okabe and Ito, told apart by everybody
 
 
 def curves(
@@ -51,7 +51,7 @@ def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) 
     if section.names[1] == "t":
         for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
             ax.plot(frame.axes[0], truth[row], **style)
-            time = f"{frame.labels[1]} = {frame.axes[1][row]:.3g}"
+            time = f"{frame.labels[1]} = {place(frame.axes[1], row):.3g}"
             ax.plot(frame.axes[0], found[row], color=colour, linestyle="--", label=time)
         ax.set_title("grey: reference", fontsize=TEXT)
         along = 0
@@ -63,7 +63,7 @@ def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) 
         found_line = found[middle] if along == 0 else found[:, middle]
         ax.plot(frame.axes[along], lines[along], **style, label="reference")
         ax.plot(frame.axes[along], found_line, color=PREDICTION, linestyle="--", label="prediction")
-        at = frame.axes[1 - along][middle]
+        at = place(frame.axes[1 - along], middle)
         ax.set_title(f"at {frame.labels[1 - along]} = {at:.3g}", fontsize=TEXT)
     ax.set_xlabel(frame.labels[along])
     ax.set_ylabel(label)

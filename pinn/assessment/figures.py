@@ -177,7 +177,8 @@ def comparison_of_sections(
     error_map(figure, [row[2] for row in grid], sections[0], triples, component, below=True)
     for number, row in enumerate(grid):
         for ax in row:
-            ax.set_title(ax.get_title() if number == 0 else "")
+            if number > 0:
+                ax.set_title("")
             if number < rows - 1:
                 ax.set_xlabel("")
                 ax.set_xticklabels([])

@@ -50,13 +50,14 @@ def streamlines(
     speeds = [np.hypot(*velocity) for velocity in velocities]
     scale = field_scale(np.append(speeds[-1], 0.0))
     source = "" if reference is None else reference.source
-    title = entitled("streamlines and speed", heading, f"shown at {section.note}" if section.note else "")
+    note = f"shown at {section.note}" if section.note else ""
+    title = entitled("streamlines and speed", heading, note)
     rows, columns = (len(given), 1) if section.long else (1, len(given))
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
     axes = [ax for row in grid for ax in row]
     for number, (name, speed, velocity) in enumerate(zip(given, speeds, velocities, strict=True)):
         as_map(axes[number], section, name, left=number % columns == 0)
-        mesh = field_map(axes[number], section, speed, scale, lines=False)
+        mesh = field_map(axes[number], section, speed, scale, lines=False, alpha=0.6)
         stream(axes[number], section, velocity)
     colour_bar(figure, mesh, axes, f"|({', '.join(components)})|", speeds, scale)
     return figure
@@ -69,7 +70,7 @@ def stream(ax: Axes, section: Section, velocity: list[Array]) -> None:
     x, y = Frame.of(section).axes
     even = np.linspace(x[0], x[-1], len(x)), np.linspace(y[0], y[-1], len(y))
     u, v = (np.ma.masked_invalid(resampled(part, (x, y), even)) for part in velocity)
-    ax.streamplot(*even, u, v, density=0.9, color="white", linewidth=1.1, arrowsize=1.0)
+    ax.streamplot(*even, u, v, density=0.9, color="black", linewidth=1.1, arrowsize=1.0)
     # The arrows have widened the axes.
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
 

@@ -58,7 +58,7 @@ class Section:
         cut = [shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further]
         if part is not None and cut:
             cut[-1] = round(part * (shape[-1] - 1))
-        notes = [f"{names[i]} = {axes[i][k]:.4g}" for i, k in zip(further, cut, strict=True)]
+        notes = [f"{names[i]} = {place(axes[i], k):.4g}" for i, k in zip(further, cut, strict=True)]
         more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
         note = ", ".join([*notes[:FEW], *more])
         return Section(names[:2], axes[:2], shape, tuple(cut), note)
@@ -96,6 +96,12 @@ class Section:
     def long(self) -> bool:
         """Whether the domain is long and flat, such as a channel: panels are then stacked."""
         return (self.proportion or 1.0) > 2
+
+
+def place(axis: Array, index: int) -> float:
+    """A position along an axis; zero where it is zero but for rounding."""
+    at = float(axis[index])
+    return 0.0 if abs(at) < 1e-12 * float(np.ptp(axis)) else at
 
 
 def component_of(values: Values, name: str, points: int) -> Tensor:

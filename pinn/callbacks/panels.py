@@ -95,4 +95,4 @@ def run_name(solver: Solver) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
     name = type(solver.problem).__name__
-    return f"{name} ({', '.join(told[:3])})" if told else name
+    return f"{name} ({', '.join(told[:2])})" if told else name

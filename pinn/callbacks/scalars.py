@@ -74,6 +74,7 @@ def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
         "errors, relative L2": r"^error/.*" if solver.reference is not None else "",
         "residuals off the training points, RMS": r"^(residual/.*_rms|divergence/.*rms)$",
         "residuals off the training points, maximum": r"^(residual/.*_max|divergence/.*max)$",
+        "checks": r"^check/.*",
         "weights of the loss terms": r"^weight/.*" if balanced else "",
         "coefficients": r"^coefficient/.*" if coefficients or len(solver.course.stages) > 1 else "",
         "phase": r"^optim/phase$" if len(solver.course.phases) > 1 else "",
