@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import lightning as L
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import nn
 
 from pinn.balance import Method
 from pinn.callbacks import Keeper, Panels
@@ -19,7 +20,6 @@ from pinn.demands import seed as checked_seed
 from pinn.derivatives import StrategyName
 from pinn.geometry.coordinates import near_miss
 from pinn.mode import Compile
-from pinn.networks import Network
 from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.quiet import quiet
@@ -31,7 +31,7 @@ from pinn.trainer import RunTrainer, make_trainer
 
 def fit(
     problem: Problem,
-    network: Network | dict[str, Network],
+    network: nn.Module | list[nn.Module] | dict[str, nn.Module],
     phases: list[Phase] | None = None,
     points: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
@@ -54,7 +54,7 @@ def fit(
 
     Args:
         problem: the equations.
-        network: one network for all unknowns, or one per unknown.
+        network: one network for all unknowns, or one per unknown; a list has the layers of one.
         phases: the optimisers, in order. By default LevenbergMarquardt: of the output layer where
             the network is drawn for it (`MLP(spread=…)`), else of all weights if they are up to
             5,000; for more, Adam and L-BFGS.

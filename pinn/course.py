@@ -16,7 +16,8 @@ from pinn.optim.ranks import agreed
 from pinn.solution import Solution
 
 FALL = 0.01  # of the loss; less is none
-KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended")
+KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
+STEPS_TAKEN = "all of its steps are taken"
 
 
 class Course:
@@ -33,6 +34,7 @@ class Course:
         lowest: the loss that is to fall.
         fell: the step at which it did.
         ended: why the phase is over; empty while it is not.
+        cause: what ended it: `stalled`, or the name of the phase's limit or target.
 
     Args:
         phases: in order.
@@ -70,7 +72,7 @@ class Course:
         """Be before the first step."""
         self.stage = self.phase = self.start = self.step = self.fell = 0
         self.seconds, self.lowest = 0.0, math.inf
-        self.ended = ""
+        self.ended = self.cause = ""
         self.clock = time.monotonic()
 
     @property
@@ -169,7 +171,7 @@ class Course:
         )
         self.start = self.fell = self.step
         self.seconds, self.lowest = 0.0, math.inf
-        self.ended = ""
+        self.ended = self.cause = ""
         if self.phase == 0:
             say(self.line)
 
@@ -201,21 +203,21 @@ class Course:
             self.seconds, value = agreed(facts).tolist()
         if value < (1 - FALL) * self.lowest:
             self.lowest, self.fell = value, self.step
-        self.end(next(self.reasons(value, stalled), ""))
+        self.end(*next(self.reasons(value, stalled), ("", "")))
 
-    def reasons(self, loss: float, stalled: bool) -> Iterator[str]:
-        """Why the phase ends with this step."""
+    def reasons(self, loss: float, stalled: bool) -> Iterator[tuple[str, str]]:
+        """What ends the phase with this step, and in words."""
         phase = self.current
         if phase.loss is not None and loss < phase.loss:
-            yield f"loss {loss:.1e} below {phase.loss:g}"
+            yield "loss", f"loss {loss:.1e} below {phase.loss:g}"
         if stalled:
-            yield "no step makes the loss smaller"
+            yield "stalled", "no step makes the loss smaller"
         if phase.patience is not None and self.step - self.fell >= phase.patience:
-            yield f"the loss has not fallen by {FALL:.0%} in {phase.patience} steps"
+            yield "patience", f"the loss has not fallen by {FALL:.0%} in {phase.patience} steps"
         if phase.seconds is not None and self.seconds >= phase.seconds:
-            yield f"{self.seconds:.1f} s, of {phase.seconds:g} s that it has"
+            yield "seconds", f"{self.seconds:.1f} s, of {phase.seconds:g} s that it has"
         if phase.steps is not None and self.step - self.start >= phase.steps:
-            yield "all of its steps are taken"
+            yield "steps", STEPS_TAKEN
 
     @property
     def is_judged(self) -> bool:
@@ -231,12 +233,12 @@ class Course:
         goal = self.current.error
         error = float(agreed(torch.tensor([error], dtype=torch.float64, device=device)))
         if goal is not None and error < goal:
-            self.end(f"error {error:.1e} below {goal:g}")
+            self.end("error", f"error {error:.1e} below {goal:g}")
 
-    def end(self, reason: str) -> None:
+    def end(self, cause: str, reason: str) -> None:
         """Note and say, once, why the phase is over."""
         if reason and not self.ended:
-            self.ended = reason
+            self.ended, self.cause = reason, cause
             steps, label = self.step - self.start, f"phase {self.phase + 1}"
             taken = f"{steps} step{'s' if steps != 1 else ''}"
             say(f"{label:<9} {self.current.optimizer} ended after {taken}: {reason}")
@@ -261,9 +263,22 @@ class Course:
             raise CheckpointError(
                 f"the checkpoint is in stage {saved['stage'] + 1}, the run has {len(self.stages)}"
             )
+        old = "steps" if saved["ended"] == STEPS_TAKEN else "stalled"  # where no cause was saved
+        saved = {"cause": old if saved["ended"] else "", **saved}
         for name in KEPT:
             setattr(self, name, saved[name])
+        self.reopen(contents)
         self.bound()
+
+    def reopen(self, contents: Mapping[str, Any]) -> None:
+        """Go on with a phase that was over, where what ended it has been put farther away."""
+        if not self.ended or self.cause == "stalled" or "phases" not in contents:
+            return
+        before = contents["phases"][self.phase][self.cause]
+        now = getattr(self.current, self.cause)
+        targets = self.cause in ("error", "loss")
+        if now is None or (now < before if targets else now > before):
+            self.ended = self.cause = ""
 
 
 def saved_course(contents: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pinn.declaration import check_instance
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
 from pinn.fields import Field, coordinate_field
+from pinn.foreign import check_network
 from pinn.gauge import Constant, choose_gauges, constants
 from pinn.geometry.resolution import unresolved
 from pinn.held import take_fields
@@ -67,6 +68,7 @@ class Solution(Answers, nn.Module):
             raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
         take_fields(problem, problem.geometry)
         for name, net in networks.items():
+            check_network(net, problem.geometry)
             if isinstance(net, Network):
                 net.build(problem.geometry, sum(self.widths(name).values()))
         self.networks = nn.ModuleDict(dict(networks))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pinn.adaptation import Adaptation
@@ -23,7 +23,7 @@ from pinn.lean import LeanModule
 from pinn.least_squares import LeastSquares
 from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
-from pinn.networks import Network
+from pinn.networks import Stack
 from pinn.nonfinite import explained
 from pinn.optim import LevenbergMarquardt, Phase, usual_phases
 from pinn.optim.ranks import averaged
@@ -43,7 +43,7 @@ class Solver(LeanModule):
 
     Args:
         problem: the equations.
-        network: one network for all unknowns, or one per unknown.
+        network: one for all unknowns, or one per unknown; a list has the layers of one.
         phases: the optimisers, in order; by default what suits the number of parameters, see
             `optim.usual_phases`.
         weights: λ_k by residual name; 1 where not given.
@@ -61,7 +61,7 @@ class Solver(LeanModule):
     def __init__(
         self,
         problem: Problem,
-        network: Network | dict[str, Network],
+        network: nn.Module | list[nn.Module] | dict[str, nn.Module],
         phases: list[Phase] | None = None,
         weights: dict[str, float] | None = None,
         strategy: StrategyName = "auto",
@@ -75,6 +75,7 @@ class Solver(LeanModule):
             raise ValueError(f"compile is {compile!r}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
+        network = Stack(network) if isinstance(network, list) else network
         self.solution = Solution(problem, network)
         self.reference: Reference | None = problem.judged_by()
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage

@@ -11,12 +11,12 @@ from pinn.callbacks import Keeper
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import CheckpointError, read
-from pinn.cli.resume import compare
 from pinn.data import Collocation
 from pinn.mode import Mode
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
+from pinn.resume import compare
 from pinn.solver import Solver
 
 
@@ -184,6 +184,10 @@ def test_what_may_differ_is_announced():
         "resuming with weights.momentum = 2.0, where the saved run had 1.0",
         "resuming with data.points.interior = 99, where the saved run had 10",
     ]
+    longer = solver_of([Phase(6), phases[1]])
+    described(longer)
+    steps = "resuming with phases.0.steps = 6, where the saved run had 5"
+    assert compare(longer, saved) == [steps]
     slow = solver_of(phases, strategy="loop")
     described(slow)
     assert compare(slow, saved) == ["resuming with the saved run's strategy taylor, not loop"]
@@ -193,7 +197,7 @@ def test_what_may_differ_is_announced():
     ("other", "message"),
     [
         (lambda: solver_of([Phase(5)], width=9), "network.width = 9, where the saved run had 8"),
-        (lambda: solver_of([Phase(6)]), "phases.0.steps = 6, where the saved run had 5"),
+        (lambda: solver_of([Phase(6, "SGD")]), "phases.0.optimizer = SGD, where the saved run had"),
         (lambda: solver_of([Phase(5, lr=0.1)]), "phases.0.lr = 0.1, where the saved run had None"),
     ],
 )

@@ -105,7 +105,8 @@ def test_a_finished_run_says_so(started, tmp_path, capsys):
     [
         ("--model.network.width=9", "network.width = 9, where the saved run had 8"),
         (f"{KOVASZNAY}=Kovasznay", "problem = pinn.problems.kovasznay.Kovasznay"),
-        (SIXTY.replace("60", "61"), "phases.0.steps = 61, where the saved run had 60"),
+        (SIXTY.replace("0.003", "0.004"), "phases.0.lr = 0.004, where the saved run had 0.003"),
+        (SIXTY.replace("60", "30"), "phases.0.steps = 30, but the run has taken 40 of them"),
     ],
 )
 def test_what_does_not_fit_is_one_line(started, capsys, change, message):

@@ -12,11 +12,11 @@ from pinn.assessment.scores import assess
 from pinn.callbacks import Announce
 from pinn.checkpoint import CheckpointError, read
 from pinn.cli.launch import main
-from pinn.cli.resume import compare
 from pinn.course import Course
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Beltrami3D, Kovasznay, LidDrivenCavity, TaylorGreen2D
+from pinn.resume import compare
 from pinn.solver import Solver
 
 PHASES = [Phase(3, lr=0.01)]

@@ -16,11 +16,15 @@ class InterruptedRunError(Exception):
     Args:
         signum: which one.
         step: the last complete step.
+
+    Attributes:
+        advice: how the run is continued; empty where it cannot be.
     """
 
     def __init__(self, signum: int, step: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name} after step {step}")
         self.signum = signum
+        self.advice = ""
 
 
 class Interrupt(L.Callback):

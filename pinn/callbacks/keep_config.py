@@ -1,6 +1,7 @@
 """The resolved configuration, saved with the run."""
 
 import os
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,23 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 
 class KeepConfig(SaveConfigCallback):
-    """Save the resolved configuration with the run, beside those of earlier parts of it."""
+    """Save the resolved configuration with the run, beside those of earlier parts of it.
 
-    def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
+    Args:
+        parser: what reads such a configuration.
+        config: the configuration.
+        flags: what was given beside configuration files, for checkpoints to hold.
+    """
+
+    def __init__(
+        self,
+        parser: LightningArgumentParser,
+        config: Namespace,
+        flags: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(parser, config, **kwargs)
+        self.flags = list(flags)
         # Now, so that values which have no YAML are a mistake and not the end of a run.
         self.text = parser.dump(portable(config), skip_unset=False)
 
@@ -33,6 +47,12 @@ class KeepConfig(SaveConfigCallback):
             if isinstance(logger, TensorBoardLogger):
                 fenced = "    " + self.text.replace("\n", "\n    ")
                 logger.experiment.add_text(target.stem, fenced, trainer.global_step)
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """A command that continues the run begins with what this one was given."""
+        checkpoint["flags"] = self.flags
 
 
 def portable(config: Namespace) -> Namespace:

@@ -15,21 +15,22 @@ from pinn.callbacks.announce import early_end
 from pinn.callbacks.deadline import OVER
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
+from pinn.callbacks.keeper import newest_first
 from pinn.callbacks.monitors import check_monitors
-from pinn.callbacks.stopping import stopped_before
 from pinn.checkpoint import read, restore_weights
 from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
-from pinn.cli.resume import compare
 from pinn.cli.trust import check_optimizer
 from pinn.console import say
 from pinn.data import Collocation
 from pinn.demands import check_trainer, seed
 from pinn.optim import Phase
 from pinn.pieces import InsufficientMemoryError
-from pinn.runs import new_run, newest_checkpoint, run_of
+from pinn.resume import continues
+from pinn.runs import new_run, run_of
 from pinn.solver import Solver
+from pinn.spec import record
 from pinn.trainer import TRAINER, RunTrainer, make_trainer
 
 # Rank 0 names the folder; the processes it starts inherit it.
@@ -62,7 +63,7 @@ class CommandLine(LightningCLI):
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.checkpoint: Path | None = None
+        self.checkpoint = request.checkpoint
         super().__init__(
             Solver,
             Collocation,
@@ -87,6 +88,7 @@ class CommandLine(LightningCLI):
         """Settings of callbacks, and one seed for weights and points."""
         parser.add_lightning_class_args(Keeper, "checkpoints")
         parser.add_lightning_class_args(Panels, "pictures")
+        parser.add_instantiator(recorded, nn.Module)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=seed)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -97,12 +99,10 @@ class CommandLine(LightningCLI):
         """Do not merge a checkpoint's hyperparameters over the configuration in silence."""
 
     def before_instantiate_classes(self) -> None:
-        """Refuse what cannot run, and find the checkpoint to continue from."""
-        settings = self._get(self.config, "trainer")
-        check_trainer(vars(settings))
+        """Refuse what cannot run."""
+        check_trainer(vars(self._get(self.config, "trainer")))
         for phase in self._get(self.config, "model").phases or ():
             check_optimizer(phase.optimizer, self.request.allow_import)
-        self.checkpoint = resumed_from(self.request, settings.default_root_dir or "runs")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """A trainer with everything that keeps a run safe, and yet without a folder."""
@@ -112,7 +112,8 @@ class CommandLine(LightningCLI):
         if self.subcommand == "validate":
             given["logger"] = False
         elif not config.fast_dev_run:
-            own.append(KeepConfig(parser, self.config[self.subcommand]))
+            kept = self.config[self.subcommand]
+            own.append(KeepConfig(parser, kept, flags=self.request.flags))
         return make_trainer(given, own, self.model.course)
 
     def enter_run(self) -> None:
@@ -141,7 +142,8 @@ class CommandLine(LightningCLI):
         if self.request.init_from is not None:
             state = read(self.request.init_from)["state_dict"]
             restore_weights(solver.solution, state, self.request.init_from)
-        if self.checkpoint is not None and not self.continues(self.checkpoint):
+        notices = self.request.notices
+        if self.checkpoint and not continues(solver, self.trainer, self.checkpoint, notices):
             return
         if not self._get(self.config, "trainer").fast_dev_run:
             self.enter_run()
@@ -149,7 +151,11 @@ class CommandLine(LightningCLI):
             self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
             if self.trainer.should_stop and early_end(self.trainer, solver) == OVER:
                 say("continue with --resume auto, and the same max_time again")
-        except (InterruptedRunError, NonFiniteError):
+        except InterruptedRunError as stop:
+            kept = newest_first(Keeper.folder(self.trainer))[:1]
+            stop.advice = self.request.advice(kept[0]) if kept else ""
+            raise
+        except NonFiniteError:
             raise
         except InsufficientMemoryError as error:
             raise UsageError(str(error)) from error
@@ -158,27 +164,20 @@ class CommandLine(LightningCLI):
                 f"the run failed with {type(error).__name__}: {explain(error)}"
             ) from error
 
-    def continues(self, checkpoint: Path) -> bool:
-        """Hold a checkpoint against this run; whether there is anything left to do."""
-        saved = read(checkpoint)
-        for line in compare(self.model, saved["pinn"]):
-            say(line)
-        step, limit, course = saved["global_step"], self.trainer.max_steps, self.model.course
-        course.restore(saved["pinn"])
-        stopped = stopped_before(self.trainer, saved)
-        if course.is_done or 0 <= limit <= step or stopped:
-            why = course.ended or stopped or "trainer.max_steps are taken"
-            say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
-            return False
-        say(f"resuming {checkpoint} at step {step}")
-        return True
-
     def validate(self, **kwargs: Any) -> None:
         """Judge the solution in a checkpoint."""
         path = kwargs["ckpt_path"]
         self.model.attach(self.datamodule)
         restore_weights(self.model.solution, read(path)["state_dict"], path)
         self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
+
+
+def recorded(cls: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+    """A module that remembers its arguments, so that a checkpoint can make it again."""
+    made = cls(*args, **kwargs)
+    if not hasattr(made, "_spec"):
+        record(made, args, kwargs)
+    return made
 
 
 def rehearse(number: int, phase: Phase) -> None:
@@ -191,18 +190,3 @@ def rehearse(number: int, phase: Phase) -> None:
         phase.rehearse()
     except ValueError as error:
         raise ValueError(f"phase {number} ({phase.optimizer}): {error}") from error
-
-
-def resumed_from(request: Request, base: str | Path) -> Path | None:
-    """The checkpoint to continue from.
-
-    Raises:
-        CheckpointError: there is none, it is no good, or it is no longer in its run.
-    """
-    if request.resume is None:
-        return None
-    if request.resume == "auto":
-        return newest_checkpoint(base, request.name)
-    read(request.resume)
-    run_of(Path(request.resume))
-    return Path(request.resume)

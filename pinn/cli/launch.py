@@ -5,10 +5,12 @@ A mistake made here is answered in a fraction of a second; importing torch takes
 
 import argparse
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pinn import __version__
 from pinn.cli.configuration import (
@@ -20,6 +22,7 @@ from pinn.cli.configuration import (
     run_name,
 )
 from pinn.cli.mapping import UsageError
+from pinn.cli.options import HELP, OWN, listing, own_options, swept, versions
 
 SUBCOMMANDS = ("fit", "validate")
 KEYS = ("seed_everything", *SECTIONS)
@@ -27,22 +30,6 @@ KEYS = ("seed_everything", *SECTIONS)
 OTHERS = ("help", "print_config", "config", "ckpt_path")
 # Put before new phases: as many new ones as old would otherwise inherit what they do not state.
 RESET = "--model.phases=[]"
-
-HELP = """\
-Solve a PDE:       python train.py --config NAME [--KEY VALUE ...]
-Judge a solution:  python train.py validate --ckpt_path FILE
-
-  --config NAME          a file, or a name in configs/; several are merged, the last one wins
-  --KEY VALUE            any key of the configuration, such as --model.problem.reynolds 400,
-                         --model.network.width 64, --trainer.max_steps 1000
-  --resume auto|FILE     continue the newest run of this configuration, or a checkpoint
-  --init_from FILE       start a new run from the weights of a checkpoint
-  --allow_import NAME    a configuration may also name classes of this package or module, which
-                         may lie in the current folder; may be repeated
-  --print_config         print the configuration with everything filled in; do not run it
-
-All keys: python train.py fit --help. Those of a class: --model.problem.help LidDrivenCavity
-"""
 
 
 @dataclass
@@ -55,6 +42,16 @@ class Request:
         resume: `auto`, a checkpoint, or None.
         init_from: a checkpoint to take weights from, or None.
         allow_import: packages whose classes a configuration may name.
+        configs: the arguments that name configurations.
+        flags: the others, `--KEY=VALUE`, which a run remembers.
+        more_steps: how many more the last phase of a run to continue gets; 0 for none.
+        checkpoint: where to continue from, once it is found.
+        notices: what is said before the run continues.
+        label: what the folder of the run is called, beside its time.
+        check: whether only a few steps are tried.
+        sweep: keys, and the values that each is to take.
+        folder: of the run, in a sweep.
+        labels: what the run of a sweep is told from the others by.
     """
 
     arguments: list[str]
@@ -62,6 +59,31 @@ class Request:
     resume: str | None = None
     init_from: str | None = None
     allow_import: list[str] = field(default_factory=list)
+    configs: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    more_steps: int = 0
+    checkpoint: Path | None = None
+    notices: list[str] = field(default_factory=list)
+    label: str = ""
+    check: bool = False
+    sweep: list[tuple[str, list[str]]] = field(default_factory=list)
+    folder: Path | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of the configurations."""
+        pairs = [word.partition("=") for word in self.configs]
+        return [path for option, _, path in pairs if option == "--config"]
+
+    def advice(self, checkpoint: Path) -> str:
+        """How a run is continued that was stopped: a command, as it can be typed here."""
+        python = Path(sys.executable)
+        here = python.is_relative_to(Path.cwd())
+        words = [str(python.relative_to(Path.cwd())) if here else "python", sys.argv[0]]
+        words += ["--resume", str(checkpoint)]
+        words += [word for name in self.allow_import for word in ("--allow_import", name)]
+        return f"continue with --resume: {shlex.join(words)}"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,6 +97,12 @@ def main(argv: Sequence[str]) -> int:
         print(HELP)
         if argv[0] not in SUBCOMMANDS:
             return 0
+    if "--version" in argv:
+        print(versions())
+        return 0
+    if "--list" in argv:
+        print("\n".join(listing()))
+        return 0
     try:
         request = parse(argv)
         greet(request)
@@ -138,33 +166,31 @@ def parse(argv: Sequence[str]) -> Request:
             "validate, and --config NAME"
         )
     own, rest = own_options(given)
+    sweep = [swept(text, KEYS) for text in own.sweep]
     own.allow_import = [name.removesuffix(".py") for name in own.allow_import]
-    rest, name = with_configs(rest)
-    check_words(rest)
-    check_options(subcommand, rest, own, name)
-    return Request([subcommand, *rest], name, own.resume, own.init_from, own.allow_import)
+    configs, flags, name = with_configs(rest)
+    check_words([*configs, *flags])
+    check_options(subcommand, [*configs, *flags, *(f"--{key}" for key, _ in sweep)], own, name)
+    request = Request([subcommand, *configs, *flags], name, own.resume, own.init_from)
+    request.allow_import, request.more_steps = own.allow_import, own.more_steps or 0
+    request.configs, request.flags = configs, joined(flags)
+    request.label, request.check, request.sweep = own.name or "", own.check, sweep
+    return request
 
 
-def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options that are not part of a configuration, and all the others."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--resume", action="append", default=[])
-    parser.add_argument("--init_from", action="append", default=[])
-    parser.add_argument("--allow_import", action="append", default=[])
-    try:
-        own, rest = parser.parse_known_args(argv)
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{error.argument_name} needs a value") from error
-    for name in ("resume", "init_from"):
-        values = getattr(own, name)
-        if len(values) > 1:
-            raise UsageError(f"--{name} is given {len(values)} times: remove all but one")
-        setattr(own, name, values[0] if values else None)
-    return own, rest
+def joined(argv: Sequence[str]) -> list[str]:
+    """Each option with its value as one word, `--KEY=VALUE`."""
+    words: list[str] = []
+    for word in argv:
+        if words and not word.startswith("--") and "=" not in words[-1]:
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return [word for word in words if "=" in word and not word.startswith("--print_config")]
 
 
-def with_configs(argv: list[str]) -> tuple[list[str], str]:
-    """The arguments with each `--config NAME` replaced by a path, and the last one's name.
+def with_configs(argv: list[str]) -> tuple[list[str], list[str], str]:
+    """Each `--config NAME` with a path, the other arguments, and the last one's name.
 
     Configurations come first, wherever they stand: what is given beside them overrides them.
     """
@@ -183,7 +209,7 @@ def with_configs(argv: list[str]) -> tuple[list[str], str]:
         name = run_name(path)
         configs += [RESET] if gives_phases(path) else []
         configs.append(f"--config={path}")
-    return configs + result, name
+    return configs, result, name
 
 
 def check_words(argv: Sequence[str]) -> None:
@@ -196,11 +222,13 @@ def check_words(argv: Sequence[str]) -> None:
         if not option and not waiting and not optional:
             raise UsageError(stray(word))
         waiting = optional = ""
-        if not option or "=" in word or word in ("-h", "--help", "--print_config"):
+        if not option or word in ("-h", "--help", "--print_config"):
             continue
-        key = word.removeprefix("--").partition(".")[0]
+        key = word.removeprefix("--").partition("=")[0].partition(".")[0].removesuffix("+")
         if key not in (*KEYS, *OTHERS):
             raise UsageError(unknown(key))
+        if "=" in word:
+            continue
         if word.endswith(".help"):
             optional = word
         else:
@@ -209,7 +237,8 @@ def check_words(argv: Sequence[str]) -> None:
 
 def unknown(key: str) -> str:
     """A line about a key of no section."""
-    return f"unknown key {key!r}{closest(key, (*KEYS, *OTHERS))}: known: {', '.join(KEYS)}"
+    near = closest(key, (*OWN, *OTHERS, *KEYS))
+    return f"unknown key {key!r}{near}: known: {', '.join(KEYS)}"
 
 
 def stray(word: str) -> str:
@@ -220,7 +249,7 @@ def stray(word: str) -> str:
         return f"{word!r} is a subcommand: give one of fit and validate, as the first word"
     name = word.lstrip("-—–")
     key = name.partition(".")[0].partition("=")[0]
-    hint = f" (did you mean '--{name}'?)" if key in (*KEYS, *OTHERS) else ""
+    hint = f" (did you mean '--{name}'?)" if key in (*KEYS, *OTHERS, *OWN) else ""
     return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
 
 
@@ -238,13 +267,36 @@ def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, nam
         )
     if subcommand == "validate" and (own.resume or own.init_from):
         raise UsageError("--resume and --init_from belong to fit: use --ckpt_path FILE")
-    if own.resume and own.init_from:
-        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
+    check_own(subcommand, own)
+    if own.more_steps and "--model.phases" in options:
+        raise UsageError("--more_steps and --model.phases both say how long: give one of them")
     asks = any(a == "-h" or a.startswith("--help") or ".help" in a for a in argv)
     if subcommand == "validate" and not checkpoint and not asks and "--print_config" not in options:
         raise UsageError("validate needs a solution: add --ckpt_path FILE")
-    if not name and not asks and not checkpoint:
+    if own.resume == "auto" and not name:
+        raise UsageError(
+            "--resume auto continues the newest run of a configuration: add --config NAME, or give "
+            "a checkpoint, --resume FILE"
+        )
+    if not name and not asks and not checkpoint and not own.resume:
         raise UsageError(f"no configuration: add --config NAME, {known_configs()}")
+
+
+def check_own(subcommand: str, own: argparse.Namespace) -> None:
+    """Hold the options of this program against each other."""
+    if own.more_steps and not own.resume:
+        raise UsageError("--more_steps trains a run on: add --resume auto, or --resume FILE")
+    if own.resume and own.init_from:
+        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
+    new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
+    if new:
+        raise UsageError(f"--{new[0]} is not known yet")
+    if new and subcommand != "fit":
+        raise UsageError(f"--{new[0]} belongs to fit: remove it")
+    if new and own.resume:
+        raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
+    if own.sweep and own.check:
+        raise UsageError("--check tries one run: remove --sweep")
 
 
 def wants_traceback() -> bool:

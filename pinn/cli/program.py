@@ -5,6 +5,7 @@ import io
 import locale
 import os
 import sys
+from pathlib import Path
 
 import yaml
 
@@ -12,6 +13,7 @@ from pinn.callbacks import NonFiniteError
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoint import read
 from pinn.cli.command import CommandLine, RunError
+from pinn.cli.continuation import continued
 from pinn.cli.launch import Request, complain, wants_traceback
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
@@ -63,12 +65,12 @@ def run(request: Request) -> int:
     read_utf8()
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        trust(request.allow_import)
-        CommandLine(described_by(request))
+        trust(request.allow_import, [Path(path).parent for path in request.files])
+        CommandLine(continued(described_by(request)))
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
     except InterruptedRunError as stop:
-        complain(f"{stop}: continue with --resume auto")
+        complain(f"{stop}: {stop.advice}" if stop.advice else stop)
         # The first process ends with its own code; it would be killed if another one had failed.
         return 128 + stop.signum if first else 0
     except NonFiniteError as error:

@@ -26,23 +26,28 @@ TRUSTED = (
 construct = get_loader("yaml")
 
 
-def trust(packages: Sequence[str]) -> None:
+# Takes its layers one by one, which a configuration cannot; `Stack` takes a list.
+SEQUENTIAL = ("torch.nn.Sequential", "torch.nn.modules.container.Sequential")
+
+
+def trust(packages: Sequence[str], folders: Sequence[Path] = ()) -> None:
     """Let configurations name classes of this program, what it is built on, and `packages`.
 
     Args:
-        packages: packages or modules, installed or in the current folder.
+        packages: packages or modules, installed, in the current folder or in one of `folders`.
+        folders: those of the configurations.
 
     Raises:
         UsageError: one of them does not exist.
     """
-    here = str(Path.cwd())
-    if packages and here not in sys.path:
-        sys.path.insert(0, here)
+    places = [str(folder.resolve()) for folder in (Path.cwd(), *folders)] if packages else []
+    sys.path[:0] = [place for place in dict.fromkeys(places) if place not in sys.path]
     for name in packages:
         identifiers = all(part.isidentifier() for part in name.split("."))
         if not identifiers or importlib.util.find_spec(name.split(".")[0]) is None:
             raise UsageError(
-                f"--allow_import {name!r}: no such module in this folder, and none is installed"
+                f"--allow_import {name!r}: no such module in this folder or beside the "
+                "configuration, and none is installed"
             )
     set_parsing_settings(
         import_path_denylist=["*"],
@@ -101,4 +106,27 @@ def load(text: str) -> Any:
         except UsageError as error:
             if not isinstance(error.__cause__, yaml.YAMLError):
                 raise
-    return construct(text)
+    return stacked(construct(text))
+
+
+def stacked(value: Any) -> Any:
+    """Plain data with every recipe of torch's Sequential as one of `Stack`, at any depth.
+
+    Raises:
+        UsageError: it has no list of layers.
+    """
+    if isinstance(value, list):
+        return [stacked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    value = {key: stacked(item) for key, item in value.items()}
+    if value.get("class_path") not in SEQUENTIAL:
+        return value
+    given = value.get("init_args")
+    layers = list(given.values()) if isinstance(given, dict) else []
+    if len(layers) != 1 or not isinstance(layers[0], list):
+        raise UsageError(
+            "torch.nn.Sequential needs its layers: init_args: {args: [LAYER, …]}, or give the list "
+            "itself as the network"
+        )
+    return {"class_path": "pinn.networks.Stack", "init_args": {"layers": layers[0]}}

@@ -3,5 +3,6 @@
 from pinn.networks.embeddings import Embedding, FourierFeatures, Graded, Periodic
 from pinn.networks.mlp import MLP
 from pinn.networks.network import Network
+from pinn.networks.stack import Stack
 
-__all__ = ["MLP", "Embedding", "FourierFeatures", "Graded", "Network", "Periodic"]
+__all__ = ["MLP", "Embedding", "FourierFeatures", "Graded", "Network", "Periodic", "Stack"]

@@ -1,0 +1,130 @@
+"""Continuing a run with its own settings: those that it was started with, and what is new."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pinn.checkpoint import read
+from pinn.cli.configuration import check_file, gives_phases, parse_yaml
+from pinn.cli.launch import RESET, Request
+from pinn.cli.mapping import NULL, UsageError, entries
+from pinn.runs import newest_checkpoint, run_of
+
+ROOT, MOST = "--trainer.default_root_dir", "--trainer.max_steps"
+
+
+def continued(request: Request) -> Request:
+    """A request to continue a run, with the checkpoint and the settings of the run.
+
+    With a configuration: what was given beside it when the run was started, which what is given
+    now overrides. Without one: the configuration that was saved with the run.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it is no good, or it is no longer in its run.
+        UsageError: there are no settings, or no phase that can have more steps.
+    """
+    if request.resume is None:
+        return request
+    request.checkpoint = found(request)
+    contents = read(request.checkpoint)
+    saved, step = contents["pinn"], contents["global_step"]
+    now = {option(flag) for flag in request.flags}
+    own = [flag for flag in contents.get("flags", []) if option(flag) not in now]
+    if not request.name:
+        request.name = run_of(request.checkpoint).resolve().parent.name
+        request.configs = saved_configuration(request.checkpoint)
+        limit = stated(request.files, "max_steps")
+        own = [] if limit is None else [f"{MOST}={limit}"]
+        own = [] if MOST in now else own
+    elif own:
+        names = dict.fromkeys(option(flag) for flag in own)
+        request.notices.append(f"continuing with the run's own {', '.join(names)}")
+    if is_over(own, step):
+        own = [*(flag for flag in own if option(flag) != MOST), f"{MOST}=-1"]
+        request.notices.append(
+            f"trainer.max_steps of the saved run, {step}, are taken: going on with its phases"
+        )
+    if request.more_steps:
+        phases = longer(saved["phases"], request.more_steps)
+        own = [f for f in own if option(f) != "--model.phases"]
+        own += [RESET, f"--model.phases={json.dumps(phases)}"]
+    request.flags = [*own, *request.flags]
+    request.arguments = [request.arguments[0], *request.configs, *request.flags]
+    return request
+
+
+def option(flag: str) -> str:
+    """The option of `--KEY=VALUE`."""
+    return flag.partition("=")[0]
+
+
+def found(request: Request) -> Path:
+    """The checkpoint to continue from: the newest one of a configuration, or the one given."""
+    if request.resume == "auto":
+        given = [f.partition("=")[2] for f in request.flags if option(f) == ROOT]
+        base = given[-1] if given else stated(request.files, "default_root_dir") or "runs"
+        return newest_checkpoint(base, request.name)
+    path = Path(request.resume or "")
+    read(path)
+    run_of(path)
+    return path
+
+
+def stated(configs: Sequence[str], key: str) -> str | None:
+    """What configurations say of a key of the trainer; the last one wins."""
+    value = None
+    for path in configs:
+        root = parse_yaml(Path(path).read_text(encoding="utf-8"), path)
+        node = entries(entries(root).get("trainer")).get(key)
+        if isinstance(node, yaml.ScalarNode) and node.tag != NULL:
+            value = node.value
+    return value
+
+
+def is_over(flags: Sequence[str], step: int) -> bool:
+    """Whether a limit of steps among these has been reached, and would end the run at once."""
+    limits = [flag.partition("=")[2] for flag in flags if option(flag) == MOST]
+    return bool(limits) and limits[-1].isdecimal() and int(limits[-1]) <= step
+
+
+def saved_configuration(checkpoint: Path) -> list[str]:
+    """The configuration that was saved last with the run of a checkpoint.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = run_of(checkpoint)
+    later = sorted(folder.glob("config.resume-*.yaml"), key=number)
+    files = [file for file in (folder / "config.yaml", *later) if file.is_file()]
+    if not files:
+        raise UsageError(
+            f"{folder} has no config.yaml: add --config NAME; a run of pinn.fit goes on by "
+            f"pinn.fit(…, resume={str(checkpoint)!r})"
+        )
+    check_file(files[-1])
+    return [*([RESET] if gives_phases(files[-1]) else []), f"--config={files[-1]}"]
+
+
+def number(file: Path) -> int:
+    """N of `config.resume-N.yaml`."""
+    digits = file.stem.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def longer(phases: Sequence[dict[str, Any]], more: int) -> list[dict[str, Any]]:
+    """The phases of a run, the last one with more steps.
+
+    Raises:
+        UsageError: it counts no steps.
+    """
+    last = dict(phases[-1])
+    if last["steps"] is None:
+        raise UsageError(
+            f"--more_steps: phase {len(phases)} ({last['optimizer']}) has seconds and no steps: "
+            "give --model.phases with more seconds"
+        )
+    last["steps"] += more
+    return [*phases[:-1], last]
