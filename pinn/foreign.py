@@ -1,5 +1,7 @@
 """Networks that are none of the package's: what is said before an evaluation fails."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -9,12 +11,13 @@ from pinn.problem import Problem
 from pinn.trial import untouched
 
 
-def check_network(network: object, geometry: Geometry) -> None:
+def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]) -> None:
     """Try an ordinary module out on a few points.
 
     Args:
         network: what is given for one.
         geometry: the domain that its points come from.
+        widths: the unknowns it stands for, and how many components each has.
 
     Raises:
         ValueError: it is no network, or does not take points (N, D) to values (N, C).
@@ -43,4 +46,9 @@ def check_network(network: object, geometry: Geometry) -> None:
         found = type(values).__name__ if shape is None else f"shape {tuple(shape)}"
         raise ValueError(
             f"network {name} gives {found} at 3 points: expected one row for each, (3, C)"
+        )
+    if values.shape[-1] != sum(widths.values()):
+        raise ValueError(
+            f"network {name} has {values.shape[-1]} outputs, the unknowns {list(widths)} need "
+            f"{sum(widths.values())}"
         )

@@ -104,8 +104,8 @@ def compare_phases(
     refuse(key, *fixed)
     if new["steps"] is not None and new["steps"] < taken:
         raise CheckpointError(
-            f"{key}.steps = {new['steps']}, but the run has taken {taken} of them: give at least "
-            "as many"
+            f"the checkpoint does not fit this run: {key}.steps = {new['steps']}, but the run has "
+            f"taken {taken} of them: give at least as many"
         )
     lines = [d for name in ENDS for d in differences(f"{key}.{name}", old[name], new[name])]
     if new["schedule"] == "cosine" and new["steps"] != old["steps"]:

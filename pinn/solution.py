@@ -68,7 +68,7 @@ class Solution(Answers, nn.Module):
             raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
         take_fields(problem, problem.geometry)
         for name, net in networks.items():
-            check_network(net, problem.geometry)
+            check_network(net, problem.geometry, self.widths(name))
             if isinstance(net, Network):
                 net.build(problem.geometry, sum(self.widths(name).values()))
         self.networks = nn.ModuleDict(dict(networks))

@@ -47,8 +47,7 @@ class Solver(LeanModule):
         phases: the optimisers, in order; by default what suits the number of parameters, see
             `optim.usual_phases`.
         weights: λ_k by residual name; 1 where not given.
-        strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap` or
-            `loop`.
+        strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap`, `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
         balance: what multiplies the weights as training goes on, see `balance.Balance`.

@@ -194,7 +194,8 @@ def test_stopped_by_sigterm_and_resumed_it_ends_bitwise_the_same(whole, tmp_path
     assert newest(tmp_path).name == f"step-{step:07d}.ckpt"
     folder = newest(tmp_path).parent.parent
 
-    resumed = train_py(tmp_path, "--resume", "auto")
+    # Its callback is continued with, and is a class that needs permission.
+    resumed = train_py(tmp_path, "--resume", "auto", "--allow_import", "stop_at")
     assert resumed.returncode == 0, resumed.stdout
     assert f"at step {step}" in resumed.stdout
     assert newest(tmp_path).parent.parent == folder

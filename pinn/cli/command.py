@@ -53,6 +53,11 @@ class Parser(LightningArgumentParser):
             super().error(message, ex)
         raise UsageError(explain(message)) from ex
 
+    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the objects of a configuration; modules remember their arguments."""
+        own = [(recorded, nn.Module, True)]
+        return super().instantiate(*args, **{"instantiators": own, **kwargs})
+
 
 class CommandLine(LightningCLI):
     """`fit` or `validate` as a configuration describes it.
@@ -88,7 +93,6 @@ class CommandLine(LightningCLI):
         """Settings of callbacks, and one seed for weights and points."""
         parser.add_lightning_class_args(Keeper, "checkpoints")
         parser.add_lightning_class_args(Panels, "pictures")
-        parser.add_instantiator(recorded, nn.Module)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=seed)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

@@ -22,7 +22,7 @@ from pinn.cli.configuration import (
     run_name,
 )
 from pinn.cli.mapping import UsageError
-from pinn.cli.options import HELP, OWN, listing, own_options, swept, versions
+from pinn.cli.options import HELP, OWN, check_own, listing, own_options, swept, versions
 
 SUBCOMMANDS = ("fit", "validate")
 KEYS = ("seed_everything", *SECTIONS)
@@ -280,23 +280,6 @@ def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, nam
         )
     if not name and not asks and not checkpoint and not own.resume:
         raise UsageError(f"no configuration: add --config NAME, {known_configs()}")
-
-
-def check_own(subcommand: str, own: argparse.Namespace) -> None:
-    """Hold the options of this program against each other."""
-    if own.more_steps and not own.resume:
-        raise UsageError("--more_steps trains a run on: add --resume auto, or --resume FILE")
-    if own.resume and own.init_from:
-        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
-    new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
-    if new:
-        raise UsageError(f"--{new[0]} is not known yet")
-    if new and subcommand != "fit":
-        raise UsageError(f"--{new[0]} belongs to fit: remove it")
-    if new and own.resume:
-        raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
-    if own.sweep and own.check:
-        raise UsageError("--check tries one run: remove --sweep")
 
 
 def wants_traceback() -> bool:

@@ -54,6 +54,8 @@ def explain(report: object) -> str:
         report: a message of jsonargparse, or of the class it made.
     """
     text = LINK.sub("", str(report))
+    if match := DENIED.search(text):
+        return refusal(match[1])
     found = list(causes(text)) or [Cause(0, "", text or type(report).__name__)]
     depth = max(cause.depth for cause in found)
     best = [cause for cause in found if cause.depth == depth]
@@ -121,8 +123,6 @@ def item(report: str, value: str) -> str:
 def remedy(cause: Cause, value: str, report: str) -> str:
     """A cause in this program's words."""
     key, text = cause.key, cause.text
-    if match := DENIED.search(text):
-        return refusal(match[1])
     if match := KEY.search(text):
         return unknown_key(match[1], key, report)
     if match := MISSING.search(text):

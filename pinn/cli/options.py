@@ -67,6 +67,27 @@ def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return own, rest
 
 
+def check_own(subcommand: str, own: argparse.Namespace) -> None:
+    """Hold the options of this program against each other.
+
+    Raises:
+        UsageError: two of them do not go together.
+    """
+    if own.more_steps and not own.resume:
+        raise UsageError("--more_steps trains a run on: add --resume auto, or --resume FILE")
+    if own.resume and own.init_from:
+        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
+    new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
+    if new:
+        raise UsageError(f"--{new[0]} is not known yet")
+    if new and subcommand != "fit":
+        raise UsageError(f"--{new[0]} belongs to fit: remove it")
+    if new and own.resume:
+        raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
+    if own.sweep and own.check:
+        raise UsageError("--check tries one run: remove --sweep")
+
+
 def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:
     """The key and the values of `KEY=A,B,…`; commas in brackets and quotes part none.
 

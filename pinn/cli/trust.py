@@ -24,8 +24,9 @@ TRUSTED = (
     ),
 )
 construct = get_loader("yaml")
-
-
+# Functions of torch that a network may be given as an activation, by the paths torch knows them by.
+FUNCTIONS = ("sin", "cos", "tanh", "exp", "erf", "sigmoid", "relu", "square", "atan", "softmax")
+ACTIVATIONS = tuple(f"torch.{at}{f}" for f in FUNCTIONS for at in ("", "_VariableFunctionsClass."))
 # Takes its layers one by one, which a configuration cannot; `Stack` takes a list.
 SEQUENTIAL = ("torch.nn.Sequential", "torch.nn.modules.container.Sequential")
 
@@ -51,7 +52,7 @@ def trust(packages: Sequence[str], folders: Sequence[Path] = ()) -> None:
             )
     set_parsing_settings(
         import_path_denylist=["*"],
-        import_path_allowlist=[*TRUSTED, *packages],
+        import_path_allowlist=[*TRUSTED, *ACTIVATIONS, *packages],
         instantiate_subclass_spec_in_any=False,
         config_read_mode_fsspec_enabled=False,
     )

@@ -10,7 +10,12 @@ class Stack(Restorable, nn.Sequential):
 
     Args:
         layers: modules, the one that takes the points first.
+
+    Raises:
+        ValueError: there are none.
     """
 
     def __init__(self, layers: list[nn.Module]) -> None:
+        if not layers:
+            raise ValueError("network is an empty list, a Stack without layers: give some")
         super().__init__(*layers)
