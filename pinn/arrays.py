@@ -22,6 +22,12 @@ OTHERWISE = {
     "invert": "logical_not", "bitwise_and": "logical_and",
     "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "conjugate": "positive",
 }  # fmt: skip
+KEYWORDS = {
+    "axis": "dim", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "ddof": "correction",
+    "a_min": "min", "a_max": "max",
+}  # fmt: skip
+# The same name in torch, and another meaning.
+UNLIKE = ("split", "take", "repeat", "sort", "unique")
 OPERATORS: dict[str, Callable] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -36,7 +42,11 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         NoRuleError: it has no meaning for fields.
     """
     here = OTHERWISE.get(name, name)
-    settings = {"dim" if key == "axis" else key: value for key, value in settings.items()}
+    settings = {KEYWORDS.get(key, key): value for key, value in settings.items()}
+    if name in SPECIAL:
+        return SPECIAL[name](*arguments, **settings)
+    if name in ("std", "var"):  # of all entries by themselves, not of a sample
+        settings = {"correction": 0, **settings}
     if here in OPERATORS and len(arguments) <= 2 and not settings:
         home: Any = next(a for a in arguments if hasattr(a, "operand"))
         return OPERATORS[here](*(home.operand(a) if a is not home else a for a in arguments))
@@ -44,7 +54,7 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         function: Any = getattr(place, here, None)
         tables = (PIECEWISE, PER_POINT, MATRICES, RULES)
         rule = next((table[function] for table in tables if function in table), None)
-        if rule is not None:
+        if rule is not None and name not in UNLIKE:
             return rule(*arguments, **settings)
     if name == "gradient":
         raise NoRuleError("numpy.gradient takes no field: write grad(u), or partial(u, 'x')")
@@ -52,3 +62,31 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         f"numpy.{name} takes no field: its derivative is not known; write it with the functions of "
         "pinn or torch"
     )
+
+
+def select(conditions: Any, choices: Any, default: Any = 0.0) -> Any:
+    """The choice of the first condition that holds at a point."""
+    found = default
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
+        found = PIECEWISE[torch.where](condition, choice, found)
+    return found
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Aᵀ at each point, or the axes in another order."""
+    return x.T if axes is None else RULES[torch.permute](x, axes)
+
+
+def trace(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """tr A at each point, of its last two axes unless others are named."""
+    return MATRICES[torch.diagonal](x, offset, dim1, dim2).sum(-1)
+
+
+def rounded(x: Any, decimals: int = 0) -> Any:
+    """The nearest number with so many decimals."""
+    return RULES[torch.round](x * 10**decimals) / 10**decimals
+
+
+SPECIAL: dict[str, Callable] = {
+    "select": select, "transpose": transpose, "trace": trace, "round": rounded,
+}  # fmt: skip

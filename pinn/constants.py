@@ -159,7 +159,9 @@ def role(given: Tensor, count: int, shape: tuple[int, ...], space: int) -> str:
     if given.numel() == 1 and REMEMBERED:  # at other numbers of points it was held to be right
         return settle("number", "number")
     by_point = own[0] == count and (len(own) == 1 or not shape or own[1:] == shape)
-    same = own == shape if shape else own == (space,)
+    same = own == shape if shape else own in ((space,), (space, space))
+    if len(shape) == len(own) > 1 and 1 in shape:  # as p[:, None, None] * torch.eye(2)
+        same = all(m == n or 1 in (m, n) for m, n in zip(own, shape, strict=True))
     same = same or (own[0] == 1 and own[1:] == shape and count != 1)
     if same and by_point and not is_own(given):
         return settle(None, f"a tensor of shape {own} beside {count} points")

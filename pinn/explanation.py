@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 LIBRARIES = tuple(
     str(path) for path in (Path(torch.__file__).parent, Path(re.__file__).parent.parent)
 )
+INSTALLED = str(Path(torch.__file__).parent.parent)  # packages beside torch: only where no other is
 OURS, EXAMPLES = str(HERE), str(HERE / "problems")
 
 # The text of an error of Python or torch, and what it means to somebody who writes a problem.
@@ -24,6 +25,11 @@ WORDS: tuple[tuple[str, str], ...] = (
         r"does not require grad|appears to not have been used in the graph",
         "torch.autograd does not see the coordinates of a field: write partial(u, 'x'), grad(u), "
         "dt(u) or laplacian(u)",
+    ),
+    (
+        r"Can't call numpy\(\) on Tensor that requires grad",
+        "a function of NumPy is given a parameter or a trained tensor, which it would cut off from "
+        "training: use torch's, such as torch.exp(self.k) for np.exp(self.k)",
     ),
     (
         r"(maximum|minimum|where|heaviside)\(\).*(?:must be Tensor, not|invalid combination of)",
@@ -76,6 +82,8 @@ def in_words(error: BaseException) -> str:
     for pattern, words in WORDS:
         if match := re.search(pattern, text):
             return words.format(*match.groups(), text=text)
+    if type(error) is IndexError and text.startswith("no such component"):
+        return text
     if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
         return f"{type(error).__name__}: {text}"
     return text
@@ -85,7 +93,9 @@ def place(trace: TracebackType | None) -> str:
     """The innermost line of the user's own code, as ` (file, line 3: text)`; empty without one."""
     found = ""
     while trace is not None:
-        found = where(trace.tb_frame.f_code, trace.tb_lineno) or found
+        code = trace.tb_frame.f_code
+        if not (found and code.co_filename.startswith(INSTALLED)):
+            found = where(code, trace.tb_lineno) or found
         trace = trace.tb_next
     return f" ({found})" if found else ""
 

@@ -180,7 +180,7 @@ def vector(*components: Any) -> Any:
 
     Args:
         *components: fields of one shape, or tuples of them; numbers and parameters stand for
-            constants.
+            constants. One tuple or list alone holds the components.
 
     Returns:
         A field; of constants alone a tensor (C,) or (C, D), which a field takes as a constant.
@@ -188,6 +188,8 @@ def vector(*components: Any) -> Any:
     Raises:
         ValueError: the components differ in shape.
     """
+    if len(components) == 1 and is_nested(components[0]):
+        components = tuple(components[0])
     like = next((part for part in flattened(components) if isinstance(part, Field)), None)
     if like is None:
         return constant(components, torch.float64)
@@ -244,24 +246,39 @@ def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:
     return Field(values, {}, coordinates, name, UNKNOWN)
 
 
-def partial(f: Field, axis: "int | str | Field") -> Field:
+def as_field(f: Any, operator: str) -> Field:
+    """What an operator is given, as a field; fields in a tuple are the components of a vector.
+
+    Raises:
+        TypeError: it is something without derivatives.
+    """
+    if isinstance(f, Field):
+        return f
+    if is_nested(f) and holds_series(f):
+        return vector(*f)
+    given = "a tensor without derivatives" if isinstance(f, Tensor) else f"a {type(f).__name__}"
+    raise TypeError(
+        f"{operator} of {given}: give an unknown or an expression of them, such as u, not u.value"
+    )
+
+
+def partial(f: Any, axis: "int | str | Field") -> Field:
     """∂f/∂xᵢ, one order lower.
 
     Args:
-        f: a field of any shape.
+        f: a field of any shape, or a tuple of fields.
         axis: the coordinate, its name or its index.
 
     Returns:
         A field shaped like `f`.
 
     Raises:
+        TypeError: f is no field.
         ValueError: there is no such coordinate.
         MissingDerivativeError: the evaluation did not produce this derivative.
     """
-    axis = axis.name if isinstance(axis, Field) else axis
-    i = f.coordinates.index(axis) if isinstance(axis, str) else axis
-    if not 0 <= i < len(f.coordinates):
-        raise ValueError(f"axis {i} is not one of the {len(f.coordinates)} coordinates")
+    f = as_field(f, "partial")
+    i = f.coordinates.column(axis.name if isinstance(axis, Field) else axis)
     streams = {
         lower: s
         for c, s in f.streams.items()

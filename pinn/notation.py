@@ -1,7 +1,7 @@
 """What operators, torch's and NumPy's functions mean on a field: the same at every point."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -9,14 +9,25 @@ import torch
 from pinn.algebra.channels import HIGHEST
 from pinn.algebra.indexing import keeps_points
 from pinn.algebra.jet import Jet, NoRuleError
+from pinn.algebra.norule import PointsError
 from pinn.algebra.rules import RULES
 from pinn.algebra.rules.matrices import MATRICES, transposed
 from pinn.algebra.rules.per_point import PER_POINT, matmul, summand
 from pinn.algebra.rules.piecewise import PIECEWISE, compared, floor_divide, remainder
 from pinn.arrays import of_numpy
+from pinn.constants import REMEMBERED
 
 UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
-FIELD_RULES: dict[Callable, Callable] = {**PIECEWISE, **PER_POINT, **MATRICES}
+
+
+def frozen(f: Any) -> Any:
+    """f as it is, with its derivatives; training does not see through it."""
+    return f.map(lambda s: s.detach() + 0.0 * s)  # the dry run sees that it is read
+
+
+FIELD_RULES: dict[Callable, Callable] = {
+    **PIECEWISE, **PER_POINT, **MATRICES, torch.detach: frozen, torch.Tensor.detach: frozen,
+}  # fmt: skip
 
 
 class Notation(Jet):
@@ -31,7 +42,7 @@ class Notation(Jet):
         rule = FIELD_RULES.get(func) or RULES.get(func)
         if rule is None:
             raise NoRuleError(no_meaning(torch.overrides.resolve_name(func) or func.__name__))
-        return rule(*args, **(kwargs or {}))
+        return at_points(rule)(*args, **(kwargs or {}))
 
     def __getattr__(self, name: str) -> Any:
         """Methods at each point: `u.norm()`, `A.trace()`, `A.T`."""
@@ -42,13 +53,17 @@ class Notation(Jet):
         for home in (torch.Tensor, torch):
             rule = FIELD_RULES.get(getattr(home, name, None))  # type: ignore[arg-type]
             if rule is not None:
-                return partial(rule, self)
+                return partial(at_points(rule), self)
         try:
-            return super().__getattr__(name)
+            found = super().__getattr__(name)
+            return at_points(found) if callable(found) else found
         except AttributeError:
             if callable(getattr(torch.Tensor, name, None)):
                 raise AttributeError(no_meaning(f"Tensor.{name}")) from None
-            raise AttributeError(f"a field has no attribute {name!r}") from None
+            raise AttributeError(
+                f"a field has no attribute {name!r}: its derivatives are partial(u, 'x'), grad(u), "
+                "dt(u) and laplacian(u), its values the tensor u.value"
+            ) from None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method != "__call__" or settings:
@@ -56,7 +71,7 @@ class Notation(Jet):
         return of_numpy(ufunc.__name__, inputs, {})
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-        return of_numpy(function.__name__, args, kwargs)
+        return at_points(of_numpy)(function.__name__, args, kwargs)
 
     def _no_number(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
@@ -66,6 +81,9 @@ class Notation(Jet):
 
     __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_number
     __floor__ = __ceil__ = __array__ = _no_number
+
+    def __format__(self, spec: str) -> str:
+        return self._no_number() if spec else str(self)
 
     def __add__(self, other: Any) -> Any:
         return super().__add__(summand(self, other))
@@ -101,6 +119,12 @@ class Notation(Jet):
     def __itruediv__(self, other: Any) -> Any:
         return self / other
 
+    def __ipow__(self, other: Any) -> Any:
+        return self**other
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self @ other
+
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a field is not written to: make a new one, such as vector(u, v)")
 
@@ -110,7 +134,20 @@ class Notation(Jet):
                 "the first axis of a field counts its points, and a residual sees them one by one: "
                 "u[:, 0] is a component, and where(condition, u, 0.0) keeps some of the points"
             )
-        return super().__getitem__(index)
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            shape = tuple(self.shape[1:])
+            held = (
+                f"has {shape[0]} components, the first is u[:, 0]"
+                if len(shape) == 1
+                else (
+                    f"is a matrix {shape} at a point, its first entry u[:, 0, 0]"
+                    if shape
+                    else "is a scalar, one value at a point: write u"
+                )
+            )
+            raise IndexError(f"no such component: the field {held}") from None
 
     def __call__(self, *_: Any) -> Any:
         """Refused: a field is not evaluated elsewhere."""
@@ -159,6 +196,24 @@ class Notation(Jet):
         raise TypeError("~ negates a condition: write ~(x < 0.5), with parentheses")
 
 
+def at_points(rule: Callable) -> Callable:
+    """A function of fields, which says what to do where it would take in their points."""
+
+    @wraps(rule)
+    def run(*arguments: Any, **settings: Any) -> Any:
+        try:
+            return rule(*arguments, **settings)
+        except PointsError as error:
+            of = f"numpy.{arguments[0]}" if rule is of_numpy else error.name
+            raise NoRuleError(
+                f"{of} takes in all points, and a residual is one value per point: write mean(u) "
+                "or integral(u) for a mean over the region, u.sum(-1) for a sum over components; "
+                "the loss, a mean of squares, is formed later"
+            ) from None
+
+    return run
+
+
 def no_meaning(name: str) -> str:
     """What is said of a function that fields do not take."""
     short = name.rpartition(".")[2].rstrip("_")
@@ -184,12 +239,18 @@ def reason(derivative: str, taken: int, orders: int) -> str:
     if taken >= UNKNOWN:
         return (
             f"{derivative} is not known: it is made of measured values or of plain tensors such as "
-            "x.value; write it with the coordinates and unknowns themselves"
+            "x.value or u.value.detach(); write it with the coordinates and unknowns themselves"
         )
     if needed > HIGHEST:
         return (
             f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
             "make the inner one an unknown of its own, such as w with the residual "
             "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
+        )
+    if REMEMBERED:
+        return (
+            f"{derivative} was not evaluated: the residual does not read it where it is tried "
+            "before the first step, or under torch.no_grad(); read it in any case, and for a value "
+            "that is not trained write laplacian(u).detach()"
         )
     return f"{derivative} was not evaluated: differentiate(f, x, order={needed}) would give it"

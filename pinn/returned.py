@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn.explanation import ProblemError
-from pinn.fields import Field, vector
+from pinn.fields import Field, Mask, vector
 from pinn.geometry.coordinates import near_miss
 
 if TYPE_CHECKING:
@@ -38,10 +38,15 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
     if isinstance(result, tuple | list) and any(isinstance(part, Field) for part in result):
         result = vector(*result)
     value = result.value if isinstance(result, Field) else result
+    if isinstance(result, Mask):
+        value = value.bool()
     right = isinstance(value, Tensor) and value.ndim > 0 and len(value) == n
     if right and (value.dtype == torch.bool or value.is_complex()):
         what = "true or false" if value.dtype == torch.bool else "complex numbers"
-        raise ProblemError(f"residual {name!r} returned {what}: return real numbers, one per point")
+        raise ProblemError(
+            f"residual {name!r} returned {what}: return real numbers, one per point"
+            + ("; write u - 1 for u == 1" if value.dtype == torch.bool else "")
+        )
     if not right:
         got = tuple(value.shape) if isinstance(value, Tensor) else kind(value)
         hint = ""

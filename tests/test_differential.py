@@ -180,5 +180,7 @@ def test_errors_say_what_is_needed():
     with pytest.raises(ValueError, match="unknown coordinate 'z'"):
         partial(x, "z")
     for axis in (2, -1):
-        with pytest.raises(ValueError, match=f"axis {axis} is not one of the 2 coordinates"):
+        with pytest.raises(
+            ValueError, match=f"coordinate number {axis} does not exist: give one by name, 'x'"
+        ):
             partial(x, axis)

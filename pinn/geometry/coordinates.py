@@ -4,6 +4,8 @@ import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 
 def near_miss(name: object, known: Iterable[str]) -> str:
@@ -90,6 +92,28 @@ class Coordinates:
         if name not in self.names:
             raise ValueError(f"unknown coordinate {name!r}: {near_miss(name, self.names)}")
         return self.names.index(name)
+
+    def column(self, axis: Any) -> int:
+        """The column of a coordinate by name or number.
+
+        Raises:
+            ValueError: it is none.
+        """
+        names = ", ".join(map(repr, self.names))
+        if isinstance(axis, str):
+            if len(axis) > 1 and axis not in self.names and set(axis) <= set(self.names):
+                first, *rest = list(axis)
+                inner = f"partial(u, {first!r})"
+                for name in rest:
+                    inner = f"partial({inner}, {name!r})"
+                raise ValueError(f"{axis!r} is more than one coordinate: write {inner}")
+            return self.index(axis)
+        if isinstance(axis, bool) or not isinstance(axis, Integral):
+            raise ValueError(f"{axis!r} is no coordinate: give one by name, {names}")
+        column = int(axis)
+        if not 0 <= column < len(self.names):
+            raise ValueError(f"coordinate number {axis} does not exist: give one by name, {names}")
+        return column
 
     def __len__(self) -> int:
         return len(self.names)

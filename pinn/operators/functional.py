@@ -81,10 +81,11 @@ def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
 
 def plan_of(highest: int, coordinates: Coordinates) -> Plan:
     """All derivatives up to an order."""
-    if isinstance(highest, bool) or highest not in range(1, HIGHEST + 1):
+    if type(highest) is not int or highest not in range(1, HIGHEST + 1):
         raise ValueError(
-            f"order is {highest!r}: expected a whole number from 1 to {HIGHEST}; beyond that, "
-            "differentiate a function that returns the derivatives up to then"
+            f"order is {highest!r}: expected a whole number from 1 to {HIGHEST}; for a higher "
+            "derivative differentiate one, such as w = lambda x: laplacian(differentiate(f, x, "
+            "order=2)).value"
         )
     return Plan(every_channel(len(coordinates), coordinates.space, highest))
 

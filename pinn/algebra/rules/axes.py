@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.norule import NoRuleError, PointsError
 from pinn.algebra.series import Series
 
 HOMES = (torch, torch.Tensor, F, torch.special, torch.linalg)
@@ -46,11 +46,11 @@ def feature_axis(x: Series, dim: Any, name: str, new: int = 0) -> int:
     """
     ndim = x.value.ndim + new
     if not isinstance(dim, int) or isinstance(dim, bool):
-        raise refuse(name, f"over dim={dim}, which would take in the points,")
+        raise PointsError(name, f"over dim={dim}, which would take in the points,")
     if not -ndim <= dim < ndim:
         raise IndexError(f"{name}: dim={dim} of a tensor with {ndim} axes")
     if dim % ndim < x.lead:
-        raise refuse(name, f"along the point axis {dim}")
+        raise PointsError(name, f"along the point axis {dim}")
     return dim % ndim - ndim
 
 
