@@ -1,9 +1,11 @@
 """What a solution is asked for besides its values: tables, grids, programs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pinn.evaluation import Evaluation, evaluate_at, evaluate_on_grid
+from pinn.export.program import export
 
 if TYPE_CHECKING:
     from pinn.solution import Solution
@@ -49,3 +51,23 @@ class Answers:
             ValueError: an axis has no points, or a derivative means nothing here.
         """
         return evaluate_on_grid(cast("Solution", self), per_axis, derivatives, axes)
+
+    def export(self, path: str | Path, derivatives: Sequence[str] = ()) -> None:
+        """The solution as a program that runs without this package, for any number of points.
+
+            solution.export("flow.pt2", derivatives=("vorticity", "u.x"))
+            torch.export.load("flow.pt2").module()(points)["vorticity"]      torch alone
+
+        Ansatz, gauges and derivatives are part of it. Points (N, D) and values are in the
+        solution's precision. The program is held against the solution before it is written.
+
+        Args:
+            path: `.pt2`, a program of torch.export, or `.onnx`: input `points`, an output per name.
+            derivatives: what it gives besides the unknowns, named as in `at`.
+
+        Raises:
+            ValueError: another ending, or a derivative means nothing here.
+            ModuleNotFoundError: onnx or onnxscript is missing.
+            ExportError: an operation cannot be exported, or the program gives other numbers.
+        """
+        export(cast("Solution", self), path, derivatives)

@@ -202,7 +202,7 @@ def vector(*components: Any) -> Any:
             f"the components of a vector have shapes {sorted(shapes)} per point: give all of them "
             "as scalars, or all as rows of one length"
         )
-    shape = (len(like.value), *next(iter(shapes)))
+    shape = (like.shape[0], *next(iter(shapes)))
     filled = [
         part if isinstance(part, Field) else like.like(part.value.expand(shape), part.streams)
         for part in parts

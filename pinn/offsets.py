@@ -36,10 +36,19 @@ class Offset:
         constant: which gauge.
         times: the instants (T,) that are going to be asked for.
         order: up to which derivatives in time are going to be asked for.
+        frozen: any instant may be asked for, of operations that are recorded.
+
+    Raises:
+        ValueError: it is frozen, and changes too fast in time.
     """
 
     def __init__(
-        self, solution: "Solution", constant: Constant, times: Tensor, order: int = 0
+        self,
+        solution: "Solution",
+        constant: Constant,
+        times: Tensor,
+        order: int = 0,
+        frozen: bool = False,
     ) -> None:
         self.solution, self.constant, self.order = solution, constant, order
         geometry = solution.problem.geometry
@@ -51,6 +60,17 @@ class Offset:
             return
         assert self.time is not None
         self.ends = geometry.lower[self.time], geometry.upper[self.time]
+        self.pinned = frozen and constant.gauge == "pin"
+        if self.pinned:
+            return
+        if frozen:
+            self.coefficients = self.resolved(times)
+            if self.coefficients is None:
+                raise ValueError(
+                    f"the mean of {constant.name!r} changes too fast in time to be exported: set "
+                    "its gauge to 'pin' or 'free'"
+                )
+            return
         self.times = times.unique()
         inside = (
             self.times.numel() and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]
@@ -139,6 +159,12 @@ class Offset:
         times = at[:, self.time]
         if self.coefficients is not None:
             return [series(c, times, self.ends) for c in self.coefficients]
+        if self.pinned:
+            lower = self.solution.problem.geometry.lower
+            columns = [torch.full_like(times, lower[i]) for i in self.space]
+            return list(
+                map(self.masked, self.evaluated(torch.stack([*columns, times], -1), self.order))
+            )
         which = torch.searchsorted(self.times, times.contiguous())
         return [values[which] for values in self.table]
 

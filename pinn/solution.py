@@ -19,6 +19,7 @@ from pinn.answers import Answers
 from pinn.declaration import check_instance
 from pinn.derivatives import evaluate
 from pinn.estimate import Estimate
+from pinn.export.bare import guard, within_solution
 from pinn.fields import Field, coordinate_field
 from pinn.foreign import check_network
 from pinn.gauge import Constant, choose_gauges, constants
@@ -77,7 +78,9 @@ class Solution(Answers, nn.Module):
         # The problem's coefficients with their intervals, where they are known.
         self.estimates: dict[str, Estimate] = {}
         self._reading, self._chosen = problem.in_double(lambda: choose_gauges(problem))
-        constants(problem, self._reading)  # refuses an unknown gauge
+        used = constants(problem, self._reading)  # refuses an unknown gauge
+        for net in networks.values():
+            guard(net, problem, used)
 
     def unresolved(self, dtype: torch.dtype) -> str:
         """What of the domain, in words, points in a precision would not tell apart."""
@@ -128,8 +131,9 @@ class Solution(Answers, nn.Module):
         if plans is None:
             hold(self.networks, self.strategy, at, wanted)
         raw: Fields = {}
-        for name, network in self.networks.items():
-            raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
+        with within_solution():
+            for name, network in self.networks.items():
+                raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
         highest = max(plan.order for plan in wanted.values())
         coordinates = self.problem.geometry.coordinates
         known = self.known_channels(max(highest, 2), wanted)

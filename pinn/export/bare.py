@@ -1,0 +1,52 @@
+"""A network by itself is not the solution: ansatz and gauge are missing."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from pinn.gauge import Constant
+from pinn.problem import Problem
+
+WITHIN: ContextVar[bool] = ContextVar("WITHIN", default=False)
+
+
+@contextmanager
+def within_solution() -> Iterator[None]:
+    """Networks are evaluated as parts of a solution."""
+    if not is_exported():  # the compiler need not see what only exporters ask for
+        yield
+        return
+    token = WITHIN.set(True)
+    try:
+        yield
+    finally:
+        WITHIN.reset(token)
+
+
+def guard(network: nn.Module, problem: Problem, constants: Sequence[Constant]) -> None:
+    """Refuse to export a network alone where the solution is more than that."""
+    plain = getattr(problem.ansatz, "__func__", None) is Problem.ansatz
+    missing = [] if plain else ["the ansatz"]
+    missing += [f"the gauge of {c.name!r}" for c in constants if c.gauge != "free"]
+    if missing:
+        line = (
+            f"a network of {type(problem).__name__} by itself is not the solution, it lacks "
+            f"{' and '.join(missing)}: use solution.export('file.pt2')"
+        )
+        network.register_forward_pre_hook(partial(refuse, line))
+
+
+def is_exported() -> bool:
+    """Whether operations are being written down to be run elsewhere."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+
+
+def refuse(line: str, network: nn.Module, arguments: Any) -> None:
+    """Raise when a network is exported by itself."""
+    if is_exported() and not WITHIN.get():
+        raise RuntimeError(line)
