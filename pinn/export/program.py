@@ -9,14 +9,16 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
+from pinn.algebra.norule import NoRuleError
 from pinn.offsets import Offset
 from pinn.quantities import Quantity, plan_of, quantities
 from pinn.queries import evaluating
@@ -50,6 +52,10 @@ class Program(nn.Module):
         like = next(solution.placed(torch.zeros(0, dtype=torch.float64)))
         self.offsets = [Offset(solution, c, like, plan.order, frozen=True) for c in used]
 
+    def itself(self, points: Tensor) -> "Program":
+        """As it is."""
+        return self
+
     def forward(self, points: Tensor) -> dict[str, Tensor]:
         """The values at points (N, D) in the solution's precision."""
         fields = self.solution.fields(points, self.plans)[0]
@@ -77,12 +83,29 @@ def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -
     with evaluating(solution), torch.no_grad():
         program = Program(solution, wanted)
         expected = program(points)
-        exported = traced(program, points)
+        with in_one_pass(program, points, expected):
+            exported = traced(program, points)
         check(exported.module()(points), expected, "the program")
         if suffix == ".pt2":
             torch.export.save(exported, path)
         else:
             write_onnx(exported, points, path, expected)
+
+
+@contextlib.contextmanager
+def in_one_pass(program: Program, points: Tensor, expected: dict[str, Tensor]) -> Iterator[None]:
+    """Derivatives by the fused pass where it gives the same: it makes the shortest program."""
+    solution = program.solution
+    before = dict(solution.strategy)
+    try:
+        solution.strategy = dict.fromkeys(before, "taylor")
+        try:
+            check(program(points), expected, "the fused pass")
+        except (NoRuleError, ExportError):
+            solution.strategy = before
+        yield
+    finally:
+        solution.strategy = before
 
 
 def require(package: str) -> None:
@@ -105,14 +128,40 @@ def traced(program: Program, points: Tensor) -> torch.export.ExportedProgram:
     Raises:
         ExportError: something in it cannot be traced.
     """
-    dynamic = {"points": {0: torch.export.Dim("n", min=1)}}
-    try:
-        with quietly():
-            return torch.export.export(program, (points,), dynamic_shapes=dynamic)
-    except Exception as error:  # whatever torch, the network or the problem raise
-        raise ExportError(
-            f"{type(program.solution.problem).__name__} cannot be exported: {first_line(error)}"
-        ) from error
+    name = type(program.solution.problem).__name__
+    with quietly():
+        for make in (Program.itself, Recorded):
+            try:
+                return torch.export.export(
+                    make(program, points),
+                    (points,),
+                    dynamic_shapes={"points": {0: torch.export.Dim("n", min=1)}},
+                )
+            except Exception as error:  # whatever torch, the network or the problem raise
+                failed = error
+    raise ExportError(f"{name} cannot be exported: {first_line(failed)}") from failed
+
+
+class Recorded(nn.Module):
+    """A program whose operations were recorded below reverse mode, which tracing cannot see into.
+
+    Args:
+        program: what to record.
+        points: an example.
+    """
+
+    def __init__(self, program: Program, points: Tensor) -> None:
+        super().__init__()
+        self.names = list(program(points))
+
+        def values(points: Tensor) -> list[Tensor]:
+            return list(program(points).values())
+
+        self.graph = make_fx(values, tracing_mode="symbolic", _allow_non_fake_inputs=True)(points)
+
+    def forward(self, points: Tensor) -> dict[str, Tensor]:
+        """The values at points (N, D)."""
+        return dict(zip(self.names, self.graph(points), strict=True))
 
 
 def write_onnx(
@@ -137,12 +186,34 @@ def write_onnx(
             )
     except Exception as error:  # torch.onnx has errors of its own for every stage
         raise ExportError(f"an operation has no ONNX counterpart: {first_line(error)}") from error
-    with contextlib.suppress(ModuleNotFoundError):
+    try:
+        check_onnx(points, path, expected)
+    except ExportError:
+        path.unlink()
+        raise
+
+
+def check_onnx(points: Tensor, path: Path, expected: dict[str, Tensor]) -> None:
+    """Hold an ONNX file against the solution, where onnxruntime is installed.
+
+    Raises:
+        ExportError: it has no kernel for an operation, or gives other numbers.
+    """
+    try:
         runtime: Any = import_module("onnxruntime")
+    except ModuleNotFoundError:
+        return
+    try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        found = session.run(list(expected), {"points": points.numpy(force=True)})
-        values = {n: torch.from_numpy(v) for n, v in zip(expected, found, strict=True)}
-        check(values, {n: v.cpu() for n, v in expected.items()}, "the ONNX file")
+    except Exception as error:  # its own errors, without a common base
+        precision = str(points.dtype).removeprefix("torch.")
+        raise ExportError(
+            f"onnxruntime cannot run it in {precision}: {first_line(error)}; use .pt2, or export "
+            "solution.float()"
+        ) from error
+    found = session.run(list(expected), {"points": points.numpy(force=True)})
+    values = {n: torch.from_numpy(v) for n, v in zip(expected, found, strict=True)}
+    check(values, {n: v.cpu() for n, v in expected.items()}, "the ONNX file")
 
 
 def check(found: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
