@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from numpy.polynomial.chebyshev import chebder
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, Plan, first, second, third
@@ -37,9 +36,6 @@ class Offset:
         times: the instants (T,) that are going to be asked for.
         order: up to which derivatives in time are going to be asked for.
         frozen: any instant may be asked for, of operations that are recorded.
-
-    Raises:
-        ValueError: it is frozen, and changes too fast in time.
     """
 
     def __init__(
@@ -60,16 +56,9 @@ class Offset:
             return
         assert self.time is not None
         self.ends = geometry.lower[self.time], geometry.upper[self.time]
-        self.pinned = frozen and constant.gauge == "pin"
-        if self.pinned:
-            return
+        self.frozen = frozen
         if frozen:
-            self.coefficients = self.resolved(times)
-            if self.coefficients is None:
-                raise ValueError(
-                    f"the mean of {constant.name!r} changes too fast in time to be exported: set "
-                    "its gauge to 'pin' or 'free'"
-                )
+            self.coefficients = self.resolved(times) if constant.gauge == "zero_mean" else None
             return
         self.times = times.unique()
         inside = (
@@ -101,14 +90,14 @@ class Offset:
             spots, weights = averaging_rule(geometry, self.space)
         spots, weights = spots.to(times), weights.to(times)
         parts = []
-        for few in times.split(max(TOGETHER // len(spots), 1)):
+        pieces = [times] if self.frozen else times.split(max(TOGETHER // len(spots), 1))
+        for few in pieces:
+            count = few.shape[0]  # may be a symbol, while len(few) is a number
             column = few.repeat_interleave(len(spots))[:, None]
-            at = torch.cat([spots.repeat(len(few), 1), column], dim=-1)
+            at = torch.cat([spots.repeat(count, 1), column], dim=-1)
             found = self.evaluated(at, order)
-            shaped = (v.reshape(len(few), len(spots), *v.shape[1:]) for v in found)
-            parts.append(
-                [self.masked(torch.tensordot(weights, v, ([0], [1])) / len(spots)) for v in shaped]
-            )
+            shaped = (v.reshape(count, len(spots), *v.shape[1:]) for v in found)
+            parts.append([self.masked(average(v, weights)) for v in shaped])
         return [torch.cat(column) for column in zip(*parts, strict=True)]
 
     def evaluated(self, at: Tensor, order: int) -> list[Tensor]:
@@ -130,19 +119,27 @@ class Offset:
         while count <= MOST:
             angles = torch.pi * torch.arange(count, dtype=torch.float64) / (count - 1)
             times = 0.5 * (start + end) + 0.5 * (end - start) * torch.cos(angles)
-            values = self.means(times.to(like), 0)[0].double().cpu()
             halves = torch.ones(count, dtype=torch.float64)
             halves[0] = halves[-1] = 0.5
             cosines = torch.cos(torch.outer(torch.arange(count, dtype=torch.float64), angles))
             weights = halves[:, None] * cosines * halves * (2 / (count - 1))
-            found = torch.tensordot(weights, values, dims=1)
-            size = found.abs().amax(0) + torch.finfo(torch.float64).tiny
-            if float((found[-4:].abs().amax(0) / size).max()) < 8 * torch.finfo(like.dtype).eps:
-                scale = 2 / (end - start)
-                each = [chebder(found.numpy(), m, scale) for m in range(self.order + 1)]
-                return [torch.from_numpy(c).to(like) for c in each]
+            values = self.means(times.to(like), self.order)
+            found = [transform(v.double().cpu(), weights) for v in values]
+            # A derivative is as large as a function of this size that turns once in this time.
+            sizes = [found[0].abs().amax(0) * (2 / (end - start)) ** m for m in range(len(found))]
+            tolerance = 8 * torch.finfo(like.dtype).eps
+            if all(decays(c, s, tolerance) for c, s in zip(found, sizes, strict=True)):
+                return [c.to(like) for c in found]
             count = 2 * count - 1
         return None
+
+    def within(self, times: Tensor, values: Tensor) -> Tensor:
+        """Values (N, …) of a series, which means nothing beyond its ends: NaN there."""
+        start, end = self.ends
+        slack = 1e-6 * (end - start)
+        outside = (times < start - slack) | (times > end + slack)
+        shaped = outside.reshape(-1, *[1] * (values.ndim - 1))
+        return torch.where(shaped, torch.nan, values)
 
     def masked(self, values: Tensor) -> Tensor:
         """Values of a scalar as they are, of a vector only for the gauged components."""
@@ -158,15 +155,33 @@ class Offset:
             return [self.fixed]
         times = at[:, self.time]
         if self.coefficients is not None:
-            return [series(c, times, self.ends) for c in self.coefficients]
-        if self.pinned:
-            lower = self.solution.problem.geometry.lower
-            columns = [torch.full_like(times, lower[i]) for i in self.space]
-            return list(
-                map(self.masked, self.evaluated(torch.stack([*columns, times], -1), self.order))
-            )
+            found = [series(c, times, self.ends) for c in self.coefficients]
+            return [self.within(times, values) for values in found] if self.frozen else found
+        if self.frozen:
+            return self.means(times, self.order)
         which = torch.searchsorted(self.times, times.contiguous())
         return [values[which] for values in self.table]
+
+
+def average(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean (T, …) of values (T, S, …); a large constant costs no digits."""
+    first = values[:, :1]
+    return first[:, 0] + torch.tensordot(weights, values - first, ([0], [1])) / len(weights)
+
+
+def transform(values: Tensor, weights: Tensor) -> Tensor:
+    """Chebyshev coefficients (K, …) of values (K, …); a large constant costs no digits."""
+    first = values[:1]
+    found = torch.tensordot(weights, values - first, dims=1)
+    found[:1] += first
+    return found
+
+
+def decays(coefficients: Tensor, usual: Tensor, tolerance: float) -> bool:
+    """Whether the last Chebyshev coefficients (K, …) are rounding errors, for a usual size (…)."""
+    tiny = torch.finfo(torch.float64).tiny
+    size = torch.maximum(coefficients.abs().amax(0), usual) + tiny
+    return float((coefficients[-4:].abs().amax(0) / size).max()) < tolerance
 
 
 def series(coefficients: Tensor, times: Tensor, ends: tuple[float, float]) -> Tensor:

@@ -5,20 +5,19 @@ program = torch.export.load("flow.pt2").module()          without this package
 program(points)["vorticity"]
 """
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+import re
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from pinn.algebra.norule import NoRuleError
+from pinn.evaluation import evaluate
+from pinn.export import onnx
+from pinn.export.checks import Expected, ExportError, first_line, quietly
 from pinn.offsets import Offset
 from pinn.quantities import Quantity, plan_of, quantities
 from pinn.queries import evaluating
@@ -26,12 +25,16 @@ from pinn.queries import evaluating
 if TYPE_CHECKING:
     from pinn.solution import Solution
 
-SAMPLE = 7  # points that a program is traced with, and judged at
-NEEDED = {".pt2": (), ".onnx": ("onnx", "onnxscript")}
-
-
-class ExportError(RuntimeError):
-    """A solution that cannot be written as a program, or not exactly."""
+SAMPLE = 7  # points that a program is traced with
+JUDGED = (1, 61)  # numbers of points that it is held against the solution at
+ENDINGS = (".pt2", ".onnx")
+# What torch says of a network that cannot be traced → what its author can do.
+CAUSES = {
+    "Constraints violated|specialized": "it takes only as many points as it was first given",
+    "data-dependent|data dependent": "it decides in Python by the values of its points, as `if "
+    "x.max() > 1` does: write torch.where",
+    "numpy|FakeTensor|fake tensor": "it leaves torch, for NumPy or another library",
+}
 
 
 class Program(nn.Module):
@@ -64,84 +67,6 @@ class Program(nn.Module):
         return found | {each.name: each.of(fields).value for each in self.wanted}
 
 
-def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -> None:
-    """Write a solution as a program, and hold the program against it.
-
-    Raises:
-        ValueError: the ending of the file is unknown, or a derivative means nothing here.
-        ModuleNotFoundError: a package that ONNX needs is not installed.
-        ExportError: the solution cannot be written, or the program gives other numbers.
-    """
-    path, suffix = Path(path), Path(path).suffix.lower()
-    if suffix not in NEEDED:
-        raise ValueError(f"{path.name!r} has no ending of {', '.join(NEEDED)}")
-    wanted = quantities(derivatives, solution.problem, solution.taken)
-    for package in NEEDED[suffix]:
-        require(package)
-    geometry = solution.problem.geometry
-    (points,) = solution.placed(geometry.sample("interior", SAMPLE).at)
-    with evaluating(solution), torch.no_grad():
-        program = Program(solution, wanted)
-        expected = program(points)
-        with in_one_pass(program, points, expected):
-            exported = traced(program, points)
-        check(exported.module()(points), expected, "the program")
-        if suffix == ".pt2":
-            torch.export.save(exported, path)
-        else:
-            write_onnx(exported, points, path, expected)
-
-
-@contextlib.contextmanager
-def in_one_pass(program: Program, points: Tensor, expected: dict[str, Tensor]) -> Iterator[None]:
-    """Derivatives by the fused pass where it gives the same: it makes the shortest program."""
-    solution = program.solution
-    before = dict(solution.strategy)
-    try:
-        solution.strategy = dict.fromkeys(before, "taylor")
-        try:
-            check(program(points), expected, "the fused pass")
-        except (NoRuleError, ExportError):
-            solution.strategy = before
-        yield
-    finally:
-        solution.strategy = before
-
-
-def require(package: str) -> None:
-    """Say what to install.
-
-    Raises:
-        ModuleNotFoundError: a package is not installed.
-    """
-    try:
-        import_module(package)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"ONNX needs {package}, which is not installed: pip install onnx onnxscript"
-        ) from error
-
-
-def traced(program: Program, points: Tensor) -> torch.export.ExportedProgram:
-    """The operations of a program, for any number of points.
-
-    Raises:
-        ExportError: something in it cannot be traced.
-    """
-    name = type(program.solution.problem).__name__
-    with quietly():
-        for make in (Program.itself, Recorded):
-            try:
-                return torch.export.export(
-                    make(program, points),
-                    (points,),
-                    dynamic_shapes={"points": {0: torch.export.Dim("n", min=1)}},
-                )
-            except Exception as error:  # whatever torch, the network or the problem raise
-                failed = error
-    raise ExportError(f"{name} cannot be exported: {first_line(failed)}") from failed
-
-
 class Recorded(nn.Module):
     """A program whose operations were recorded below reverse mode, which tracing cannot see into.
 
@@ -157,96 +82,92 @@ class Recorded(nn.Module):
         def values(points: Tensor) -> list[Tensor]:
             return list(program(points).values())
 
-        self.graph = make_fx(values, tracing_mode="symbolic", _allow_non_fake_inputs=True)(points)
+        # The name `graph` would hide that of the module which torch makes of this one.
+        self.steps = make_fx(values, tracing_mode="symbolic", _allow_non_fake_inputs=True)(points)
 
     def forward(self, points: Tensor) -> dict[str, Tensor]:
         """The values at points (N, D)."""
-        return dict(zip(self.names, self.graph(points), strict=True))
+        return dict(zip(self.names, self.steps(points), strict=True))
 
 
-def write_onnx(
-    exported: torch.export.ExportedProgram, points: Tensor, path: Path, expected: dict[str, Tensor]
-) -> None:
-    """An ONNX file with one input, `points`, and one output per name; held against the solution.
+def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -> None:
+    """Write a solution as a program, and hold the program against it.
 
     Raises:
-        ExportError: an operation has no ONNX counterpart, or the numbers are others.
+        ValueError: the ending of the file is unknown, or a derivative means nothing here.
+        FileNotFoundError: the folder does not exist.
+        ModuleNotFoundError: a package that ONNX needs is not installed.
+        ExportError: the solution cannot be written, or the program gives other numbers.
     """
-    try:
-        with quietly():
-            torch.onnx.export(
-                exported,
-                (points,),
-                path,
-                input_names=["points"],
-                output_names=list(expected),
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:  # torch.onnx has errors of its own for every stage
-        raise ExportError(f"an operation has no ONNX counterpart: {first_line(error)}") from error
-    try:
-        check_onnx(points, path, expected)
-    except ExportError:
-        path.unlink()
-        raise
+    path, suffix = Path(path), Path(path).suffix.lower()
+    if suffix not in ENDINGS:
+        raise ValueError(
+            f"{path.name!r} ends in none of {', '.join(ENDINGS)}: .pt2 is a program for torch, "
+            ".onnx one for ONNX"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist")
+    wanted = quantities(derivatives, solution.problem, solution.taken)
+    if suffix == ".onnx":
+        onnx.require()
+    with torch.inference_mode(False), torch.no_grad(), evaluating(solution):
+        expected = judged(solution, wanted)
+        found = traced(solution, wanted, expected)
+        if suffix == ".pt2":
+            torch.export.save(found, path)
+        else:
+            onnx.write(found, path, expected)
 
 
-def check_onnx(points: Tensor, path: Path, expected: dict[str, Tensor]) -> None:
-    """Hold an ONNX file against the solution, where onnxruntime is installed.
+def judged(solution: "Solution", wanted: Sequence[Quantity]) -> Expected:
+    """What the solution gives at some points."""
+    cases, sizes = [], dict.fromkeys(solution.problem.unknowns, 0.0)
+    for count in JUDGED:
+        at = next(solution.placed(solution.problem.geometry.sample("interior", count).at))
+        values, extra = evaluate(solution, at, wanted)
+        cases.append((at, values | extra))
+        for name, value in solution.values(at).items():
+            sizes[name] = max(sizes[name], float(value.abs().max()))
+    return Expected(cases, sizes)
+
+
+def traced(
+    solution: "Solution", wanted: Sequence[Quantity], expected: Expected
+) -> torch.export.ExportedProgram:
+    """The operations of a solution, for any number of points.
+
+    The fused pass makes the shortest program; reverse mode serves a network that has none.
 
     Raises:
-        ExportError: it has no kernel for an operation, or gives other numbers.
+        ExportError: something in it cannot be traced, or the program gives other numbers.
     """
+    program, before = Program(solution, wanted), solution.strategy
+    points = next(solution.placed(solution.problem.geometry.sample("interior", SAMPLE).at))
     try:
-        runtime: Any = import_module("onnxruntime")
-    except ModuleNotFoundError:
-        return
-    try:
-        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own errors, without a common base
-        precision = str(points.dtype).removeprefix("torch.")
-        raise ExportError(
-            f"onnxruntime cannot run it in {precision}: {first_line(error)}; use .pt2, or export "
-            "solution.float()"
-        ) from error
-    found = session.run(list(expected), {"points": points.numpy(force=True)})
-    values = {n: torch.from_numpy(v) for n, v in zip(expected, found, strict=True)}
-    check(values, {n: v.cpu() for n, v in expected.items()}, "the ONNX file")
-
-
-def check(found: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
-    """Hold what was written against the solution.
-
-    Raises:
-        ExportError: the numbers differ.
-    """
-    for name, value in expected.items():
-        tolerance = 1e-12 if value.dtype == torch.float64 else 1e-5
-        scale = max(float(value.abs().max()), 1.0)
-        error = float((found[name] - value).abs().max()) / scale
-        if not error <= tolerance:
-            raise ExportError(f"{what} gives {name!r} with an error of {error:.1e}: not exported")
-
-
-@contextlib.contextmanager
-def quietly() -> Any:
-    """Without the notes that tracing prints."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
+        for strategy, make in product(("taylor", "loop"), (Program.itself, Recorded)):
+            solution.strategy = dict.fromkeys(before, strategy)
+            try:
+                return held(make(program, points), points, expected)
+            except Exception as error:  # whatever torch, the network or the problem raise
+                failed = error
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        solution.strategy = before
+    name = type(solution.problem).__name__
+    raise ExportError(f"the solution of {name} cannot be exported: {cause(failed)}") from failed
 
 
-def first_line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def held(program: nn.Module, points: Tensor, expected: Expected) -> torch.export.ExportedProgram:
+    """A program as torch exports it, held against the solution."""
+    shapes = {"points": {0: torch.export.Dim("n", min=1)}}
+    with quietly():
+        found = torch.export.export(program, (points,), dynamic_shapes=shapes)
+        module = found.module()
+    expected.hold(module, "the program")
+    return found
+
+
+def cause(error: Exception) -> str:
+    """Why something cannot be traced, in one line."""
+    text = f"{type(error).__name__} {error}"
+    known = next((line for pattern, line in CAUSES.items() if re.search(pattern, text)), None)
+    return known or first_line(error)

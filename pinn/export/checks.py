@@ -1,0 +1,68 @@
+"""What every exported program is held to, and how it is said that one cannot be."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}
+
+
+class ExportError(RuntimeError):
+    """A solution that cannot be written as a program, or not exactly."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What every program has to give.
+
+    Args:
+        cases: points (N, D), and the values there.
+        sizes: of the numbers that these were computed from, before a gauge took a constant away.
+    """
+
+    cases: Sequence[tuple[Tensor, Mapping[str, Tensor]]]
+    sizes: Mapping[str, float]
+
+    def hold(self, program: Callable[[Tensor], Mapping[str, Tensor]], what: str) -> None:
+        """Hold a program against them.
+
+        Raises:
+            ExportError: its numbers differ.
+        """
+        for points, values in self.cases:
+            found = program(points)
+            for name, value in values.items():
+                if found[name].shape != value.shape:
+                    raise ExportError(f"{what} gives {name!r} in another shape")
+                scale = max(float(value.abs().max()), self.sizes.get(name, 0.0), 1.0)
+                error = float((found[name].to(value) - value).abs().max()) / scale
+                if not error <= TOLERANCES.get(value.dtype, 1e-5):
+                    raise ExportError(f"{what} gives {name!r} with an error of {error:.1e}")
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without the notes that exporters print."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
