@@ -65,10 +65,20 @@ def flat(module):
 
 
 def run(folder, *phases, callbacks=(), **settings):
-    """A run without curves and pictures; what it did, and its solution."""
+    """A run without curves and pictures; what it did, and its solution.
+
+    Whatever is set, the last step is kept, unless that is switched off by name.
+    """
     witness = Witness()
     settings = {"logger": False, "val_check_interval": 100, **settings}
     solution = fit(folder, *phases, callbacks=[*callbacks, witness], **settings)
+    if (
+        folder
+        and witness.weights
+        and not settings.keys() & {"fast_dev_run", "enable_checkpointing"}
+    ):
+        kept = [step for path in folder.glob("*/*") for step in steps_in(path)]
+        assert witness.trainer.global_step in kept
     return witness, solution
 
 
@@ -343,7 +353,7 @@ def test_every_setting_of_the_trainer_has_a_row():
 
 def early_stopping(at, out):
     stop = theirs.EarlyStopping("residual/balance_rms", stopping_threshold=1e9)
-    run(at, Phase(30, "LevenbergMarquardt"), callbacks=[stop])
+    run(at, Phase(30, "LevenbergMarquardt"), callbacks=[stop], val_check_interval=None)
     assert steps_in(only(at)) == [3]
 
 

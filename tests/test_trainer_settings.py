@@ -1,6 +1,5 @@
 """Callbacks and settings of the trainer are added to what keeps a run safe: none replaces it."""
 
-import inspect
 import os
 import signal
 from datetime import timedelta
@@ -269,57 +268,3 @@ def test_the_same_callback_twice(tmp_path):
     witness = Witness()
     with pytest.raises(ValueError, match="the same Witness twice"):
         fit(tmp_path, callbacks=[witness, witness])
-
-
-# --- every setting of Lightning's trainer has its place
-
-
-WORK = {
-    "accelerator": "cpu",
-    "strategy": "auto",
-    "devices": 1,
-    "num_nodes": 1,
-    "precision": "32-true",
-    "max_steps": 3,
-    "min_steps": 2,
-    "max_time": "00:00:10:00",
-    "limit_val_batches": 1,
-    "val_check_interval": 2,
-    "num_sanity_val_steps": 1,
-    "log_every_n_steps": 1,
-    "enable_model_summary": True,
-    "accumulate_grad_batches": 2,
-    "deterministic": True,
-    "benchmark": True,
-    "inference_mode": False,
-    "use_distributed_sampler": False,
-    "profiler": "simple",
-    "detect_anomaly": True,
-    "enable_autolog_hparams": False,
-    "enable_progress_bar": True,
-}
-ELSEWHERE = {"logger", "callbacks", "fast_dev_run", "default_root_dir", "enable_checkpointing"}
-
-
-def test_every_setting_of_the_trainer_is_known():
-    """A new one in a new version of Lightning has to be looked at."""
-    flags = set(inspect.signature(L.Trainer.__init__).parameters) - {"self"}
-    assert flags == set(WORK) | ELSEWHERE | (set(REFUSALS) - {"max_step"})
-
-
-@pytest.fixture
-def restore_torch():
-    """Settings that Lightning makes for the whole process."""
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.benchmark = False
-
-
-@pytest.mark.usefixtures("restore_torch")
-@pytest.mark.parametrize("key", WORK)
-def test_settings_that_work_leave_the_safeguards(tmp_path, capsys, key):
-    fit(tmp_path, **{key: WORK[key]})
-    run = only(tmp_path)
-    last = 3 if key == "max_steps" else 4
-    assert steps_in(run)[0] == last
-    assert f"{last} steps in" in capsys.readouterr().out
