@@ -5,7 +5,7 @@ graph. The derivatives that its result depends on, structurally and not by value
 reads; their union over a region's residuals is the region's plan, one evaluation per step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -140,6 +140,7 @@ def read(
     for name, field in leaves.items():
         keys += [(name, None), *((name, channel) for channel in field.streams)]
         tensors += [field.value, *(field.stream(channel) for channel in field.streams)]
+    check_held(residual, result, [*tensors, *problem.parameters()])
     gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
     found: dict[str, Plan] = {}
     for (name, channel), gradient in zip(keys, gradients, strict=True):
@@ -148,6 +149,36 @@ def read(
                 check_gauge(problem, residual, name)
             found[name] = found.get(name, Plan()) | Plan(() if channel is None else (channel,))
     return found
+
+
+def check_held(residual: Residual, result: torch.Tensor, known: list[torch.Tensor]) -> None:
+    """Refuse a trained tensor that no optimiser sees, as in a list or outside of the problem.
+
+    Raises:
+        ValueError: the residual reads one.
+    """
+    held = {id(tensor) for tensor in known}
+    for leaf in leaves_of(result):
+        if isinstance(leaf, torch.nn.Parameter) and id(leaf) not in held:
+            raise ValueError(
+                f"residual {residual.name!r} reads a parameter of shape {tuple(leaf.shape)} that "
+                "the problem does not hold, so it would never be trained: write self.k = "
+                "nn.Parameter(…) for one, nn.ParameterList([…]) or nn.ParameterDict({…}) for "
+                "several, and k.requires_grad_(False) for a constant"
+            )
+
+
+def leaves_of(result: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensors at the ends of an autograd graph."""
+    seen, left = set(), [result.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        left += [after for after, _ in node.next_functions]
 
 
 def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:

@@ -223,3 +223,30 @@ def test_a_parameter_in_the_exact_solution_keeps_its_derivatives():
     _, x, y = at("x", "y")
     a, b = parameters()
     assert_equal(laplacian(a * x**2 + b * y), 2 * a + 0 * x.value)
+
+
+LOOSE = nn.Parameter(torch.tensor(1.0))
+UNHELD = {
+    "list": lambda self: [nn.Parameter(torch.tensor(1.0))],
+    "dictionary": lambda self: {0: nn.Parameter(torch.tensor(1.0))},
+    "object": lambda self: (torch.nn.Linear(1, 1).bias,),
+    "outside": lambda self: {0: LOOSE},
+}
+
+
+@pytest.mark.parametrize("kind", UNHELD)
+def test_a_parameter_that_the_problem_does_not_hold_is_refused(kind, tmp_path):
+    class Line(Problem):
+        coordinates, unknowns, geometry = ("x",), {"u": 1}, pinn.Interval()
+
+        def __init__(self):
+            super().__init__()
+            self.k = UNHELD[kind](self)
+
+        @on("interior")
+        def slope(self, u):
+            return grad(u) - self.k[0]
+
+    with pytest.raises(ValueError, match=r"'slope' reads a parameter.*nn\.ParameterList") as caught:
+        pinn.fit(Line(), pinn.MLP(width=4, depth=1), folder=tmp_path)
+    assert "\n" not in str(caught.value)
