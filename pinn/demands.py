@@ -140,7 +140,7 @@ def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
     if algorithm not in (None, "norm", "value"):
         yield f"gradient_clip_algorithm is {algorithm!r}: expected 'norm' or 'value'"
     part = settings["limit_val_batches"]
-    if part is not None and part not in (0, 1) and not is_whole(part):
+    if part is not None and part not in (0, 1):
         yield f"limit_val_batches is {part}: a validation is one evaluation: use 1, or 0 for none"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar, Timer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO, Precision
 
 from pinn.callbacks import (
@@ -154,7 +154,7 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
 
 
 def check_loggers(given: Any) -> None:
-    """Refuse what is no logger.
+    """Refuse what is no logger, and one that would overwrite the curves of another run.
 
     Raises:
         ValueError: which.
@@ -165,6 +165,13 @@ def check_loggers(given: Any) -> None:
                 f"logger is {logger!r}: expected true, false, or objects of Lightning's loggers, "
                 "such as CSVLogger('logs')"
             )
+        # One that has written already goes on; a new one of the same folder begins with removing.
+        if isinstance(logger, CSVLogger) and logger._experiment is None:
+            table = Path(logger.log_dir) / "metrics.csv"
+            if table.exists():
+                raise ValueError(
+                    f"CSVLogger would overwrite {table}: give it another version, or none"
+                )
 
 
 def check_plugins(given: Iterable[Any]) -> None:

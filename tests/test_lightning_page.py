@@ -162,6 +162,7 @@ def max_time(at, out):
 def limit_val_batches(at, out):
     assert run(at / "a", limit_val_batches=0, val_check_interval=1)[0].validated == []
     assert run(at / "b", limit_val_batches=1, val_check_interval=2)[0].validated == [2, 4]
+    refused(at / "c", "limit_val_batches is 3", limit_val_batches=3)
 
 
 def val_check_interval(at, out):

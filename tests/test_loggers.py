@@ -138,6 +138,20 @@ def test_every_logger_of_lightning_has_a_row():
     assert {row[0] for row in ROWS} == set(loggers.__all__) - {"Logger"}
 
 
+def test_curves_of_an_earlier_run_are_not_overwritten(tmp_path):
+    logger = CSVLogger(tmp_path / "logs", version="a")
+    settings = {"log_every_n_steps": 1, "folder": tmp_path / "runs"}
+    fit(logger=logger, **settings)
+    table = Path(logger.log_dir) / "metrics.csv"
+    before = table.read_text()
+    with pytest.raises(ValueError, match=r"CSVLogger would overwrite .*metrics.csv: give it ano"):
+        fit(logger=CSVLogger(tmp_path / "logs", version="a"), **settings)
+    assert table.read_text() == before
+    assert len(list((tmp_path / "runs").glob("*/*"))) == 1
+    fit(logger=logger, **settings)
+    assert table.read_text().startswith(before)
+
+
 # --- on the command line
 
 

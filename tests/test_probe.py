@@ -136,3 +136,24 @@ def test_within():
     b = torch.tensor([1.05, 1.2, inf, nan, inf, nan])
     expected = torch.tensor([True, False, True, True, True, False])
     assert torch.equal(within(a, b, torch.tensor(0.1)), expected)
+
+
+def test_a_network_that_somebody_watches_is_checked_in_float64():
+    """A hook may belong to what cannot be copied: a profiler, a callback that holds the trainer."""
+
+    class Watcher:
+        def __init__(self):
+            self.calls = 0
+
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot be copied")
+
+        def count(self, module, inputs, output):
+            self.calls += 1
+
+    watcher, net = Watcher(), torch.nn.Linear(2, 2)
+    net.register_forward_hook(watcher.count)
+    twin, at = trial(net, torch.rand(5, 2))
+    assert twin.weight.dtype == at.dtype == torch.float64
+    assert net.weight.dtype == torch.float32
+    assert watcher.calls == 1
