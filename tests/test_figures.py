@@ -408,6 +408,26 @@ def test_lines_of_equal_value_do_not_cover_what_changes_from_point_to_point():
         assert sum("ContourSet" in type(c).__name__ for c in panel.collections) == count
 
 
+def test_a_singular_corner_does_not_take_away_the_lines():
+    at = Rectangle().grid(41)
+    values = {"p": torch.sin(3 * at[:, 0]) + 0.02 / (at.square().sum(-1) + 1e-6)}
+    (panel,), _ = split(prediction(at, values, "p", ("x", "y")))
+    assert sum("ContourSet" in type(c).__name__ for c in panel.collections) == 1
+
+
+def test_streamlines_stand_out_from_every_speed():
+    figure = streamlines(CAVITY.at, CAVITY.values, ("x", "y"))
+    (panel,), _ = split(figure)
+    mesh = next(c for c in panel.collections if hasattr(c, "_coordinates"))
+    lines = next(c for c in panel.collections if hasattr(c, "get_segments"))
+    assert lines.get_color()[0, :3].max() == 0.0
+    channels = mesh.cmap(np.linspace(0, 1, 50))[:, :3]
+    linear = np.where(channels < 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    assert ((luminance + 0.05) / 0.05).min() > 4.5  # contrast as WCAG defines it
+    assert mesh.get_alpha() is None  # smoothly shaded meshes are drawn without
+
+
 # --- readable in a card
 
 

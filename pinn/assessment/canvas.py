@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
@@ -22,6 +23,8 @@ TEXT, TITLE = 15.0, 17.0  # points: 9 pixels high in a card
 LINE = 0.33  # inches of a line of text
 GREY = "0.35"
 SIGNED, ONE_SIGN, LOGARITHMIC = "RdBu_r", "viridis", "magma"
+# Black lines are seen on all of it.
+PALE = ListedColormap(0.4 + 0.6 * colormaps["viridis"](np.linspace(0, 1, 256)), "pale viridis")
 DECADES = 4  # of an error that are shown
 EPSILON = float(np.finfo(np.float64).eps)
 ONE_SIDED = 0.02  # a field with less than this of its range beyond zero has one sign
@@ -35,11 +38,11 @@ class Scale:
 
     Args:
         norm: from values to 0 … 1.
-        colours: name of the map.
+        colours: the map, or its name.
     """
 
     norm: Normalize
-    colours: str
+    colours: str | Colormap
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -176,16 +179,17 @@ def number(value: float, _: object = None) -> str:
 
 
 def field_map(
-    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True, alpha: float = 1.0
+    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True
 ) -> ScalarMappable:
-    """Colours on a scale, with thin lines of equal value; paler where others are drawn on them."""
+    """Colours on a scale, with thin lines of equal value."""
     low, high = scale.ends
     masked = np.ma.masked_invalid(value)
     if isinstance(scale.norm, LogNorm):
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
     at = Frame.of(section).axes
-    style: dict[str, Any] = {"cmap": scale.colours, "norm": scale.norm, "alpha": alpha}
-    mesh = ax.pcolormesh(*at, masked, **style, shading="gouraud", rasterized=True)
+    mesh = ax.pcolormesh(
+        *at, masked, cmap=scale.colours, norm=scale.norm, shading="gouraud", rasterized=True
+    )
     levels = np.linspace(low, high, 12)[1:-1]  # none of them zero, which walls and noise are
     if lines and is_smooth(masked, levels):
         ax.contour(*at, masked, levels, colors="black", linestyles="-", linewidths=0.8, alpha=0.35)
@@ -196,6 +200,7 @@ def is_smooth(values: np.ma.MaskedArray, levels: Array) -> bool:
     """Whether lines of equal value have room, and there are any."""
     if not values.count() or values.min() >= levels[-1] or values.max() <= levels[0]:
         return False
+    values = np.ma.clip(values, levels[0], levels[-1])  # a singular corner has no line
     changes = [np.ma.abs(np.ma.diff(values, axis=axis)).mean() for axis in (0, 1)]
     return bool(max(changes) < DENSE * (levels[-1] - levels[0]))
 

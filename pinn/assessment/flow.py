@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pinn.assessment.canvas import (
+    PALE,
     Frame,
+    Scale,
     as_map,
     colour_bar,
     entitled,
@@ -48,7 +50,7 @@ def streamlines(
         for values in given.values()
     ]
     speeds = [np.hypot(*velocity) for velocity in velocities]
-    scale = field_scale(np.append(speeds[-1], 0.0))
+    scale = Scale(field_scale(np.append(speeds[-1], 0.0)).norm, PALE)
     source = "" if reference is None else reference.source
     note = f"shown at {section.note}" if section.note else ""
     title = entitled("streamlines and speed", heading, note)
@@ -57,7 +59,7 @@ def streamlines(
     axes = [ax for row in grid for ax in row]
     for number, (name, speed, velocity) in enumerate(zip(given, speeds, velocities, strict=True)):
         as_map(axes[number], section, name, left=number % columns == 0)
-        mesh = field_map(axes[number], section, speed, scale, lines=False, alpha=0.6)
+        mesh = field_map(axes[number], section, speed, scale, lines=False)
         stream(axes[number], section, velocity)
     colour_bar(figure, mesh, axes, f"|({', '.join(components)})|", speeds, scale)
     return figure
