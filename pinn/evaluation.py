@@ -176,9 +176,13 @@ class Evaluation(Mapping[str, Any]):
         at = array(self.asked.at)
         write_vtk(path, problem.geometry.coordinates, at, self.positions, arrays, parts)
 
+    def to_netcdf(self, path: str | Path) -> None:
+        """The data set of `to_xarray` as a file."""
+        self.to_xarray().to_netcdf(path)
+
     def save(self, path: str | Path) -> None:
-        """A file of the kind that its name ends with: csv, npz, vti, vtr, vtu or pvd."""
-        kinds = {".csv": self.to_csv, ".npz": self.to_npz}
+        """A file of the kind that its name ends with: csv, npz, nc, vti, vtr, vtu or pvd."""
+        kinds = {".csv": self.to_csv, ".npz": self.to_npz, ".nc": self.to_netcdf}
         kinds.get(Path(path).suffix.lower(), self.to_vtk)(path)
 
 

@@ -23,6 +23,7 @@ from pinn.cli.configuration import (
 )
 from pinn.cli.mapping import UsageError
 from pinn.cli.options import HELP, OWN, check_own, listing, own_options, swept, versions
+from pinn.cli.predict import predict
 
 SUBCOMMANDS = ("fit", "validate")
 KEYS = ("seed_everything", *SECTIONS)
@@ -104,6 +105,8 @@ def main(argv: Sequence[str]) -> int:
         print("\n".join(listing()))
         return 0
     try:
+        if argv and argv[0] == "predict":
+            return predict(argv[1:])
         request = parse(argv)
         greet(request)
         from pinn.cli.program import run
@@ -162,8 +165,8 @@ def parse(argv: Sequence[str]) -> Request:
     subcommand = given.pop(0) if given[0] in SUBCOMMANDS else "fit"
     if given and not given[0].startswith("-") and given[0] not in SUBCOMMANDS:
         raise UsageError(
-            f"{given[0]!r} is no subcommand{closest(given[0], SUBCOMMANDS)}: use fit (implied) or "
-            "validate, and --config NAME"
+            f"{given[0]!r} is no subcommand{closest(given[0], (*SUBCOMMANDS, 'predict'))}: use fit "
+            "(implied), validate or predict, and --config NAME"
         )
     own, rest = own_options(given)
     sweep = [swept(text, KEYS) for text in own.sweep]

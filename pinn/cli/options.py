@@ -18,6 +18,7 @@ OWN = (*ONCE, "allow_import", "sweep", *SWITCHES)
 HELP = """\
 Solve a PDE:       python train.py --config NAME [--KEY VALUE ...]
 Judge a solution:  python train.py validate --ckpt_path FILE
+Write its values:  python train.py predict --ckpt_path FILE --grid 200 --output field.vtu
 
   --config NAME          a file, or a name in configs/; several are merged, the last one wins
   --KEY VALUE            any key of the configuration, such as --model.problem.reynolds 400,
@@ -31,6 +32,9 @@ Judge a solution:  python train.py validate --ckpt_path FILE
   --print_config         print the configuration with everything filled in; do not run it
   --list                 the configurations, a line each
   --version              of this program and what it runs on
+
+predict takes --points FILE.csv in place of --grid, --grid x=200,y=100,t=1.0, and --derivatives
+vorticity,u.x; --output ends in csv, npz, nc, vti, vtr, vtu or pvd (a series in time)
 
 All keys: python train.py fit --help. Those of a class: --model.problem.help LidDrivenCavity
 """

@@ -1,0 +1,209 @@
+"""`train.py predict`: the solution in a checkpoint, at points or on a grid, as a file."""
+
+import argparse
+import csv
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pinn.cli.configuration import closest
+from pinn.cli.mapping import UsageError
+
+if TYPE_CHECKING:
+    from pinn.evaluation import Evaluation
+
+ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
+OPTIONS = ("ckpt_path", "points", "grid", "output", "derivatives", "allow_import")
+EXAMPLE = (
+    "python train.py predict --ckpt_path FILE --grid 200 --output field.vtu, or --points file.csv "
+    "in place of --grid"
+)
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Evaluate the solution in a checkpoint and write a file.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: something is missing, unknown or does not fit.
+    """
+    asked = parse(argv)
+    asked.output, asked.ckpt_path = Path(asked.output), Path(asked.ckpt_path)
+    if asked.output.suffix.lower() not in ENDINGS:
+        raise UsageError(f"--output {asked.output} ends in none of {', '.join(ENDINGS)}")
+    if not asked.output.parent.is_dir():
+        raise UsageError(f"--output {asked.output}: the folder {asked.output.parent} is not there")
+    for name, path in {"ckpt_path": asked.ckpt_path, "points": asked.points}.items():
+        if path and not Path(path).is_file():
+            kind = "is a folder" if Path(path).is_dir() else "does not exist"
+            raise UsageError(f"--{name}: {path} {kind}")
+    axes = grid(asked.grid) if asked.grid else None
+    table = columns(Path(asked.points)) if asked.points else {}
+    print(f"loading {asked.ckpt_path} …", flush=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            found = evaluated(asked, axes, table)
+            found.save(asked.output)
+        except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+            raise UsageError(str(error)) from error
+        except KeyError as error:
+            raise UsageError(f"there is no {error}") from error
+    for line in dict.fromkeys(str(each.message) for each in said):
+        print(f"warning   {line}")
+    print(f"wrote     {asked.output}: {', '.join(found)} at {len(found.asked.at)} points")
+    return 0
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options of this command.
+
+    Raises:
+        UsageError: one is missing, unknown, without a value or given twice.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in OPTIONS:
+        parser.add_argument(f"--{name}", action="append", default=[])
+    try:
+        found, rest = parser.parse_known_args(list(argv))
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{error.argument_name} needs a value") from error
+    if rest:
+        near = closest(rest[0].lstrip("-").partition("=")[0], OPTIONS)
+        known = ", ".join(f"--{name}" for name in OPTIONS)
+        raise UsageError(f"predict takes no {rest[0]!r}{near}: it takes {known}")
+    for name in OPTIONS[:4]:
+        values = getattr(found, name)
+        if len(values) > 1:
+            raise UsageError(f"--{name} is given {len(values)} times: remove all but one")
+        setattr(found, name, values[0] if values else "")
+    for name in ("ckpt_path", "output"):
+        if not getattr(found, name):
+            raise UsageError(f"predict needs --{name}: {EXAMPLE}")
+    if bool(found.points) == bool(found.grid):
+        raise UsageError(f"predict needs one of --points and --grid: {EXAMPLE}")
+    found.derivatives = [n.strip() for text in found.derivatives for n in text.split(",")]
+    found.allow_import = [name.removesuffix(".py") for name in found.allow_import]
+    return found
+
+
+def evaluated(
+    asked: argparse.Namespace, axes: tuple[Any, dict[str, Any]] | None, table: dict[str, Any]
+) -> "Evaluation":
+    """The solution where it is asked for; this loads torch."""
+    from pinn.checkpoint import load
+
+    if asked.allow_import and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    solution = load(asked.ckpt_path, allow_import=asked.allow_import)
+    if axes is not None:
+        return solution.on_grid(axes[0], asked.derivatives, **axes[1])
+    names = solution.problem.coordinates
+    for name in names:
+        if name not in table:
+            raise UsageError(
+                f"{asked.points} has no column {name!r}{closest(name, list(table))}: the first "
+                f"line names the columns, {', '.join(names)} among them; it has {', '.join(table)}"
+            )
+    # Columns that are no coordinates may hold text.
+    places = {name: as_numbers(asked.points, name, table[name]) for name in names}
+    return solution.at(places, asked.derivatives)
+
+
+def grid(text: str) -> tuple[Any, dict[str, Any]]:
+    """`200`, `200,100`, `x=200,y=100,t=1.0` or `200,t=1.0` as the arguments of `on_grid`.
+
+    Raises:
+        UsageError: an entry is no number.
+    """
+    counts: list[int] = []
+    axes: dict[str, Any] = {}
+    for entry in text.split(","):
+        name, equals, value = entry.strip().rpartition("=")
+        try:
+            number = int(value) if value.lstrip("-").isdecimal() else float(value)
+        except ValueError:
+            number = None
+        if number is None or bool(name) != bool(equals) or not (name or isinstance(number, int)):
+            raise UsageError(
+                f"--grid {text!r}: expected a number of points, 200, one for each axis, 200,100, "
+                "or by name, x=200,y=100,t=1.0, where a decimal point makes it a position"
+            )
+        if name in axes:
+            raise UsageError(f"--grid gives {name!r} twice: remove one of them")
+        if name:
+            axes[name] = number
+        else:
+            counts.append(int(number))
+    whole: Any = counts[0] if len(counts) == 1 else counts
+    return whole if counts else None, axes
+
+
+def columns(path: Path) -> dict[str, Any]:
+    """The columns of a CSV file, or the arrays of an npz file.
+
+    Raises:
+        UsageError: it cannot be read, has no header, or holds something that is no number.
+    """
+    if path.suffix.lower() == ".npz":
+        import numpy as np
+
+        with np.load(path) as arrays:
+            return {name: arrays[name].reshape(-1) for name in arrays.files}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return parsed(path, file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is no text with columns"
+        raise UsageError(f"{path} cannot be read: {reason}") from error
+
+
+def parsed(path: Path, lines: Iterable[str]) -> dict[str, Any]:
+    """The columns of a text: a header, then numbers; parted by commas, semicolons or tabs."""
+    rest = iter(lines)
+    first = next(rest, "")
+    mark = next((mark for mark in ",;\t" if mark in first), ",")
+    header = [name.strip().lstrip("# ") for name in next(csv.reader([first], delimiter=mark), [])]
+    if not header or all(is_number(name) for name in header):
+        raise UsageError(f"{path} has no header: its first line must name the columns")
+    if twice := next((name for name in header if header.count(name) > 1), None):
+        raise UsageError(f"{path} has two columns {twice!r}: remove one")
+    rows = list(numbered(csv.reader(rest, delimiter=mark)))
+    if not rows:
+        raise UsageError(f"{path} has a header and no points")
+    for number, row in rows:
+        if len(row) != len(header):
+            raise UsageError(
+                f"{path}, line {number}: {len(row)} entries, where the header has {len(header)}"
+            )
+    return {name: [row[k] for _, row in rows] for k, name in enumerate(header)}
+
+
+def numbered(rows: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, with the numbers of their lines; the header was the first."""
+    return ((number, row) for number, row in enumerate(rows, 2) if any(map(str.strip, row)))
+
+
+def as_numbers(path: Path, name: str, column: Sequence[Any]) -> Any:
+    """A column as numbers.
+
+    Raises:
+        UsageError: an entry is none.
+    """
+    for row, entry in enumerate(column, 1):
+        if isinstance(entry, str) and not is_number(entry):
+            raise UsageError(f"{path}, column {name!r}, point {row}: {entry!r} is no number")
+    return [float(entry) for entry in column]
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is one number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
