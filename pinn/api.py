@@ -23,7 +23,6 @@ from pinn.mode import Compile
 from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.quiet import quiet
-from pinn.runs import new_run
 from pinn.solution import Solution
 from pinn.solver import Solver
 from pinn.trainer import RunTrainer, make_trainer
@@ -121,10 +120,16 @@ def carry_out(trainer: RunTrainer, solver: Solver, data: Collocation, base: str 
         name = type(solver.problem).__name__.lower()
         # The first of several processes makes the folder and tells the others.
         first = getattr(rank_zero_only, "rank", 0) == 0
-        trainer.enter(new_run(base, name) if first else Path(base) / name)
+        if first:
+            trainer.begin(base, name)
+        else:
+            trainer.enter(Path(base) / name)
     try:
         trainer.fit(solver, datamodule=data)
     except InterruptedRunError as stop:
         if stop.signum == signal.SIGINT:
             raise KeyboardInterrupt(str(stop)) from stop
         raise SystemExit(128 + stop.signum) from stop
+    except BaseException:
+        trainer.withdraw()
+        raise

@@ -1,31 +1,80 @@
 """Where runs live: `runs/<configuration>/<time>/` with events, configuration and checkpoints."""
 
+import re
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import CheckpointError, read
 
+STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
-def new_run(base: str | Path, name: str) -> Path:
+
+def new_run(base: str | Path, name: str, label: str = "") -> Path:
     """A folder of its own for a new run, even if two start in the same second.
 
+    Args:
+        base: below which runs are kept.
+        name: of the configuration.
+        label: the folder's name; by default the time.
+
     Raises:
-        ValueError: it cannot be made; the line says why.
+        ValueError: it exists already, or cannot be made; the line says why.
     """
-    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-    for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
-        folder = Path(base) / name / f"{stamp}{suffix}"
+    home, stamp = Path(base) / name, time.strftime("%Y-%m-%d_%H-%M-%S")
+    for folder in [home / label] if label else numbered(home / stamp):
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            if folder.is_dir():
+            if folder.is_dir() and not label:
                 continue
+            if folder.is_dir():
+                raise ValueError(
+                    f"--name {label}: {folder} exists already: take another name, or continue that "
+                    "run with --resume"
+                ) from error
             raise ValueError(
-                f"no folder for the run can be made below {base}/{name}: {error.strerror}"
+                f"no folder for the run can be made below {home}: {error.strerror}"
             ) from error
         return folder
-    raise RuntimeError(f"no free folder below {base}/{name}")
+    raise RuntimeError(f"no free folder below {home}")
+
+
+def numbered(folder: Path) -> Iterator[Path]:
+    """A folder, and others beside it: `a`, `a_2`, `a_3`, …"""
+    yield folder
+    yield from (folder.with_name(f"{folder.name}_{n}") for n in range(2, 1000))
+
+
+def began(run: Path) -> str:
+    """When a run began, such that later is larger: its name, or the time of its configuration."""
+    if STAMP.match(run.name):
+        return run.name
+    kept = run / "config.yaml"
+    seconds = (kept if kept.is_file() else run).stat().st_mtime
+    return time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(seconds))
+
+
+def present(folder: Path) -> Path:
+    """The lowest folder on a path that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def discard(run: Path, above: Path) -> None:
+    """Remove a run, and folders that were made for it and are empty now.
+
+    Args:
+        run: its folder.
+        above: the folder above it that was there before.
+    """
+    if run.is_dir():
+        shutil.rmtree(run)
+    for folder in run.parents:
+        if folder == above or any(folder.iterdir()):
+            return
+        folder.rmdir()
 
 
 def newest_checkpoint(base: str | Path, name: str) -> Path:
@@ -35,7 +84,7 @@ def newest_checkpoint(base: str | Path, name: str) -> Path:
         CheckpointError: there is none.
     """
     folder = Path(base) / name
-    for run in sorted((d for d in folder.glob("*") if d.is_dir()), reverse=True):
+    for run in sorted((d for d in folder.glob("*") if d.is_dir()), key=began, reverse=True):
         for candidate in newest_first(run / "checkpoints"):
             try:
                 read(candidate)

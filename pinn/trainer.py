@@ -1,5 +1,6 @@
 """The trainer of a run: what a user sets is added to what keeps the run safe."""
 
+import importlib.util
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,10 @@ from pinn.callbacks.monitors import validation_period
 from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.stopping import Stopping
 from pinn.checkpoint import AtomicCheckpointIO
+from pinn.console import say
 from pinn.course import Course
 from pinn.demands import STEPS
+from pinn.runs import discard, new_run, present
 
 # What every trainer of this package starts from; each can be set under `trainer`.
 TRAINER: dict[str, Any] = {
@@ -38,16 +41,38 @@ TRAINER: dict[str, Any] = {
 }
 
 
+class Curves(TensorBoardLogger):
+    """TensorBoard files in the folder of a run, and `hparams.yaml` if there is something in it."""
+
+    def __init__(self, run: Path, purge_step: int | None) -> None:
+        super().__init__(
+            run.parent,
+            name="",
+            version=run.name,
+            default_hp_metric=False,
+            purge_step=purge_step,
+        )
+
+    def save(self) -> None:
+        """Write the settings."""
+        if self.hparams:
+            super().save()
+
+
 class RunTrainer(L.Trainer):
     """A trainer whose files lie in the folder of the run, whatever its loggers are.
 
     Attributes:
         run: the folder; None for a run that leaves nothing.
         own_logger: whether curves go to TensorBoard files in it.
+        above: the folder above a new run that was there before; None where a run continues.
+        labels: what a run of a sweep has of the keys that are swept.
     """
 
     run: Path | None = None
     own_logger = False
+    above: Path | None = None
+    labels: Mapping[str, Any] = {}
 
     @property
     def log_dir(self) -> str | None:
@@ -63,25 +88,34 @@ class RunTrainer(L.Trainer):
         own = {} if loss is None else {"loss": float(loss)}
         return own | super().progress_bar_metrics
 
-    def enter(self, run: Path, purge_step: int | None = None) -> None:
+    def begin(self, base: str | Path, name: str, label: str = "") -> Path:
+        """Make the folder of a new run, see `runs.new_run`, and keep files in it."""
+        above = present(Path(base) / name)
+        run = new_run(base, name, label)
+        self.enter(run, above=above)
+        return run
+
+    def enter(self, run: Path, purge_step: int | None = None, above: Path | None = None) -> None:
         """Keep files in a folder: curves, unless other loggers were given, and checkpoints.
 
         Args:
             run: the folder.
             purge_step: curves from this step on are those of a run that was stopped.
+            above: the folder above a new run that was there before.
         """
-        self.run = run
-        if self.own_logger:
-            self.logger = TensorBoardLogger(
-                run.parent,
-                name="",
-                version=run.name,
-                default_hp_metric=False,
-                purge_step=purge_step,
-            )
+        self.run, self.above = run, above
+        if self.own_logger and any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))):
+            self.logger = Curves(run, purge_step)
+        elif self.own_logger:
+            say("curves    none are kept: tensorboard is not installed")
         for callback in self.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(run / "checkpoints")
+
+    def withdraw(self) -> None:
+        """Remove the folder of a new run that has taken no step: nothing in it is of use."""
+        if self.run and self.above and self.is_global_zero and self.global_step == 0:
+            discard(self.run, self.above)
 
 
 def fixed_callbacks(bar: bool | None = None) -> list[L.Callback]:

@@ -42,8 +42,9 @@ def errors(solver):
     return " ".join(f"{n} {solver.scores[f'error/{n}']:.1e}" for n in ("u", "v", "p"))
 
 
-def test_the_bar_moves_at_every_step_of_a_short_phase(train, drawn):
+def test_the_bar_moves_at_every_step_of_a_short_phase_however_fast(train, monkeypatch, drawn):
     bar, lines = drawn
+    monkeypatch.setattr(progress, "APART", 1e9)
     train(solver_of([Phase(4), Phase(2)]), callbacks=[bar], enable_progress_bar=True)
     steps = [re.match(r"phase (\d/2) (\d)/6 ", line).groups() for line in lines]
     assert list(dict.fromkeys(steps)) == [
@@ -56,8 +57,16 @@ def test_the_bar_moves_at_every_step_of_a_short_phase(train, drawn):
 def test_the_end_of_a_phase_is_drawn_however_fast_it_was(train, monkeypatch, drawn):
     bar, lines = drawn
     monkeypatch.setattr(progress, "APART", 1e9)
+    monkeypatch.setattr(progress, "FEW", 1)
     train(solver_of([Phase(4), Phase(2)]), callbacks=[bar], enable_progress_bar=True)
     assert [line.split()[2] for line in lines[1:]] == ["4/6", "6/6", "6/6"]
+
+
+def test_the_bar_is_there_on_a_terminal_of_unknown_width(train, monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((0, 0)))
+    train(solver_of([Phase(2)]), callbacks=[Bar()], enable_progress_bar=True)
+    assert "phase 1/1 2/2 " in capsys.readouterr().out
 
 
 def test_errors_stand_beside_the_loss_of_the_same_step(train, drawn):

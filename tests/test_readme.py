@@ -84,7 +84,7 @@ def commands():
 
 def newest(name):
     """RUN and FILE of the newest checkpoint of a configuration."""
-    path = max(Path("runs", name).glob("*/checkpoints/*.ckpt"))
+    path = max(Path("runs", name).glob("2*/checkpoints/*.ckpt"))
     return path.parent.parent.name, path.name
 
 
@@ -95,6 +95,11 @@ def test_commands_of_the_readme_run(here, capsys):
         if program == ".venv/bin/tensorboard":
             continue
         assert (program, rest[0]) == (".venv/bin/python", "train.py")
+        if rest[1] == "--list":
+            assert main(rest[1:]) == 0
+            listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+            assert listed == sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
+            continue
         run, file = newest("poisson")
         argv = [word.replace("RUN", run).replace("FILE.ckpt", file) for word in rest[1:]]
         if argv[0] != "validate":
@@ -105,7 +110,10 @@ def test_commands_of_the_readme_run(here, capsys):
         if "--print_config" in argv:
             assert "reynolds: 100.0" in printed
             continue
-        assert "how good it is" in printed, argv
+        if "--check" in argv:
+            assert "estimate  2 steps" in printed
+            continue
+        assert ("the runs of the sweep" if "--sweep" in argv else "how good it is") in printed, argv
         trained += "--resume" not in argv and argv[0] != "validate"
         assert len(list(Path("runs").glob("*/*"))) == trained, argv
     assert newest("kovasznay")[1] == "step-0000004.ckpt"

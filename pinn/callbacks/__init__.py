@@ -2,6 +2,7 @@
 
 from pinn.callbacks.alarm import Alarm
 from pinn.callbacks.announce import Announce
+from pinn.callbacks.check import Check
 from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.guard import FiniteGuard
 from pinn.callbacks.keeper import Keeper
@@ -14,6 +15,7 @@ from pinn.nonfinite import NonFiniteError
 __all__ = [
     "Alarm",
     "Announce",
+    "Check",
     "Deadline",
     "FiniteGuard",
     "Keeper",

@@ -17,6 +17,7 @@ from pinn.optim import LevenbergMarquardt
 from pinn.solver import Solver
 
 APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
+FEW = 50  # steps of a phase of which each is shown
 SILENT = 3.0  # seconds between two lines, at first
 SLOWER = 20  # later lines are this part of the time so far apart
 MOST = 60.0  # but no more than this
@@ -98,11 +99,17 @@ class Track:
 
 
 def loss_of(solver: Solver) -> str:
+    """The total loss as text; empty before there is one."""
+    found = last_loss(solver)
+    return "" if found is None else f"{found:.2e}"
+
+
+def last_loss(solver: Solver) -> float | None:
     """The total loss; of Levenberg–Marquardt the one that its step has led to."""
     optimizer = solver.trainer.optimizers[0]
     if isinstance(optimizer, LevenbergMarquardt) and math.isfinite(optimizer.loss):
-        return f"{optimizer.loss:.2e}"
-    return f"{float(solver.terms['total']):.2e}" if "total" in solver.terms else ""
+        return optimizer.loss
+    return float(solver.terms["total"]) if "total" in solver.terms else None
 
 
 def errors_of(solver: Solver) -> dict[str, float]:
@@ -141,7 +148,9 @@ class Bar(TQDMProgressBar):
 
     def init_train_tqdm(self) -> Tqdm:
         """A bar whose line is written here: tqdm keeps it apart from other lines."""
-        return Tqdm(disable=self.is_disabled, leave=True, file=sys.stdout, bar_format="{desc}")
+        columns = shutil.get_terminal_size().columns  # tqdm shows nothing where it is not known
+        kept = {"leave": True, "file": sys.stdout, "bar_format": "{desc}"}
+        return Tqdm(disable=self.is_disabled, ncols=columns, **kept)
 
     @property
     def total_train_batches(self) -> float:
@@ -162,8 +171,9 @@ class Bar(TQDMProgressBar):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
         """Move to the present step."""
         self.track.stop(pl_module)
-        ends = bool(pl_module.course.ended)  # of a short phase nothing else might be seen
-        if ends or time.perf_counter() - self.drawn >= APART:
+        course = pl_module.course
+        short = course.current.steps is not None and course.current.steps <= FEW
+        if short or course.ended or time.perf_counter() - self.drawn >= APART:
             self.draw(trainer, pl_module)
 
     def draw(self, trainer: L.Trainer, solver: Any) -> None:
@@ -175,7 +185,8 @@ class Bar(TQDMProgressBar):
         part = blocks(trainer.global_step / last) if 0 < last < math.inf else ""
         time_ = clock(self.track.seconds), self.track.left(solver, trainer)
         head = " ".join(text for text in (phase, step, part, *time_) if text) + "  "
-        columns = shutil.get_terminal_size().columns - 1
+        bar.ncols = shutil.get_terminal_size().columns
+        columns = bar.ncols - 1
         values = self.track.values(solver, trainer.global_step)
         fits = [text for text in values if len(head + text) <= columns]
         bar.set_description_str((head + (fits or [""])[0])[:columns])

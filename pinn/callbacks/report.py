@@ -1,5 +1,7 @@
 """What came out: the table that ends a run."""
 
+import importlib.util
+import math
 import shlex
 import shutil
 import sys
@@ -11,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.table import Table
 
 from pinn.assessment.scores import Scores
+from pinn.callbacks.progress import last_loss
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.console import Activity, say, show
 from pinn.solver import Solver
@@ -65,7 +68,7 @@ class Report(L.Callback):
                 logger.log_metrics(solver.scores, trainer.global_step)
             final = headline(solver.scores) | found_coefficients(solver)
             if isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(settings(solver), final, trainer.global_step)
+                logger.log_hyperparams(asked(trainer, solver), final, trainer.global_step)
             else:
                 logger.log_metrics(final, trainer.global_step)
         show(score_table(solver.scores))
@@ -82,7 +85,7 @@ class Report(L.Callback):
             say(f"files: {Path(folder)}")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                say(f"look at it: {tensorboard()} --logdir {shlex.quote(logger.log_dir)}")
+                advise(logger.log_dir)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""
@@ -103,6 +106,12 @@ def spent(steps: int, training: float, whole: float) -> str:
         f"{steps} step{'s' if steps != 1 else ''} in {training:.0f} s, {pace}; "
         f"{rest:.0f} s more for set-up, validation and pictures"
     )
+
+
+def advise(folder: str | Path) -> None:
+    """Say how to look at a folder with TensorBoard, where that is installed."""
+    if importlib.util.find_spec("tensorboard") is not None:
+        say(f"look at it: {tensorboard()} --logdir {shlex.quote(str(folder))}")
 
 
 def tensorboard() -> str:
@@ -144,7 +153,7 @@ def log_settings(trainer: L.Trainer, solver: Solver) -> None:
     """Give every logger what was asked for, before it writes a file of none."""
     if hasattr(solver, "collocation"):
         for logger in trainer.loggers:
-            logger.log_hyperparams(settings(solver))
+            logger.log_hyperparams(asked(trainer, solver))
 
 
 def headline(scores: Scores) -> dict[str, float]:
@@ -173,6 +182,18 @@ def found_coefficients(solver: Solver) -> dict[str, float]:
     found = {f"final/{n}": value for n, value in solver.problem.coefficients().items()}
     known = solver.solution.estimates
     return found | {f"final/{n}_95": e.half_width for n, e in known.items()}
+
+
+def asked(trainer: Any, solver: Solver) -> dict[str, str | int | float | bool]:
+    """What was asked for, and what a run of a sweep has of the keys that are swept."""
+    return settings(solver) | getattr(trainer, "labels", {})
+
+
+def outcome(solver: Solver) -> dict[str, float]:
+    """The last loss, the scores and the coefficients, that the runs of a sweep are compared by."""
+    loss = last_loss(solver)
+    found = {"loss": math.nan if loss is None else loss, **solver.scores}
+    return found | {n.removeprefix("final/"): v for n, v in found_coefficients(solver).items()}
 
 
 def settings(solver: Solver) -> dict[str, str | int | float | bool]:

@@ -10,13 +10,14 @@ from torch import nn
 
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
-from pinn.callbacks import Keeper, NonFiniteError, Panels
+from pinn.callbacks import Check, Keeper, NonFiniteError, Panels
 from pinn.callbacks.announce import early_end
 from pinn.callbacks.deadline import OVER
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.keep_config import KeepConfig
 from pinn.callbacks.keeper import newest_first
 from pinn.callbacks.monitors import check_monitors
+from pinn.callbacks.report import outcome
 from pinn.checkpoint import read, restore_weights
 from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
@@ -28,7 +29,7 @@ from pinn.demands import check_trainer, seed
 from pinn.optim import Phase
 from pinn.pieces import InsufficientMemoryError
 from pinn.resume import continues
-from pinn.runs import new_run, run_of
+from pinn.runs import run_of
 from pinn.solver import Solver
 from pinn.spec import record
 from pinn.trainer import TRAINER, RunTrainer, make_trainer
@@ -64,10 +65,11 @@ class CommandLine(LightningCLI):
 
     Args:
         request: what was asked for.
+        train: whether to do it; else all is only made and checked.
     """
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, request: Request, train: bool = True) -> None:
+        self.request, self.train = request, train
         self.checkpoint = request.checkpoint
         super().__init__(
             Solver,
@@ -118,7 +120,14 @@ class CommandLine(LightningCLI):
         elif not config.fast_dev_run:
             kept = self.config[self.subcommand]
             own.append(KeepConfig(parser, kept, flags=self.request.flags))
-        return make_trainer(given, own, self.model.course)
+        trainer = make_trainer(given, own, self.model.course)
+        trainer.labels = self.request.member.settings if self.request.member else {}
+        return trainer
+
+    @property
+    def base(self) -> Path:
+        """Below which runs are kept."""
+        return Path(self._get(self.config, "trainer").default_root_dir or "runs")
 
     def enter_run(self) -> None:
         """Take a new run's folder, or that of the run to continue."""
@@ -129,13 +138,11 @@ class CommandLine(LightningCLI):
         elif self.trainer.local_rank and RUN_FOLDER in os.environ:
             trainer.enter(Path(os.environ[RUN_FOLDER]))
         else:
-            base = self._get(self.config, "trainer").default_root_dir or "runs"
-            run = new_run(base, self.request.name)
+            run = trainer.begin(self.base, self.request.name, self.request.label)
             os.environ[RUN_FOLDER] = str(run)
-            trainer.enter(run)
 
-    def fit(self, **kwargs: Any) -> None:
-        """Train: from scratch, from saved weights, or from where a run stopped."""
+    def prepare(self) -> None:
+        """Settle and check all that can be before there is a folder."""
         solver: Solver = self.model
         solver.attach(self.datamodule)
         self.datamodule.check_processes(self.trainer.world_size)
@@ -146,18 +153,28 @@ class CommandLine(LightningCLI):
         if self.request.init_from is not None:
             state = read(self.request.init_from)["state_dict"]
             restore_weights(solver.solution, state, self.request.init_from)
-        notices = self.request.notices
-        if self.checkpoint and not continues(solver, self.trainer, self.checkpoint, notices):
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train: from scratch, from saved weights, or from where a run stopped."""
+        solver: Solver = self.model
+        trainer: RunTrainer = self.trainer  # type: ignore[assignment]
+        request = self.request
+        self.prepare()
+        if not self.train:
             return
-        if not self._get(self.config, "trainer").fast_dev_run:
+        if self.checkpoint and not continues(solver, trainer, self.checkpoint, request.notices):
+            return
+        if request.check:
+            Check.attach(trainer)
+        elif not self._get(self.config, "trainer").fast_dev_run:
             self.enter_run()
         try:
-            self.trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
-            if self.trainer.should_stop and early_end(self.trainer, solver) == OVER:
+            trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
+            if trainer.should_stop and early_end(trainer, solver) == OVER:
                 say("continue with --resume auto, and the same max_time again")
         except InterruptedRunError as stop:
-            kept = newest_first(Keeper.folder(self.trainer))[:1]
-            stop.advice = self.request.advice(kept[0]) if kept else ""
+            kept = newest_first(Keeper.folder(trainer))[:1]
+            stop.advice = request.advice(kept[0]) if kept else ""
             raise
         except NonFiniteError:
             raise
@@ -167,6 +184,10 @@ class CommandLine(LightningCLI):
             raise RunError(
                 f"the run failed with {type(error).__name__}: {explain(error)}"
             ) from error
+        finally:
+            trainer.withdraw()
+        if request.member and trainer.is_global_zero:
+            request.member.report({"steps": trainer.global_step, **outcome(solver)})
 
     def validate(self, **kwargs: Any) -> None:
         """Judge the solution in a checkpoint."""

@@ -12,6 +12,7 @@ from pinn.cli.mapping import NULL, UsageError, entries, shown
 from pinn.cli.recipe import check_recipes
 
 CONFIGS = Path("configs")
+SWEEP = "sweep.csv"  # the table of a sweep, in its folder
 SECTIONS = ("model", "data", "trainer", "checkpoints", "pictures")
 
 
@@ -61,9 +62,16 @@ def run_name(config: Path) -> str:
     """
     folder = config.resolve().parent
     saved = re.fullmatch(r"config(\.resume-\d+)?", config.stem)
-    if saved and re.match(r"\d{4}-\d\d-\d\d_", folder.name):
-        return folder.parent.name
+    timed = re.match(r"\d{4}-\d\d-\d\d_", folder.name)
+    if saved and (timed or (folder / "checkpoints").is_dir()):
+        return filed_under(folder)
     return config.stem
+
+
+def filed_under(run: Path) -> str:
+    """The name that a run is kept below, alone or in the folder of a sweep."""
+    above = run.resolve().parent
+    return above.parent.name if (above / SWEEP).is_file() else above.name
 
 
 def check_file(path: Path) -> None:

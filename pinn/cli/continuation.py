@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pinn.checkpoint import read
-from pinn.cli.configuration import check_file, gives_phases, parse_yaml
+from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
 from pinn.cli.launch import RESET, Request
 from pinn.cli.mapping import NULL, UsageError, entries
 from pinn.runs import newest_checkpoint, run_of
@@ -34,7 +34,7 @@ def continued(request: Request) -> Request:
     now = {option(flag) for flag in request.flags}
     own = [flag for flag in contents.get("flags", []) if option(flag) not in now]
     if not request.name:
-        request.name = run_of(request.checkpoint).resolve().parent.name
+        request.name = filed_under(run_of(request.checkpoint))
         request.configs = saved_configuration(request.checkpoint)
         limit = stated(request.files, "max_steps")
         own = [] if limit is None else [f"{MOST}={limit}"]

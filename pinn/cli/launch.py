@@ -22,6 +22,7 @@ from pinn.cli.configuration import (
     run_name,
 )
 from pinn.cli.mapping import UsageError
+from pinn.cli.members import Member, members, this_member
 from pinn.cli.options import HELP, OWN, check_own, listing, own_options, swept, versions
 from pinn.cli.predict import predict
 
@@ -48,11 +49,10 @@ class Request:
         more_steps: how many more the last phase of a run to continue gets; 0 for none.
         checkpoint: where to continue from, once it is found.
         notices: what is said before the run continues.
-        label: what the folder of the run is called, beside its time.
+        label: what the folder of the run is called; empty for the time.
         check: whether only a few steps are tried.
-        sweep: keys, and the values that each is to take.
-        folder: of the run, in a sweep.
-        labels: what the run of a sweep is told from the others by.
+        sweep: all its runs, if it is one.
+        member: which run of a sweep this is, if it is one.
     """
 
     arguments: list[str]
@@ -67,9 +67,8 @@ class Request:
     notices: list[str] = field(default_factory=list)
     label: str = ""
     check: bool = False
-    sweep: list[tuple[str, list[str]]] = field(default_factory=list)
-    folder: Path | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    sweep: list[Member] = field(default_factory=list)
+    member: Member | None = None
 
     @property
     def files(self) -> list[str]:
@@ -108,6 +107,9 @@ def main(argv: Sequence[str]) -> int:
         if argv and argv[0] == "predict":
             return predict(argv[1:])
         request = parse(argv)
+        request.member = this_member()
+        if request.member:
+            request.label = request.member.label
         greet(request)
         from pinn.cli.program import run
 
@@ -177,7 +179,8 @@ def parse(argv: Sequence[str]) -> Request:
     request = Request([subcommand, *configs, *flags], name, own.resume, own.init_from)
     request.allow_import, request.more_steps = own.allow_import, own.more_steps or 0
     request.configs, request.flags = configs, joined(flags)
-    request.label, request.check, request.sweep = own.name or "", own.check, sweep
+    request.label, request.check = own.name or "", own.check
+    request.sweep = members(argv, sweep) if sweep else []
     return request
 
 

@@ -1,6 +1,7 @@
 """The options of this program that are no keys of a configuration."""
 
 import argparse
+import os
 import platform
 import re
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ Write its values:  python train.py predict --ckpt_path FILE --grid 200 --output 
                          settings that the run was started with
   --more_steps N         with --resume: train on, N more steps of the last phase
   --init_from FILE       start a new run from the weights of a checkpoint
+  --name NAME            what the folder of the run is called, in place of the time
+  --sweep KEY=A,B,...    one run for each value; several --sweep for all combinations
+  --check                take a few steps of each phase: memory, time; leaves no folder
   --allow_import NAME    a configuration may also name classes of this package or module, which
                          may lie in the current folder or beside the configuration; may be repeated
   --print_config         print the configuration with everything filled in; do not run it
@@ -64,9 +68,10 @@ def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         if not (own.more_steps.isdecimal() and 0 < int(own.more_steps) < 10**12):
             raise UsageError(f"--more_steps is {own.more_steps!r}: expected a whole number ≥ 1")
         own.more_steps = int(own.more_steps)
-    if own.name is not None and not re.fullmatch(r"[\w=+-][\w.=+-]{0,99}", own.name):
+    if own.name is not None and not re.fullmatch(r"\w[\w.,=+-]{0,99}", own.name):
         raise UsageError(
-            f"--name is {own.name!r}: expected letters, digits and any of . _ - + =, up to 100"
+            f"--name is {own.name!r}: expected one folder, of letters, digits and any of . , _ - + "
+            "=, up to 100"
         )
     return own, rest
 
@@ -82,14 +87,14 @@ def check_own(subcommand: str, own: argparse.Namespace) -> None:
     if own.resume and own.init_from:
         raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
     new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
-    if new:
-        raise UsageError(f"--{new[0]} is not known yet")
     if new and subcommand != "fit":
         raise UsageError(f"--{new[0]} belongs to fit: remove it")
     if new and own.resume:
         raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
     if own.sweep and own.check:
         raise UsageError("--check tries one run: remove --sweep")
+    if own.sweep and "LOCAL_RANK" in os.environ:
+        raise UsageError("--sweep starts its runs itself: call it without torchrun")
 
 
 def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:

@@ -17,6 +17,7 @@ from pinn.cli.continuation import continued
 from pinn.cli.launch import Request, complain, wants_traceback
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
+from pinn.cli.sweep import sweep
 from pinn.cli.trust import trust
 from pinn.quiet import quiet
 from pinn.revival import check_importable
@@ -66,6 +67,8 @@ def run(request: Request) -> int:
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         trust(request.allow_import, [Path(path).parent for path in request.files])
+        if request.sweep:
+            return sweep(request, checked)
         CommandLine(continued(described_by(request)))
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
@@ -89,6 +92,11 @@ def run(request: Request) -> int:
             return 2
         raise error if isinstance(error, UsageError) else UsageError(explain(error)) from error
     return 0
+
+
+def checked(request: Request) -> Path:
+    """Build a run that is to begin later, and say below which folder it will be kept."""
+    return CommandLine(request, train=False).base
 
 
 def notes(error: BaseException) -> list[str]:
