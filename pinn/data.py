@@ -66,6 +66,10 @@ class Collocation(L.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if not isinstance(points, Mapping | None):
+            raise ValueError(
+                f"data.points is {points!r}: give the number of each region, {{'interior': 1000}}"
+            )
         self.points = dict(points or {})
         for region, count in self.points.items():
             whole(f"data.points.{region}", count)

@@ -110,6 +110,11 @@ def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str,
     for name, weight in weights.items():
         if name not in names:
             raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
+        if getattr(weight, "requires_grad", False):
+            raise ValueError(
+                f"weight of {name!r} is a trained parameter, and training would make it zero: give "
+                "a number, or let balance choose it"
+            )
         if not 0 <= weight < torch.inf:
             raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
     if all(weights.get(name, 1.0) == 0 for name in names):

@@ -80,6 +80,8 @@ def compiled_graph(graph: fx.GraphModule, examples: Tensors) -> Callable:
 def first_line(error: Exception) -> str:
     """What went wrong, in one line."""
     text = str(error).strip().splitlines()
+    if any("tracing tensor" in line for line in text):
+        return "the problem or a network reads values as plain numbers, by .item(), float() or if"
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 

@@ -10,6 +10,7 @@ from pinn import advect, curl, differentiate, div, grad, laplacian, partial, vec
 from pinn.algebra.norule import NoRuleError
 from pinn.losses import region_residuals
 from pinn.reads import plan_regions
+from pinn.recording import Recording, RecordingError
 
 POINTS = torch.rand(7, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5
 
@@ -138,6 +139,43 @@ MISTAKES = {
     "split": (lambda u, x: np.split(grad(u), 2, axis=1), NoRuleError, r"numpy.split takes no"),
     "advect": (lambda u, x: advect((1.0, 2.0, 3.0), u), ValueError, r"one component per space"),
 }  # fmt: skip
+
+
+SETTINGS = {
+    "points": ({"points": 50}, r"data\.points is 50: give the number of each region"),
+    "weights": (
+        {"weights": {"eq": torch.nn.Parameter(torch.tensor(1.0))}},
+        r"weight of 'eq' is a trained parameter.*give a number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_that_is_something_else_is_one_line(name, tmp_path):
+    class Level(pinn.Problem):
+        coordinates, unknowns, geometry = ("x",), {"u": 1}, pinn.Interval()
+
+        @pinn.on("interior")
+        def eq(self, u):
+            return u - 1.0
+
+    settings, words = SETTINGS[name]
+    with pytest.raises(ValueError, match=words):
+        pinn.fit(Level(), pinn.MLP(width=4, depth=1), folder=tmp_path, **settings)
+
+
+def test_dates_as_bounds_are_one_line():
+    days = np.datetime64("2020-01-01"), np.datetime64("2020-01-02")
+    with pytest.raises(ValueError, match=r"bound of x is .*give a number; of dates the seconds"):
+        pinn.Interval(x=days)
+
+
+def test_a_number_read_from_a_parameter_is_said_to_keep_steps_from_being_recorded():
+    def read(varying, fixed):
+        return [varying[0] * varying[0].sum().item()]
+
+    with pytest.raises(RecordingError, match=r"^the problem or a network reads values as plain"):
+        Recording(read, [torch.ones(2)], [torch.ones(2)])
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -24,6 +24,21 @@ def likeness(one: str, other: str) -> float:
     return matcher.ratio() + matcher.quick_ratio()
 
 
+def bound(name: str, value: Any) -> float:
+    """A bound of a coordinate.
+
+    Raises:
+        ValueError: it is no number, such as a date.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bound of {name} is {value!r}: give a number; of dates the seconds or days since one "
+            "of them"
+        ) from None
+
+
 def whole(name: str, value: object, least: int = 1, most: int = 10**8) -> int:
     """A count, such as a number of points or units.
 

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pinn.geometry.coordinates import Coordinates, near_miss, span
+from pinn.geometry.coordinates import Coordinates, bound, near_miss, span
 from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.sampling import apportion, gauss_order, gauss_points, stream_seed, unit_points
 
@@ -46,8 +46,8 @@ class Geometry:
                 f"got {len(lower)} lower and {len(upper)} upper"
             )
         self.coordinates = coordinates
-        self.lower = tuple(float(value) for value in lower)
-        self.upper = tuple(float(value) for value in upper)
+        self.lower = tuple(map(bound, coordinates.names, lower))
+        self.upper = tuple(map(bound, coordinates.names, upper))
         for name, low, high in zip(coordinates.names, self.lower, self.upper, strict=True):
             # The midpoint must be a number of its own, or the open box would be empty.
             if not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
