@@ -21,6 +21,7 @@ from pinn.algebra.channels import (
     order,
     symbol,
 )
+from pinn.algebra.later import Later
 from pinn.algebra.rows import seed
 from pinn.algebra.rules.piecewise import joined_masks
 from pinn.algebra.series import Series, Streams
@@ -45,7 +46,7 @@ class Field(Notation):
     def __init__(
         self,
         value: Tensor | None,
-        streams: Streams,
+        streams: Streams | Later,
         coordinates: Coordinates,
         name: str = "expression",
         taken: int = 0,
@@ -60,13 +61,13 @@ class Field(Notation):
         """What decides which of several operands speaks for the result."""
         return self.taken
 
-    def like(self, value: Tensor | None, streams: Streams) -> "Field":
+    def like(self, value: Tensor | None, streams: Streams | Later) -> "Field":
         """A field over the same points with other contents."""
         return Field(value, streams, self.coordinates, taken=self.taken)
 
     def named(self, name: str) -> "Field":
         """The same field under a name."""
-        return Field(self.value, self.streams, self.coordinates, name, self.taken)
+        return Field(self.value, self.made, self.coordinates, name, self.taken)
 
     def mask(self, holds: Tensor, streams: Streams) -> "Mask":
         """A condition at the points of this field, from boolean values."""
@@ -96,7 +97,9 @@ class Field(Notation):
     def still(self, given: Any, has_components: bool) -> Series:
         """A constant, with zero derivatives; its gradient is kept."""
         value = constant(given, self.dtype, self.device)
-        return Series(value.unsqueeze(0) if has_components else value, dict.fromkeys(self.streams))
+        zeros = Later(lambda: dict.fromkeys(self.streams), self.made) if self.is_later else None
+        streams = dict.fromkeys(self.streams) if zeros is None else zeros
+        return Series(value.unsqueeze(0) if has_components else value, streams)
 
     def at_points(self, given: Tensor) -> "Field":
         """Values per point: boolean ones are a condition, the derivatives of others unknown."""
@@ -204,7 +207,7 @@ def vector(*components: Any) -> Any:
         )
     shape = (like.shape[0], *next(iter(shapes)))
     filled = [
-        part if isinstance(part, Field) else like.like(part.value.expand(shape), part.streams)
+        part if isinstance(part, Field) else like.like(part.value.expand(shape), part.made)
         for part in parts
     ]
     return torch.stack(filled, dim=1)  # type: ignore[arg-type]
@@ -238,7 +241,8 @@ def coordinate_field(
     """
     if channels is None:
         channels = every_channel(len(coordinates), coordinates.space, highest)
-    return Field(at, seed(at, channels), coordinates, "at")
+    wanted = tuple(channels)
+    return Field(at, Later(lambda: seed(at, wanted)), coordinates, "at")
 
 
 def data_field(values: Tensor, coordinates: Coordinates, name: str) -> Field:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pinn.algebra.later import at_once
 from pinn.algebra.series import Series
 from pinn.explanation import line_at, where
 
@@ -90,7 +91,7 @@ def spoilt(tensor: Tensor) -> bool:
 
 def origin(run: Callable[[], Any]) -> Origin | None:
     """The first operation of a function that makes a number which is not finite."""
-    with FirstNonFinite() as watch:
+    with at_once(), FirstNonFinite() as watch:
         run()
     return watch.found
 
@@ -189,7 +190,7 @@ def with_lines() -> Iterator[None]:
 
 def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Origin | None:
     """The first operation whose derivative is not finite, where the value of the loss is."""
-    with with_lines(), torch.enable_grad():
+    with at_once(), with_lines(), torch.enable_grad():
         end = loss()
         found: list[tuple[str, str]] = []
         waiting, seen = [end.grad_fn], set()

@@ -1,5 +1,9 @@
 """Recorded graphs and trusted strategies see whatever the Python reads."""
 
+import contextvars
+import ctypes
+import os
+import threading
 import types
 from dataclasses import dataclass, field
 
@@ -370,3 +374,45 @@ def test_a_run_ends_with_a_look_at_the_python(train, monkeypatch, capsys):
     solver.mode = Mode("recorded", "asked for by this test")
     train(solver, points={"interior": 12}, callbacks=[FiniteGuard(), Late()])
     assert "used old values" in capsys.readouterr().out
+
+
+def changed_holders():
+    space = types.SimpleNamespace(a=types.SimpleNamespace(k=1.0))
+    yield space, lambda: setattr(space.a, "k", 3.0)
+    table = {"k": 1.0}
+    yield types.MappingProxyType(table), lambda: table.update(k=3.0)
+    memory = bytearray(b"12")
+    yield memoryview(memory), lambda: memory.__setitem__(0, 3)
+    number = ctypes.c_double(1.0)
+    yield number, lambda: setattr(number, "value", 3.0)
+    own = threading.local()
+    own.k = 1.0
+    yield own, lambda: setattr(own, "k", 3.0)
+    context = contextvars.ContextVar("context", default=1.0)
+    yield context, lambda: context.set(3.0)
+
+
+def test_what_holders_of_values_hold_is_read():
+    for holder, change in changed_holders():
+        first = read(holder)
+        assert read(holder) == first
+        change()
+        assert read(holder) != first, type(holder)
+
+
+def test_the_environment_and_torchs_flags_are_read(monkeypatch):
+    monkeypatch.setenv("GAIN", "1.0")
+
+    def gain():
+        return float(os.environ["GAIN"])
+
+    first = read(gain)
+    monkeypatch.setenv("GAIN", "3.0")
+    assert read(gain) != first
+    first = read(gain)
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert read(gain) != first
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert read(gain) == first

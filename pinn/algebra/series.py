@@ -27,6 +27,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Channel, symbol
 from pinn.algebra.fused import activated
+from pinn.algebra.later import Later
 from pinn.algebra.leibniz import multiplied
 from pinn.algebra.partitions import partitions, splits
 from pinn.algebra.rows import Rows, gathered
@@ -50,12 +51,24 @@ class Series:
         lead: how many leading axes of `value` count points. No rule mixes along them.
     """
 
-    __slots__ = ("_value", "lead", "streams")
+    __slots__ = ("_value", "lead", "made")
 
-    def __init__(self, value: Tensor | None, streams: Streams, lead: int = 1) -> None:
+    def __init__(self, value: Tensor | None, streams: Streams | Later, lead: int = 1) -> None:
         self._value = value
-        self.streams = streams
+        self.made = streams
         self.lead = lead
+
+    @property
+    def streams(self) -> Streams:
+        """Channel → derivative, computed now if nobody has read one before."""
+        if isinstance(self.made, Later):
+            self.made = self.made.now()
+        return self.made
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the derivatives are still to be computed."""
+        return isinstance(self.made, Later) and self.made.found is None
 
     @property
     def rank(self) -> int:
@@ -72,7 +85,7 @@ class Series:
             self._value = value if shift is None else value + shift
         return self._value
 
-    def like(self, value: Tensor | None, streams: Streams) -> Self:
+    def like(self, value: Tensor | None, streams: Streams | Later) -> Self:
         """A series over the same points with other contents."""
         return type(self)(value, streams, self.lead)
 
@@ -83,6 +96,8 @@ class Series:
             linear: acts on trailing axes only, whatever the number of leading ones: several
                 streams, stacked in front of the points, pass through it together.
         """
+        if self.is_later:
+            return self.like(linear(self.value), Later(lambda: self.map(linear).streams, self.made))
         rows = self.streams
         if not isinstance(rows, Rows):
             streams = {c: None if s is None else linear(s) for c, s in rows.items()}

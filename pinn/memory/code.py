@@ -5,6 +5,7 @@ What libraries were installed with is taken not to change; a class of theirs may
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache, lru_cache, partial
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -75,6 +76,8 @@ def read_global(reader: Reader, name: str, value: Any, code: CodeType) -> None:
     reader.structure.append(name)
     if isinstance(value, ModuleType):
         reader.structure.append(id(value))
+        if value is os and not {"environ", "getenv"}.isdisjoint(names_in(code)):
+            reader.structure.append(tuple(os.environ.items()))
         pair = id(value), id(code)
         if not is_library(value.__name__) and pair not in reader.named:
             reader.named.add(pair)

@@ -36,6 +36,7 @@ from pinn.memory.code import (
     slots_of,
 )
 from pinn.memory.contents import checksum, contents, shape_of
+from pinn.memory.holders import HOLDERS, surroundings
 
 MOST = 100_000  # values looked at; what is larger belongs into an array
 
@@ -80,11 +81,6 @@ def read(*roots: Any) -> Reading:
         reader.read(root)
     reader.structure.extend(surroundings())
     return Reading(tuple(reader.structure), tuple(reader.numbers))
-
-
-def surroundings() -> tuple:
-    """What evaluations depend on wherever they are made."""
-    return torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled("cpu")
 
 
 class Unread:
@@ -279,6 +275,7 @@ BASES: tuple[tuple[Any, Callable[[Reader, Any], None]], ...] = (
     (partial, read_partial),
     (ModuleType, read_imported),
     (weakref.ref, lambda reader, value: reader.read(value())),
+    *HOLDERS,
 )
 # Met most often.
 READERS: dict[type, Callable[[Reader, Any], None]] = {

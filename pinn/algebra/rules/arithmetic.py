@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn.algebra.later import Later
 from pinn.algebra.norule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.series import Series, chained, composition, product, total
@@ -19,6 +20,9 @@ def series_of(*operands: Any) -> Series:
 
 def compose(f: Series, derivatives: Derivatives) -> Series:
     """σ(f)."""
+    if f.is_later:
+        later = Later(lambda: compose(f, derivatives).streams, f.made)
+        return f.like(derivatives(f.value, 0)[0], later)
     return f.like(*composition(f, derivatives))
 
 
@@ -31,6 +35,9 @@ def combine(operation: Callable, torch_function: Callable, a: Any, b: Any) -> Se
     def aligned(s: Tensor, t: Tensor) -> Tensor:
         return torch_function(*home.align(s, t))
 
+    if a.is_later or b.is_later:
+        later = Later(lambda: home.like(*operation(a, b, aligned)).streams, a.made, b.made)
+        return home.like(aligned(a.value, b.value), later)
     return home.like(*operation(a, b, aligned))
 
 
@@ -50,9 +57,11 @@ def shifted(a: Any, b: Any) -> Series | None:
     """a + b where that touches the value only, or all rows alike; None where it does not."""
     home = series_of(a, b)
     other = home.operand(b if home is a else a)
+    if type(home).align is not Series.align or home.is_later or other.is_later:
+        return None
     rows: Any = home.streams
     more: Any = other.streams
-    if type(home).align is not Series.align or not isinstance(rows, Rows):
+    if not isinstance(rows, Rows):
         return None
     if is_alike(rows, more) and home.value.shape == other.value.shape:
         return home.like(None, Rows(rows.channels, None, rows.zeros, rows.whole + more.whole))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel
+from pinn.algebra.later import Later
 from pinn.algebra.norule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.rules.arithmetic import series_of
@@ -23,6 +24,9 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Ser
         instead = "vector(u, v)" if dim == -1 else "dim=-1, or vector(u, v)"
         raise NoRuleError(f"joining along dim={dim} would join the points: use {instead}")
     dim = dim % axes - axes
+    if any(j.is_later for j in jets):
+        later = Later(lambda: joined(join, jets, dim, new_axes).streams, *(j.made for j in jets))
+        return home.like(join([j.value for j in jets], dim), later)
     first: Any = home.streams
     rows: list[Any] = [j.streams for j in jets]
     if all(is_alike(first, other) for other in rows):
