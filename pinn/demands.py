@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pinn.geometry.coordinates import near_miss
@@ -115,8 +115,6 @@ def choices(settings: Mapping[str, Any]) -> Iterator[str]:
     profiler = settings["profiler"]
     if isinstance(profiler, str) and profiler not in PROFILERS:
         yield f"profiler is {profiler!r}: {near_miss(profiler, PROFILERS)}"
-    elif not isinstance(profiler, str | Profiler | None):
-        yield f"profiler is {profiler!r}: expected one of {', '.join(PROFILERS)}"
 
 
 def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -168,6 +166,8 @@ def strategies(strategy: object) -> Iterator[str]:
         yield f"strategy is {name!r}: use ddp"
     if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla", name):
         yield f"strategy is {name!r}: every process needs all of the weights: use ddp"
+    if isinstance(strategy, str) and strategy not in ("auto", *StrategyRegistry):
+        yield f"strategy is {name!r}: expected auto, or ddp for several processes"
 
 
 def accelerators(name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar, Timer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO, Precision
+from lightning.pytorch.profilers import Profiler
 
 from pinn.callbacks import (
     Alarm,
@@ -29,7 +30,7 @@ from pinn.callbacks.stopping import Stopping
 from pinn.checkpoint import AtomicCheckpointIO
 from pinn.console import say
 from pinn.course import Course
-from pinn.demands import STEPS
+from pinn.demands import PROFILERS, STEPS
 from pinn.runs import discard, new_run, present
 
 # What every trainer of this package starts from; each can be set under `trainer`.
@@ -144,7 +145,7 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback], course: Co
     logger = given.pop("logger", True)
     check_loggers(logger)
     check_callbacks(mine, keep, bar, bool(logger))
-    check_plugins(as_list(given.get("plugins")))
+    check_plugins(as_list(given.get("plugins")), given.get("profiler"))
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
     if deadline and any(isinstance(c, Timer) for c in mine):
         raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
@@ -208,12 +209,14 @@ def check_loggers(given: Any) -> None:
                 )
 
 
-def check_plugins(given: Iterable[Any]) -> None:
-    """Refuse another writer of checkpoints, and another precision.
+def check_plugins(given: Iterable[Any], profiler: Any) -> None:
+    """Refuse another writer of checkpoints, another precision, and what is no profiler.
 
     Raises:
         ValueError: there is one.
     """
+    if not isinstance(profiler, str | Profiler | None):
+        raise ValueError(f"profiler is {profiler!r}: expected one of {', '.join(PROFILERS)}")
     for plugin in given:
         if isinstance(plugin, str):
             raise ValueError(f"plugins is {plugin!r}: expected objects of Lightning's plugins")

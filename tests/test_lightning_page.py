@@ -269,6 +269,7 @@ def profiler(at, out):
     assert "Self CPU time total" in out()
     assert list(at.glob("b/*/*/*.pt.trace.json"))
     refused(at / "c", "profiler is 'simpel': did you mean 'simple'", profiler="simpel")
+    refused(at / "c", "profiler is 3: expected one of simple", profiler=3)
 
 
 def detect_anomaly(at, out):
@@ -338,6 +339,29 @@ def test_a_setting_that_is_refused_on_the_command_line(folder, capsys, name):
     assert f"trainer.{name} is" in error
     assert error.count("\n") == 1
     assert not Path("runs").exists()
+
+
+def test_objects_and_words_on_the_command_line(folder, capsys):
+    """What is an object in Python is a class in a configuration."""
+    options = ["--config=small", "--trainer.max_steps=2", "--trainer.logger=false"]
+    for setting, words in {
+        "--trainer.profiler=SimpleProfiler": "FIT Profiler Report",
+        "--trainer.callbacks=ModelSummary": "Trainable params",
+        "--trainer.callbacks+=LambdaCallback": "2 steps in",
+    }.items():
+        assert main([*options, setting]) == 0
+        assert words in capsys.readouterr().out
+    for setting, words in {
+        "--trainer.strategy=ddq": "trainer.strategy is 'ddq': expected auto, or ddp",
+        "--trainer.profiler=simpel": "trainer.profiler is 'simpel': did you mean 'simple'",
+        "--trainer.callbacks=DeviceStat": "unknown class 'DeviceStat'",
+        "--trainer.devices=-1": "trainer.devices is -1: on the CPU",
+        "--trainer.min_steps=9": "min_steps is 9",
+    }.items():
+        assert main(["--config=small", setting]) == 2
+        error = capsys.readouterr().err
+        assert words in error
+        assert error.count("\n") == 1
 
 
 def test_every_setting_of_the_trainer_has_a_row():
