@@ -50,7 +50,7 @@ def check_tokens(name: str, *operands: Any) -> None:
     """Refuse attention whose tokens would be the points, and constants among the operands."""
     for x in operands:
         if not isinstance(x, Series):
-            raise refuse(name, "of jets and constants")
+            raise refuse(name, "of features and constants together")
         if width(x) < 2:
             raise refuse(name, f"of shape {tuple(x.value.shape)}, whose tokens are the points,")
 

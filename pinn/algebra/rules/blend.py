@@ -16,7 +16,10 @@ def where(condition: Any, a: Any, b: Any) -> Series:
     """a where the condition holds, else b; the condition is a plain tensor."""
     jets = [o for o in (a, b) if isinstance(o, Series)]
     if isinstance(condition, Series) or any(condition.ndim > jet.value.ndim for jet in jets):
-        raise refuse("where", "with a jet, or more axes than one, as its condition")
+        raise refuse(
+            "where",
+            "with values in place of true and false, or more axes than one, as its condition",
+        )
     home = series_of(a, b)
     a, b = home.operand(a), home.operand(b)
     return add(masked(a, condition), masked(b, ~condition))

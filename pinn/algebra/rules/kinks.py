@@ -71,7 +71,7 @@ def absolute(x: Series) -> Series:
 def clamp(x: Series, min: Number = None, max: Number = None) -> Series:
     """x within bounds."""
     if isinstance(min, Series) or isinstance(max, Series):
-        raise refuse("clamp", "between jets")
+        raise refuse("clamp", "between bounds that depend on the points")
     value = x.value.detach()
     inner = torch.ones_like(value, dtype=torch.bool)
     inner = inner if min is None else inner & (value >= min)

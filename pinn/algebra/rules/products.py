@@ -18,7 +18,7 @@ def matmul(a: Any, b: Any) -> Any:
     other = b if home is a else a
     if other.ndim > home.value.ndim and other.ndim > 2:
         raise refuse(
-            "matmul", f"with shape {tuple(other.shape)}, which has more axes than the jet,"
+            "matmul", f"with shape {tuple(other.shape)}, which has more axes than the input,"
         )
     if isinstance(other, Series):
         if width(a) != width(b) or a.lead != b.lead or width(a) < 2:
@@ -77,7 +77,7 @@ def einsum(equation: str, *operands: Any) -> Series:
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if not arrow or len(jets) > 2 or len(terms) != len(operands):
-        raise refuse("einsum", f"{equation!r} with {len(jets)} jets")
+        raise refuse("einsum", f"{equation!r} with {len(jets)} inputs that depend on the points")
     points = leading(equation, home, [*zip(terms, operands, strict=True)], output)
     marked = [
         anonymous(t, points, isinstance(o, Series)) for t, o in zip(terms, operands, strict=True)
