@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,11 @@ from torch import nn
 from pinn.gauge import Constant
 from pinn.problem import Problem
 
-WITHIN: ContextVar[bool] = ContextVar("WITHIN", default=False)
+
+class Within:
+    """How many solutions are being exported: a plain number, since tracers read little else."""
+
+    depth = 0
 
 
 @contextmanager
@@ -21,11 +24,11 @@ def within_solution() -> Iterator[None]:
     if not is_exported():  # the compiler need not see what only exporters ask for
         yield
         return
-    token = WITHIN.set(True)
+    Within.depth += 1
     try:
         yield
     finally:
-        WITHIN.reset(token)
+        Within.depth -= 1
 
 
 def guard(network: nn.Module, problem: Problem, constants: Sequence[Constant]) -> None:
@@ -48,5 +51,5 @@ def is_exported() -> bool:
 
 def refuse(line: str, network: nn.Module, arguments: Any) -> None:
     """Raise when a network is exported by itself."""
-    if is_exported() and not WITHIN.get():
+    if is_exported() and not Within.depth:
         raise RuntimeError(line)

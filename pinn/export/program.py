@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from pinn.evaluation import evaluate
+from pinn.evaluation import evaluate, sizes
 from pinn.export import onnx
 from pinn.export.checks import Expected, ExportError, first_line, quietly
 from pinn.offsets import Offset
@@ -30,7 +30,8 @@ JUDGED = (1, 61)  # numbers of points that it is held against the solution at
 ENDINGS = (".pt2", ".onnx")
 # What torch says of a network that cannot be traced → what its author can do.
 CAUSES = {
-    "Constraints violated|specialized": "it takes only as many points as it was first given",
+    "Constraints violated|specialized": "it takes only as many points as it was first "
+    "given; len(x) does that: write x.shape[0]",
     "data-dependent|data dependent": "it decides in Python by the values of its points, as `if "
     "x.max() > 1` does: write torch.where",
     "numpy|FakeTensor|fake tensor": "it leaves torch, for NumPy or another library",
@@ -121,14 +122,12 @@ def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -
 
 def judged(solution: "Solution", wanted: Sequence[Quantity]) -> Expected:
     """What the solution gives at some points."""
-    cases, sizes = [], dict.fromkeys(solution.problem.unknowns, 0.0)
+    cases = []
     for count in JUDGED:
         at = next(solution.placed(solution.problem.geometry.sample("interior", count).at))
         values, extra = evaluate(solution, at, wanted)
         cases.append((at, values | extra))
-        for name, value in solution.values(at).items():
-            sizes[name] = max(sizes[name], float(value.abs().max()))
-    return Expected(cases, sizes)
+    return Expected(cases, sizes(solution, at))
 
 
 def traced(
