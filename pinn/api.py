@@ -14,6 +14,7 @@ from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.monitors import check_monitors
 from pinn.checkpoint import read, restore_weights
 from pinn.choice import NAMES
+from pinn.console import say
 from pinn.data import Collocation
 from pinn.demands import check_trainer
 from pinn.demands import seed as checked_seed
@@ -23,6 +24,8 @@ from pinn.mode import Compile
 from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.quiet import quiet
+from pinn.resume import continues
+from pinn.runs import newest_checkpoint, run_of
 from pinn.solution import Solution
 from pinn.solver import Solver
 from pinn.trainer import RunTrainer, make_trainer
@@ -44,6 +47,7 @@ def fit(
     seed: int = 0,
     folder: str | Path | None = None,
     init_from: str | Path | None = None,
+    resume: str | Path | None = None,
     **trainer: Any,
 ) -> Solution:
     """Solve a problem; the run is kept below `folder` like one of the command line.
@@ -69,6 +73,9 @@ def fit(
         seed: of weights and points.
         folder: where runs are kept; by default `default_root_dir`, or `runs`.
         init_from: a checkpoint whose weights to start from.
+        resume: a checkpoint whose run to continue with the same settings, its last phase perhaps
+            longer, or with further phases; `auto` takes the newest below `folder`, and begins a run
+            where there is none.
         **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
             are added to those of this package; one of the same class, such as `Keeper(every=10)`,
             takes the place of its own.
@@ -85,11 +92,13 @@ def fit(
     check_trainer(trainer, prefix="")
     L.seed_everything(checked_seed(seed, "seed"), verbose=False)
     solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
+    if init_from is not None and resume is not None:
+        raise ValueError("resume continues a run, init_from starts a new one: give one of them")
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
     fitter = make_trainer(trainer, [Panels(), Keeper()], solver.course)
-    carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs")
+    carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
     return solver.solution.eval()
 
 
@@ -106,26 +115,41 @@ def check_strategy(name: str) -> None:
         )
 
 
-def carry_out(trainer: RunTrainer, solver: Solver, data: Collocation, base: str | Path) -> None:
-    """Check that a run can begin, make its folder, and train.
+def carry_out(
+    trainer: RunTrainer,
+    solver: Solver,
+    data: Collocation,
+    base: str | Path,
+    resume: str | Path | None = None,
+) -> None:
+    """Check that a run can begin or go on, enter its folder, and train.
 
     Raises:
+        CheckpointError: the checkpoint to go on from does not fit.
         KeyboardInterrupt, SystemExit: SIGINT or SIGTERM arrived, and the step was saved; it ends a
             script in the usual way, since a loop over runs would catch an ordinary error.
     """
     solver.attach(data)
     data.check_processes(trainer.world_size)
     check_monitors(trainer, solver)
+    name = type(solver.problem).__name__.lower()
+    checkpoint = to_continue(resume, base, name)
+    if checkpoint is not None and not continues(solver, trainer, checkpoint):
+        saved = read(checkpoint)
+        solver.on_load_checkpoint(saved)
+        restore_weights(solver.solution, saved["state_dict"], checkpoint)
+        return
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        name = type(solver.problem).__name__.lower()
         # The first of several processes makes the folder and tells the others.
         first = getattr(rank_zero_only, "rank", 0) == 0
-        if first:
+        if checkpoint is not None:
+            trainer.enter(run_of(checkpoint), purge_step=read(checkpoint)["global_step"] + 1)
+        elif first:
             trainer.begin(base, name)
         else:
             trainer.enter(Path(base) / name)
     try:
-        trainer.fit(solver, datamodule=data)
+        trainer.fit(solver, datamodule=data, ckpt_path=checkpoint)
     except InterruptedRunError as stop:
         if stop.signum == signal.SIGINT:
             raise KeyboardInterrupt(str(stop)) from stop
@@ -133,3 +157,21 @@ def carry_out(trainer: RunTrainer, solver: Solver, data: Collocation, base: str 
     except BaseException:
         trainer.withdraw()
         raise
+
+
+def to_continue(resume: str | Path | None, base: str | Path, name: str) -> Path | None:
+    """The checkpoint to continue from, if there is one.
+
+    Raises:
+        CheckpointError: the one given is not there, is no good, or is no longer in its run.
+    """
+    if resume is None:
+        return None
+    if resume == "auto":
+        found = newest_checkpoint(base, name)
+        if found is None:
+            say(f"resume='auto': no checkpoint of {name!r} below {base}/{name}: a new run begins")
+        return found
+    read(resume)
+    run_of(Path(resume))
+    return Path(resume)

@@ -77,12 +77,8 @@ def discard(run: Path, above: Path) -> None:
         folder.rmdir()
 
 
-def newest_checkpoint(base: str | Path, name: str) -> Path:
-    """The newest good checkpoint of the newest run of a configuration that has one.
-
-    Raises:
-        CheckpointError: there is none.
-    """
+def newest_checkpoint(base: str | Path, name: str) -> Path | None:
+    """The newest good checkpoint of the newest run of a configuration; None if none has one."""
     folder = Path(base) / name
     for run in sorted((d for d in folder.glob("*") if d.is_dir()), key=began, reverse=True):
         for candidate in newest_first(run / "checkpoints"):
@@ -91,7 +87,7 @@ def newest_checkpoint(base: str | Path, name: str) -> Path:
             except CheckpointError:
                 continue
             return candidate
-    raise CheckpointError(f"--resume auto: no checkpoint of {name!r} below {folder}")
+    return None
 
 
 def run_of(checkpoint: Path) -> Path:

@@ -96,6 +96,7 @@ def test_commands_of_the_readme_run(here, capsys):
             continue
         assert (program, rest[0]) == (".venv/bin/python", "train.py")
         if rest[1] == "--list":
+            capsys.readouterr()
             assert main(rest[1:]) == 0
             listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
             assert listed == sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
@@ -103,7 +104,8 @@ def test_commands_of_the_readme_run(here, capsys):
         run, file = newest("poisson")
         argv = [word.replace("RUN", run).replace("FILE.ckpt", file) for word in rest[1:]]
         if argv[0] != "validate":
-            argv += ["--trainer.max_steps", "4" if "--resume" in argv else "2"]
+            steps = "6" if "--more_steps" in argv else "4" if "--resume" in argv else "2"
+            argv += ["--trainer.max_steps", steps]
         capsys.readouterr()
         assert main(argv) == 0, argv
         printed = capsys.readouterr().out
@@ -116,7 +118,7 @@ def test_commands_of_the_readme_run(here, capsys):
         assert ("the runs of the sweep" if "--sweep" in argv else "how good it is") in printed, argv
         trained += "--resume" not in argv and argv[0] != "validate"
         assert len(list(Path("runs").glob("*/*"))) == trained, argv
-    assert newest("kovasznay")[1] == "step-0000004.ckpt"
+    assert newest("kovasznay")[1] == "step-0000006.ckpt"
 
 
 def test_tensorboard_answers(here):

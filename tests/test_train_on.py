@@ -10,7 +10,7 @@ import yaml
 from small import SMALL
 
 import pinn
-from pinn.checkpoint import read
+from pinn.checkpoint import CheckpointError, read
 from pinn.cli.launch import main
 
 # What two runs would decide by the clock is settled, so that they can be compared.
@@ -226,3 +226,43 @@ def test_a_run_without_its_configuration_is_one_line(stepped, capsys):
     finally:
         (run / "kept.yaml").rename(run / "config.yaml")
     assert "has no config.yaml: add --config NAME" in line
+
+
+# --- the first of several jobs, and Python
+
+
+def test_the_first_job_of_a_queue_begins_the_run(small, capsys):
+    assert main(AUTO) == 0
+    assert "no checkpoint of 'small' below runs/small: a new run begins" in capsys.readouterr().out
+    assert read(newest())["global_step"] == 4
+    assert main(AUTO) == 0
+    assert "is finished after 4 steps" in capsys.readouterr().out
+    Path("small.yaml").rename("other.yaml")
+    line = refused(capsys, "--config", "other", "--resume", "auto", "--more_steps", "3")
+    assert "no checkpoint of 'other'" in line
+
+
+@pytest.mark.parametrize("way", ["auto", "file"])
+def test_python_trains_on_as_if_the_phase_had_been_longer(here, way, capsys):
+    def weights(steps, folder, **settings):
+        phases = [pinn.Phase(steps, lr=0.01, dtype="float64")]
+        points = {"interior": 20, "boundary": 8}
+        settings = {"compile": False, "strategy": "taylor", "accelerator": "cpu", **settings}
+        found = pinn.fit(
+            pinn.problems.Poisson(), pinn.MLP(6, 1), phases, points, folder=folder, **settings
+        )
+        return torch.cat([p.detach().flatten() for p in found.parameters()])
+
+    whole = weights(5, "whole")
+    weights(3, "parts", resume="auto")
+    assert "a new run begins" in capsys.readouterr().out
+    (run,) = Path("parts/poisson").iterdir()
+    resume = "auto" if way == "auto" else max(run.glob("checkpoints/*.ckpt"))
+    assert torch.equal(weights(5, "parts", resume=resume), whole)
+    assert list(Path("parts/poisson").iterdir()) == [run]
+    # A run that is over gives its solution, in its own precision.
+    assert torch.equal(weights(5, "parts", resume="auto"), whole)
+    with pytest.raises(CheckpointError, match=r"has taken 5 of them"):
+        weights(4, "parts", resume="auto")
+    with pytest.raises(ValueError, match=r"give one of them"):
+        weights(4, "parts", resume="auto", init_from="a.ckpt")

@@ -11,6 +11,7 @@ from pinn.checkpoint import read
 from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
 from pinn.cli.launch import RESET, Request
 from pinn.cli.mapping import NULL, UsageError, entries
+from pinn.console import say
 from pinn.runs import newest_checkpoint, run_of
 
 ROOT, MOST = "--trainer.default_root_dir", "--trainer.max_steps"
@@ -23,12 +24,14 @@ def continued(request: Request) -> Request:
     now overrides. Without one: the configuration that was saved with the run.
 
     Raises:
-        CheckpointError: there is no checkpoint, it is no good, or it is no longer in its run.
+        CheckpointError: the checkpoint is not there, is no good, or is no longer in its run.
         UsageError: there are no settings, or no phase that can have more steps.
     """
     if request.resume is None:
         return request
     request.checkpoint = found(request)
+    if request.checkpoint is None:
+        return begun(request)
     contents = read(request.checkpoint)
     saved, step = contents["pinn"], contents["global_step"]
     now = {option(flag) for flag in request.flags}
@@ -61,12 +64,29 @@ def option(flag: str) -> str:
     return flag.partition("=")[0]
 
 
-def found(request: Request) -> Path:
+def begun(request: Request) -> Request:
+    """The first of several jobs, which all say `--resume auto`, begins the run.
+
+    Raises:
+        UsageError: there should be a run, since it is to have more steps.
+    """
+    none = f"no checkpoint of {request.name!r} below {root(request)}/{request.name}"
+    if request.more_steps:
+        raise UsageError(f"--more_steps: {none}: remove it, or give --resume FILE")
+    say(f"--resume auto: {none}: a new run begins")
+    return request
+
+
+def root(request: Request) -> str:
+    """Where the runs of a configuration are kept."""
+    given = [f.partition("=")[2] for f in request.flags if option(f) == ROOT]
+    return given[-1] if given else stated(request.files, "default_root_dir") or "runs"
+
+
+def found(request: Request) -> Path | None:
     """The checkpoint to continue from: the newest one of a configuration, or the one given."""
     if request.resume == "auto":
-        given = [f.partition("=")[2] for f in request.flags if option(f) == ROOT]
-        base = given[-1] if given else stated(request.files, "default_root_dir") or "runs"
-        return newest_checkpoint(base, request.name)
+        return newest_checkpoint(root(request), request.name)
     path = Path(request.resume or "")
     read(path)
     run_of(path)
