@@ -261,6 +261,9 @@ def test_the_estimate_of_a_check_has_all_stages_and_the_limits_of_the_run(folder
     assert "estimate  8 steps in about " in capsys.readouterr().out
     assert main([*argv, "--trainer.max_steps=6"]) == 0
     assert "estimate  6 steps in about " in capsys.readouterr().out
+    phases = "[{optimizer: Adam, steps: 9}, {optimizer: LBFGS, steps: 3}]"
+    assert main([*argv, "--trainer.max_steps=2", f"--model.phases={phases}"]) == 0
+    assert "estimate  2 steps in about " in capsys.readouterr().out
 
 
 def test_a_check_of_what_cannot_run_is_refused(late, folder, capsys):

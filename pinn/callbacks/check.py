@@ -71,7 +71,7 @@ class Check(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Say what was found."""
-        for line in self.told:
+        for line in self.told or self.lines(pl_module):  # type: ignore[arg-type]
             say(line)
         say("checked   nothing is kept; to train, leave out --check")
 
@@ -83,7 +83,7 @@ class Check(L.Callback):
     def lines(self, solver: Solver) -> Iterator[str]:
         """What each phase takes, the memory, and the run."""
         phases = solver.course.phases
-        for number, phase in enumerate(phases):
+        for number, phase in enumerate(phases[: len(self.times)]):
             first, each = self.times[number][0], self.pace(number)
             yield (
                 f"pace      phase {number + 1} {phase.optimizer}: {short(each)} per step, "
@@ -104,7 +104,7 @@ class Check(L.Callback):
         """The steps of the run, and their seconds, at most."""
         course, total, seconds = solver.course, 0.0, 0.0
         for _ in course.stages:
-            for number, phase in enumerate(phases):
+            for number, phase in enumerate(phases[: len(self.times)]):
                 each = self.pace(number)
                 steps = min(phase.steps or math.inf, course.most - total)
                 spent = min(steps * each, phase.seconds or math.inf)
