@@ -235,3 +235,18 @@ def test_the_program_alone_names_the_configurations():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "navier_stokes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [("--version", ["pinn 0", "torch 2", "lightning 2"]), ("--list", ["poisson"])],
+)
+def test_version_and_list_are_answered_without_torch(asked, words):
+    code = (
+        f"import sys; from pinn.cli.launch import main; rc = main([{asked!r}]);"
+        "sys.exit(rc if 'torch' not in sys.modules else 99)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(TRAIN.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in words), done.stdout
