@@ -1,6 +1,7 @@
 """What operators, torch's and NumPy's functions mean on a field: the same at every point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -20,8 +21,23 @@ from pinn.constants import REMEMBERED
 UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
 
 
+CUT: list[bool] = []
+
+
+@contextmanager
+def cut() -> Iterator[None]:
+    """Within it, `.detach()` leaves no trace of what it was called for, derivatives included."""
+    CUT.append(True)
+    try:
+        yield
+    finally:
+        CUT.pop()
+
+
 def frozen(f: Any) -> Any:
     """f as it is, with its derivatives; training does not see through it."""
+    if CUT:
+        return f.map(torch.Tensor.detach)
     return f.map(lambda s: s.detach() + 0.0 * s)  # the dry run sees that it is read
 
 

@@ -15,6 +15,7 @@ from pinn.algebra.channels import Channel, Plan
 from pinn.coupling import seen
 from pinn.curvature import check_curvature
 from pinn.geometry import Points
+from pinn.hidden import hides
 from pinn.integrals import over
 from pinn.leaves import as_needed, leaf_fields, position
 from pinn.problem import Fields, Problem
@@ -31,12 +32,14 @@ class RegionPlan:
         networks: network name → plan, what one evaluation has to produce.
         averaged: the residuals that read a `mean` or an `integral`.
         coupled: the residuals that see the other points in another way.
+        hidden: the residuals of which training does not see a part, as under `.detach()`.
     """
 
     reads: dict[str, dict[str, Plan]]
     networks: Plans
     averaged: tuple[str, ...] = ()
     coupled: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -76,6 +79,7 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
         for residual in residuals:
             as_needed(partial(check_shape, problem, residual, region))
         reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
+        hidden = [r.name for r in residuals if as_needed(partial(hides, problem, r, points))]
         raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
     couplings = {r.name: as_needed(partial(coupling, problem, r, region)) for r in residuals}
     networks = {}
@@ -86,7 +90,7 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
                 plan = plan | found.get(unknown, Plan())
         networks[network] = plan
     averaged, coupled = (tuple(n for n, c in couplings.items() if c[k]) for k in (0, 1))
-    return RegionPlan(reads, networks, averaged, coupled)
+    return RegionPlan(reads, networks, averaged, coupled, tuple(hidden))
 
 
 def coupling(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:

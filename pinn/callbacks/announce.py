@@ -145,6 +145,18 @@ def gauge_lines(solution: Solution) -> list[str]:
     return lines
 
 
+def hidden_lines(solver: Solver) -> list[str]:
+    """What is said of `.detach()` to optimisers that need the gradient of the loss itself."""
+    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.hidden)
+    strict = [p.optimizer for p in solver.course.phases if p.has_one_loss]
+    if not (names and strict):
+        return []
+    return [
+        f"{', '.join(names)}: a part is held fixed, as by .detach(), so the gradient is not that "
+        f"of the loss, and {strict[0]} may stop early: use Adam, or let that part be trained"
+    ]
+
+
 def announcement(solver: Solver, processes: int) -> list[str]:
     """The lines."""
     problem, names = solver.problem, solver.problem.coordinates
@@ -177,5 +189,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         "and torch.tensor() cut a parameter off"
         for name in unread_parameters(solver.solution)
     ]
+    lines += [f"note      {line}" for line in hidden_lines(solver)]
     stage = [course.line] if len(course.stages) > 1 else []
     return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]
