@@ -30,6 +30,7 @@ from pinn.optim.ranks import total
 from pinn.optim.rows import Rows
 from pinn.pieces import InsufficientMemoryError
 from pinn.problem import Problem
+from pinn.reads import unread_parameters
 
 
 def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
@@ -44,6 +45,10 @@ def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
     if system is None or not system.points or not measured(system.solution.problem):
         return {}
     columns = coefficients(system)
+    if not columns:
+        return {}
+    for name in unread_parameters(system.solution):
+        columns.pop(name, None)
     if not columns:
         return {}
     with torch.no_grad():
@@ -62,16 +67,17 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
     """Cov θ of some of the parameters, by a QR factor of J.
 
     Directions that J knows no better than its rounding, as random features have many, are held
-    where they are.
+    where they are; a θ whose variance is mostly theirs is left open by the equations.
 
     Args:
         system: the residuals, at the minimum.
         columns: which columns of J.
 
     Returns:
-        Cov θ (K, K), infinite where the data leave no freedom; the degrees of freedom m − tr H_d;
-        and by how much the minimum of the linear model is away (K,). None where J does not fit
-        into half of the memory, or has fewer rows than columns, so that it knows no θ.
+        Cov θ (K, K), infinite where the data leave no freedom or do not determine θ; the
+        degrees of freedom m − tr H_d; and by how much the minimum of the linear model is away
+        (K,). None where J does not fit into half of the memory, or has fewer rows than columns,
+        so that it knows no θ.
     """
     r = system.residuals()
     size = sum(p.numel() for p in system.parameters())
@@ -83,16 +89,21 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
     if room.wide or not room.has_room_for_factor:
         return None
     factor = Factor(Rows(system, r, size, len(r), room.rows))
-    found = damped(factor.matrix, torch.finfo(r.dtype).eps * size)
+    rounding = torch.finfo(r.dtype).eps * size
+    found = damped(factor.matrix, rounding)
     root, right = found[:size, :size], found[:size, size:]
     picked = r.new_zeros(size, len(columns))
     picked[list(columns), range(len(columns))] = factor.scale[list(columns)]
     half = torch.linalg.solve_triangular(root.T, picked, upper=False)
+    held = rounding * torch.linalg.solve_triangular(root, half, upper=True)
+    is_open = held.square().sum(0) > 0.5 * half.square().sum(0)
     squares, fitted, m = data(system, root, factor.scale)
     freedom = m - fitted
     # With less than one, s² is rounding: fewer data than what they have to determine.
     variance = squares / freedom if freedom >= 1 else math.inf
-    return half.T @ half * variance, freedom, -(half.T @ right)[:, 0]
+    known = half.T @ half * variance
+    known.diagonal()[is_open] = math.inf
+    return known, freedom, (-(half.T @ right)[:, 0]).masked_fill(is_open, 0.0)
 
 
 def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, float, int]:

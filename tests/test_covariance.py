@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import stats
 from scipy.optimize import curve_fit
+from small import fitted
 from test_resume import Copies
 from torch import nn
 
@@ -206,6 +207,80 @@ def test_as_many_parameters_as_data_leave_the_coefficient_open():
     assert found.half_width == math.inf
     assert found.settled
     assert str(found).endswith("± inf (95 %)")
+
+
+OPEN = {
+    "a sum": (lambda self, u: self.k + self.q, ("k", "q")),
+    "a product": (lambda self, u: self.k * (1 + self.q), ("k", "q")),
+    "times zero": (lambda self, u: self.k + 0 * self.q, ("q",)),
+    "three in a sum": (lambda self, u: self.k + self.q + 1e-3 * self.w, ("k", "q", "w")),
+}
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_what_equations_and_data_leave_open_has_no_interval(kind):
+    rate, left_open = OPEN[kind]
+
+    class Rates(Curve):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor(0.0), requires_grad="three" in kind)
+
+        @on("interior")
+        def balance(self, u):
+            return partial(u, "x") + rate(self, u)
+
+        @on("probes")
+        def also(self, u):
+            return 0.1 * (partial(u, "x") + rate(self, u))
+
+    system = minimised(Rates())
+    found = estimates(system)
+    assert {n for n, e in found.items() if e.half_width == math.inf} == set(left_open)
+    assert all(str(found[name]).endswith("± inf (95 %)") for name in left_open)
+    if kind == "times zero":  # the other one has the interval it has alone
+        _, cov, _ = regression(Decay(), 1)
+        assert found["k"].deviation == pytest.approx(cov[1, 1] ** 0.5, rel=1e-6)
+
+
+class Cut(Curve):
+    @on("interior")
+    def balance(self, u):
+        return partial(u, "x") + self.k + 0 * float(self.q)
+
+    @on("probes")
+    def also(self, u):
+        return 0.1 * (partial(u, "x") + self.k)
+
+
+def test_a_coefficient_that_no_equation_reads_has_no_interval_and_the_end_says_so():
+    system = minimised(Cut())
+    found = estimates(system)
+    _, cov, _ = regression(Decay(), 1)
+    assert list(found) == ["k"]
+    assert found["k"].deviation == pytest.approx(cov[1, 1] ** 0.5, rel=1e-6)
+
+
+def test_the_end_of_a_run_says_which_coefficients_are_open(tmp_path, capsys):
+    class Both(Cut):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor(1.0))
+
+        @on("interior")
+        def balance(self, u):
+            return partial(u, "x") + self.k + self.w + 0 * float(self.q)
+
+        @on("probes")
+        def also(self, u):
+            return 0.1 * (partial(u, "x") + self.k + self.w)
+
+    fitted(Both(), [Phase(6, "LevenbergMarquardt")], tmp_path, MLP(4, 1), compile=False,
+           points={"interior": 20})  # fmt: skip
+    told = " ".join(capsys.readouterr().out.split())
+    assert "q 0, which no equation reads: it was not trained" in told
+    assert "± inf (95 %): equations and data do not determine it" in told
+    assert "e12" not in told
 
 
 def test_before_the_minimum_the_way_left_is_said():

@@ -16,6 +16,7 @@ from pinn.assessment.scores import Scores
 from pinn.callbacks.progress import last_loss
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.console import Activity, say, show
+from pinn.reads import unread_parameters
 from pinn.solver import Solver
 
 
@@ -164,10 +165,14 @@ def headline(scores: Scores) -> dict[str, float]:
 def coefficient_lines(solver: Solver) -> list[str]:
     """The problem's coefficients, a line each:  `nu 0.02490 ± 0.00036 (95 %)`."""
     known = solver.solution.estimates
-    lines = []
+    lines, unread = [], unread_parameters(solver.solution)
     for name, value in solver.problem.coefficients().items():
-        if name not in known:
+        if name in unread:
+            lines.append(f"{name} {value:.6g}, which no equation reads: it was not trained")
+        elif name not in known:
             lines.append(f"{name} {value:.6g}")
+        elif not math.isfinite(known[name].half_width):
+            lines.append(f"{name} {known[name]}: equations and data do not determine it")
         elif known[name].settled:
             lines.append(f"{name} {known[name]}")
         else:
