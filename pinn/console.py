@@ -7,6 +7,7 @@ import time
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 QUICK = 2.0  # seconds: what took less the last time is not worth a line
@@ -24,8 +25,11 @@ def say(line: str) -> None:
 
 @rank_zero_only
 def show(table: Table) -> None:
-    """Print a table."""
-    Console(soft_wrap=True, highlight=False).print(table)
+    """Print a table, beyond the width of the terminal where a number would be cut."""
+    console = Console(soft_wrap=True, highlight=False)
+    least = Measurement.get(console, console.options.update(max_width=10_000), table).minimum
+    console.width = max(console.width, least)
+    console.print(table)
 
 
 def is_terminal() -> bool:

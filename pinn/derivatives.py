@@ -75,6 +75,8 @@ def settings(x: Tensor) -> Iterator[None]:
 
 def check_points(f: Function, x: Tensor) -> None:
     """Refuse points that cannot be differentiated at."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x is a {type(x).__name__}: give a tensor, such as torch.as_tensor(x)")
     if x.ndim == 0:
         raise ValueError("x has no axis of coordinates: expected shape (…, d)")
     if not x.dtype.is_floating_point:

@@ -88,6 +88,8 @@ class Solution(Answers, nn.Module):
 
     def check_precision(self, at: Tensor) -> None:
         """Refuse points that have lost their places."""
+        if not isinstance(at, Tensor):
+            raise TypeError(f"points are a {type(at).__name__}: give a tensor (N, D) to fields")
         if at.dtype == torch.float32 and (lost := self.unresolved(at.dtype)):
             raise ValueError(f"{lost}: give points, and keep the solution, in float64")
 
@@ -129,6 +131,8 @@ class Solution(Answers, nn.Module):
         self.check_precision(at)
         wanted = self.up_to(2) if plans is None else plans
         if plans is None:
+            if not is_traced() and at.is_floating_point():
+                warn_outside(self.problem.geometry, at)
             hold(self.networks, self.strategy, at, wanted)
         raw: Fields = {}
         with within_solution():

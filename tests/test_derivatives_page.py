@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from pinn.algebra.rules import RULES
 
@@ -21,9 +22,13 @@ def names():
 
 
 def test_the_code_runs(names):
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert names["values"].shape == (4096,)
     assert names["jacobian"].shape == (4096, 3, 3)
+    flow, gradient = names["net"](names["x"]), names["jacobian"].value
+    convected = (gradient @ flow.unsqueeze(-1)).squeeze(-1)
+    exact = convected + flow * names["divergence"].value.unsqueeze(-1)  # ∇·(u ⊗ u) = (u·∇)u + u ∇·u
+    torch.testing.assert_close(names["force"], exact)
     assert names["rotation"].shape == names["advection"].shape == (4096, 3)
 
 

@@ -118,8 +118,8 @@ def test_a_module_in_the_working_folder_is_found(nets):
     [
         (LAYERS.replace("in_features: 2", "in_features: 3"), ["2 coordinates (x, y)", "Stack"]),
         (SIREN.replace("width: 5", "outputs: 2"), ["2 outputs", "need 1"]),
-        (SIREN.replace("width", "widht"), ["widht"]),
-        (SIREN.replace("Siren", "Sirene"), ["Sirene", "Siren"]),
+        (SIREN.replace("width", "widht"), ["network.widht'", "did you mean 'width'"]),
+        (SIREN.replace("Siren", "Sirene"), ["class 'nets.Sirene': did you mean 'Siren'"]),
         ("{class_path: torch.nn.Sequential}", ["torch.nn.Sequential needs its layers"]),
         ("{class_path: torch.nn.Sequential, init_args: {args: 3}}", ["needs its layers"]),
         ("{class_path: Poisson}", ["Poisson"]),
@@ -132,6 +132,20 @@ def test_a_wrong_module_is_one_line_before_the_run(nets, network, words, capsys)
     (line,) = capsys.readouterr().err.splitlines()
     assert all(word in line for word in words), line
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model.network.init_args.widht", "3"], "'model.network.widht': did you mean 'width'"),
+        (["--model.network.width", "abc"], "model.network.width is 'abc': expected int"),
+        (["--model.network.class_path", "nets.Sirn"], "class 'nets.Sirn': did you mean 'Siren'"),
+    ],
+)
+def test_a_wrong_argument_of_a_module_on_the_command_line(nets, words, message, capsys):
+    assert main([*configured(nets, SIREN), *ALLOW, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_a_list_of_layers_goes_from_python(tmp_path):

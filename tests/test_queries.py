@@ -171,7 +171,15 @@ def test_a_mistake_is_one_line(flow, points, kind, message):
 def test_extrapolation_is_not_silent(flow):
     with pytest.warns(UserWarning, match=r"1 of 2 points lie outside Rectangle.*not trained"):
         flow([[0.5, 0.5], [0.5, 1.5]])
+    with pytest.warns(UserWarning, match=r"1 of 1 points lie outside Rectangle.*not trained"):
+        flow.fields(torch.tensor([[0.5, 1.5]], dtype=torch.float64))
     flow([[1 + 1e-9, 0.5]])  # a rounding error beyond a wall
+
+
+def test_fields_want_a_tensor(flow):
+    for given in (XY, np.array(XY)):
+        with pytest.raises(TypeError, match=r"points are a \w+: give a tensor"):
+            flow.fields(given)
 
 
 def test_no_gradient_and_no_change_of_the_points(flow):

@@ -10,12 +10,13 @@ import sys
 import pytest
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
+from rich.table import Table
 
 import pinn
 from pinn.callbacks import Announce, Panels, Report, panels
 from pinn.callbacks.report import score_table, spent, tensorboard
 from pinn.cli import launch
-from pinn.console import Activity
+from pinn.console import Activity, show
 from pinn.mode import Mode
 from pinn.networks import MLP
 from pinn.optim import Phase
@@ -166,3 +167,13 @@ def test_the_seconds_add_up():
     pace = "3000 steps in 30 s, 100.0 steps per second; 0 s more"
     assert spent(3000, 30.0, 30.4).startswith(pace)
     assert spent(1, 0.0, 1.0).startswith("1 step in 0 s")
+
+
+def test_numbers_of_a_table_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    table = Table()
+    for number in range(6):
+        table.add_column(f"error of u{number}")
+    table.add_row(*["1.23e-04"] * 6)
+    show(table)
+    assert capsys.readouterr().out.count("1.23e-04") == 6

@@ -17,6 +17,7 @@ FRAME = re.compile(
 )
 BELOW = re.compile(r'Parser key "([^"]+)":\s*')
 KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: )([^\s']+)")
+ABSENT = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 CLASS = re.compile(
     r"Expected a dot import path|Import path \S+ does not|module \S+ has no attribute|No module"
     "|Not a valid subclass"
@@ -101,7 +102,9 @@ def wrong_type(found: Sequence[Cause], value: str, report: str) -> str:
         if "NoneType" not in name
     ]
     expected = " or ".join(dict.fromkeys(kinds))
-    key = ".".join(filter(None, (found[0].key or "a value", item(report, value))))
+    key, entry = found[0].key or "a value", item(report, value)
+    if entry and entry != key.rpartition(".")[2]:
+        key = f"{key}.{entry}"
     if value.lstrip("-.").lower() in ("nan", "inf"):
         return f"{key} is {value}: it must be a finite number"
     shown = "null" if value == "None" else repr(value)
@@ -128,6 +131,8 @@ def remedy(cause: Cause, value: str, report: str) -> str:
     if match := MISSING.search(text):
         return f"{match[1] or f'{key}.{match[2]}'.strip('.')} needs a value"
     if CLASS.search(text):
+        if match := ABSENT.search(text):
+            value = f"{match[1]}.{match[2]}"
         text = unknown_class(value, key or text.partition(".help:")[0])
     if "cannot import name" in text and (made := MADE.findall(report)):
         text = f"{made[-1]}: {text.partition(' (/')[0]}"
@@ -156,10 +161,11 @@ def unknown_key(name: str, above: str, report: str) -> str:
     if name == "class_path":
         return f"{above}: beside class_path there can only be init_args"
     if above:
-        made = MADE.findall(report)
-        name = made[-1].split(".")[-1] if made else ""
-        cls = {found.__name__: found for found in classes()}.get(name)
-        known = [] if cls is None else parameters(cls)
+        made = MADE.findall(report.partition(f"'{name}'")[0])
+        module, _, name = made[-1].rpartition(".") if made else ("", "", "")
+        cls = getattr(sys.modules.get(module), name, None)
+        cls = cls or {found.__name__: found for found in classes()}.get(name)
+        known = parameters(cls) if isinstance(cls, type) else []
     elif path[0] not in SECTIONS:
         known, path = ["seed_everything", *SECTIONS], path[:1]
     else:

@@ -24,15 +24,27 @@ def split(y: Any, shape: Sequence[int]) -> list[Any]:
     """
     parts = list(y.values()) if isinstance(y, Mapping) else y
     if isinstance(parts, Tensor | Jet):
-        if tuple(parts.shape[:-1]) != tuple(shape) or parts.ndim != len(shape) + 1:
-            raise ValueError(
-                f"f returned shape {tuple(parts.shape)} for points of shape {tuple(shape)}: "
-                "expected the same leading shape and one axis of components"
-            )
+        if tuple(parts.shape[:-1]) != tuple(shape):
+            raise ValueError(misshapen(tuple(parts.shape), tuple(shape)))
         return [check(parts)[..., i] for i in range(parts.shape[-1])]
     if not isinstance(parts, Sequence):
         raise TypeError(f"f returned {type(y).__name__}: return a tensor, a tuple or a dict")
     return [flatten(check(part), tuple(shape)) for part in parts]
+
+
+def misshapen(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """What is wrong with the shape of an output."""
+    lead = len(shape)
+    if found[:lead] == shape and len(found) == lead + 2:
+        return (
+            f"f returned a matrix {found[lead:]} at each point: take one row at a time, such as "
+            "torch.stack([divergence(lambda x: f(x)[..., i, :], x) for i in "
+            f"range({found[lead]})], -1)"
+        )
+    return (
+        f"f returned shape {found} for points of leading shape {shape}: "
+        "expected the same leading shape and one axis of components"
+    )
 
 
 def flatten(part: Any, shape: tuple[int, ...]) -> Any:
