@@ -12,6 +12,7 @@ The rule, without measurement:
 """
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,6 +72,21 @@ def still_right(trial: Trial, x: Tensor, choice: Choice) -> bool:
             disagreement(trial.f, x, trial.plan, choice.strategy) is None
         )
     return right
+
+
+def ever_new(strategy: str) -> Callable[[], Choice] | None:
+    """What takes the place of a strategy for a function that reads something new at every call.
+
+    Args:
+        strategy: the one asked for; an estimate has no better.
+    """
+
+    def safe() -> Choice:
+        reason = "the function reads something new at every call, such as a list that grows"
+        warnings.warn(f"{reason}: its derivatives are taken by strategy 'loop'", stacklevel=2)
+        return Choice("loop", reason)
+
+    return None if strategy == "hutchinson" else safe
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

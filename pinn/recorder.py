@@ -17,6 +17,7 @@ from pinn.pieces import Piece
 from pinn.recording import Function, Recording, RecordingError, Tensors
 
 MOST = 32  # graphs of one run
+FRUITLESS = 4  # graphs of one function that were not used again: it reads something ever new
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Recorder:
 
     def __init__(self, tell: Callable[[str], None] = print) -> None:
         self.tell = tell
-        self.recordings: dict[Hashable, Held | None] = {}
+        self.recordings: dict[tuple, Held | None] = {}
         self.setbacks: list[str] = []
 
     def evaluate(
@@ -81,6 +82,13 @@ class Recorder:
             if len(self.recordings) >= MOST:
                 self.set_back(f"{MOST} graphs were recorded: the problem keeps changing", compiled)
                 return eager()
+            if self.fruitless(key) >= FRUITLESS:
+                self.set_back(
+                    "what the Python reads is new each time, such as a list that grows or a number "
+                    "that changes: steps run as Python",
+                    compiled,
+                )
+                return eager()
             self.recordings[key] = self.record(function, varying, fixed, eager(), compiled)
         held = self.recordings[key]
         if held is None:
@@ -100,6 +108,11 @@ class Recorder:
                 return expected
             held.checked = held.uses
         return found
+
+    def fruitless(self, key: tuple) -> int:
+        """How many graphs of a function were made in other states and not used again."""
+        alike = [h for k, h in self.recordings.items() if (k[0], k[2:]) == (key[0], key[2:])]
+        return sum(held is not None and held.uses <= 1 for held in alike)
 
     def confess(self, held: Held) -> None:
         """Say that a graph stopped giving the numbers of the Python."""

@@ -7,6 +7,9 @@ mode when it was made, and is again
 
     when a number that the function reads takes a new value
     after 1, 2, 4, … 512 uses, and after every 512th
+
+Where a function reads something new at every call, such as a list that it makes longer, no decision
+is ever used again. After a few of them reverse mode takes their place.
 """
 
 import weakref
@@ -22,6 +25,8 @@ from pinn.memory.transforms import unrecorded
 
 Function = Callable[[Any], Any]
 MOST = 16  # decisions measured for one function, and values of a number held against reverse mode
+FRUITLESS = 3  # decisions that were not used again: further ones are not measured
+NEW = 8  # such decisions: the function is ever new
 PERIOD = 512
 
 
@@ -115,6 +120,7 @@ def recall(
     decide: Callable[[bool], Any],
     check: Callable[[Any], bool] = lambda decision: True,
     notes: dict[Hashable, Any] | None = None,
+    safe: Callable[[], Any] | None = None,
 ) -> Remembered:
     """What was decided for f in this situation, or is decided now.
 
@@ -127,9 +133,11 @@ def recall(
             be remembered and the function does not show itself ever new.
         check: whether a decision made earlier still gives the numbers of reverse mode.
         notes: what is noted while deciding is remembered with the decision.
+        safe: the decision that is right whatever f reads; it is taken for a function that reads
+            something new at every call.
     """
     with unrecorded():
-        return recalled(f, (settings, situation(x, training)), decide, check, notes)
+        return recalled(f, (settings, situation(x, training)), decide, check, notes, safe)
 
 
 def recalled(
@@ -138,6 +146,7 @@ def recalled(
     decide: Callable[[bool], Any],
     check: Callable[[Any], bool],
     notes: dict[Hashable, Any] | None,
+    safe: Callable[[], Any] | None,
 ) -> Remembered:
     """What was decided for f under a key, or is decided now."""
     try:
@@ -150,7 +159,11 @@ def recalled(
         return Remembered(decide(False), None)
     entry = next((e for e in memory if e.holds(key, structure, numbers)), None)
     if entry is None:
-        found = Remembered(decide(len(memory) < MOST), {} if notes is None else notes)
+        fruitless = sum(e.key == key and not e.trust.uses for e in memory)
+        if fruitless >= NEW and safe is not None:
+            return without_reading(memory, key, check, safe)
+        worth = len(memory) < MOST and fruitless < FRUITLESS
+        found = Remembered(decide(worth), {} if notes is None else notes)
         memory.append(Entry(key, structure, Trust(numbers), found))
         del memory[: -2 * MOST]
         return found
@@ -158,6 +171,19 @@ def recalled(
     if entry.trust.due(numbers) and not check(found.decision):
         found.decision, found.notes = decide(False), {}
     return found
+
+
+def without_reading(
+    memory: list[Entry], key: Hashable, check: Callable[[Any], bool], safe: Callable[[], Any]
+) -> Remembered:
+    """The decision for a function that reads something new at every call, checked by the period."""
+    known = next((e for e in memory if e.key == (key, NEW)), None)
+    if known is None:
+        known = Entry((key, NEW), (), Trust(()), Remembered(safe(), {}))
+        memory.append(known)
+    if known.trust.due(()) and not check(known.remembered.decision):
+        known.remembered.decision = safe()
+    return known.remembered
 
 
 def owner_of(f: Function) -> Any:

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
-from pinn.choice import NAMES, Choice, check_name, decide, measured, processes, still_right
+from pinn.choice import (
+    NAMES,
+    Choice,
+    check_name,
+    decide,
+    ever_new,
+    measured,
+    processes,
+    still_right,
+)
 from pinn.costs import number
 from pinn.derivatives import check_points
 from pinn.independence import check_independence
@@ -155,7 +164,8 @@ class Divergence(nn.Module):
         size = magnitude(x) if self.strategy == "auto" else None
         settings = (size, self._settings())
         check = partial(still_right, trial, x)
-        return recall(f, x, trial.training, settings, settle, check, notes)
+        safe = ever_new(self.strategy)
+        return recall(f, x, trial.training, settings, settle, check, notes, safe)
 
     def explain(self, f: Function, x: Tensor) -> Choice:
         """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import HIGHEST, Plan, every_channel
-from pinn.choice import Choice, check_name, decide, processes, still_right
+from pinn.choice import Choice, check_name, decide, ever_new, processes, still_right
 from pinn.derivatives import check_points, evaluate
 from pinn.fields import Field
 from pinn.geometry.coordinates import Coordinates
@@ -76,7 +76,8 @@ def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
     size = magnitude(x) if strategy == "auto" else None
     settings = (plan, strategy, size)
     check = partial(still_right, trial, x)
-    return recall(f, x, training, settings, settle, check).decision
+    safe = ever_new(strategy)
+    return recall(f, x, training, settings, settle, check, safe=safe).decision
 
 
 def plan_of(highest: int, coordinates: Coordinates) -> Plan:
