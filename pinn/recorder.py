@@ -79,15 +79,8 @@ class Recorder:
         shapes = tuple(t.shape for t in fixed)
         key = (name, situation, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
         if key not in self.recordings:
-            if len(self.recordings) >= MOST:
-                self.set_back(f"{MOST} graphs were recorded: the problem keeps changing", compiled)
-                return eager()
-            if self.fruitless(key) >= FRUITLESS:
-                self.set_back(
-                    "what the Python reads is new each time, such as a list that grows or a number "
-                    "that changes: steps run as Python",
-                    compiled,
-                )
+            if reason := self.obstacle(key):
+                self.set_back(reason, compiled)
                 return eager()
             self.recordings[key] = self.record(function, varying, fixed, eager(), compiled)
         held = self.recordings[key]
@@ -109,10 +102,17 @@ class Recorder:
             held.checked = held.uses
         return found
 
-    def fruitless(self, key: tuple) -> int:
-        """How many graphs of a function were made in other states and not used again."""
+    def obstacle(self, key: tuple) -> str:
+        """Why no further graph is made; empty where one is."""
         alike = [h for k, h in self.recordings.items() if (k[0], k[2:]) == (key[0], key[2:])]
-        return sum(held is not None and held.uses <= 1 for held in alike)
+        if sum(held is not None and held.uses <= 1 for held in alike) >= FRUITLESS:
+            return (
+                "what the Python reads is new each time, such as a list that grows or a number "
+                "that changes: steps run as Python"
+            )
+        if len(self.recordings) >= MOST:
+            return f"{MOST} graphs were recorded: the problem keeps changing"
+        return ""
 
     def confess(self, held: Held) -> None:
         """Say that a graph stopped giving the numbers of the Python."""

@@ -283,7 +283,7 @@ def test_a_problem_that_keeps_changing_stays_with_the_python():
         step.solution.problem.reynolds = 10.0 + k
         step.gradient(points)
     assert len(step.told) == 1
-    assert "the problem keeps changing" in step.told[0]
+    assert "what the Python reads is new each time" in step.told[0]
     assert len(step.recorder.recordings) == MOST
 
 
