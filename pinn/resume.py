@@ -30,7 +30,7 @@ def continues(
         Whether there is anything left to do.
 
     Raises:
-        CheckpointError: it does not fit.
+        CheckpointError: it does not fit, or is finished with other coefficients.
     """
     saved = read(checkpoint)
     for line in [*notices, *compare(solver, saved["pinn"])]:
@@ -41,6 +41,12 @@ def continues(
     if course.is_done or 0 <= limit <= step or stopped:
         why = course.ended or stopped or f"trainer.max_steps, {limit}, are taken"
         say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
+        other = differences("problem", saved["pinn"]["problem"], solver.describe()["problem"])
+        if other:
+            raise CheckpointError(
+                f"nothing is trained with {other[0]}, which is finished: start a new run, without "
+                "resume or under another name"
+            )
         asked = [ends(phase) for phase in saved["pinn"]["phases"]]
         if course.ended and asked != [ends(vars(phase)) for phase in course.phases]:
             change = "" if course.cause == "stalled" else f"give another {course.cause}, "

@@ -8,22 +8,28 @@ from pathlib import Path
 
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import CheckpointError, read
+from pinn.console import say
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
 
-def new_run(base: str | Path, name: str, label: str = "") -> Path:
+def new_run(base: str | Path, name: str, label: str = "", again: bool = False) -> Path:
     """A folder of its own for a new run, even if two start in the same second.
 
     Args:
         base: below which runs are kept.
         name: of the configuration.
         label: the folder's name; by default the time.
+        again: a folder of that name has no checkpoint to continue from, and is set aside.
 
     Raises:
         ValueError: it exists already, or cannot be made; the line says why.
     """
     home, stamp = Path(base) / name, time.strftime("%Y-%m-%d_%H-%M-%S")
+    if label and again and (home / label).is_dir():
+        aside = next(place for place in numbered(home / label) if not place.exists())
+        (home / label).rename(aside)
+        say(f"{home / label} had no checkpoint: it is called {aside} now")
     for folder in [home / label] if label else numbered(home / stamp):
         try:
             folder.mkdir(parents=True)
@@ -33,7 +39,7 @@ def new_run(base: str | Path, name: str, label: str = "") -> Path:
             if folder.is_dir():
                 raise ValueError(
                     f"--name {label}: {folder} exists already: take another name, or continue that "
-                    "run with --resume"
+                    "run: add --resume auto"
                 ) from error
             raise ValueError(
                 f"no folder for the run can be made below {home}: {error.strerror}"
@@ -77,10 +83,16 @@ def discard(run: Path, above: Path) -> None:
         folder.rmdir()
 
 
-def newest_checkpoint(base: str | Path, name: str) -> Path | None:
-    """The newest good checkpoint of the newest run of a configuration; None if none has one."""
+def newest_checkpoint(base: str | Path, name: str, label: str = "") -> Path | None:
+    """The newest good checkpoint of the newest run of a configuration; None if none has one.
+
+    Args:
+        base: below which runs are kept.
+        name: of the configuration.
+        label: of the folder of the one run that counts; by default all do.
+    """
     folder = Path(base) / name
-    for run in sorted((d for d in folder.glob("*") if d.is_dir()), key=began, reverse=True):
+    for run in sorted((d for d in folder.glob(label or "*") if d.is_dir()), key=began, reverse=True):
         for candidate in newest_first(run / "checkpoints"):
             try:
                 read(candidate)

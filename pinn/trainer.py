@@ -89,10 +89,10 @@ class RunTrainer(L.Trainer):
         own = {} if loss is None else {"loss": float(loss)}
         return own | super().progress_bar_metrics
 
-    def begin(self, base: str | Path, name: str, label: str = "") -> Path:
+    def begin(self, base: str | Path, name: str, label: str = "", again: bool = False) -> Path:
         """Make the folder of a new run, see `runs.new_run`, and keep files in it."""
         above = present(Path(base) / name)
-        run = new_run(base, name, label)
+        run = new_run(base, name, label, again)
         self.enter(run, above=above)
         return run
 

@@ -1,6 +1,7 @@
 """Continuing a run with its own settings, training on for more steps, and what cannot be."""
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_the_printed_advice_works_as_printed(small, capsys):
     assert "stopped by SIGTERM after step 2: continue with --resume: " in line
     python, program, *rest = shlex.split(line.split("--resume: ")[1])
     assert program == sys.argv[0]
-    assert python
+    assert Path(shutil.which(python)).samefile(sys.executable)
     assert main(rest) == 0
     assert read(newest())["global_step"] == 4
     sys.modules.pop("my_stop", None)
@@ -119,6 +120,51 @@ def test_a_file_that_was_edited_since_is_read(small):
     (small / "small.yaml").write_text(longer)
     assert main(AUTO) == 0
     assert read(newest())["global_step"] == 5
+
+
+def test_a_finished_run_is_no_run_with_other_coefficients(small, capsys):
+    assert main(["--config", "small"]) == 0
+    capsys.readouterr()
+    assert main([*AUTO, "--model.problem.wavenumber=2"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "nothing is trained with problem.wavenumber = 2, where the saved run had 1" in line
+
+
+# --- jobs under a name
+
+
+def test_jobs_under_a_name_continue_their_own_run(small, capsys):
+    first = ["--config", "small", "--name", "a", "--resume", "auto"]
+    second = ["--config=small", "--name=b", "--resume=auto", "--model.problem.wavenumber=2"]
+    for argv in (first, second):
+        assert main([*argv, "--trainer.max_steps", "2"]) == 0
+        assert "a new run begins" in capsys.readouterr().out
+    runs = small / "runs" / "small"
+    for argv, name, wave in ((first, "a", 1), (second, "b", 2)):
+        assert main(argv) == 0
+        saved = read(runs / name / "checkpoints" / "step-0000004.ckpt")
+        assert saved["pinn"]["problem"]["init_args"]["wavenumber"] == wave
+    assert sorted(run.name for run in runs.iterdir()) == ["a", "b"]
+    capsys.readouterr()
+    assert main(first) == 0
+    assert "is finished after 4 steps" in capsys.readouterr().out
+
+
+def test_a_job_that_was_killed_before_its_first_checkpoint_blocks_no_other(small, capsys):
+    folder = small / "runs" / "small" / "a"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    assert main(["--config", "small", "--name", "a"]) == 2
+    assert "add --resume auto" in capsys.readouterr().err
+    assert main(["--config", "small", "--name", "a", "--resume", "auto"]) == 0
+    assert (folder / "checkpoints" / "step-0000004.ckpt").is_file()
+    assert (folder.with_name("a_2") / "notes.txt").read_text() == "mine"
+
+
+def test_a_name_and_a_checkpoint_are_told_apart(small, capsys):
+    assert main(["--config", "small", "--name", "a", "--resume", "some.ckpt"]) == 2
+    assert "remove --name" in capsys.readouterr().err
 
 
 # --- train on

@@ -138,7 +138,8 @@ class CommandLine(LightningCLI):
         elif self.trainer.local_rank and RUN_FOLDER in os.environ:
             trainer.enter(Path(os.environ[RUN_FOLDER]))
         else:
-            run = trainer.begin(self.base, self.request.name, self.request.label)
+            asked = self.request
+            run = trainer.begin(self.base, asked.name, asked.label, again=bool(asked.resume))
             os.environ[RUN_FOLDER] = str(run)
 
     def prepare(self) -> None:

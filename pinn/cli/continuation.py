@@ -70,7 +70,8 @@ def begun(request: Request) -> Request:
     Raises:
         UsageError: there should be a run, since it is to have more steps.
     """
-    none = f"no checkpoint of {request.name!r} below {root(request)}/{request.name}"
+    where = Path(root(request), request.name, request.label)
+    none = f"no checkpoint of {request.name!r} below {where}"
     if request.more_steps:
         raise UsageError(f"--more_steps: {none}: remove it, or give --resume FILE")
     say(f"--resume auto: {none}: a new run begins")
@@ -86,7 +87,7 @@ def root(request: Request) -> str:
 def found(request: Request) -> Path | None:
     """The checkpoint to continue from: the newest one of a configuration, or the one given."""
     if request.resume == "auto":
-        return newest_checkpoint(root(request), request.name)
+        return newest_checkpoint(root(request), request.name, request.label)
     path = Path(request.resume or "")
     read(path)
     run_of(path)

@@ -6,6 +6,7 @@ A mistake made here is answered in a fraction of a second; importing torch takes
 import argparse
 import os
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -80,7 +81,9 @@ class Request:
         """How a run is continued that was stopped: a command, as it can be typed here."""
         python = Path(sys.executable)
         here = python.is_relative_to(Path.cwd())
-        words = [str(python.relative_to(Path.cwd())) if here else "python", sys.argv[0]]
+        on_path = Path(shutil.which("python") or "")
+        near = python.relative_to(Path.cwd()) if here else python
+        words = ["python" if on_path == python else str(near), sys.argv[0]]
         words += ["--resume", str(checkpoint)]
         words += [word for name in self.allow_import for word in ("--allow_import", name)]
         return f"continue with --resume: {shlex.join(words)}"

@@ -28,7 +28,8 @@ Write its values:  python train.py predict --ckpt_path FILE --grid 200 --output 
                          settings that the run was started with
   --more_steps N         with --resume: train on, N more steps of the last phase
   --init_from FILE       start a new run from the weights of a checkpoint
-  --name NAME            what the folder of the run is called, in place of the time
+  --name NAME            what the folder of the run is called, in place of the time; with --resume
+                         auto: continue the run of that name, or begin it
   --sweep KEY=A,B,...    one run for each value; several --sweep for all combinations
   --check                take a few steps of each phase: memory, time; leaves no folder
   --allow_import NAME    a configuration may also name classes of this package or module, which
@@ -89,6 +90,9 @@ def check_own(subcommand: str, own: argparse.Namespace) -> None:
     new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
     if new and subcommand != "fit":
         raise UsageError(f"--{new[0]} belongs to fit: remove it")
+    if own.name and own.resume and own.resume != "auto":
+        raise UsageError("--name goes with --resume auto; a checkpoint says which run: remove --name")
+    new = [name for name in new if name != "name"]
     if new and own.resume:
         raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
     if own.sweep and own.check:
