@@ -92,7 +92,9 @@ def newest_checkpoint(base: str | Path, name: str, label: str = "") -> Path | No
         label: of the folder of the one run that counts; by default all do.
     """
     folder = Path(base) / name
-    for run in sorted((d for d in folder.glob(label or "*") if d.is_dir()), key=began, reverse=True):
+    for run in sorted(
+        (d for d in folder.glob(label or "*") if d.is_dir()), key=began, reverse=True
+    ):
         for candidate in newest_first(run / "checkpoints"):
             try:
                 read(candidate)

@@ -91,7 +91,9 @@ def check_own(subcommand: str, own: argparse.Namespace) -> None:
     if new and subcommand != "fit":
         raise UsageError(f"--{new[0]} belongs to fit: remove it")
     if own.name and own.resume and own.resume != "auto":
-        raise UsageError("--name goes with --resume auto; a checkpoint says which run: remove --name")
+        raise UsageError(
+            "--name goes with --resume auto; a checkpoint says which run: remove --name"
+        )
     new = [name for name in new if name != "name"]
     if new and own.resume:
         raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
