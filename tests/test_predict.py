@@ -12,7 +12,8 @@ from short import fit, only
 import pinn
 from pinn.callbacks.keeper import newest_first
 from pinn.cli.launch import main
-from pinn.problems import TaylorGreen2D
+from pinn.cli.predict import far_values
+from pinn.problems import LidDrivenCavity, TaylorGreen2D
 
 POINTS = "name,y,x\nfirst,0.25,0.5\n\nsecond,0.75,0.1\n"
 
@@ -81,6 +82,27 @@ def test_a_series_in_time(unsteady, here):
         "flow.pvd",
         *(f"flow_{k:04d}.vti" for k in range(3)),
     ]
+
+
+def test_values_that_would_hide_all_others_are_said(tmp_path_factory, here, capsys):
+    """The cavity's pressure is infinite at the two ends of its lid, which a grid meets."""
+    cavity = moved(
+        tmp_path_factory.mktemp("cavity"), problem=LidDrivenCavity(), points={"interior": 32}
+    )
+    assert run(cavity, "--grid", "9", "--output", "flow.vti") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "note" in line]
+    assert line.startswith("note      p is ")
+    assert "at 2 of 81 points" in line
+    assert run(cavity, "--grid", "x=9,y=0.5", "--output", "line.vti") == 0
+    assert "note" not in capsys.readouterr().out
+
+
+def test_a_peak_that_is_smooth_is_not_said():
+    x = np.linspace(-1, 1, 2000)
+    columns = {"rho": np.exp(-((x / 0.01) ** 2)), "zero": 0 * x, "step": 1.0 * (x > 0.99)}
+    assert list(far_values(columns)) == []
+    (line,) = far_values({"p": np.where(x == x[7], np.inf, np.where(x == x[9], 1e9, x))})
+    assert line.startswith("p is 1.0e+09 in size at 1 of 2000 points")
 
 
 def test_a_grid_at_one_instant(unsteady, here):

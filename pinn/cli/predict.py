@@ -4,7 +4,7 @@ import argparse
 import csv
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pinn.cli.mapping import UsageError
 if TYPE_CHECKING:
     from pinn.evaluation import Evaluation
 
+FAR = 1e3  # times the values of all other points: a singularity
 ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
 OPTIONS = ("ckpt_path", "points", "grid", "output", "derivatives", "allow_import")
 EXAMPLE = (
@@ -56,7 +57,25 @@ def predict(argv: Sequence[str]) -> int:
     for line in dict.fromkeys(str(each.message) for each in said):
         print(f"warning   {line}")
     print(f"wrote     {asked.output}: {', '.join(found)} at {len(found.asked.at)} points")
+    if asked.output.suffix.lower().startswith((".v", ".pvd")):
+        for line in far_values(found.columns()):
+            print(f"note      {line}")
     return 0
+
+
+def far_values(columns: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each quantity of which a few values would hide all others in a picture."""
+    import numpy as np
+
+    for name, column in columns.items():
+        sizes = np.sort(np.abs(np.where(np.isfinite(column), column, 0.0)))
+        few = max(4, len(sizes) // 200)
+        if len(sizes) > 2 * few and sizes[-1] > FAR * sizes[-1 - few] > 0:
+            far = int((sizes > FAR * sizes[-1 - few]).sum())
+            yield (
+                f"{name} is {sizes[-1]:.1e} in size at {far} of {len(sizes)} points, and below "
+                f"{sizes[-1 - far]:.1e} at all others: give the colours a range by hand"
+            )
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
