@@ -46,6 +46,7 @@ class Revival:
         self.path, self.saved, self.allowed = path, saved, allowed
         self.reasons: list[str] = []
         self.lacking: list[str] = []
+        self.hint = ""
         self.call: list[str] = []  # the arguments that `load` needs
 
     def problem(self, given: Problem | type[Problem] | None) -> Problem | None:
@@ -110,8 +111,17 @@ class Revival:
         try:
             return build(spec, self.allowed)
         except UnknownClassError as error:
+            script = self.script(error.class_path)
+            if script in self.allowed and spec["class_path"] == error.class_path:
+                path = error.class_path.replace(MAIN, script, 1)
+                return self.build(spec | {"class_path": path}, role, unknown)
             self.miss(error.class_path, spec, role, unknown)
             return None
+
+    def script(self, path: str) -> str:
+        """The module that a script is for others, if a class was defined in one that was run."""
+        file = self.saved.get("classes", {}).get("files", {}).get(path, "")
+        return Path(file).stem if path.startswith(f"{MAIN}.") and file.endswith(".py") else ""
 
     def miss(self, path: str, spec: Spec, role: str, unknown: str = "") -> None:
         """Note a class that is not found, in the spec of the problem or of a network."""
@@ -119,6 +129,11 @@ class Revival:
         name = named(path)
         wanted = f"{{{unknown!r}: {name}, …}}" if unknown else name
         outer = spec["class_path"] == path
+        if self.allowed and outer and (script := self.script(path)):
+            self.hint = (
+                f"; or add --allow_import {script} (allow_import={script!r} in Python), if {file} "
+                "calls pinn.fit only under if __name__ == '__main__'"
+            )
         self.lack(f"{whence(path, file)} and not found here", f"{role}={wanted if outer else '…'}")
 
     def lack(self, reason: str, argument: str) -> None:
@@ -132,7 +147,7 @@ class Revival:
         call = ", ".join([repr(str(self.path)), *self.call])
         return CheckpointError(
             f"{self.path}: {'; '.join(dict.fromkeys(self.reasons))}: pass "
-            f"{', '.join(self.lacking)}, as in pinn.load({call})"
+            f"{', '.join(self.lacking)}, as in pinn.load({call}){self.hint}"
         )
 
     def make(self, cls: type, spec: Spec) -> Any:

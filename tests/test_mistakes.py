@@ -173,7 +173,6 @@ ON_THE_COMMAND_LINE = {
     "negative seed": (["--seed_everything=-1"], ["seed_everything is -1"]),
     "no class to explain": (["--model.problem.help", "Foo"], ["unknown class 'Foo'"]),
     "seed in words": (["--seed_everything", "abc"], ["seed_everything", "'abc'", "int"]),
-    "nothing to resume": (["--resume", "auto"], ["--resume auto", "'flow'"]),
     "missing checkpoint to resume": (["--resume", "a.ckpt"], ["a.ckpt does not exist"]),
     "missing checkpoint of weights": (["--init_from", "a.ckpt"], ["a.ckpt does not exist"]),
     "both checkpoints": (["--resume", "auto", "--init_from", "a.ckpt"], ["one of them"]),

@@ -117,7 +117,8 @@ def test_another_session_is_told_what_to_call(session, tmp_path, file):
     line = str(caught.value)
     assert "\n" not in line
     assert "(bar.py)" in line if file else "notebook" in line
-    call = line.split("as in ")[1]
+    call, _, more = line.split("as in ")[1].partition("; or ")
+    assert ("--allow_import bar" in more) == bool(file)
     assert call == f"pinn.load({path!r}, problem=Bar, network=Wide)"
     # What the line says works, with the classes and with objects of them.
     again = eval(call, {"pinn": pinn, "Bar": main_.Bar, "Wide": main_.Wide})
@@ -126,6 +127,19 @@ def test_another_session_is_told_what_to_call(session, tmp_path, file):
     assert equal(pinn.load(path, problem=main_.Bar(source=2.0), network=main_.Wide(6, 1)), found)
     with pytest.raises(CheckpointError, match=r"pass network=Wide, as in .*problem=Bar, net"):
         pinn.load(path, problem=main_.Bar)
+
+
+def test_a_script_that_may_be_imported_is_enough(session, tmp_path, monkeypatch):
+    main_ = session("reopened_script.py")
+    found, path = solved(main_.Bar(source=2.0), main_.Wide(6, 1), tmp_path)
+    session(text="")
+    (tmp_path / "reopened_script.py").write_text(SCRIPT)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reopened_script", raising=False)
+    again = pinn.load(path, allow_import="reopened_script")
+    assert equal(again, found)
+    assert type(again.problem).__module__ == "reopened_script"
+    monkeypatch.delitem(sys.modules, "reopened_script")
 
 
 def test_a_module_without_a_record_is_given_as_an_object(session, tmp_path, capsys):
