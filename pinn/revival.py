@@ -121,7 +121,8 @@ class Revival:
     def script(self, path: str) -> str:
         """The module that a script is for others, if a class was defined in one that was run."""
         file = self.saved.get("classes", {}).get("files", {}).get(path, "")
-        return Path(file).stem if path.startswith(f"{MAIN}.") and file.endswith(".py") else ""
+        own = path.startswith(f"{MAIN}.") and "<locals>" not in path
+        return Path(file).stem if own and file.endswith(".py") else ""
 
     def miss(self, path: str, spec: Spec, role: str, unknown: str = "") -> None:
         """Note a class that is not found, in the spec of the problem or of a network."""
