@@ -148,7 +148,7 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
     """
     prefix = "solution."
     weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-    own = solution.state_dict()
+    own, trained = solution.state_dict(), dict(solution.named_parameters(remove_duplicate=False))
     name = type(solution.problem).__name__
     for key in own:
         if key not in weights:
@@ -168,7 +168,7 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
                 f"{path} does not fit {name}: the checkpoint has {key} {tuple(value.shape)}, which "
                 "is not here: it is of another problem or network"
             )
-        if not bool(value.isfinite().all()):
+        if key in trained and not bool(value.isfinite().all()):  # a mask may be infinite
             count = int((~value.isfinite()).sum())
             raise CheckpointError(
                 f"{path}: {count} of the {value.numel()} numbers of {key} are NaN or infinite: the "

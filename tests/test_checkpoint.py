@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 import pinn
 from pinn.callbacks import FiniteGuard, Keeper
-from pinn.checkpoint import CheckpointError
+from pinn.checkpoint import CheckpointError, restore_weights
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
 from pinn.operators import div, grad, laplacian
 from pinn.optim import Phase
 from pinn.problem import Problem
-from pinn.problems import Kovasznay, LidDrivenCavity
+from pinn.problems import Kovasznay, LidDrivenCavity, Poisson
 from pinn.residuals import on
+from pinn.solution import Solution
 from pinn.solver import Solver
 
 HERE = __name__.split(".")[0]
@@ -182,3 +183,19 @@ def test_weights_that_are_no_numbers_are_named(saved, bad):
     message = rf"{path.name}: \d+ of the 16 numbers of networks\.all\.\S+ are NaN or infinite"
     with pytest.raises(CheckpointError, match=message):
         pinn.load(path)
+
+
+def test_a_mask_with_infinities_is_no_weight_that_diverged():
+    class Masked(nn.Module):
+        def __init__(self, fill):
+            super().__init__()
+            self.net = nn.Linear(2, 1)
+            self.register_buffer("mask", torch.full((3,), fill))
+
+        def forward(self, x):
+            return self.net(x)
+
+    first, second = (Solution(Poisson(), Masked(fill)) for fill in (-torch.inf, 0.0))
+    state = {f"solution.{name}": value for name, value in first.state_dict().items()}
+    restore_weights(second, state, "file.ckpt")
+    assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
