@@ -1,7 +1,9 @@
 """The trainer of a run: what a user sets is added to what keeps the run safe."""
 
+import csv
 import importlib.util
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO, Precision
 from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.callbacks import (
     Alarm,
@@ -91,6 +94,11 @@ class RunTrainer(L.Trainer):
 
     def begin(self, base: str | Path, name: str, label: str = "", again: bool = False) -> Path:
         """Make the folder of a new run, see `runs.new_run`, and keep files in it."""
+        for logger in self.loggers:
+            if table := table_of(logger):
+                raise ValueError(
+                    f"CSVLogger would overwrite {table}: give it another version, or none"
+                )
         above = present(Path(base) / name)
         run = new_run(base, name, label, again)
         self.enter(run, above=above)
@@ -105,6 +113,9 @@ class RunTrainer(L.Trainer):
             above: the folder above a new run that was there before.
         """
         self.run, self.above = run, above
+        for logger in self.loggers:
+            if purge_step is not None and (table := table_of(logger)):
+                go_on(logger, table, purge_step)
         if self.own_logger and any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))):
             self.logger = Curves(run, purge_step)
         elif self.own_logger:
@@ -189,7 +200,7 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
 
 
 def check_loggers(given: Any) -> None:
-    """Refuse what is no logger, and one that would overwrite the curves of another run.
+    """Refuse what is no logger.
 
     Raises:
         ValueError: which.
@@ -200,13 +211,30 @@ def check_loggers(given: Any) -> None:
                 f"logger is {logger!r}: expected true, false, or objects of Lightning's loggers, "
                 "such as CSVLogger('logs')"
             )
-        # One that has written already goes on; a new one of the same folder begins with removing.
-        if isinstance(logger, CSVLogger) and logger._experiment is None:
-            table = Path(logger.log_dir) / "metrics.csv"
-            if table.exists():
-                raise ValueError(
-                    f"CSVLogger would overwrite {table}: give it another version, or none"
-                )
+
+
+def table_of(logger: Any) -> Path | None:
+    """The table that a new CSVLogger would begin with removing; one that has written goes on."""
+    if not isinstance(logger, CSVLogger) or logger._experiment is not None:
+        return None
+    table = Path(logger.log_dir) / "metrics.csv"
+    return table if table.exists() else None
+
+
+@rank_zero_only
+def go_on(logger: Any, table: Path, purge_step: int) -> None:
+    """Keep the rows that a run has written up to the step from which it continues."""
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows, keys = list(reader), list(reader.fieldnames or ())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Experiment logs directory")
+        writer = logger.experiment  # removes the table
+    writer.metrics_keys = keys
+    with table.open("w", newline="", encoding="utf-8") as file:
+        again = csv.DictWriter(file, fieldnames=keys)
+        again.writeheader()
+        again.writerows(r for r in rows if int(r["step"]) < purge_step)
 
 
 def check_plugins(given: Iterable[Any], profiler: Any) -> None:

@@ -191,8 +191,13 @@ def test_another_logger_leaves_the_run_where_it_is(folder):
     (run,) = Path("runs/small").iterdir()
     files = {path.name for path in run.rglob("*")}
     assert files == {"config.yaml", "checkpoints", "step-0000004.ckpt"}
-    assert {path.name for path in Path("logs/here/one").iterdir()} >= {"metrics.csv"}
-    assert main(["--config", "small", "--trainer.logger", logger, "--resume", "auto"]) == 0
+    table = Path("logs/here/one/metrics.csv")
+    before = table.read_text().splitlines()
+    longer = ["--resume", "auto", "--more_steps", "2"]
+    assert main(["--config", "small", "--trainer.logger", logger, *longer]) == 0
+    after = table.read_text().splitlines()
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
 
 
 def test_a_foreign_module_is_not_imported(folder, capsys):
