@@ -163,8 +163,7 @@ class LeastSquares:
                     )
             except Exception as error:  # whatever a problem's or a network's Python raises
                 self.point_by_point = False
-                said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                self.tell(f"jacobian  points one after the other, which is slower: {said}")
+                self.tell(f"jacobian  points one after the other, which is slower: {cause(error)}")
         return self.row_by_row(piece, numbers)
 
     def evaluate(
@@ -292,3 +291,10 @@ def rows_by_point(rows: Rows, state: Mapping[str, Tensor], points: Points) -> li
     shape = (*found.shape, -1)
     jacobian = torch.cat([slopes[name].reshape(shape) for name in state], 2)
     return [jacobian.flatten(0, 1), found.reshape(-1)]
+
+
+def cause(error: Exception) -> str:
+    """Why the rows of all points cannot be taken together, in one line."""
+    if isinstance(error, RuntimeError):  # torch's own text, such as of shapes inside a GRU
+        return "torch has no derivative per point of a function in the network or problem"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
