@@ -81,7 +81,7 @@ def test_what_is_still_to_come():
         course.advance(torch.tensor(1.0), stalled=False)
     assert course.lasts(2.0) == pytest.approx(2 * (5 + 20))
     course.most = math.inf
-    course.end("enough")
+    course.end("loss", "enough")
     assert course.last_step == 12
     assert course.lasts(1.0) == pytest.approx(40 + 3)
     course.begin()

@@ -62,7 +62,8 @@ def explain(report: object) -> str:
     best = [cause for cause in found if cause.depth == depth]
     telling = next((cause for cause in best if not TYPE.match(cause.text)), None)
     telling = next((cause for cause in best if CLASS.search(cause.text)), telling)
-    value = given((telling or best[0]).text) or given(text)
+    leaf = (telling or best[0]).text
+    value = given(leaf) or stated(text[text.find(leaf) :]) or given(text)
     if telling is None:
         return wrong_type(best, value, text)
     return remedy(telling, value, text)
@@ -88,6 +89,12 @@ def given(report: str) -> str:
     """The value that a report is about; empty if it does not say."""
     found = (match[1] for pattern in VALUES if (match := re.search(pattern, report)))
     return next(found, "")
+
+
+def stated(report: str) -> str:
+    """The value that is stated next, as the frame around a cause does behind it."""
+    match = re.search(r"(?:Got|Given) value: (.*)", report)
+    return match[1] if match else ""
 
 
 def wrong_type(found: Sequence[Cause], value: str, report: str) -> str:
