@@ -14,6 +14,7 @@ import torch
 from pinn.algebra.channels import Channel, Plan
 from pinn.coupling import seen
 from pinn.curvature import check_curvature
+from pinn.energy import looks_like_energy
 from pinn.geometry import Points
 from pinn.hidden import hides
 from pinn.integrals import over
@@ -33,6 +34,7 @@ class RegionPlan:
         averaged: the residuals that read a `mean` or an `integral`.
         coupled: the residuals that see the other points in another way.
         hidden: the residuals of which training does not see a part, as under `.detach()`.
+        energies: those that look like the density of an energy.
     """
 
     reads: dict[str, dict[str, Plan]]
@@ -40,6 +42,7 @@ class RegionPlan:
     averaged: tuple[str, ...] = ()
     coupled: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    energies: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -80,6 +83,11 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
             as_needed(partial(check_shape, problem, residual, region))
         reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
         hidden = [r.name for r in residuals if as_needed(partial(hides, problem, r, points))]
+        energies = [
+            r.name
+            for r in residuals
+            if region == "interior" and looks_like_energy(problem, r, reads[r.name], points)
+        ]
         raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
     couplings = {r.name: as_needed(partial(coupling, problem, r, region)) for r in residuals}
     networks = {}
@@ -90,7 +98,7 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
                 plan = plan | found.get(unknown, Plan())
         networks[network] = plan
     averaged, coupled = (tuple(n for n, c in couplings.items() if c[k]) for k in (0, 1))
-    return RegionPlan(reads, networks, averaged, coupled, tuple(hidden))
+    return RegionPlan(reads, networks, averaged, coupled, tuple(hidden), tuple(energies))
 
 
 def coupling(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:

@@ -157,6 +157,16 @@ def hidden_lines(solver: Solver) -> list[str]:
     ]
 
 
+def energy_lines(solver: Solver) -> list[str]:
+    """What is said of an energy that stands in the place of an equation."""
+    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.energies)
+    return [
+        f"{name} is made zero at every point. If it is an energy, whose integral should be "
+        "smallest, write the equation of its minimum: laplacian(u) + f for ½|∇u|² - f u, say"
+        for name in names
+    ]
+
+
 def announcement(solver: Solver, processes: int) -> list[str]:
     """The lines."""
     problem, names = solver.problem, solver.problem.coordinates
@@ -189,6 +199,6 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         "and torch.tensor() cut a parameter off"
         for name in unread_parameters(solver.solution)
     ]
-    lines += [f"note      {line}" for line in hidden_lines(solver)]
+    lines += [f"note      {line}" for line in hidden_lines(solver) + energy_lines(solver)]
     stage = [course.line] if len(course.stages) > 1 else []
     return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]
