@@ -148,7 +148,8 @@ class Notation(Jet):
         if not keeps_points(index, self.ndim, self.lead):
             raise TypeError(
                 "the first axis of a field counts its points, and a residual sees them one by one: "
-                "u[:, 0] is a component, and where(condition, u, 0.0) keeps some of the points"
+                "u[:, 0] is a component, where(condition, u, 0.0) keeps some of the points, and "
+                "MLP(embedding=Periodic(…)) makes two sides equal"
             )
         try:
             return super().__getitem__(index)
