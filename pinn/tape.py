@@ -23,6 +23,9 @@ class InPlaceError(RuntimeError):
 class Slot(int):
     """The place of a tensor among those that follow from the points."""
 
+    def __repr__(self) -> str:
+        return f"slot {int(self)}"  # not that of a number: x * y is not x * 2
+
 
 class Note:
     """One operation.

@@ -13,6 +13,7 @@ from pinn.operators import laplacian, partial
 from pinn.problem import Problem
 from pinn.recording import Recording, RecordingError
 from pinn.residuals import on
+from pinn.tape import Replay, Tape
 
 MODES = [(i, 1 + i % 5) for i in range(1, 25)]
 
@@ -126,3 +127,16 @@ def test_random_numbers_on_points_are_drawn_anew():
     values = recording.prepared([torch.zeros(4)])
     first, second = (recording([torch.zeros(4)], values)[0] for _ in range(2))
     assert not torch.equal(first, second)
+
+
+def test_a_factor_is_not_taken_for_the_place_of_a_tensor():
+    """Products by other fields and by whole numbers of every size, replayed at other points."""
+    first, other = (torch.rand(5, 2, dtype=torch.float64) for _ in range(2))
+    tape = Tape([first])
+    with tape:
+        x, y = first[:, 0], first[:, 1]
+        made = [x * y, *(x * k for k in range(1, 9)), x**y, *(x**k for k in range(4, 9))]
+    a, b = other.unbind(-1)
+    exact = [a * b, *(a * k for k in range(1, 9)), a**b, *(a**k for k in range(4, 9))]
+    found = Replay(tape, [tape.known[t] for t in made])(other)
+    torch.testing.assert_close(found, exact)
