@@ -23,9 +23,6 @@ class InPlaceError(RuntimeError):
 class Slot(int):
     """The place of a tensor among those that follow from the points."""
 
-    def __repr__(self) -> str:
-        return f"slot {int(self)}"  # not that of a number: x * y is not x * 2
-
 
 class Note:
     """One operation.
@@ -112,7 +109,8 @@ class Tape(TorchDispatchMode):
         """Note an operation; an equal one on equal arguments has the same slots."""
         if not found:
             return
-        key = func, repr(given), repr(form)  # 1 and 1.0 are equal, not the same
+        # 1 and 1.0 are equal, not the same; nor is the number 2 the tensor in slot 2.
+        key = func, tuple((type(g), repr(g)) for g in given), repr(form)
         if key in self.made:
             for tensor, slot in zip(found, self.made[key], strict=True):
                 self.known[tensor] = slot
