@@ -16,7 +16,6 @@ from torch import Tensor
 
 from pinn.geometry import Points
 from pinn.least_squares import WeightedResiduals
-from pinn.pieces import tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.solution import Solution
 
@@ -46,8 +45,7 @@ class Adaptation:
     def error(self, region: str, points: Points) -> Tensor:
         """ε (N,) at points of a region."""
         scales = points.at.new_tensor([self.weights[n] ** 0.5 for n in self.plans[region].reads])
-        pieces = zip(*[t.split(TOGETHER) for t in tensors_of(points)], strict=True)
-        rows = [self.rows[region](with_tensors(points, piece), scales) for piece in pieces]
+        rows = [self.rows[region](part, scales) for part in points.split(TOGETHER)]
         return torch.cat(rows).norm(dim=1)
 
     def choose(self, region: str, candidates: Points, n: int, seed: int) -> Tensor:

@@ -32,7 +32,6 @@ from pinn.geometry import Points
 from pinn.geometry.coordinates import near_miss
 from pinn.least_squares import LeastSquares
 from pinn.optim.ranks import processes, total
-from pinn.pieces import tensors_of, with_tensors
 from pinn.step import Step
 
 Method = Literal["fixed", "gradient_norm", "ntk"]
@@ -139,12 +138,12 @@ def gradient_norms(step: Step, points: Mapping[str, Points]) -> Tensor:
 
 def some(points: Mapping[str, Points]) -> dict[str, Points]:
     """The same fraction of the points of every region, at random: a trace is a mean."""
-    fraction = min(1.0, MOST / max(len(p.at) for p in points.values()))
+    fraction = min(1.0, MOST / max(len(p) for p in points.values()))
     found = {}
     for region, given in points.items():
-        order = torch.randperm(len(given.at), generator=torch.Generator().manual_seed(0))
+        order = torch.randperm(len(given), generator=torch.Generator().manual_seed(0))
         which = order[: math.ceil(fraction * len(order))].sort().values.to(given.at.device)
-        found[region] = with_tensors(given, [t[which] for t in tensors_of(given)])
+        found[region] = given.select(which)
     return found
 
 

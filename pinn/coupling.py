@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from pinn.fields import Field, coordinate_field
-from pinn.geometry import Points
 from pinn.integrals import Shared, over, sharing
 from pinn.problem import Fields, Problem
 from pinn.residuals import Residual
@@ -51,20 +50,20 @@ class Trial:
         geometry = self.problem.geometry
         points = geometry.sample(self.region, POINTS)
         # Measured points are all there: take some from end to end.
-        index = torch.linspace(0, len(points.at) - 1, min(POINTS, len(points.at))).round().long()
-        self.points = picked(points, index)
+        index = torch.linspace(0, len(points) - 1, min(POINTS, len(points))).round().long()
+        self.points = points.select(index)
         self.measure = None if geometry.is_measured(self.region) else geometry.measure(self.region)
         self.means = 0
 
     def __call__(self, leaves: Fields, which: list[int], lost: int | None = None) -> Tensor:
         """√w r at some of the points; with one of all points that is not a number."""
         index = torch.tensor(which)
-        points, fields = picked(self.points, index), {}
+        points, fields = self.points.select(index), {}
         for name, field in leaves.items():
             streams = {c: field.stream(c)[index] for c in field.streams}
             fields[name] = Field(field.value[index], streams, field.coordinates, name)
         if lost is not None:
-            points = changed(points, lambda t: spoilt(t, lost))
+            points = points.map(lambda t: spoilt(t, lost))
             for name, f in fields.items():
                 streams = {c: spoilt(f.stream(c), lost) for c in f.streams}
                 fields[name] = Field(spoilt(f.value, lost), streams, f.coordinates, name)
@@ -97,7 +96,7 @@ def seen(
         highest: the order of the derivatives.
     """
     trial = Trial(problem, residual, region, highest)
-    n = len(trial.points.at)
+    n = len(trial.points)
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # of fields that no solution has
         found = [differs(trial, scaled(leaves(n), size), n) for size in SIZES]
@@ -149,21 +148,6 @@ def scaled(leaves: Fields, size: float) -> Fields:
         name: Field(moved(f.value), {c: moved(f.stream(c)) for c in f.streams}, f.coordinates, name)
         for name, f in leaves.items()
     }
-
-
-def picked(points: Points, index: Tensor) -> Points:
-    """Some of the points."""
-    return changed(points, lambda t: t[index])
-
-
-def changed(points: Points, change: Callable[[Tensor], Tensor]) -> Points:
-    """Points with other tensors."""
-    return Points(
-        change(points.at),
-        None if points.normal is None else change(points.normal),
-        {name: change(column) for name, column in points.columns.items()},
-        None if points.weights is None else change(points.weights),
-    )
 
 
 def spoilt(values: Tensor, which: int) -> Tensor:

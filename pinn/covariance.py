@@ -114,7 +114,7 @@ def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, floa
         mask = torch.tensor([n in names for n in system.owners(piece.region)])
         if not bool(mask.any()):
             continue
-        mask = mask.repeat(len(piece.points.at)).to(rows.device)
+        mask = mask.repeat(len(piece.points)).to(rows.device)
         right = (jacobian[mask] * scale).T
         sums[0] += rows.reshape(-1)[mask].square().sum()
         sums[1] += torch.linalg.solve_triangular(root.T, right, upper=False).square().sum()

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import lightning as L
@@ -15,7 +14,6 @@ from pinn.geometry.coordinates import near_miss, whole
 from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.optim.ranks import gathered
-from pinn.pieces import tensors_of, with_tensors
 from pinn.problem import Problem
 from pinn.reads import RegionPlan
 
@@ -153,13 +151,13 @@ class Collocation(L.LightningDataModule):
                 drawn = self._adapted(problem, draw, rank, like)
             else:
                 drawn = {r: self._sample(problem, r, n, draw, rank) for r, n in self.points.items()}
-            self._drawn = (key, {region: placed(points, like) for region, points in drawn.items()})
+            self._drawn = (key, {region: points.to(like) for region, points in drawn.items()})
         return self._drawn[1]
 
     def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
         """Points that training never sees, the same on every rank."""
         return {
-            region: placed(self._sample(problem, region, self._count(region), HELD_OUT, 0), like)
+            region: self._sample(problem, region, self._count(region), HELD_OUT, 0).to(like)
             for region in problem.regions()
         }
 
@@ -177,9 +175,8 @@ class Collocation(L.LightningDataModule):
             many = self._sample(problem, region, CANDIDATES * count, draw, rank)
             if region not in chosen:
                 seed = stream_seed(self.seed, draw, rank, f"{region}, chosen")
-                chosen[region] = self.adaptation.choose(region, placed(many, like), count, seed)
-            picked = [t[chosen[region]] for t in tensors_of(many)]
-            found[region] = with_tensors(many, picked)
+                chosen[region] = self.adaptation.choose(region, many.to(like), count, seed)
+            found[region] = many.select(chosen[region])
         self._chosen = ((draw, rank), chosen)
         return found
 
@@ -216,18 +213,3 @@ class Collocation(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """One tick."""
         return DataLoader([0], batch_size=None)  # type: ignore[arg-type]
-
-
-def placed(points: Points, like: Tensor) -> Points:
-    """Points in the dtype and on the device of `like`."""
-
-    def move(values: Tensor) -> Tensor:
-        return values.to(device=like.device, dtype=like.dtype)
-
-    return replace(
-        points,
-        at=move(points.at),
-        normal=None if points.normal is None else move(points.normal),
-        weights=None if points.weights is None else move(points.weights),
-        columns={name: move(column) for name, column in points.columns.items()},
-    )

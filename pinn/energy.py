@@ -31,7 +31,7 @@ def looks_like_energy(
     read = {channel for plan in reads.values() for channel in plan.channels}
     if not read or not read <= set(space):
         return False
-    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), 2)
+    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), 2)
     value = problem.evaluate(residual, leaves, position(problem, points, 2), points)
     if value.ndim != 1:
         return False

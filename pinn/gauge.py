@@ -123,7 +123,7 @@ def dry_run(
     problem: Problem, residual: Residual, points: Points, highest: int
 ) -> tuple[Fields, Tensor]:
     """A residual on leaves, as one number that depends on each of its values in another way."""
-    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), highest)
+    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
     at = position(problem, points, highest)
     result = problem.evaluate(residual, leaves, at, points)
     weights = torch.rand(result.shape, generator=torch.Generator().manual_seed(1), dtype=at.dtype)
@@ -158,7 +158,7 @@ def moves(
 ) -> list[bool]:
     """For each output of the networks, whether raising it by 1 moves that component alone."""
     at = position(problem, points, highest)
-    raw = leaf_fields(problem, problem.raw, len(points.at), highest)
+    raw = leaf_fields(problem, problem.raw, len(points), highest)
     before = problem.represent(dict(raw), at)
     found = []
     for name in problem.raw:

@@ -83,7 +83,7 @@ def evaluated(
 
 def moved(problem: Problem, points: Points, h: float, highest: int) -> Fields:
     """Random fields, moved by h along a random direction."""
-    leaves = leaf_fields(problem, problem.raw, len(points.at), highest)
+    leaves = leaf_fields(problem, problem.raw, len(points), highest)
     if not h:
         return leaves
     tensors = [t for f in leaves.values() for t in (f.value, *map(f.stream, f.streams))]

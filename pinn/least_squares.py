@@ -18,7 +18,7 @@ from pinn.geometry import Points
 from pinn.integrals import Shared, several, sharing, spread
 from pinn.losses import counts, region_residuals, weigh
 from pinn.memory.watch import Watch
-from pinn.pieces import Piece, cut, tensors_of, with_tensors
+from pinn.pieces import Piece, cut
 from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
@@ -109,7 +109,7 @@ class LeastSquares:
     def owners(self, region: str) -> list[str]:
         """The residual of each of the K rows of a point, by name."""
         points = self.points[region]
-        few = with_tensors(points, [t[:FEW] for t in tensors_of(points)])
+        few = points.select(slice(FEW))
         found = region_residuals(self.solution, region, few, self.plans[region])
         return [name for name, value in found.items() for _ in range(value[0].numel())]
 
@@ -190,7 +190,7 @@ class LeastSquares:
         def function(varying: Sequence[Tensor], fixed: Sequence[Tensor]) -> list[Tensor]:
             scales, *values = varying
             held = dict(zip(constants, fixed[: len(constants)], strict=True))
-            points = with_tensors(piece.points, fixed[len(constants) :])
+            points = piece.points.replaced(fixed[len(constants) :])
             state = dict(zip([*trained, *names], values, strict=True))
             return formula(called(module, held, scales, calls), state, points)
 
@@ -200,7 +200,7 @@ class LeastSquares:
             piece,
             function,
             [self.scales[piece.region], *(p.detach() for p in self.parameters()), *numbers],
-            [*constants.values(), *tensors_of(piece.points)],
+            [*constants.values(), *piece.points.tensors],
             partial(eager, piece, numbers),
             check=check,
         )
@@ -281,13 +281,13 @@ def rows_by_point(rows: Rows, state: Mapping[str, Tensor], points: Points) -> li
     """[J, r] with J (N·K, P) and r (N·K,)."""
 
     def at_point(*tensors: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        one = with_tensors(points, [t.unsqueeze(0) for t in tensors])
+        one = points.replaced(t.unsqueeze(0) for t in tensors)
         found, pull_back, *_ = torch.func.vjp(lambda state: rows(state, one)[0], dict(state))
         basis = torch.eye(len(found), dtype=found.dtype, device=found.device)
         (slopes,) = torch.func.vmap(pull_back)(basis)
         return slopes, found
 
-    slopes, found = torch.func.vmap(at_point)(*tensors_of(points))
+    slopes, found = torch.func.vmap(at_point)(*points.tensors)
     shape = (*found.shape, -1)
     jacobian = torch.cat([slopes[name].reshape(shape) for name in state], 2)
     return [jacobian.flatten(0, 1), found.reshape(-1)]

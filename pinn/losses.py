@@ -87,7 +87,7 @@ def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dic
     found: dict[str, int] = {}
     for region, plan in plans.items():
         for name in plan.reads:
-            found[name] = found.get(name, 0) + len(points[region].at)
+            found[name] = found.get(name, 0) + len(points[region])
     return found
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from pinn.geometry import Points
 from pinn.losses import region_residuals, squared_norm, weigh
 from pinn.origin import Origin, backward_origin, origin
-from pinn.pieces import tensors_of, with_tensors
 from pinn.reads import RegionPlan
 from pinn.solution import Solution
 
@@ -57,16 +56,10 @@ def diagnose(
     looks += [faulty_gradient] if differentiated else []
     for look in looks:
         for region, plan in plans.items():
-            for part in cut(points[region]):
+            for part in points[region].split(TOGETHER):
                 if found := look(solution, region, plan, part):
                     return found
     return None
-
-
-def cut(points: Points) -> Iterator[Points]:
-    """So many points at a time."""
-    for parts in zip(*[t.split(TOGETHER) for t in tensors_of(points)], strict=True):
-        yield with_tensors(points, parts)
 
 
 def faulty_value(solution: Solution, region: str, plan: RegionPlan, points: Points) -> str | None:
@@ -119,10 +112,10 @@ def faulty_gradient(
     for name in plan.reads:
         if not spoilt(points, name):
             continue
-        low, high = 0, len(points.at)
+        low, high = 0, len(points)
         while high - low > 1:  # the half that has it, until one point is left
             middle = (low + high) // 2
-            half = with_tensors(points, [t[low:middle] for t in tensors_of(points)])
+            half = points.select(slice(low, middle))
             low, high = (low, middle) if spoilt(half, name) else (middle, high)
         where = f"at {position(solution, points, low)} on {region!r}"
         single = copies(points, low)
@@ -146,7 +139,7 @@ def faulty_prediction(solution: Solution, at: Tensor) -> str | None:
 
 def copies(points: Points, k: int) -> Points:
     """One of the points, several times."""
-    return with_tensors(points, [torch.cat([t[k : k + 1]] * COPIES) for t in tensors_of(points)])
+    return points.select([k] * COPIES)
 
 
 def first(values: Tensor) -> int | None:

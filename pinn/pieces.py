@@ -4,11 +4,10 @@ The memory of a step is that of one piece, whatever the number of points; on a C
 tensors stay in a core's cache is also the fastest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from pinn.costs import Count
 from pinn.geometry import Points
@@ -44,29 +43,11 @@ def cut(points: Mapping[str, Points], chunks: Mapping[str, int | None]) -> list[
     """The points of every region in pieces of at most `chunks[region]`, alike where they can be."""
     pieces = []
     for region, most in chunks.items():
-        n = len(points[region].at)
+        n = len(points[region])
         count = 1 if most is None else -(-n // most)
         count = next((k for k in range(count, 2 * count) if n % k == 0), count)
-        split = [t.split(-(-n // count)) for t in tensors_of(points[region])]
-        pieces += [
-            Piece(region, with_tensors(points[region], parts)) for parts in zip(*split, strict=True)
-        ]
+        pieces += [Piece(region, part) for part in points[region].split(-(-n // count))]
     return pieces
-
-
-def tensors_of(points: Points) -> list[Tensor]:
-    """Coordinates, normals, quadrature weights and data columns, as a list."""
-    optional = [t for t in (points.normal, points.weights) if t is not None]
-    return [points.at, *optional, *points.columns.values()]
-
-
-def with_tensors(points: Points, tensors: Sequence[Tensor]) -> Points:
-    """Points with other coordinates, normals, quadrature weights and data columns."""
-    at, *rest = tensors
-    normal = None if points.normal is None else rest.pop(0)
-    weights = None if points.weights is None else rest.pop(0)
-    columns = dict(zip(points.columns, rest, strict=True))
-    return Points(at, normal, columns, weights)
 
 
 def chunk_for(
@@ -87,7 +68,7 @@ def chunk_for(
     Raises:
         InsufficientMemoryError: not even one point fits into the memory given.
     """
-    n, device = len(points.at), points.at.device
+    n, device = len(points), points.at.device
     if n < 2 * FEWEST:
         return None
     peak, largest = bytes_per_point(run, points)
@@ -110,7 +91,7 @@ def bytes_per_point(run: Callable[[Points], object], points: Points) -> tuple[fl
     tallies = []
     for few in (FEWEST, 2 * FEWEST):
         with Count() as tally:
-            run(with_tensors(points, [t[:few] for t in tensors_of(points)]))
+            run(points.select(slice(few)))
         tallies.append(tally)
     low, high = tallies
     growth = [b - a for a, b in zip(low.events, high.events, strict=False)]

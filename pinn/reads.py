@@ -131,7 +131,7 @@ def unreached(problem: Problem) -> list[str]:
 
 def dry_result(problem: Problem, residual: Residual, points: Points, highest: int) -> torch.Tensor:
     """A residual on leaves, through the ansatz."""
-    leaves = leaf_fields(problem, problem.raw, len(points.at), highest)
+    leaves = leaf_fields(problem, problem.raw, len(points), highest)
     at = position(problem, points, highest)
     return problem.evaluate(residual, problem.represent(dict(leaves), at), at, points)
 
@@ -141,7 +141,7 @@ def read(
 ) -> dict[str, Plan]:
     """What one residual reads of each unknown, or of each raw network output."""
     names = problem.raw if through_ansatz else tuple(problem.unknowns)
-    leaves = leaf_fields(problem, names, len(points.at), highest)
+    leaves = leaf_fields(problem, names, len(points), highest)
     at = position(problem, points, highest)
     unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
     result = problem.evaluate(residual, unknowns, at, points)
@@ -217,7 +217,7 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     for n in (4, 5):
         points = problem.geometry.sample(region, n)
         at = position(problem, points, highest)
-        leaves = leaf_fields(problem, tuple(problem.unknowns), len(points.at), highest)
+        leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
         values = problem.evaluate(residual, leaves, at, points)
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
     if len(shapes) > 1:

@@ -25,8 +25,6 @@ from pinn.pieces import (
     Piece,
     chunk_for,
     cut,
-    tensors_of,
-    with_tensors,
 )
 from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
@@ -161,7 +159,7 @@ class Step:
             self.scales[region] = like.new_tensor([self.weights[n] / numbers[n] for n in names])
         self.points = dict(points)
         self.placed = self.layout(like)
-        shape = (*self.placed[:3], *(len(points[region].at) for region in self.plans))
+        shape = (*self.placed[:3], *(len(points[region]) for region in self.plans))
         if shape not in self.chunks:
             self.chunks[shape] = {
                 region: self.chunk(region, points[region]) for region in self.plans
@@ -183,7 +181,7 @@ class Step:
             return chunk_for(run, points, self.memory, CACHE[self.mode])
         if self.memory is not None and chunk_for(run, points, self.memory, sys.maxsize):
             raise InsufficientMemoryError(
-                f"memory is {self.memory} GiB, which {len(points.at)} points of {region!r} do not "
+                f"memory is {self.memory} GiB, which {len(points)} points of {region!r} do not "
                 f"fit into, and {(*plan.averaged, *plan.coupled)[0]!r} reads all of them at once: "
                 "raise it, or give fewer points"
             )
@@ -200,7 +198,7 @@ class Step:
             piece,
             self.function(piece),
             [self.scales[piece.region], *(p.detach() for p in self.parameters())],
-            [*self.constants(piece.region).values(), *tensors_of(piece.points)],
+            [*self.constants(piece.region).values(), *piece.points.tensors],
             partial(self.eager, piece.region, piece.points),
             self.mode == "compiled",
             check,
@@ -227,7 +225,7 @@ class Step:
             leaves = [t.detach().requires_grad_() for t in varying[1:]]
             state = dict(zip(names, leaves, strict=True))
             state |= dict(zip(buffers, fixed[: len(buffers)], strict=True))
-            points = with_tensors(piece.points, fixed[len(buffers) :])
+            points = piece.points.replaced(fixed[len(buffers) :])
             with torch.enable_grad():
                 found = call_with(sums, state, points)
                 return evaluated(found, varying[0], leaves)

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from pinn.fields import Field
 from pinn.integrals import Shared, averaged, several, sharing
 from pinn.losses import region_residuals
-from pinn.pieces import Piece, tensors_of, with_tensors
+from pinn.pieces import Piece
 
 if TYPE_CHECKING:
     from pinn.least_squares import LeastSquares
@@ -132,13 +132,12 @@ class Together:
 
     def some(self, whole: Piece) -> Callable[[int], Any]:
         """The residuals of a region at so many of its points."""
-        system, given = self.system, tensors_of(whole.points)
+        system, points = self.system, whole.points
 
         def evaluate(n: int) -> dict[str, Tensor]:
-            index = torch.arange(n, device=given[0].device) % len(given[0])
-            points = with_tensors(whole.points, [t[index] for t in given])
+            some = points.select(torch.arange(n, device=points.at.device) % len(points))
             plan = system.plans[whole.region]
-            return region_residuals(system.solution, whole.region, points, plan)
+            return region_residuals(system.solution, whole.region, some, plan)
 
         return evaluate
 

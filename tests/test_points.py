@@ -70,3 +70,22 @@ def test_points_default_to_no_normal_and_no_data():
     points = Points(torch.zeros(2, 1, dtype=FLOAT))
     assert points.normal is None
     assert points.columns == {}
+
+
+def test_points_are_changed_as_one():
+    columns = {"x": [0.1, 0.2, 0.3], "speed": [1.0, 2.0, 3.0]}
+    points = Interval().with_points("probe", columns).sample("probe", 3)
+    doubled = points.map(lambda t: 2 * t)
+    assert doubled.columns["speed"].tolist() == [2.0, 4.0, 6.0]
+    assert points.select([2, 0]).columns["speed"].tolist() == [3.0, 1.0]
+    assert [len(part) for part in points.split(2)] == [2, 1]
+    assert points.to(torch.ones(1)).columns["speed"].dtype == torch.float32
+    assert points.replaced(points.tensors).at is points.at
+    assert doubled.normal is None and doubled.weights is None
+
+
+def test_normals_and_weights_follow_their_points():
+    points = Rectangle().sample("left", 4, "gauss")
+    some = points.select(slice(1, 3))
+    assert torch.equal(some.normal, points.normal[1:3])
+    assert torch.equal(some.weights, points.weights[1:3])

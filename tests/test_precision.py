@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pinn.data import Collocation, placed
+from pinn.data import Collocation
 from pinn.geometry import Coordinates, Geometry, Interval, Rectangle
 from pinn.geometry.resolution import unresolved
 from pinn.networks import MLP, FourierFeatures, Periodic
@@ -106,7 +106,7 @@ def test_where_it_will_not_the_phase_is_in_float64(problem, reason, train, capsy
     assert said.count("precision float64 in every phase") == 1
     assert torch.tensor([1.0]).dtype == torch.float32
     with pytest.raises(ValueError, match=reason):
-        solver.solution.float()(placed(problem.geometry.sample("interior", 3), torch.ones(1)).at)
+        solver.solution.float()(problem.geometry.sample("interior", 3).to(torch.ones(1)).at)
 
 
 def test_a_period_has_to_be_resolved_too():

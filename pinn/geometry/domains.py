@@ -76,7 +76,7 @@ class Geometry:
         """
         self._check(region)
         if region in self._clouds:
-            return float(len(self._clouds[region].at))
+            return float(len(self._clouds[region]))
         if region in self._unions:
             return math.fsum(self.measure(face) for face in self._unions[region])
         return math.prod(self.upper[axis] - self.lower[axis] for axis in self._free_axes(region))
@@ -187,7 +187,7 @@ class Geometry:
         outside = int((distance > 1e-6 * (upper - lower)).any(dim=-1).sum())
         if outside:
             raise ValueError(
-                f"points {name!r}: {outside} of {len(cloud.at)} lie outside {self!r}, "
+                f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
                 "check their units or enlarge the box"
             )
         result = copy.copy(self)
@@ -224,13 +224,13 @@ class Geometry:
         """The weights of a rule over several faces, each as its measure, with mean 1."""
         if all(part.weights is None for part in parts):
             return None
-        total, whole = sum(len(part.at) for part in parts), self.measure
+        total, whole = sum(len(part) for part in parts), self.measure
         size = math.fsum(whole(face) for face in faces)
         found = []
         for face, part in zip(faces, parts, strict=True):
-            one = torch.ones(len(part.at), dtype=torch.float64)
+            one = torch.ones(len(part), dtype=torch.float64)
             weight = one if part.weights is None else part.weights
-            found.append(weight * (whole(face) / size * total / len(part.at)))
+            found.append(weight * (whole(face) / size * total / len(part)))
         return torch.cat(found)
 
     def _free_axes(self, region: str) -> tuple[int, ...]:

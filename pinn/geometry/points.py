@@ -1,7 +1,8 @@
 """The points of a region, and measured ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -24,6 +25,42 @@ class Points:
     normal: Tensor | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A function of every tensor, the points along its first axis."""
+        return type(self)(
+            at=function(self.at),
+            normal=None if self.normal is None else function(self.normal),
+            weights=None if self.weights is None else function(self.weights),
+            columns={name: function(column) for name, column in self.columns.items()},
+        )
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors, in the order of `map`."""
+        tensors: list[Tensor] = []
+        self.map(lambda t: tensors.append(t) or t)  # type: ignore[func-returns-value]
+        return tensors
+
+    def replaced(self, tensors: Iterable[Tensor]) -> Self:
+        """The points with other `tensors`."""
+        remaining = iter(tensors)
+        return self.map(lambda _: next(remaining))
+
+    def select(self, index: Any) -> Self:
+        """Some of the points, by a slice, a mask or the numbers of the points."""
+        return self.map(lambda t: t[index])
+
+    def to(self, like: Tensor) -> Self:
+        """The points in the precision and on the device of a tensor."""
+        return self.map(lambda t: t.to(like))
+
+    def split(self, size: int) -> list[Self]:
+        """The points in chunks of `size`, the last one perhaps smaller."""
+        return [self.select(slice(k, k + size)) for k in range(0, len(self), size)]
+
+    def __len__(self) -> int:
+        return len(self.at)
 
 
 def point_cloud(
