@@ -19,7 +19,7 @@ from pinn.data import Collocation
 from pinn.demands import check_trainer
 from pinn.demands import seed as checked_seed
 from pinn.derivatives import StrategyName
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.mode import Compile
 from pinn.optim import Phase
 from pinn.problem import Problem

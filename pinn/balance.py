@@ -29,9 +29,10 @@ from torch import Tensor
 
 from pinn.console import say
 from pinn.geometry import Points
-from pinn.geometry.coordinates import near_miss
 from pinn.least_squares import LeastSquares
-from pinn.optim.ranks import processes, total
+from pinn.messages import near_miss
+from pinn.optim.ranks import total
+from pinn.processes import processes
 from pinn.step import Step
 
 Method = Literal["fixed", "gradient_norm", "ntk"]

@@ -24,10 +24,11 @@ from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan
 from pinn.costs import number
 from pinn.derivatives import STRATEGIES
-from pinn.geometry.coordinates import near_miss
 from pinn.independence import check_independence
 from pinn.measurement import TIE, Measurement, duration, lines_of
 from pinn.measurement import measure as measure_candidates
+from pinn.messages import near_miss
+from pinn.processes import processes, rank
 from pinn.strategies.outputs import Function
 from pinn.trial import EXACT, Clock, Trial
 
@@ -222,12 +223,6 @@ def reason(found: Measurement, points: int) -> str:
     return "; ".join([line, *notes])
 
 
-def processes() -> int:
-    """How many processes train together."""
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return torch.distributed.get_world_size() if distributed else 1
-
-
 def together(decide: Callable[[], Choice]) -> Choice:
     """What the first process decides, on all of them; its error is the error of all.
 
@@ -236,7 +231,7 @@ def together(decide: Callable[[], Choice]) -> Choice:
     """
     if processes() == 1:
         return decide()
-    first = torch.distributed.get_rank() == 0
+    first = rank() == 0
     said: list[Any] = [None]
     failure: Exception | None = None
     if first:

@@ -7,10 +7,13 @@ bytes are lines through the two. Counting sees what is really shared: separate h
 their own part only, and a `cat` at the end hides that.
 """
 
+import math
+import os
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +21,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from pinn.processes import processes
 
 FEW = 4
 
@@ -43,6 +48,27 @@ def machine(device: torch.device) -> Machine:
         cores = torch.get_num_threads()
         return Machine(60e9 * cores, 15e9 * cores, 5e-6)
     return Machine(3e13, 2e12, 1e-5)
+
+
+def all_memory(device: torch.device) -> float:
+    """The bytes of memory that a device has, free or not."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[1])
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return math.inf
+
+
+def free_memory(device: torch.device) -> float:
+    """The bytes that are free: of the device, or of the machine, which its processes share."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    table = Path("/proc/meminfo")
+    if not table.exists():
+        return all_memory(device) / processes()
+    lines = dict(line.split(":") for line in table.read_text().splitlines())
+    return 1024 * float(lines["MemAvailable"].split()[0]) / processes()
 
 
 @dataclass(frozen=True)
@@ -145,11 +171,14 @@ class Model:
         run: evaluates at the points it is given.
         x: points (…, D); a handful is used.
         whole: f works only at all the points of `x`: then they are all counted, once.
+        least: how many points are counted at first; then twice as many.
     """
 
-    def __init__(self, run: Callable[[Tensor], Any], x: Tensor, whole: bool = False) -> None:
-        few = x if whole else some(x, FEW)
-        more = x if whole else some(x, 2 * FEW)
+    def __init__(
+        self, run: Callable[[Tensor], Any], x: Tensor, whole: bool = False, least: int = FEW
+    ) -> None:
+        few = x if whole else some(x, least)
+        more = x if whole else some(x, 2 * least)
         self.sizes = number(few), number(more)
         self.high = tally(run, more)
         self.low = self.high if self.sizes[0] == self.sizes[1] else tally(run, few)
@@ -168,6 +197,12 @@ class Model:
             self.scale(low.traffic, high.traffic, points),
             float(high.launches),
         )
+
+    @property
+    def peak(self) -> float:
+        """The bytes per point that are alive at the peak."""
+        low, high = self.sizes
+        return (self.high.peak - self.low.peak) / (high - low)
 
     @property
     def largest(self) -> float:

@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 
 from pinn.adaptation import CANDIDATES, Adaptation
 from pinn.geometry import Points
-from pinn.geometry.coordinates import near_miss, whole
 from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
+from pinn.messages import near_miss, whole
 from pinn.optim.ranks import gathered
 from pinn.problem import Problem
 from pinn.reads import RegionPlan

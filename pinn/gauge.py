@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from pinn.geometry import Points
-from pinn.geometry.coordinates import near_miss
 from pinn.leaves import as_needed, leaf_fields, position
+from pinn.messages import near_miss
 from pinn.problem import Fields, Gauge, Problem
 from pinn.residuals import Residual
 

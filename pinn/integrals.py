@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pinn.fields import Field
+from pinn.processes import processes
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,7 @@ def averaged(value: Tensor) -> Tensor:
     """The mean over the processes, as a tensor of its own."""
     found = value.detach().clone().contiguous()
     torch.distributed.all_reduce(found)
-    return found / torch.distributed.get_world_size()
-
-
-def several() -> bool:
-    """Whether several processes take a step together."""
-    alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
-    return not alone and torch.distributed.get_world_size() > 1
+    return found / processes()
 
 
 class Shared(TorchFunctionMode):
@@ -189,7 +184,7 @@ def sharing(shared: Shared) -> Iterator[None]:
 @contextmanager
 def spread() -> Iterator[None]:
     """The points of all processes are meant, each of which has its own and takes part in this."""
-    token = SPREAD.set(several())
+    token = SPREAD.set(processes() > 1)
     try:
         yield
     finally:

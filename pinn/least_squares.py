@@ -2,9 +2,8 @@
 
     r = √(λ_k w / N_k) r_k(xₙ),   |r|² = Σ_k λ_k L_k,   J = ∂r/∂θ
 
-Every point's rows come from the same evaluation of that point alone, so the Jacobian is one
-forward pass and one backward pass per residual component, vectorised over the points. Where points
-share numbers, such as a mean, these are parameters beside θ: see `together`.
+Every point's rows come from that point alone: the Jacobian is one forward pass, and one backward
+pass per residual component. A number that all points share is a parameter beside θ: see `together`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from pinn.geometry import Points
-from pinn.integrals import Shared, several, sharing, spread
+from pinn.integrals import Shared, sharing, spread
 from pinn.losses import counts, region_residuals, weigh
 from pinn.memory.watch import Watch
 from pinn.pieces import Piece, cut
+from pinn.processes import processes
 from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
@@ -179,7 +179,7 @@ class LeastSquares:
         situation = settled(self.solution, self.watch, piece.points.at, self.wanted, self.tell)
         if situation is None and self.record:
             self.recorder.set_back(self.watch.obstacle, False)
-        exchanges = several() and self.plans[piece.region].averaged and not numbers
+        exchanges = processes() > 1 and self.plans[piece.region].averaged and not numbers
         if not self.record or exchanges:
             return eager(piece, numbers)
         module = self.modules[piece.region]

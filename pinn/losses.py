@@ -7,8 +7,8 @@ from torch import Tensor
 
 from pinn.explanation import calling
 from pinn.geometry import Points
-from pinn.geometry.coordinates import near_miss
 from pinn.integrals import over
+from pinn.messages import near_miss
 from pinn.problem import Fields, Problem
 from pinn.reads import RegionPlan
 from pinn.returned import point_weights

@@ -1,15 +1,13 @@
 """The candidates of one evaluation, counted and then timed within a budget."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from pinn.costs import Cost, Model, number, some
+from pinn.costs import Cost, Model, all_memory, number, some
 from pinn.timing import Heat, Race
 from pinn.trial import EXACT, Trial, untouched
 
@@ -123,7 +121,7 @@ def measure(
                 cost = count(trial, x, strategy, whole).at(number(x))
                 found.costs[strategy] = cost
                 found.estimates[strategy] = cost.seconds(x.device)
-        found.left_out |= discarded(found.costs, found.estimates, capacity(x.device))
+        found.left_out |= discarded(found.costs, found.estimates, all_memory(x.device))
         names = sorted(set(found.estimates) - set(found.left_out), key=found.estimates.__getitem__)
         if len(names) > 1:
             race = Race(lambda name, n: trial(some(x, n), name), trial.clock, end)
@@ -157,16 +155,6 @@ def discarded(
         elif estimate > DEAR * cheapest:
             found[s] = f"{estimate / cheapest:.2g} times as dear"
     return found
-
-
-def capacity(device: torch.device) -> float:
-    """The bytes of memory of a device."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[1])
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return math.inf
 
 
 def lines_of(table: Sequence[Mapping[str, Any]]) -> list[str]:

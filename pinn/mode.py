@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from pinn.geometry import Points
+from pinn.processes import processes
 from pinn.step import Step
 
 Compile = bool | Literal["auto"]
@@ -71,6 +72,6 @@ def seconds(step: Step, mode: str, points: Mapping[str, Points]) -> float:
         times.append(time.perf_counter() - start)
     step.mode = before
     slowest = torch.tensor(min(times), dtype=torch.float64, device=step.numbers.device)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if processes() > 1:
         torch.distributed.all_reduce(slowest, torch.distributed.ReduceOp.MAX)
     return float(slowest)

@@ -7,9 +7,9 @@ tensors stay in a core's cache is also the fastest.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import torch
+from torch import Tensor
 
-from pinn.costs import Count
+from pinn.costs import Model, free_memory
 from pinn.geometry import Points
 from pinn.memory.keeping import Kept
 
@@ -80,7 +80,7 @@ def chunk_for(
                 f"memory is {memory} GiB, one point takes {peak / 2**30:.3g} GiB: raise it"
             )
     elif device.type == "cuda":
-        limits.append(int(SHARE * torch.cuda.mem_get_info(device)[0] / peak))
+        limits.append(int(SHARE * free_memory(device) / peak))
     if device.type == "cpu" and n > 1.5 * cache / largest:
         limits.append(max(int(cache / largest), FEWEST))
     return None if min(limits) == n else min(limits)
@@ -88,11 +88,9 @@ def chunk_for(
 
 def bytes_per_point(run: Callable[[Points], object], points: Points) -> tuple[float, float]:
     """What an evaluation takes at its peak, and its largest tensor, per point."""
-    tallies = []
-    for few in (FEWEST, 2 * FEWEST):
-        with Count() as tally:
-            run(points.select(slice(few)))
-        tallies.append(tally)
-    low, high = tallies
-    growth = [b - a for a, b in zip(low.events, high.events, strict=False)]
-    return max(high.peak - low.peak, 1) / FEWEST, max(*growth, 1) / FEWEST
+
+    def first(at: Tensor) -> object:
+        return run(points.select(slice(len(at))))
+
+    model = Model(first, points.at, least=FEWEST)
+    return max(model.peak, 1.0), max(model.largest, 1.0)

@@ -12,8 +12,8 @@ from pinn.declaration import check_class
 from pinn.explanation import calling
 from pinn.fields import Field, data_field
 from pinn.geometry import Geometry, Points
-from pinn.geometry.coordinates import near_miss
 from pinn.held import Holder
+from pinn.messages import near_miss
 from pinn.operators.ported import Ported
 from pinn.references import Reference, exact_reference
 from pinn.residuals import Residual, collect

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pinn.algebra.channels import HIGHEST, Channel, Plan, first, laplace, order
 from pinn.fields import Field, partial
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.operators import curl, div, laplacian
 from pinn.problem import Fields, Problem
 

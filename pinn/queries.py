@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.geometry import Coordinates, Geometry
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 
 
 @dataclass(frozen=True)

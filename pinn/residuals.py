@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 
 Method = TypeVar("Method", bound=Callable)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn.explanation import ProblemError
 from pinn.fields import Field, Mask, vector
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 
 if TYPE_CHECKING:
     from pinn.problem import Problem

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.geometry import Points
-from pinn.integrals import several, spread
+from pinn.integrals import spread
 from pinn.losses import counts, region_sums, residual_losses
 from pinn.memory.watch import Watch
 from pinn.pieces import (
@@ -26,6 +26,7 @@ from pinn.pieces import (
     chunk_for,
     cut,
 )
+from pinn.processes import processes
 from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
@@ -189,7 +190,7 @@ class Step:
 
     def evaluate(self, piece: Piece, situation: int | None, check: bool = False) -> list[Tensor]:
         """The sums of a piece, and the gradient of its part of the loss."""
-        exchanges = self.plans[piece.region].averaged and several()
+        exchanges = self.plans[piece.region].averaged and processes() > 1
         if self.mode == "eager" or exchanges:
             return self.eager(piece.region, piece.points)
         return self.recorder.evaluate(

@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from pinn.fields import Field
-from pinn.integrals import Shared, averaged, several, sharing
+from pinn.integrals import Shared, averaged, sharing
 from pinn.losses import region_residuals
 from pinn.pieces import Piece
+from pinn.processes import processes
 
 if TYPE_CHECKING:
     from pinn.least_squares import LeastSquares
@@ -122,7 +123,7 @@ class Together:
             self.calls[region] = shared_calls(self.some(whole)) if coupled else frozenset()
         if self.calls[region] is not None and region not in self.tried:
             self.tried.add(region)
-            if not several() and not self.is_heard_right(whole, pieces):
+            if processes() == 1 and not self.is_heard_right(whole, pieces):
                 self.calls[region] = None
                 self.system.tell(
                     f"jacobian  {', '.join(self.names(whole))}: the points of {region!r} see each "
@@ -177,7 +178,7 @@ class Together:
         if sum(value.numel() for value in note.values) > MOST:
             raise ValueError(f"more than {MOST} numbers are shared by all points")
         slope = slopes(note.values, self.system.parameters())
-        slope = averaged(slope) if several() else slope
+        slope = averaged(slope) if processes() > 1 else slope
         values, size = [value.detach() for value in note.values], slope.shape[1]
         for piece in pieces:
             jacobian, rows = self.system.jacobian(piece, values)

@@ -313,7 +313,7 @@ def test_without_memory_for_a_factor_there_is_no_interval(monkeypatch):
 
 def test_without_memory_for_anything_there_is_no_interval(monkeypatch):
     system = minimised(Decay())
-    monkeypatch.setattr("pinn.optim.budget.available", lambda device: 100.0)
+    monkeypatch.setattr("pinn.optim.budget.free_memory", lambda device: 100.0)
     assert estimates(system) == {}
 
 

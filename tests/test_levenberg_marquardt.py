@@ -324,10 +324,10 @@ def test_what_does_not_fit_is_refused_before_it_is_evaluated():
 
 @pytest.mark.parametrize(("there", "room"), [(3e9, 4e9 / 2), (1e9, 1e9 / 2)])
 def test_a_resumed_run_has_the_memory_that_it_had_where_it_is_there(monkeypatch, there, room):
-    monkeypatch.setattr("pinn.optim.budget.available", lambda device: 4e9)
+    monkeypatch.setattr("pinn.optim.budget.free_memory", lambda device: 4e9)
     first, _ = minimiser(rosenbrock, [-1.2, 1.0])
     first.step()
-    monkeypatch.setattr("pinn.optim.budget.available", lambda device: there)
+    monkeypatch.setattr("pinn.optim.budget.free_memory", lambda device: there)
     second, _ = minimiser(rosenbrock, [-1.2, 1.0])
     second.load_state_dict(first.state_dict())
     second.step()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 
 Values = Mapping[str, Tensor]
 FEW = 4  # further axes that a note names

@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch import callbacks as theirs
 
 from pinn.assessment.scores import tags
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.solver import Solver
 
 OWN = ("loss/", "residual/", "error/", "check/", "divergence/")

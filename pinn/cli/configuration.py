@@ -1,6 +1,5 @@
 """Configuration files: found by name, and checked before anything is loaded to read them."""
 
-import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import yaml
 
 from pinn.cli.mapping import NULL, UsageError, entries, shown
 from pinn.cli.recipe import check_recipes
+from pinn.messages import nearest
 
 CONFIGS = Path("configs")
 SWEEP = "sweep.csv"  # the table of a sweep, in its folder
@@ -51,8 +51,8 @@ def known_configs() -> str:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """A near miss, as a parenthesis."""
-    found = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    best = nearest(name, known)
+    return f" (did you mean {best!r}?)" if best else ""
 
 
 def run_name(config: Path) -> str:

@@ -1,10 +1,9 @@
 """Recipes in a configuration file: `{class_path: MLP, init_args: {width: 64}}`, by their form."""
 
-import difflib
-
 import yaml
 
 from pinn.cli.mapping import UsageError, entries, shown
+from pinn.messages import nearest
 
 FORM = ("class_path", "init_args", "dict_kwargs")
 
@@ -32,9 +31,9 @@ def check_recipes(node: yaml.Node, where: str, key: str = "") -> None:
 def check_form(fields: dict[str, yaml.Node], where: str, key: str) -> None:
     """Hold the keys of one mapping against the form."""
     for name in fields:
-        close = difflib.get_close_matches(name, FORM, n=1, cutoff=0.8)
+        close = nearest(name, FORM, cutoff=0.8)
         if close and name not in FORM:
-            raise UsageError(f"{where}: unknown key '{key}.{name}' (did you mean {close[0]!r}?)")
+            raise UsageError(f"{where}: unknown key '{key}.{name}' (did you mean {close!r}?)")
         if "class_path" in fields and name not in FORM:
             raise UsageError(f"{where}: '{key}.{name}' lies beside class_path: put it in init_args")
     path, arguments = fields.get("class_path"), fields.get("init_args")

@@ -10,7 +10,7 @@ from lightning.pytorch.strategies import Strategy
 
 from pinn.callbacks import Keeper, Panels
 from pinn.data import Collocation
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.networks import Embedding, Network
 from pinn.optim import Phase
 from pinn.problem import Problem

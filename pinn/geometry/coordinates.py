@@ -1,27 +1,11 @@
 """The independent variables of a problem, by name."""
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-
-def near_miss(name: object, known: Iterable[str]) -> str:
-    """The end of an error line about an unknown name: the closest known one, and all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=5)
-    # Two letters exchanged are the commonest slip: the same letters count, whatever their order.
-    best = max(close, key=lambda found: likeness(str(name), found), default=None)
-    hint = f"did you mean {best!r}? " if best else ""
-    return f"{hint}known: {', '.join(names)}"
-
-
-def likeness(one: str, other: str) -> float:
-    """How alike two names are, by the sequence of their letters and by the letters alone."""
-    matcher = difflib.SequenceMatcher(None, one, other)
-    return matcher.ratio() + matcher.quick_ratio()
+from pinn.messages import near_miss
 
 
 def bound(name: str, value: Any) -> float:
@@ -37,21 +21,6 @@ def bound(name: str, value: Any) -> float:
             f"bound of {name} is {value!r}: give a number; of dates the seconds or days since one "
             "of them"
         ) from None
-
-
-def whole(name: str, value: object, least: int = 1, most: int = 10**8) -> int:
-    """A count, such as a number of points or units.
-
-    Raises:
-        ValueError: it is no whole number, or out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        shown = "null" if value is None else repr(value)
-        raise ValueError(f"{name} is {shown}: expected a whole number, at least {least}")
-    if not least <= value <= most:
-        limit = f"at least {least}" if value < least else f"at most {most}"
-        raise ValueError(f"{name} is {value}: expected {limit}")
-    return value
 
 
 def span(low: float, high: float) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, silu, softplus
 
 from pinn.geometry import Geometry
-from pinn.geometry.coordinates import near_miss, whole
+from pinn.messages import near_miss, whole
 from pinn.networks.embeddings import Embedding, Scaling
 from pinn.networks.network import Network
 

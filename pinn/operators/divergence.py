@@ -20,7 +20,6 @@ from pinn.choice import (
     decide,
     ever_new,
     measured,
-    processes,
     still_right,
 )
 from pinn.costs import number
@@ -31,6 +30,7 @@ from pinn.memory.trust import Remembered, recall
 from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
 from pinn.operators.trace import trace
+from pinn.processes import processes
 from pinn.strategies.hutchinson import hutchinson
 from pinn.strategies.outputs import Function, split
 from pinn.trial import Trial, magnitude

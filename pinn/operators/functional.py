@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import HIGHEST, Plan, every_channel
-from pinn.choice import Choice, check_name, decide, ever_new, processes, still_right
+from pinn.choice import Choice, check_name, decide, ever_new, still_right
 from pinn.derivatives import check_points, evaluate
 from pinn.fields import Field
 from pinn.geometry.coordinates import Coordinates
 from pinn.independence import check_independence
 from pinn.memory.transforms import in_transform, is_transformed
 from pinn.memory.trust import recall
+from pinn.processes import processes
 from pinn.strategies.outputs import Function
 from pinn.trial import Trial, magnitude
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
-from pinn.geometry.coordinates import near_miss, whole
 from pinn.geometry.sampling import stream_seed
+from pinn.messages import near_miss, whole
+from pinn.processes import rank
 from pinn.strategies.hutchinson import DISTRIBUTIONS
 
 
@@ -37,6 +36,4 @@ class Probes:
 
     def seed_of(self, call: int) -> int:
         """The seed of one call, different on every process."""
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if distributed else 0
-        return stream_seed(self.seed, call, rank, "divergence")
+        return stream_seed(self.seed, call, rank(), "divergence")

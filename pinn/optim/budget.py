@@ -1,13 +1,13 @@
 """The memory that dense least squares takes, and how much of it there is."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from pinn.optim.ranks import agreed, processes
+from pinn.costs import free_memory
+from pinn.optim.ranks import agreed
 from pinn.pieces import InsufficientMemoryError
+from pinn.processes import processes
 
 SHARE = 0.5  # of what is available
 BYTES = 8  # float64
@@ -84,19 +84,8 @@ def budget(
         before: bytes that the run had before it was resumed, if it was: it has them again where
             they are there, since the blocks of J decide on the last bits.
     """
-    there = available(device)
+    there = free_memory(device)
     given = before if 0 < before <= there else there * SHARE
     given = given if memory is None else memory * 2**30
     same = agreed(torch.tensor([given], dtype=torch.float64, device=device))
     return Budget(parameters, residuals, float(same))
-
-
-def available(device: torch.device) -> float:
-    """Bytes: of the device, or of the machine, which its processes share."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    table = Path("/proc/meminfo")
-    if table.exists():
-        lines = dict(line.split(":") for line in table.read_text().splitlines())
-        return 1024 * float(lines["MemAvailable"].split()[0]) / processes()
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / processes()

@@ -16,8 +16,9 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from pinn.optim.gram import Solution, scale
-from pinn.optim.ranks import processes, stacked
+from pinn.optim.ranks import stacked
 from pinn.optim.rows import Rows
+from pinn.processes import processes
 
 BLOCK = 64  # columns that LAPACK takes at a time
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.geometry.coordinates import near_miss, whole
+from pinn.messages import near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.named import begun, optimizer_class, shortest
 from pinn.solution import Solution

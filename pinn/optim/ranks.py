@@ -6,12 +6,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from pinn.processes import processes
+
 T = TypeVar("T")
-
-
-def processes() -> int:
-    """How many processes take a step together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def total(value: Tensor) -> Tensor:

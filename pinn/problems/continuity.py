@@ -8,7 +8,7 @@ from torch import Tensor
 from pinn.fields import Field
 from pinn.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.operators import div, dt
 from pinn.problem import Fields, Problem
 from pinn.residuals import on

@@ -4,7 +4,7 @@ from typing import ClassVar, get_args
 
 from pinn.fields import Field
 from pinn.geometry import Geometry
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.operators import advect, div, dt, grad, laplacian
 from pinn.problem import Gauge, Problem, in_turn
 from pinn.residuals import on

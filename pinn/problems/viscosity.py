@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from pinn.fields import Field, coordinate_field
 from pinn.functions import vector
-from pinn.geometry.coordinates import whole
 from pinn.geometry.sampling import stream_seed
+from pinn.messages import whole
 from pinn.operators import advect, grad, laplacian
 from pinn.problem import Fields, Gauge, positive
 from pinn.problems.kovasznay import Kovasznay

@@ -23,7 +23,7 @@ from pinn.algebra.channels import first
 from pinn.algebra.jet import Jet
 from pinn.algebra.rows import Rows
 from pinn.derivatives import check_points, settings
-from pinn.geometry.coordinates import near_miss
+from pinn.messages import near_miss
 from pinn.strategies.formulas import AT_ONCE, Formulas
 from pinn.strategies.loop import leaf_of, slope
 from pinn.strategies.outputs import Function, stacked

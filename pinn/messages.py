@@ -1,0 +1,62 @@
+"""What error lines share: the closest known name, and the check of a count. No torch is needed."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that an unknown one was probably meant to be; None if there is none.
+
+    Args:
+        name: the unknown name.
+        known: those that exist.
+        cutoff: how alike the two have to be, from 0 to 1.
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=5, cutoff=cutoff)
+    # Two letters exchanged are the commonest slip: the same letters count, whatever their order.
+    return max(close, key=lambda other: likeness(str(name), other), default=None)
+
+
+def near_miss(name: object, known: Iterable[str]) -> str:
+    """The end of an error line about an unknown name: the closest known one, and all of them."""
+    names = list(known)
+    best = nearest(name, names)
+    hint = f"did you mean {best!r}? " if best else ""
+    return f"{hint}known: {', '.join(names)}"
+
+
+def one_of(what: str, name: object, known: Iterable[str]) -> None:
+    """Refuse a name that is not known.
+
+    Args:
+        what: what it names, such as `strategy`.
+        name: the name.
+        known: those that exist.
+
+    Raises:
+        ValueError: it is none of them; the line suggests the closest.
+    """
+    names = list(known)
+    if name not in names:
+        raise ValueError(f"unknown {what} {name!r}: {near_miss(name, names)}")
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two names are, by the sequence of their letters and by the letters alone."""
+    matcher = difflib.SequenceMatcher(None, one, other)
+    return matcher.ratio() + matcher.quick_ratio()
+
+
+def whole(name: str, value: object, least: int = 1, most: int = 10**8) -> int:
+    """A count, such as a number of points or units.
+
+    Raises:
+        ValueError: it is no whole number, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        shown = "null" if value is None else repr(value)
+        raise ValueError(f"{name} is {shown}: expected a whole number, at least {least}")
+    if not least <= value <= most:
+        limit = f"at least {least}" if value < least else f"at most {most}"
+        raise ValueError(f"{name} is {value}: expected {limit}")
+    return value
