@@ -2,9 +2,9 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 # The methods that a problem may override, and how each is called.
 METHODS = {
@@ -13,7 +13,55 @@ METHODS = {
     "reference": "(self)",
     "importance": "(self, region, at)",
 }
-Declared = dict[str, int | tuple[str, ...]]
+Components = Mapping[str, int | tuple[str, ...]]
+
+
+class Declared:
+    """The names that a class of problems declares, and the shapes that follow from them.
+
+    Attributes:
+        coordinates: names of the columns of a point, time `t` last.
+        unknowns: name → names of its components, or how many.
+        outputs: what the networks give, declared like `unknowns`; by default these themselves.
+        columns: names of measured data columns that residuals may ask for.
+    """
+
+    coordinates: ClassVar[tuple[str, ...]] = ()
+    unknowns: ClassVar[Components] = {}
+    outputs: ClassVar[Components] = {}
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """The names of what the networks give, in order."""
+        return tuple(self.outputs or self.unknowns)
+
+    def declared(self, name: str) -> int | tuple[str, ...]:
+        """The components of an unknown or output, or how many."""
+        return self.unknowns[name] if name in self.unknowns else self.outputs[name]
+
+    def components(self, name: str) -> tuple[str, ...]:
+        """The names of the components of an unknown or output; a scalar is its own."""
+        given = self.declared(name)
+        if isinstance(given, tuple):
+            return given
+        return (name,) if given == 1 else tuple(f"{name}{i}" for i in range(1, given + 1))
+
+    def is_scalar(self, name: str) -> bool:
+        """Whether an unknown or output is (N,) rather than (N, C)."""
+        return self.declared(name) == 1
+
+    def shape_of(self, name: str, n: int) -> tuple[int, ...]:
+        """The shape of an unknown or output at n points: (N,) or (N, C)."""
+        return (n,) if self.is_scalar(name) else (n, len(self.components(name)))
+
+    def by_component(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Values of unknowns (N,) or (N, C) as components (N,)."""
+        parts: dict[str, Tensor] = {}
+        for name, value in values.items():
+            columns = value.reshape(len(value), -1).unbind(-1)
+            parts |= dict(zip(self.components(name), columns, strict=True))
+        return parts
 
 
 def check_class(cls: Any) -> None:
@@ -51,7 +99,7 @@ def names(value: Any, where: str, example: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def declared(value: Any, where: str) -> Declared:
+def declared(value: Any, where: str) -> dict[str, int | tuple[str, ...]]:
     """Names of unknowns with their components, or how many."""
     example = '{"u": ("u", "v"), "p": 1}'
     if not isinstance(value, Mapping):
@@ -59,7 +107,7 @@ def declared(value: Any, where: str) -> Declared:
         if isinstance(given, tuple | list | set) and all(isinstance(n, str) for n in given):
             example = "{" + ", ".join(f'"{n}": 1' for n in given) + "}"
         raise TypeError(f"{where} is {value!r}: write name and number of components, {example}")
-    found: Declared = {}
+    found: dict[str, int | tuple[str, ...]] = {}
     for name, given in value.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise TypeError(f"{where} has the name {name!r}, which cannot be a parameter of Python")

@@ -9,15 +9,16 @@ from types import CodeType, TracebackType
 
 import torch
 
+import pinn
 from pinn.algebra.series import MissingDerivativeError
 
-HERE = Path(__file__).parent
 # What is not the user's: this package, but for the problems in it, and what it is built on.
 LIBRARIES = tuple(
     str(path) for path in (Path(torch.__file__).parent, Path(re.__file__).parent.parent)
 )
 INSTALLED = str(Path(torch.__file__).parent.parent)  # packages beside torch: only where no other is
-OURS, EXAMPLES = str(HERE), str(HERE / "problems")
+OURS = str(Path(pinn.__file__).parent)
+EXAMPLES = str(Path(OURS) / "problems")
 
 # The text of an error of Python or torch, and what it means to somebody who writes a problem.
 WORDS: tuple[tuple[str, str], ...] = (

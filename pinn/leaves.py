@@ -40,7 +40,7 @@ def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) 
     generator = torch.Generator().manual_seed(0)
     fields = {}
     for name in names:
-        shape = (n,) if problem.is_scalar(name) else (n, len(problem.components(name)))
+        shape = problem.shape_of(name, n)
 
         def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
             random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
@@ -58,8 +58,7 @@ def orders_taken(problem: Problem) -> int:
     for taken in range(HIGHEST):
         raw = {}
         for name in problem.raw:
-            shape = (1,) if problem.is_scalar(name) else (1, len(problem.components(name)))
-            one = at.value.new_ones(shape)
+            one = at.value.new_ones(problem.shape_of(name, 1))
             streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
             raw[name] = Field(one, streams, coordinates, name)
         try:

@@ -2,27 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from pinn.algebra.series import MissingDerivativeError
 from pinn.constants import remembered
-from pinn.declaration import check_class
+from pinn.declaration import Declared, check_class
 from pinn.explanation import calling
-from pinn.fields import Field, data_field
+from pinn.fields import Field, coordinate_field, data_field
 from pinn.geometry import Geometry, Points
 from pinn.held import Holder
 from pinn.messages import near_miss
 from pinn.operators.ported import Ported
-from pinn.references import Reference, exact_reference
+from pinn.references import PER_AXIS, Reference, comparison_points
 from pinn.residuals import Residual, collect
-from pinn.returned import Fields, kind, residual_values, unknown_fields
+from pinn.returned import Fields, kind, known_values, residual_values, unknown_fields
 
 Gauge = Literal["zero_mean", "pin", "free"]
+TOGETHER = 1024  # points in many coordinates that an exact solution is evaluated at together
 
 
-class Problem(Holder):
+class Problem(Declared, Holder):
     """A system of equations  r_k(x) = 0 on regions of a domain.
 
     A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
@@ -58,10 +60,6 @@ class Problem(Holder):
         ValueError: the geometry lacks a coordinate or a region.
     """
 
-    coordinates: ClassVar[tuple[str, ...]] = ()
-    unknowns: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
-    outputs: ClassVar[Mapping[str, int | tuple[str, ...]]] = {}
-    columns: ClassVar[tuple[str, ...]] = ()
     gauges: dict[str, Gauge] = {}
     residuals: tuple[Residual, ...] = ()
     stages: Sequence[Mapping[str, float]] = ({},)
@@ -71,7 +69,7 @@ class Problem(Holder):
         super().__init_subclass__(**kwargs)
         check_class(cls)
         names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
-        cls.residuals = collect(cls, names)
+        cls.residuals = collect(cls, Problem, names)
 
     def __init__(self, geometry: Geometry | None = None) -> None:
         super().__init__()
@@ -112,7 +110,41 @@ class Problem(Holder):
 
     def reference(self) -> Reference | None:
         """What the solution is judged against: by default the exact one on a regular grid."""
-        return exact_reference(self)
+        return self.exact_reference(*comparison_points(self.geometry))
+
+    def exact_reference(self, at: Tensor, shape: tuple[int, ...]) -> Reference | None:
+        """The exact solution at points (N, D), all of them judged; None where there is none.
+
+        Raises:
+            ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
+        """
+        values = self.exact_values(at)
+        if values is None:
+            return None
+        scattered = f" at {len(at)} quasi-random points" if len(shape) < at.shape[-1] else ""
+        source = f"exact solution of {type(self).__name__}{scattered}"
+        return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
+
+    @torch.no_grad()
+    def exact_values(self, at: Tensor) -> dict[str, Tensor] | None:
+        """The exact solution at points (N, D) by component (N,), in float64."""
+        parts: list[dict[str, Tensor]] = []
+        many = len(self.coordinates) not in PER_AXIS
+        for some in at.split(TOGETHER) if many else (at,):
+            try:  # derivatives of the coordinates, D of each product, are carried only if read
+                fields = self._exact_fields(some, 0)
+            except MissingDerivativeError:
+                fields = self._exact_fields(some, 2)
+            if fields is None:
+                return None
+            parts.append(self.by_component(known_values(self, fields, len(some))))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _exact_fields(self, at: Tensor, highest: int) -> Any:
+        """What `exact` returns, in float64, of coordinates with derivatives up to an order."""
+        position = coordinate_field(at, self.geometry.coordinates, highest)
+        with calling(f"{type(self).__name__}.exact"):
+            return self.in_double(lambda: self.exact(position))
 
     def judged_by(self) -> Reference | None:
         """The reference, checked.
@@ -137,26 +169,6 @@ class Problem(Holder):
         Override where the exact residual is singular or a layer deserves more attention.
         """
         return None
-
-    @property
-    def raw(self) -> tuple[str, ...]:
-        """The names of what the networks give, in order."""
-        return tuple(self.outputs or self.unknowns)
-
-    def components(self, name: str) -> tuple[str, ...]:
-        """The names of the components of an unknown or output; a scalar is its own."""
-        given = self.declared(name)
-        if isinstance(given, tuple):
-            return given
-        return (name,) if given == 1 else tuple(f"{name}{i}" for i in range(1, given + 1))
-
-    def is_scalar(self, name: str) -> bool:
-        """Whether an unknown or output is (N,) rather than (N, C)."""
-        return self.declared(name) == 1
-
-    def declared(self, name: str) -> int | tuple[str, ...]:
-        """The components of an unknown or output, or how many."""
-        return self.unknowns[name] if name in self.unknowns else self.outputs[name]
 
     def coefficients(self) -> dict[str, float]:
         """The values of the learnable coefficients that are one number."""

@@ -3,24 +3,15 @@
 import math
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.algebra.series import MissingDerivativeError
-from pinn.explanation import calling
-from pinn.fields import Field, coordinate_field
 from pinn.geometry import Geometry
-from pinn.returned import known_values
-
-if TYPE_CHECKING:
-    from pinn.problem import Problem
 
 PER_AXIS = {1: 101, 2: 101, 3: 31, 4: 15}
 SCATTERED, INSTANTS = 8192, 16  # points in more coordinates, and the instants they share
-TOGETHER = 1024  # of these evaluated at a time
 CAVITY_REYNOLDS = (100, 400, 1000)
 CORNER = 0.05
 
@@ -74,66 +65,15 @@ class Reference:
         return len(self.shape) == self.at.shape[-1]
 
 
-def exact_reference(problem: "Problem") -> Reference | None:
-    """The problem's exact solution on a regular grid, all of it judged.
+def comparison_points(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
+    """Where an exact solution is compared by default: points (N, D), and the shape of a Reference.
 
-    The grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four. For more
+    A grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four. For more
     coordinates it would have 15ᴰ points; 8,192 quasi-random ones (Sobol) take its place, with time
     512 in space at each of 16 instants.
-
-    Returns:
-        None where the problem has no exact solution.
-
-    Raises:
-        ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
     """
-    if len(problem.coordinates) in PER_AXIS:
-        return known(problem, *regular_grid(problem.geometry))
-    at, shape = scattered(problem.geometry)
-    return known(problem, at, shape, f" at {len(at)} quasi-random points")
-
-
-def known(
-    problem: "Problem", at: Tensor, shape: tuple[int, ...], where: str = ""
-) -> Reference | None:
-    """The exact solution at points, or None."""
-    values = exact_values(problem, at)
-    if values is None:
-        return None
-    source = f"exact solution of {type(problem).__name__}{where}"
-    return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
-
-
-@torch.no_grad()
-def exact_values(problem: "Problem", at: Tensor) -> dict[str, Tensor] | None:
-    """The exact solution at points (N, D) by component, or None."""
-    coordinates = problem.geometry.coordinates
-    many = len(coordinates) not in PER_AXIS
-    found: list[dict[str, Tensor]] = []
-    for part in at.split(TOGETHER) if many else (at,):
-        try:  # a product of coordinates has D derivatives or more: they are carried only if read
-            fields = evaluated(problem, coordinate_field(part, coordinates, 0 if many else 2))
-        except MissingDerivativeError:
-            fields = evaluated(problem, coordinate_field(part, coordinates, 2))
-        if fields is None:
-            return None
-        found.append(components(problem, fields, len(part)))
-    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
-
-
-def evaluated(problem: "Problem", at: Field) -> Any:
-    """What `exact` returns, in float64."""
-    with calling(f"{type(problem).__name__}.exact"):
-        return problem.in_double(lambda: problem.exact(at))
-
-
-def components(problem: "Problem", found: Any, n: int) -> dict[str, Tensor]:
-    """Unknowns as components (N,)."""
-    values: dict[str, Tensor] = {}
-    for unknown, value in known_values(problem, found, n).items():
-        parts = value.reshape(n, -1).unbind(-1)
-        values |= dict(zip(problem.components(unknown), parts, strict=True))
-    return values
+    on_grid = len(geometry.coordinates) in PER_AXIS
+    return regular_grid(geometry) if on_grid else scattered(geometry)
 
 
 def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
@@ -174,13 +114,6 @@ def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     at = at.repeat_interleave(INSTANTS, dim=0)
     at[:, time] = instants.repeat(shape[0])
     return at, shape
-
-
-def pictured(problem: "Problem", reference: Reference | None) -> Reference | None:
-    """A reference on a grid, which can be drawn: of scattered points the exact solution there."""
-    if reference is None or reference.is_grid:
-        return reference
-    return known(problem, *regular_grid(problem.geometry))
 
 
 def cavity_reference(reynolds: float) -> Reference | None:

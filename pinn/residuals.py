@@ -59,17 +59,23 @@ def on(*regions: str) -> Callable[[Method], Method]:
     return declare
 
 
-def collect(cls: type, known: Iterable[str]) -> tuple[Residual, ...]:
+def collect(cls: type, base: type, known: Iterable[str]) -> tuple[Residual, ...]:
     """The residuals of a problem class, base classes first, in the order of definition.
+
+    Args:
+        cls: the class.
+        base: `Problem`, whose methods no residual may replace.
+        known: what a residual may ask for.
 
     Raises:
         TypeError: a parameter is no unknown, coordinate, `at`, `normal` or data column, or a name
             is that of a method which the problem needs.
     """
     names: dict[str, None] = {}
-    for base in reversed(cls.__mro__):
-        names.update(dict.fromkeys(n for n, m in vars(base).items() if hasattr(m, "_regions")))
-    return tuple(describe(cls, name, tuple(known)) for name in names if is_residual(cls, name))
+    for each in reversed(cls.__mro__):
+        names.update(dict.fromkeys(n for n, m in vars(each).items() if hasattr(m, "_regions")))
+    kept = [name for name in names if is_residual(cls, name)]
+    return tuple(describe(cls, base, name, tuple(known)) for name in kept)
 
 
 def is_residual(cls: type, name: str) -> bool:
@@ -87,16 +93,14 @@ def is_residual(cls: type, name: str) -> bool:
     return method is not None
 
 
-def describe(cls: type, name: str, known: tuple[str, ...]) -> Residual:
+def describe(cls: type, base: type, name: str, known: tuple[str, ...]) -> Residual:
     """One residual, its parameters checked against the names that exist."""
     method: Any = getattr(cls, name)
-    for base in cls.__mro__[1:]:
-        ours = base.__module__ in ("pinn.problem", "pinn.held", "pinn.spec")
-        member = vars(base).get(name)
-        if (ours or base.__module__.startswith("torch.")) and callable(member):
+    for each in base.__mro__[:-1]:
+        if callable(vars(each).get(name)):
             raise TypeError(
                 f"residual {name!r} of {cls.__name__} has the name of a method that "
-                f"{base.__name__} needs: rename it"
+                f"{each.__name__} needs: rename it"
             )
     arguments = tuple(inspect.signature(method).parameters)[1:]
     for argument in arguments:

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.declaration import Declared
 from pinn.explanation import ProblemError
 from pinn.fields import Field, Mask, vector
 from pinn.messages import near_miss
-
-if TYPE_CHECKING:
-    from pinn.problem import Problem
 
 Fields = dict[str, Field]
 
@@ -61,7 +59,7 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
     return value
 
 
-def unknown_fields(problem: "Problem", found: Any) -> Fields:
+def unknown_fields(problem: Declared, found: Any) -> Fields:
     """The unknowns that an ansatz returned; of a single unknown it may return the field alone.
 
     Raises:
@@ -89,7 +87,7 @@ def unknown_fields(problem: "Problem", found: Any) -> Fields:
                 f"{where} returned {name!r} as {kind(field)}, which has no derivatives: compute it "
                 "from `raw` and `at` without .value"
             )
-        expected = shape_of(problem, name, field.shape[0])
+        expected = problem.shape_of(name, field.shape[0])
         if tuple(field.shape) != expected:
             raise ProblemError(
                 f"{where} returned {name!r} of shape {tuple(field.shape)}: expected {expected}"
@@ -99,7 +97,7 @@ def unknown_fields(problem: "Problem", found: Any) -> Fields:
     return fields
 
 
-def known_values(problem: "Problem", found: Any, n: int) -> dict[str, Tensor]:
+def known_values(problem: Declared, found: Any, n: int) -> dict[str, Tensor]:
     """What `exact` returned as unknown → (N,) or (N, C), float64.
 
     Fields, tensors, arrays, numbers and sequences of components are all values; of a single
@@ -120,7 +118,7 @@ def known_values(problem: "Problem", found: Any, n: int) -> dict[str, Tensor]:
         if name not in problem.unknowns:
             hint = near_miss(str(name), problem.unknowns)
             raise ProblemError(f"{where} returned {name!r}, which is no unknown: {hint}")
-        expected = shape_of(problem, name, n)
+        expected = problem.shape_of(name, n)
         tensor = as_values(value, f"{where} returned {name!r} as", n)
         if tensor.shape == (n, 1) and len(expected) == 1:
             tensor = tensor[:, 0]
@@ -156,7 +154,7 @@ def as_values(value: Any, where: str, n: int) -> Tensor:
     return value.detach().to("cpu", torch.float64)
 
 
-def point_weights(problem: "Problem", region: str, found: Any, at: Tensor) -> Tensor | None:
+def point_weights(problem: Declared, region: str, found: Any, at: Tensor) -> Tensor | None:
     """What `importance` returned as weights (N,), or None.
 
     Raises:
@@ -181,11 +179,6 @@ def point_weights(problem: "Problem", region: str, found: Any, at: Tensor) -> Te
     return value.expand(len(at))
 
 
-def shape_of(problem: "Problem", unknown: str, n: int) -> tuple[int, ...]:
-    """The shape of an unknown at n points."""
-    return (n,) if problem.is_scalar(unknown) else (n, len(problem.components(unknown)))
-
-
-def pattern(problem: "Problem") -> str:
+def pattern(problem: Declared) -> str:
     """A dictionary of the unknowns, as one writes it."""
     return "{" + ", ".join(f'"{name}": …' for name in problem.unknowns) + "}"

@@ -13,7 +13,6 @@ import torch
 
 from pinn.fields import coordinate_field
 from pinn.problems import Kovasznay
-from pinn.references import exact_reference
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -431,7 +430,7 @@ def test_a_process_that_writes_no_curve_says_why(load):
 def test_a_package_is_judged_as_a_configuration_is(load, tmp_path):
     watch = load("watch")
     problem = Kovasznay()
-    reference = exact_reference(problem)
+    reference = problem.reference()
     path = tmp_path / "curve.jsonl"
     watched = watch.Watch(path, 1e9)
     torch.testing.assert_close(torch.tensor(watched.at), reference.at, rtol=0, atol=1e-14)

@@ -14,7 +14,6 @@ from pinn.networks import MLP
 from pinn.operators import div, dt, grad, laplacian, partial
 from pinn.optim import Phase
 from pinn.problem import Problem
-from pinn.references import exact_reference
 from pinn.residuals import on
 from pinn.solution import Solution
 from pinn.solver import Solver
@@ -328,7 +327,7 @@ def test_the_error_compares_like_with_like():
             return torch.stack([0 * x[:, 0], 0 * x[:, 0], x[:, 0] + 104.6], -1)
 
     solution = Solution(Known(), Exact())
-    assert errors(solution, exact_reference(solution.problem))["error/p"] < 1e-12
+    assert errors(solution, solution.problem.reference())["error/p"] < 1e-12
 
 
 def test_a_run_says_so(train):

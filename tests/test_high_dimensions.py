@@ -17,7 +17,7 @@ from pinn.operators import div, laplacian, partial
 from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.problems import NavierStokes
-from pinn.references import SCATTERED, Reference, pictured, regular_grid
+from pinn.references import SCATTERED, Reference, regular_grid
 from pinn.residuals import on
 from pinn.solution import Solution
 from pinn.solver import Solver
@@ -139,7 +139,7 @@ def test_pictures_of_many_coordinates_are_a_section():
     figures = draw(problem, reference, lambda at: {"u": at.square().sum(-1)})
     assert re.search(r"shown at x2 = 0.5, .*, 64 more", figures["u"].get_suptitle())
     assert "error 0.00e+00" in figures["u"].get_suptitle()
-    assert pictured(problem, reference).is_grid
+    assert problem.exact_reference(at, shape).is_grid
 
 
 def test_pictures_of_scattered_values_alone_show_the_prediction():

@@ -10,7 +10,7 @@ import torch
 from pinn.geometry import Box, Interval, Rectangle
 from pinn.operators import grad
 from pinn.problem import Problem
-from pinn.references import Reference, cavity_reference, exact_reference
+from pinn.references import Reference, cavity_reference
 from pinn.residuals import on
 
 
@@ -68,7 +68,7 @@ def reference(**changes):
 
 
 def test_exact_solution_by_component_on_a_regular_grid():
-    found = exact_reference(Swirl())
+    found = Swirl().reference()
     assert found.shape == (101, 101)
     assert found.at.dtype == torch.float64
     x, y = found.at.unbind(-1)
@@ -82,7 +82,7 @@ def test_exact_solution_by_component_on_a_regular_grid():
 
 
 def test_exact_solution_may_be_a_derivative():
-    found = exact_reference(Gradient())
+    found = Gradient().reference()
     x, y = found.at.unbind(-1)
     torch.testing.assert_close(found.values["u"], y * y)
     torch.testing.assert_close(found.values["v"], 2 * x * y)
@@ -110,13 +110,12 @@ def test_points_per_axis(geometry, shape):
         def exact(self, at):
             return {"q": at[:, 0]}
 
-    found = exact_reference(Linear(geometry))
+    found = Linear(geometry).reference()
     assert found.shape == shape
     assert torch.equal(found.values["q"], found.at[:, 0])
 
 
 def test_problem_without_exact_solution_has_no_reference():
-    assert exact_reference(Unknown()) is None
     assert Unknown().reference() is None
     assert Swirl().reference() is not None
 
@@ -131,7 +130,7 @@ def test_problem_without_exact_solution_has_no_reference():
 )
 def test_faulty_exact_solution_is_refused(problem, message):
     with pytest.raises(ValueError, match=message):
-        exact_reference(problem())
+        problem().reference()
 
 
 # --- the dataclass

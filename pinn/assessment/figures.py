@@ -4,7 +4,7 @@ Each function returns a matplotlib Figure of its own; no global state is read or
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,14 +28,12 @@ from pinn.assessment.flow import streamlines
 from pinn.assessment.metrics import RelativeL2
 from pinn.assessment.scores import level
 from pinn.assessment.section import Array, Section, Values, component_of
-from pinn.references import Reference, pictured, regular_grid
-
-if TYPE_CHECKING:
-    from pinn.problem import Problem
+from pinn.problem import Problem
+from pinn.references import Reference, regular_grid
 
 
 def draw(
-    problem: "Problem",
+    problem: Problem,
     reference: Reference | None,
     predict: Callable[[Tensor], Values],
     vorticity: Callable[[str, Tensor], Tensor] | None = None,
@@ -56,7 +54,8 @@ def draw(
     Returns:
         One figure per component; for a velocity in the plane `streamlines`, and `vorticity`.
     """
-    reference = pictured(problem, reference)
+    if reference is not None and not reference.is_grid:  # scattered points cannot be drawn
+        reference = problem.exact_reference(*regular_grid(problem.geometry))
     at = regular_grid(problem.geometry)[0] if reference is None else reference.at
     known = set() if reference is None else set(reference.values)
     predicted, names = predict(at), tuple(problem.coordinates)

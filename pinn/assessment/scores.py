@@ -157,12 +157,7 @@ def level(
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
     """The unknowns at points, split into components (N,), gauges applied."""
-    found: dict[str, Tensor] = {}
-    for unknown, value in solution(at).items():
-        columns = value.unsqueeze(-1) if value.ndim == 1 else value
-        names = solution.problem.components(unknown)
-        found |= dict(zip(names, columns.unbind(-1), strict=True))
-    return found
+    return solution.problem.by_component(solution(at))
 
 
 def owner(solution: Solution, component: str) -> str:

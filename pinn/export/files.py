@@ -1,14 +1,11 @@
 """Tables and arrays: CSV, NumPy's npz, xarray."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from pinn.problem import Problem
 
 Columns = Mapping[str, np.ndarray]
 TOGETHER = 10**5  # rows written at a time
@@ -35,7 +32,7 @@ def write_npz(
 
 
 def xarray_dataset(
-    axes: Columns, columns: Columns, shape: tuple[int, ...], problem: "Problem"
+    axes: Columns, columns: Columns, shape: tuple[int, ...], coordinates: Sequence[str]
 ) -> Any:
     """A Dataset: with the axes of a grid as dimensions, or `point`.
 
@@ -48,11 +45,11 @@ def xarray_dataset(
         raise ModuleNotFoundError(
             "to_xarray needs xarray, which is not installed: pip install xarray"
         ) from error
-    places = {name: columns[name] for name in problem.coordinates}
+    places = {name: columns[name] for name in coordinates}
     values = {name: v for name, v in columns.items() if name not in places}
     if not axes:
-        coordinates = {name: ("point", v) for name, v in places.items()}
-        return xarray.Dataset({n: ("point", v) for n, v in values.items()}, coordinates)
+        at = {name: ("point", v) for name, v in places.items()}
+        return xarray.Dataset({n: ("point", v) for n, v in values.items()}, at)
     fixed = {name: float(v[0]) for name, v in places.items() if name not in axes}
     arrays = {name: (tuple(axes), v.reshape(shape)) for name, v in values.items()}
     return xarray.Dataset(arrays, {**axes, **fixed})
