@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,7 @@ from pinn.export.files import write_csv, write_npz, xarray_dataset
 from pinn.export.vtk import write_vtk
 from pinn.quantities import Quantity, plan_of, quantities
 from pinn.queries import Query, evaluating, positions, query, spread, warn_outside
-
-if TYPE_CHECKING:
-    from pinn.solution import Solution
+from pinn.representation import Representation
 
 MOST = 2 * 10**8  # points of a grid
 
@@ -39,7 +37,7 @@ class Evaluation(Mapping[str, Any]):
 
     def __init__(
         self,
-        solution: "Solution",
+        solution: Representation,
         asked: Query,
         derivatives: Sequence[str] = (),
         axes: Mapping[str, np.ndarray] | None = None,
@@ -196,22 +194,18 @@ def array(values: Tensor) -> np.ndarray:
     return values.numpy(force=True)
 
 
-def found(solution: "Solution", names: Sequence[str]) -> list[Quantity]:
+def found(solution: Representation, names: Sequence[str]) -> list[Quantity]:
     """Quantities by name."""
     return quantities(names, solution.problem, solution.taken)
 
 
 @torch.no_grad()
 def evaluate(
-    solution: "Solution", at: Tensor, wanted: Sequence[Quantity]
+    solution: Representation, at: Tensor, wanted: Sequence[Quantity]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The unknowns and some quantities at points (N, D), gauges applied, a part at a time."""
     plan = plan_of(wanted, solution.problem)
-    plans = dict.fromkeys(solution.networks, plan)
-    if solution.taken and wanted:
-        plans = solution.up_to(plan.order)
-    elif solution.taken:
-        plans = solution.up_to(0)
+    plans = solution.plans(plan)
     rows = 1 + max(len(p.channels) for p in plans.values())
     flat: dict[str, list[Tensor]] = {}
     extra: dict[str, list[Tensor]] = {}
@@ -227,7 +221,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def sizes(solution: "Solution", at: Tensor) -> dict[str, float]:
+def sizes(solution: Representation, at: Tensor) -> dict[str, float]:
     """How large the unknowns are before any gauge, at some of the points (N, D)."""
     few = next(solution.placed(at[:: max(len(at) // 64, 1)]))
     with evaluating(solution):
@@ -242,7 +236,7 @@ def joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat(each) for name, each in parts.items()}
 
 
-def evaluate_at(solution: "Solution", points: Any, derivatives: Sequence[str]) -> Evaluation:
+def evaluate_at(solution: Representation, points: Any, derivatives: Sequence[str]) -> Evaluation:
     """A solution at points in any form."""
     asked = query(points, solution.problem.geometry.coordinates)
     solution.check_precision(asked.at)
@@ -251,7 +245,7 @@ def evaluate_at(solution: "Solution", points: Any, derivatives: Sequence[str]) -
 
 
 def evaluate_on_grid(
-    solution: "Solution", per_axis: Any, derivatives: Sequence[str], given: Mapping[str, Any]
+    solution: Representation, per_axis: Any, derivatives: Sequence[str], given: Mapping[str, Any]
 ) -> Evaluation:
     """A solution on a tensor-product grid."""
     geometry = solution.problem.geometry

@@ -8,8 +8,7 @@ every instant is found for each time that occurs, or for many times by its Cheby
 whose coefficients are those of its values at up to 513 instants, where these decay to rounding.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,9 +17,7 @@ from pinn.algebra.channels import Channel, Plan, first, second, third
 from pinn.fields import Field
 from pinn.gauge import Constant
 from pinn.geometry.grids import averaging_points, averaging_rule
-
-if TYPE_CHECKING:
-    from pinn.solution import Solution
+from pinn.problem import Problem
 
 DIRECT = 64  # instants whose means are taken one by one
 MOST = 513  # instants from which those of others are interpolated
@@ -31,8 +28,9 @@ class Offset:
     """c, or c(t), of one gauge.
 
     Args:
-        solution: whose values it is found from, as it is now.
+        problem: whose domain the mean is taken over.
         constant: which gauge.
+        unknown: the unknown, as it is now, at points (N, D), with some derivatives.
         times: the instants (T,) that are going to be asked for.
         order: up to which derivatives in time are going to be asked for.
         frozen: any instant may be asked for, of operations that are recorded.
@@ -40,19 +38,20 @@ class Offset:
 
     def __init__(
         self,
-        solution: "Solution",
+        problem: Problem,
         constant: Constant,
+        unknown: Callable[[Tensor, Plan], Field],
         times: Tensor,
         order: int = 0,
         frozen: bool = False,
     ) -> None:
-        self.solution, self.constant, self.order = solution, constant, order
-        geometry = solution.problem.geometry
+        self.problem, self.constant, self.unknown, self.order = problem, constant, unknown, order
+        geometry = problem.geometry
         self.space, self.time = list(geometry.coordinates.space), geometry.coordinates.time
         self.coefficients: list[Tensor] | None = None
         self.fixed: Tensor | None = None
         if not constant.at_instants:
-            self.fixed = self.constant_now()
+            self.fixed = self.constant_now(times)
             return
         assert self.time is not None
         self.ends = geometry.lower[self.time], geometry.upper[self.time]
@@ -69,20 +68,19 @@ class Offset:
         if self.coefficients is None:
             self.table = self.means(self.times, order)
 
-    def constant_now(self) -> Tensor:
+    def constant_now(self, like: Tensor) -> Tensor:
         """The one constant: the mean over the domain, or the value at its lower corner."""
-        geometry = self.solution.problem.geometry
+        geometry = self.problem.geometry
         if self.constant.gauge == "pin":
             at = torch.tensor([geometry.lower], dtype=torch.float64)
         else:
             at = averaging_points(geometry, range(len(geometry.coordinates)))
-        name = self.constant.unknown
-        parts = [self.solution.values(piece)[name] for piece in self.solution.placed(at)]
+        parts = [self.unknown(piece.to(like), Plan()).value for piece in at.split(TOGETHER)]
         return self.masked(torch.cat(parts).mean(0))
 
     def means(self, times: Tensor, order: int) -> list[Tensor]:
         """c (T, …) at each of some times, and its derivatives in time up to an order."""
-        geometry = self.solution.problem.geometry
+        geometry = self.problem.geometry
         if self.constant.gauge == "pin":
             spots = torch.tensor([[geometry.lower[i] for i in self.space]], dtype=torch.float64)
             weights = torch.ones(1, dtype=torch.float64)
@@ -102,14 +100,8 @@ class Offset:
 
     def evaluated(self, at: Tensor, order: int) -> list[Tensor]:
         """The unknown at points, and its derivatives in time."""
-        solution, name = self.solution, self.constant.unknown
-        if order == 0:
-            return [solution.values(at)[name]]
-        assert self.time is not None
-        channels = time_channels(self.time, order)
-        lean = dict.fromkeys(solution.networks, Plan(channels))
-        plans = solution.up_to(order) if solution.taken else lean
-        field = solution.fields(at, plans)[0][name]
+        channels = () if self.time is None else time_channels(self.time, order)
+        field = self.unknown(at, Plan(channels))
         return [field.value, *(field.stream(channel) for channel in channels)]
 
     def resolved(self, like: Tensor) -> list[Tensor] | None:
@@ -143,9 +135,9 @@ class Offset:
 
     def masked(self, values: Tensor) -> Tensor:
         """Values of a scalar as they are, of a vector only for the gauged components."""
-        count = len(self.solution.problem.components(self.constant.unknown))
-        if self.solution.problem.is_scalar(self.constant.unknown):
+        if self.problem.is_scalar(self.constant.unknown):
             return values
+        count = len(self.problem.components(self.constant.unknown))
         own = [float(k in self.constant.components) for k in range(count)]
         return values * values.new_tensor(own)
 

@@ -20,8 +20,9 @@ from pinn.hidden import hides
 from pinn.integrals import over
 from pinn.leaves import as_needed, leaf_fields, position
 from pinn.problem import Fields, Problem
+from pinn.representation import Plans
 from pinn.residuals import Residual
-from pinn.solution import Plans, Solution
+from pinn.solution import Solution
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch import nn
 from pinn.console import say
 from pinn.networks import Network
 from pinn.problem import Problem
-from pinn.solution import SHARED, Solution
+from pinn.representation import SHARED
+from pinn.solution import Solution
 from pinn.spec import (
     MAIN,
     Spec,

@@ -1,203 +1,29 @@
-"""A solution: a problem with the networks that represent its unknowns."""
+"""A solution: a problem with the networks that represent its unknowns, as users ask it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pinn.algebra.channels import (
-    HIGHEST,
-    MANY,
-    Channel,
-    Plan,
-    common_channels,
-    order,
-)
-from pinn.algebra.jet import Jet
-from pinn.answers import Answers
-from pinn.declaration import check_instance
-from pinn.derivatives import evaluate
-from pinn.estimate import Estimate
-from pinn.export.bare import guard, within_solution
-from pinn.fields import Field, coordinate_field
-from pinn.foreign import check_network
-from pinn.gauge import Constant, choose_gauges, constants
-from pinn.geometry.resolution import unresolved
-from pinn.held import take_fields
-from pinn.leaves import orders_taken
-from pinn.networks import Network
-from pinn.networks.embeddings import shortest_periods
-from pinn.offsets import Offset, shifted
-from pinn.problem import Problem
+from pinn.evaluation import Evaluation, evaluate_at, evaluate_on_grid
+from pinn.export.program import export
+from pinn.offsets import Offset
 from pinn.queries import evaluating, is_traced, query, warn_outside
-from pinn.returned import Fields
-from pinn.trusted import hold
-
-SHARED = "all"
-TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
-Plans = Mapping[str, Plan]
+from pinn.representation import Representation
 
 
-class Solution(Answers, nn.Module):
+class Solution(Representation):
     """uₖ(x) = ansatz(network(x))ₖ, with every derivative a residual may read.
 
     Args:
         problem: states the unknowns, the domain and the ansatz.
         network: one network for all unknowns, in declared order, or one per unknown.
-        strategy: per network, how its derivatives are computed.
 
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
     """
-
-    _unread = ("estimates", "_reading", "_chosen")  # recorded graphs do not depend on them
-
-    def __init__(self, problem: Problem, network: nn.Module | Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        check_instance(problem, Problem)
-        self.problem = problem
-        networks = network if isinstance(network, Mapping) else {SHARED: network}
-        if isinstance(network, Mapping) and set(network) != set(problem.raw):
-            raise ValueError(
-                f"networks are given for {sorted(network)}, the problem asks for "
-                f"{sorted(problem.raw)}: give one network for each, or one for all"
-            )
-        if len(set(map(id, networks.values()))) < len(networks):
-            raise ValueError("one network is given for several unknowns: make one for each")
-        if lost := unresolved(problem.geometry, torch.float64):
-            raise ValueError(f"{lost}: move the origin of that coordinate nearer to the domain")
-        take_fields(problem, problem.geometry)
-        for name, net in networks.items():
-            check_network(net, problem.geometry, self.widths(name))
-            if isinstance(net, Network):
-                net.build(problem.geometry, sum(self.widths(name).values()))
-        self.networks = nn.ModuleDict(dict(networks))
-        self.strategy = dict.fromkeys(networks, "loop")
-        self.taken = problem.in_double(lambda: orders_taken(problem))
-        # The problem's coefficients with their intervals, where they are known.
-        self.estimates: dict[str, Estimate] = {}
-        self._reading, self._chosen = problem.in_double(lambda: choose_gauges(problem))
-        used = constants(problem, self._reading)  # refuses an unknown gauge
-        for net in networks.values():
-            guard(net, problem, used)
-
-    def unresolved(self, dtype: torch.dtype) -> str:
-        """What of the domain, in words, points in a precision would not tell apart."""
-        return unresolved(self.problem.geometry, dtype, shortest_periods(self))
-
-    def check_precision(self, at: Tensor) -> None:
-        """Refuse points that have lost their places."""
-        if not isinstance(at, Tensor):
-            raise TypeError(f"points are a {type(at).__name__}: give a tensor (N, D) to fields")
-        if at.dtype == torch.float32 and (lost := self.unresolved(at.dtype)):
-            raise ValueError(f"{lost}: give points, and keep the solution, in float64")
-
-    def widths(self, network: str) -> dict[str, int]:
-        """What a network gives, and how many components each has, in order."""
-        names = self.problem.raw if network == SHARED else (network,)
-        return {name: len(self.problem.components(name)) for name in names}
-
-    def outer_parameters(self) -> set[str]:
-        """The names of the output layers' parameters and of the problem's coefficients.
-
-        A parameter in several places goes by its first name, as in `named_parameters`.
-
-        Raises:
-            ValueError: a network has no layer called `output`.
-        """
-        found = set(map(id, self.problem.parameters()))
-        for network in self.networks.values():
-            output = getattr(network, "output", None)
-            if not isinstance(output, nn.Module):
-                raise ValueError(
-                    f"a phase trains the output layer alone, but {type(network).__name__} has no "
-                    "module called output: name it so, or use train: all"
-                )
-            found |= set(map(id, output.parameters()))
-        return {name for name, parameter in self.named_parameters() if id(parameter) in found}
-
-    def fields(self, at: Tensor, plans: Plans | None = None) -> tuple[Fields, Field]:
-        """The unknowns and the coordinates as fields: one evaluation per network.
-
-        Args:
-            at: points (N, D).
-            plans: per network, the derivatives to produce; all up to second order by default.
-
-        Returns:
-            The unknowns by name, and the coordinates (N, D). Without plans the gauges are applied,
-            so that the values are those of `forward`; the residuals do not read them.
-        """
-        self.check_precision(at)
-        wanted = self.up_to(2) if plans is None else plans
-        if plans is None:
-            if not is_traced() and at.is_floating_point():
-                warn_outside(self.problem.geometry, at)
-            hold(self.networks, self.strategy, at, wanted)
-        raw: Fields = {}
-        with within_solution():
-            for name, network in self.networks.items():
-                raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
-        highest = max(plan.order for plan in wanted.values())
-        coordinates = self.problem.geometry.coordinates
-        known = self.known_channels(max(highest, 2), wanted)
-        position = coordinate_field(at, coordinates, channels=known)
-        unknowns = self.problem.represent(raw, position)
-        if plans is None:
-            unknowns = self.shifted(unknowns, at, self.offsets(at, 2))
-        return unknowns, position
-
-    def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
-        """The unknowns at points (N, D) as fields, less what the gauges subtract."""
-        moved, time = dict(unknowns), self.problem.geometry.coordinates.time
-        for offset in offsets:
-            name = offset.constant.unknown
-            with torch.no_grad():
-                found = offset(at)
-            moved[name] = shifted(moved[name], found, time)
-        return moved
-
-    def gauged_fields(self, at: Tensor, plans: Plans, offsets: Iterable[Offset]) -> Fields:
-        """The unknowns at points (N, D), with derivatives and gauges."""
-        hold(self.networks, self.strategy, at, plans)
-        return self.shifted(self.fields(at, plans)[0], at, offsets)
-
-    def up_to(self, highest: int) -> dict[str, Plan]:
-        """Plans that give the unknowns all derivatives up to an order, see `common_channels`."""
-        coordinates = self.problem.geometry.coordinates
-        highest = min(highest + self.taken, HIGHEST)
-        common = common_channels(len(coordinates), coordinates.space, highest)
-        return dict.fromkeys(self.networks, Plan(common))
-
-    def known_channels(self, highest: int, plans: Plans) -> tuple[Channel, ...]:
-        """The derivatives of the coordinates: those of the unknowns, and all usual ones."""
-        coordinates = self.problem.geometry.coordinates
-        common = common_channels(len(coordinates), coordinates.space, highest)
-        if len(coordinates) <= MANY:
-            return common
-        read = (channel for plan in plans.values() for channel in plan.channels)
-        return tuple(sorted({*common, *read}, key=lambda c: (order(c), c)))
-
-    def split(self, network: str, jet: Jet) -> Fields:
-        """A network's outputs (N, C) as its unknowns.
-
-        Raises:
-            ValueError: the network has another number of outputs than its unknowns need.
-        """
-        widths = self.widths(network)
-        if jet.shape[-1] != sum(widths.values()):
-            raise ValueError(
-                f"network {network!r} has {jet.shape[-1]} outputs, the unknowns {list(widths)} "
-                f"need {sum(widths.values())}"
-            )
-        fields: Fields = {}
-        start = 0
-        for name, width in widths.items():
-            part = jet[:, start] if self.problem.is_scalar(name) else jet[:, start : start + width]
-            coordinates = self.problem.geometry.coordinates
-            fields[name] = Field(part.value, part.streams, coordinates, name)
-            start += width
-        return fields
 
     @torch.no_grad()
     def forward(self, points: Any) -> dict[str, Any]:
@@ -228,12 +54,6 @@ class Solution(Answers, nn.Module):
             ]
         return {n: asked.answer(torch.cat([part[n] for part in parts])) for n in parts[0]}
 
-    def placed(self, at: Tensor, rows: int = 1) -> Iterator[Tensor]:
-        """Points (N, D) in the solution's precision and on its device, so many at a time."""
-        like = next((p for p in self.parameters() if p.dtype.is_floating_point), at)
-        for piece in at.split(max(TOGETHER // rows, 1)):
-            yield piece.to(like.device, like.dtype)
-
     def gauged_values(self, at: Tensor, offsets: Iterable[Offset]) -> dict[str, Tensor]:
         """The values of the unknowns at points (N, D) in the solution's precision."""
         values = self.values(at)
@@ -242,37 +62,60 @@ class Solution(Answers, nn.Module):
             values[name] = values[name] - offset(at)[0]
         return values
 
-    def values(self, at: Tensor) -> dict[str, Tensor]:
-        """The values of the unknowns as trained, before any gauge."""
-        return {name: field.value for name, field in self.fields(at, self.up_to(0))[0].items()}
+    def at(self, points: Any, derivatives: Sequence[str] = ()) -> Evaluation:
+        """The values at points of any form, by component, with any derivative by its name.
 
-    @property
-    def constants(self) -> list[Constant]:
-        """What the gauges subtract; those that the problem leaves out were chosen at first."""
-        return constants(self.problem, self._reading)
+            there = solution.at(points)
+            there["u"], there["u.x"], there.vorticity()      like `solution(points)`
+            there.to_csv("probes.csv")
 
-    @property
-    def chosen_gauges(self) -> list[Constant]:
-        """The gauges that the problem did not give, though its equations leave constants open."""
-        return [c for c in self.constants if c.name in self._chosen]
+        Args:
+            points: as for a call of the solution.
+            derivatives: what is evaluated at once and written to files besides the unknowns:
+                `u.x`, `u.xy`, `p.laplacian`, `divergence`, `vorticity`.
 
-    def constant_of(self, unknown: str, component: int = 0) -> Constant | None:
-        """The gauge of a component of an unknown; None where the equations fix it."""
-        own = (c for c in self.constants if c.unknown == unknown and component in c.components)
-        return next(own, None)
+        Raises:
+            ValueError: a point is none, or a derivative means nothing here.
+        """
+        return evaluate_at(self, points, derivatives)
 
-    @torch.no_grad()
-    def offsets(self, at: Tensor, order: int = 0) -> list[Offset]:
-        """What the gauges subtract at points (N, D), with derivatives in time up to an order."""
-        time = self.problem.geometry.coordinates.time
-        used = [c for c in self.constants if c.gauge != "free"]
-        if not used:
-            return []
-        if is_traced() and any(c.at_instants for c in used):
-            raise RuntimeError(
-                f"the gauge of {used[0].unknown!r} is taken at every instant, which a traced graph "
-                "cannot do: use solution.export(path)"
-            )
-        times = at[:0, 0] if time is None else at[:, time]
-        like = next(self.placed(times[:0]))
-        return [Offset(self, c, times.to(like), order) for c in used]
+    def on_grid(
+        self, per_axis: Any = None, derivatives: Sequence[str] = (), **axes: Any
+    ) -> Evaluation:
+        """The values on a regular grid over the domain, as NumPy arrays.
+
+            solution.on_grid(50)["p"]                       (50, 50)
+            solution.on_grid((50, 80)), solution.on_grid(50, y=80)
+            solution.on_grid(50, t=2.0)                     at one instant: no axis for it
+            solution.on_grid(50, t=[0.0, 0.5, 1.0])
+
+        Args:
+            per_axis: a whole number of points for every axis, or one entry per axis.
+            derivatives: as for `at`.
+            **axes: for single coordinates: a whole number of points, ends included; a position,
+                with a decimal point; or positions.
+
+        Raises:
+            ValueError: an axis has no points, or a derivative means nothing here.
+        """
+        return evaluate_on_grid(self, per_axis, derivatives, axes)
+
+    def export(self, path: str | Path, derivatives: Sequence[str] = ()) -> None:
+        """The solution as a program that runs without this package, for any number of points.
+
+            solution.export("flow.pt2", derivatives=("vorticity", "u.x"))
+            torch.export.load("flow.pt2").module()(points)["vorticity"]      torch alone
+
+        Ansatz, gauges and derivatives are part of it. Points (N, D) and values are in the
+        solution's precision. The program is held against the solution before it is written.
+
+        Args:
+            path: `.pt2`, a program of torch.export, or `.onnx`: input `points`, an output per name.
+            derivatives: what it gives besides the unknowns, named as in `at`.
+
+        Raises:
+            ValueError: another ending, or a derivative means nothing here.
+            ModuleNotFoundError: onnx or onnxscript is missing.
+            ExportError: an operation cannot be exported, or the program gives other numbers.
+        """
+        export(self, path, derivatives)

@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-import pinn.solution
+import pinn.representation
 from pinn.algebra.jet import Jet
 from pinn.data import Collocation
 from pinn.derivatives import STRATEGIES, evaluate
@@ -108,7 +108,7 @@ def test_the_divergence_that_is_reported_comes_from_the_evaluation(train, monkey
         jet = evaluate(f, x, plan, strategy, chunk)
         return Jet(jet.value, dict.fromkeys(jet.streams), jet.lead)
 
-    monkeypatch.setattr(pinn.solution, "evaluate", flat)
+    monkeypatch.setattr(pinn.representation, "evaluate", flat)
     assert solver.assess()["divergence/rms"] == 0
 
 

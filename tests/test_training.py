@@ -8,7 +8,7 @@ import pytest
 import torch
 from equations import Inverse
 
-import pinn.solution
+import pinn.representation
 from pinn.algebra.channels import Plan
 from pinn.derivatives import evaluate
 from pinn.networks import MLP
@@ -54,7 +54,7 @@ def plans(monkeypatch):
         calls.append((plan, strategy))
         return evaluate(f, x, plan, strategy, chunk)
 
-    monkeypatch.setattr(pinn.solution, "evaluate", counted)
+    monkeypatch.setattr(pinn.representation, "evaluate", counted)
     return calls
 
 

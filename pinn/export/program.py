@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from pinn.evaluation import evaluate, sizes
 from pinn.export import onnx
 from pinn.export.checks import Expected, ExportError, first_line, quietly
-from pinn.offsets import Offset
 from pinn.quantities import Quantity, plan_of, quantities
 from pinn.queries import evaluating
-
-if TYPE_CHECKING:
-    from pinn.solution import Solution
+from pinn.representation import Representation
 
 SAMPLE = 7  # points that a program is traced with
 JUDGED = (1, 61)  # numbers of points that it is held against the solution at
@@ -46,15 +42,14 @@ class Program(nn.Module):
         wanted: what is given besides the unknowns.
     """
 
-    def __init__(self, solution: "Solution", wanted: Sequence[Quantity]) -> None:
+    def __init__(self, solution: Representation, wanted: Sequence[Quantity]) -> None:
         super().__init__()
         self.solution, self.wanted = solution, list(wanted)
         plan = plan_of(wanted, solution.problem)
-        lean = dict.fromkeys(solution.networks, plan)
-        self.plans = solution.up_to(plan.order) if solution.taken else lean
+        self.plans = solution.plans(plan)
+        none = torch.zeros(0, dtype=torch.float64)
         used = [c for c in solution.constants if c.gauge != "free"]
-        like = next(solution.placed(torch.zeros(0, dtype=torch.float64)))
-        self.offsets = [Offset(solution, c, like, plan.order, frozen=True) for c in used]
+        self.offsets = [solution.offset(c, none, plan.order, frozen=True) for c in used]
 
     def itself(self, points: Tensor) -> "Program":
         """As it is."""
@@ -91,7 +86,7 @@ class Recorded(nn.Module):
         return dict(zip(self.names, self.steps(points), strict=True))
 
 
-def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -> None:
+def export(solution: Representation, path: str | Path, derivatives: Sequence[str]) -> None:
     """Write a solution as a program, and hold the program against it.
 
     Raises:
@@ -120,7 +115,7 @@ def export(solution: "Solution", path: str | Path, derivatives: Sequence[str]) -
             onnx.write(found, path, expected)
 
 
-def judged(solution: "Solution", wanted: Sequence[Quantity]) -> Expected:
+def judged(solution: Representation, wanted: Sequence[Quantity]) -> Expected:
     """What the solution gives at some points."""
     cases = []
     for count in JUDGED:
@@ -131,7 +126,7 @@ def judged(solution: "Solution", wanted: Sequence[Quantity]) -> Expected:
 
 
 def traced(
-    solution: "Solution", wanted: Sequence[Quantity], expected: Expected
+    solution: Representation, wanted: Sequence[Quantity], expected: Expected
 ) -> torch.export.ExportedProgram:
     """The operations of a solution, for any number of points.
 
