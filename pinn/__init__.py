@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from pinn.operators import curl as curl
     from pinn.operators import differentiate as differentiate
     from pinn.operators import div as div
-    from pinn.operators import divergence as divergence
     from pinn.operators import dt as dt
     from pinn.operators import grad as grad
     from pinn.operators import laplacian as laplacian
     from pinn.operators import partial as partial
+    from pinn.operators.divergence import divergence as divergence
     from pinn.optim import Phase as Phase
     from pinn.problem import Problem as Problem
     from pinn.residuals import on as on
@@ -86,12 +86,12 @@ _HOMES = {
         "curl",
         "differentiate",
         "div",
-        "divergence",
         "dt",
         "grad",
         "laplacian",
         "partial",
     ),
+    "pinn.operators.divergence": ("divergence",),  # not the module
     "pinn.optim": ("Phase",),
     "pinn.problem": ("Problem",),
     "pinn.residuals": ("on",),

@@ -18,11 +18,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from pinn.processes import processes
+from pinn.torch_adapter import DispatchMode, flops_rules, storage_key, tensors_in
 
 FEW = 4
 
@@ -118,7 +116,7 @@ class Tally:
         return max(accumulate(self.events), default=0)
 
 
-class Count(TorchDispatchMode):
+class Count(DispatchMode):
     """Counts what is dispatched inside `with Count() as tally`, batched passes included."""
 
     def __init__(self) -> None:
@@ -136,15 +134,15 @@ class Count(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        if (rule := flop_registry.get(func._overloadpacket)) is not None:
+        if (rule := flops_rules().get(func.overloadpacket)) is not None:
             self.tally.products += 1
             self.tally.flops += rule(*args, **kwargs, out_val=out)
         if not func.is_view:
             self.tally.launches += 1
-            given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-            made = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
+            given = tensors_in((args, kwargs))
+            made = tensors_in(out)
             self.tally.traffic += sum(t.numel() * t.element_size() for t in (*given, *made))
-            self.keep(made, {t.untyped_storage()._cdata for t in given})
+            self.keep(made, {storage_key(t) for t in given})
         return out
 
     def keep(self, made: list[Tensor], given: set[int]) -> None:
@@ -152,7 +150,7 @@ class Count(TorchDispatchMode):
         events, alive = self.tally.events, self.alive
         for tensor in made:
             storage = tensor.untyped_storage()
-            key, size = storage._cdata, storage.nbytes()
+            key, size = storage_key(tensor), storage.nbytes()
             if key in given or key in alive:  # written in place, or a view that does not say so
                 continue
 

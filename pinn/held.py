@@ -19,6 +19,7 @@ from pinn.geometry import Geometry
 from pinn.geometry.coordinates import Coordinates
 from pinn.networks import Network
 from pinn.spec import Restorable
+from pinn.torch_adapter import version_of
 
 T = TypeVar("T")
 
@@ -100,13 +101,13 @@ class Holder(Restorable):
         origins: dict[str, Tensor] = {}
         for name, tensor in self._buffers.items():
             if tensor is not None and tensor.is_floating_point():
-                origin, cast, version = kept.get(name, (tensor, tensor, tensor._version))
-                same = cast is tensor and version == tensor._version
+                origin, cast, version = kept.get(name, (tensor, tensor, version_of(tensor)))
+                same = cast is tensor and version == version_of(tensor)
                 origins[name] = origin if same else tensor
         super()._apply(fn, recurse)
         for name, origin in origins.items():
             now = origin.to(self._buffers[name])
-            self._buffers[name], kept[name] = now, (origin, now, now._version)
+            self._buffers[name], kept[name] = now, (origin, now, version_of(now))
         return self
 
     def in_double(self, run: Callable[[], T]) -> T:
@@ -117,7 +118,7 @@ class Holder(Restorable):
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         kept: dict[str, tuple[Tensor, Tensor, int]] = self.__dict__.get("_digits", {})
         for name, (origin, cast, version) in kept.items():
-            if state.get(name) is cast and version == cast._version:
+            if state.get(name) is cast and version == version_of(cast):
                 state[name] = origin.to(cast.device)
         doubled = {
             f"holder.{name}": tensor.detach().double().requires_grad_(tensor.requires_grad)

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pinn.algebra.later import at_once
 from pinn.algebra.series import Series
 from pinn.explanation import line_at, where
+from pinn.torch_adapter import DispatchMode
 
 DUNDER = re.compile("__(r?)(truediv|pow|mul|add|sub)__")
 CALLED = "__torch_function__"
@@ -64,7 +64,7 @@ class Origin:
         return "correct the formula, or keep the region away from there"
 
 
-class FirstNonFinite(TorchDispatchMode):
+class FirstNonFinite(DispatchMode):
     """Watches operations until one makes a number that is not finite from finite ones."""
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pinn.memory.transforms import uncompiled
 from pinn.strategies.outputs import Function, split
+from pinn.torch_adapter import hooks
 
 POINTS = 16
 
@@ -99,9 +100,8 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
 
 def owners_of_hooks(module: nn.Module) -> list[Any]:
     """What else than modules has hooks in a module, such as a profiler: it cannot be copied."""
-    tables = [t for m in module.modules() for t in (m._forward_hooks, m._forward_pre_hooks)]
-    hooks = [getattr(hook, "func", hook) for table in tables for hook in table.values()]
-    owners = [getattr(hook, "__self__", None) for hook in hooks]
+    found = [getattr(hook, "func", hook) for part in module.modules() for hook in hooks(part)]
+    owners = [getattr(hook, "__self__", None) for hook in found]
     return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
 
 
@@ -124,13 +124,15 @@ def modules_in(f: Any, seen: set[int] | None = None) -> list[tuple[str, nn.Modul
 @contextmanager
 def buffers_kept(f: Any) -> Iterator[None]:
     """Put the buffers that f changes back: spectral norm iterates in every training pass."""
-    owners = [(module, dict(module._buffers)) for _, module in modules_in(f)]
-    before = [(b, b.detach().clone()) for _, held in owners for b in held.values() if b is not None]
+    owners = [(module, dict(module.named_buffers(recurse=False))) for _, module in modules_in(f)]
+    before = [(b, b.detach().clone()) for _, held in owners for b in held.values()]
     try:
         yield
     finally:
         for module, held in owners:
-            module._buffers.update(held)
+            for name, buffer in held.items():
+                if getattr(module, name, None) is not buffer:
+                    setattr(module, name, buffer)
         with torch.no_grad():
             for buffer, old in before:
                 if not torch.equal(buffer, old):

@@ -4,15 +4,13 @@ Recording sees operations, not Python, so it works through fields, modules and r
 What depends on the fixed arguments alone (the points) is computed once per set of points.
 """
 
-import gc
-import warnings
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from pinn.tape import InPlaceError, Replay, Slot, Tape, is_mutable, is_random
+from pinn.torch_adapter import compile_graph, record
 
 Tensors = Sequence[Tensor]
 Function = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
@@ -61,20 +59,14 @@ class Recording:
 
 def compiled_graph(graph: fx.GraphModule, examples: Tensors) -> Callable:
     """The graph after the compiler, for inputs of these shapes."""
-    import torch._inductor as inductor  # takes a second
-
     on_cpu = examples[0].device.type == "cpu"
     if on_cpu:
         for node in graph.graph.nodes:
             if node.target is torch.ops.aten.tanh.default:
                 node.target = torch.ops.pinn.tanh.default
         graph.recompile()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the compiler's, about parts of its own
-        # Launched from C++: on one core Python between the operations is a tenth of a step.
-        compiled = inductor.compile(graph, list(examples), options={"cpp_wrapper": on_cpu})
-    gc.collect()  # it leaves tens of megabytes behind
-    return compiled
+    # Launched from C++: on one core Python between the operations is a tenth of a step.
+    return compile_graph(graph, examples, cpp_wrapper=on_cpu)
 
 
 def first_line(error: Exception) -> str:
@@ -109,12 +101,12 @@ def recorded(
 
     before: Callable[..., Sequence[Tensor]]
     try:
-        graph = make_fx(traced)(*varying)
+        graph = record(traced, *varying)
         before = placed(graph, tape)
     except InPlaceError:  # what is written to may follow from the points: all of it is traced
         count = len(varying)
-        graph = make_fx(lambda *all: function(list(all[:count]), list(all[count:])))(
-            *varying, *fixed
+        graph = record(
+            lambda *all: function(list(all[:count]), list(all[count:])), *varying, *fixed
         )
         before = as_given
     refuse_values(graph)

@@ -23,7 +23,10 @@ def call_with(module: nn.Module, state: Mapping[str, Tensor], *args: Any) -> Any
     places = {
         f"{prefix}.{name}" if prefix else name: given[id(held)]
         for prefix, part in module.named_modules()  # each module once
-        for name, held in (*part._parameters.items(), *part._buffers.items())
+        for name, held in (
+            *part.named_parameters(recurse=False, remove_duplicate=False),
+            *part.named_buffers(recurse=False, remove_duplicate=False),
+        )
         if id(held) in given
     }
     return torch.func.functional_call(module, places, args, tie_weights=False)

@@ -31,6 +31,7 @@ from pinn.reads import RegionPlan, plans_together
 from pinn.recorder import Recorder
 from pinn.solution import Solution
 from pinn.stateless import call_with
+from pinn.torch_adapter import add, multiply
 from pinn.trusted import settled
 
 MODES = ("eager", "recorded", "compiled")
@@ -48,7 +49,7 @@ class Gradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple:
         """∂L/∂θ times what arrives."""
-        return None, None, *torch._foreach_mul(ctx.gradients, upstream[0])
+        return None, None, *multiply(ctx.gradients, upstream[0])
 
 
 class Sums(nn.Module):
@@ -133,7 +134,7 @@ class Step:
             sums, *slopes = self.evaluate(piece, situation)
             losses.index_add_(0, self.rows[piece.region], sums)
             if gradients:
-                torch._foreach_add_(gradients, slopes)
+                add(gradients, slopes)
             else:  # reverse mode may return one tensor as the gradient of two parameters
                 gradients = [t.clone() for t in slopes] if len(self.pieces) > 1 else slopes
         return losses / self.numbers, gradients

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.weak import WeakTensorKeyDictionary
+
+from pinn.torch_adapter import DispatchMode, flatten, tensors_in, unflatten, untraced
 
 
 class InPlaceError(RuntimeError):
@@ -43,7 +42,7 @@ class Note:
     def run(self, values: dict[int, Tensor]) -> None:
         """Once more."""
         flat = [values[g] if type(g) is Slot else g for g in self.given]
-        args, settings = tree_unflatten(flat, self.form)
+        args, settings = unflatten(flat, self.form)
         result = self.function(*args, **settings)
         for slot, tensor in zip(self.slots, tensors_in(result), strict=True):
             values[slot] = tensor
@@ -51,7 +50,7 @@ class Note:
             values.pop(slot, None)
 
 
-class Tape(TorchDispatchMode):
+class Tape(DispatchMode):
     """Runs what follows from some tensors alone, and notes it; the rest is left to the tracer.
 
     Args:
@@ -82,7 +81,7 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        flat, form = tree_flatten((args, kwargs or {}))
+        flat, form = flatten((args, kwargs or {}))
         tensors = [t for t in flat if isinstance(t, Tensor)]
         if is_mutable(func):
             raise InPlaceError(f"{func} writes to its arguments")
@@ -100,7 +99,7 @@ class Tape(TorchDispatchMode):
                 "the Python asks for the value of a number, as float(…), int(…) and `if` do, which "
                 "other points would change"
             )
-        with disable_proxy_modes_tracing():
+        with untraced():
             result = func(*args, **(kwargs or {}))
         self.note(func, given, form, moves, tensors_in(result))
         return result
@@ -124,7 +123,7 @@ class Tape(TorchDispatchMode):
     def literal(self, tensor: Tensor) -> Tensor:
         """A number or list that Python turned into a tensor."""
         slot = self.slot(tensor)
-        with disable_proxy_modes_tracing():
+        with untraced():
             self.literals[slot] = tensor.clone()
         return tensor
 
@@ -158,13 +157,6 @@ class Replay:
         for note in self.notes:
             note.run(values)
         return [values[slot] for slot in self.wanted]
-
-
-def tensors_in(result: Any) -> list[Tensor]:
-    """The tensors among the results of an operation."""
-    if isinstance(result, Tensor):
-        return [result]
-    return [t for t in tree_leaves(result) if isinstance(t, Tensor)]
 
 
 @cache

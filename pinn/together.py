@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from pinn.fields import Field
 from pinn.integrals import Shared, averaged, sharing
 from pinn.losses import region_residuals
 from pinn.pieces import Piece
 from pinn.processes import processes
+from pinn.torch_adapter import leaves
 
 if TYPE_CHECKING:
     from pinn.least_squares import LeastSquares
@@ -44,7 +44,7 @@ class Record(Shared):
     def called(self, count: int, func: Any, args: tuple, kwargs: dict) -> Any:
         """The result of a call, which is kept: a freed one's identity may come back."""
         result = func(*args, **kwargs)
-        given = [a for a in tree_leaves((args, kwargs)) if isinstance(a, Tensor | Field)]
+        given = [a for a in leaves((args, kwargs)) if isinstance(a, Tensor | Field)]
         self.calls_made.append((func, given, result))
         return result
 

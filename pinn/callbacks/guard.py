@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pinn.nonfinite import NonFiniteError, diagnose
 from pinn.solver import Solver
+from pinn.torch_adapter import largest_entries
 
 PERIOD = 10  # on a GPU looking at the loss waits for the device, so not at every step
 
@@ -57,8 +58,7 @@ class FiniteGuard(L.Callback):
         several = solver.course.current.has_one_loss
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         slopes = [p.grad for p in parameters if p.grad is not None]
-        sizes = torch._foreach_norm(slopes, float("inf")) if slopes else []
-        number = solver.terms["total"] + sum(sizes)
+        number = solver.terms["total"] + sum(largest_entries(slopes))
         at_once = several or number.device.type == "cpu"
         weights = None if at_once else [p.detach().clone() for p in solver.solution.parameters()]
         moment = Moment(trainer.global_step + 1, solver.terms, number, weights)

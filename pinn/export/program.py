@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from pinn.evaluation import evaluate, sizes
 from pinn.export import onnx
@@ -20,6 +19,7 @@ from pinn.export.checks import Expected, ExportError, first_line, quietly
 from pinn.quantities import Quantity, plan_of, quantities
 from pinn.queries import evaluating
 from pinn.representation import Representation
+from pinn.torch_adapter import record
 
 SAMPLE = 7  # points that a program is traced with
 JUDGED = (1, 61)  # numbers of points that it is held against the solution at
@@ -79,7 +79,7 @@ class Recorded(nn.Module):
             return list(program(points).values())
 
         # The name `graph` would hide that of the module which torch makes of this one.
-        self.steps = make_fx(values, tracing_mode="symbolic", _allow_non_fake_inputs=True)(points)
+        self.steps = record(values, points, tracing_mode="symbolic", _allow_non_fake_inputs=True)
 
     def forward(self, points: Tensor) -> dict[str, Tensor]:
         """The values at points (N, D)."""

@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pinn.torch_adapter import is_wrapped as stands_for_others
+from pinn.torch_adapter import unwrapped, version_of
+
 WHOLE = 4096  # entries of a tensor or array that are all looked at
 SAMPLE = 1024  # of a larger one
 PLAIN = {Tensor, nn.Parameter, nn.Buffer}
@@ -24,21 +27,22 @@ def contents(tensor: Tensor) -> Any:
     plain = tensor.detach().resolve_conj().resolve_neg()
     if plain.dtype is torch.bfloat16:
         plain = plain.float()
-    version = 0 if tensor.numel() <= WHOLE or tensor.is_inference() else tensor._version
+    version = 0 if tensor.numel() <= WHOLE or tensor.is_inference() else version_of(tensor)
     return version, checksum(plain.numpy())
 
 
 def is_wrapped(tensor: Tensor) -> bool:
     """Whether this tensor stands for others while a function is transformed or compiled."""
-    return type(tensor) not in PLAIN or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return type(tensor) not in PLAIN or stands_for_others(tensor)
 
 
 def requires_grad(tensor: Tensor) -> bool:
     """Whether a gradient reaches a tensor, also one from outside the transform around it."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        if tensor.requires_grad:
+    while stands_for_others(tensor):
+        outer = unwrapped(tensor)
+        if tensor.requires_grad or outer is None:
             return True
-        tensor = torch._C._functorch.get_unwrapped(tensor)
+        tensor = outer
     return tensor.requires_grad
 
 

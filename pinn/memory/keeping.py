@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pinn.memory.contents import contents, is_wrapped
 from pinn.memory.reading import Unread
+from pinn.torch_adapter import version_of
 
 Marks = list[tuple[Tensor, int, int, Any]]
 
@@ -41,7 +42,7 @@ class Kept(Unread):
 
 def mark(tensor: Tensor) -> tuple[Tensor, int, int, Any]:
     """What tells that a tensor is as it was."""
-    return tensor, tensor._version, tensor.data_ptr(), contents(tensor)
+    return tensor, version_of(tensor), tensor.data_ptr(), contents(tensor)
 
 
 def is_same(known: tuple[Tensor, int, int, Any], tensor: Tensor) -> bool:
@@ -49,7 +50,7 @@ def is_same(known: tuple[Tensor, int, int, Any], tensor: Tensor) -> bool:
     held, version, address, numbers = known
     return (
         held is tensor
-        and tensor._version == version
+        and version_of(tensor) == version
         and tensor.data_ptr() == address
         and contents(tensor) == numbers
     )

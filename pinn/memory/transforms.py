@@ -5,22 +5,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from pinn.memory.contents import is_wrapped
-
-# Modes under which tensors stand for others; under any other, such as one that counts, numbers run.
-TRACING = ("ProxyTorchDispatchMode", "FakeTensorMode", "FunctionalTensorMode")
-
-
-def is_differentiated() -> bool:
-    """Whether a transform of `torch.func` is at work, or the compiler, which `backward` does not
-    pass.
-    """
-    return torch.compiler.is_compiling() or (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-    )
+from pinn.torch_adapter import are_savings_seen, is_differentiated, is_traced
 
 
 def is_transformed(tensor: Tensor) -> bool:
@@ -29,7 +16,7 @@ def is_transformed(tensor: Tensor) -> bool:
         is_differentiated()
         or is_wrapped(tensor)
         or tensor.device.type == "meta"
-        or any(type(mode).__name__ in TRACING for mode in _get_current_dispatch_mode_stack())
+        or is_traced()
         or torch.jit.is_tracing()
     )
 
@@ -63,7 +50,7 @@ def uncompiled() -> AbstractContextManager:
 @contextmanager
 def unrecorded() -> Iterator[None]:
     """Evaluations are not counted by a checkpoint, which counts the tensors that are saved."""
-    hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+    hooked = are_savings_seen()
     with torch.autograd.graph.saved_tensors_hooks(same, same) if hooked else nullcontext():
         yield
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Hashable
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from pinn.memory.reading import UnreadableError, read
 from pinn.memory.transforms import unrecorded
+from pinn.torch_adapter import are_savings_seen
 
 Function = Callable[[Any], Any]
 MOST = 16  # decisions measured for one function, and values of a number held against reverse mode
@@ -200,5 +200,4 @@ def situation(x: Tensor, training: bool) -> Hashable:
     a longer one.
     """
     counts = tuple(min(n, 2) for n in x.shape[:-1])
-    hooks = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
-    return training, counts, x.shape[-1], x.dtype, x.device, hooks
+    return training, counts, x.shape[-1], x.dtype, x.device, are_savings_seen()

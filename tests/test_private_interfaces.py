@@ -1,0 +1,111 @@
+"""Without one of torch's private interfaces a run is slower or more careful, and never wrong."""
+
+import pytest
+import torch
+from torch import nn
+
+from pinn import MLP, torch_adapter
+from pinn.memory.contents import requires_grad
+from pinn.memory.transforms import is_transformed
+from pinn.problems import Poisson
+from pinn.recording import Recording, RecordingError
+
+OFTEN = ("transform", "is_wrapped", "unwrapped", "modes", "saving_hooks")
+ARITHMETIC = ("multiply", "add", "norms")
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Takes interfaces away."""
+
+    def take(*names):
+        for name in names:
+            monkeypatch.setitem(torch_adapter.INSIDE, name, None)
+
+    return take
+
+
+def test_this_torch_has_all_of_them():
+    assert [name for name, it in torch_adapter.INSIDE.items() if it is None] == []
+    assert torch_adapter.resolved("torch.not_here") is None
+
+
+@pytest.mark.parametrize("name", torch_adapter.RECORDING)
+def test_without_recording_steps_run_as_python(without, name):
+    without(name)
+    with pytest.raises(RecordingError, match="this version of torch has no"):
+        Recording(lambda varying, fixed: [varying[0] * fixed[0]], [torch.ones(3)], [torch.ones(3)])
+
+
+def test_without_the_compiler_steps_run_as_recorded(monkeypatch):
+    import torch._inductor
+
+    monkeypatch.delattr(torch._inductor, "compile")
+    arguments = [torch.ones(3)], [torch.ones(3)]
+    with pytest.raises(RecordingError, match="compile"):
+        Recording(lambda varying, fixed: [varying[0] * fixed[0]], *arguments, compiled=True)
+    assert Recording(lambda varying, fixed: [varying[0] * fixed[0]], *arguments).run
+
+
+@pytest.mark.parametrize("name", OFTEN)
+def test_tensors_that_stand_for_others_are_still_told(without, name):
+    without(name)
+    told = []
+
+    def look(x):
+        told.append((is_transformed(x), requires_grad(x)))
+        return x.sum()
+
+    torch.func.grad(look)(torch.zeros(3))
+    torch_adapter.record(look, torch.zeros(3))
+    assert [transformed for transformed, _ in told] == [True, True]
+    assert told[0][1]  # a gradient that may reach a tensor is never denied
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_sums_over_many_tensors_are_the_same(without, name):
+    tensors = [torch.tensor([1.0, -2.0]), torch.tensor([[3.0]])]
+
+    def results():
+        added = [t.clone() for t in tensors]
+        torch_adapter.add(added, tensors)
+        products = torch_adapter.multiply(tensors, torch.tensor(2.0))
+        return [*added, *products, *torch_adapter.largest_entries(tensors)]
+
+    before = results()
+    without(name)
+    assert all(map(torch.equal, before, results()))
+
+
+def test_a_version_that_is_not_known_is_never_the_same():
+    class Bare:
+        pass
+
+    bare = Bare()
+    assert torch_adapter.version_of(bare) != torch_adapter.version_of(bare)
+    tensor = torch.zeros(3)
+    assert torch_adapter.version_of(tensor) == torch_adapter.version_of(tensor)
+
+
+def test_a_module_without_tables_of_hooks_has_none():
+    module = nn.Linear(1, 1)
+    del module._forward_hooks
+    module.register_forward_pre_hook(print)
+    assert list(torch_adapter.hooks(module)) == [print]
+
+
+@pytest.mark.parametrize("names", [OFTEN, ARITHMETIC, torch_adapter.RECORDING, ("flops",)])
+def test_a_run_ends_with_the_same_weights(without, tmp_path, names):
+    import pinn
+
+    def weights():
+        phases = [pinn.Phase(steps=3, lr=1e-2)]
+        solution = pinn.fit(
+            Poisson(), MLP(8, 1), phases, {"interior": 16}, strategy="taylor", folder=tmp_path
+        )
+        return [p.detach().clone() for p in solution.parameters()]
+
+    before = weights()
+    without(*names)
+    for own, other in zip(before, weights(), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
