@@ -116,6 +116,7 @@ class Record(L.Callback):
     def on_train_end(self, trainer, solver):
         seen = self.first | {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
         seen["course"] = solver.course.state()
+        seen["minimum"] = getattr(trainer.optimizers[0], "loss", None)
         torch.save(seen, f"{folder}/rank{trainer.global_rank}.pt")
 
 quiet()
@@ -221,6 +222,8 @@ def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_pa
     for name, expected in solution.state_dict().items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], expected, rtol=1e-10, atol=1e-10)
+    for rank in ranks:
+        assert rank["minimum"] == pytest.approx(optimizer.loss, rel=1e-8)
 
 
 def test_processes_end_a_phase_at_the_same_step(tmp_path):

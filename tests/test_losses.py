@@ -1,5 +1,6 @@
 """From residuals to losses, against sums written out."""
 
+import pytest
 import torch
 from equations import solution_of
 
@@ -76,6 +77,25 @@ def test_losses_are_weighted_means_over_all_points_of_a_residual():
     torch.testing.assert_close(losses["balance"], balance, rtol=1e-12, atol=0)
     continuity = (weight * (du[:, 0] + dv[:, 1]) ** 2).mean()
     torch.testing.assert_close(losses["continuity"], continuity, rtol=1e-12, atol=0)
+
+
+class Quartic(Problem):
+    """A residual whose square is x⁴ whatever the network."""
+
+    coordinates = ("x", "y")
+    unknowns = {"u": 1}
+    geometry = Rectangle()
+
+    @on("interior")
+    def square(self, u, at):
+        return at[:, 0] ** 2 + 0 * u
+
+
+def test_by_quadrature_a_loss_is_an_integral():
+    solution = solution_of(Quartic())
+    points = {"interior": solution.problem.geometry.sample("interior", 9, "gauss")}
+    loss = residual_losses(solution, points, plan_regions(solution))["square"]
+    assert float(loss) == pytest.approx(1 / 5, rel=1e-14)
 
 
 def test_the_gradient_is_that_of_the_loss():
