@@ -66,14 +66,14 @@ FAULTS = (
         "The Laplacian of a product lacks the factor 2 of its mixed term.",
         "return 2 * times(a[:k], b[:k])",
         "return times(a[:k], b[:k])",
-        ("test_differential.py::test_variable_coefficient_follows_leibniz",),
+        ("test_jet.py::test_operator_agrees_with_nested_reverse_mode[quotient-collapsed]",),
     ),
     Fault(
         "third",
         "A term of the chain rule that occurs three times in a third derivative is counted once.",
         "term = scaled(functools.reduce(torch.mul, present), count)",
         "term = functools.reduce(torch.mul, present)",
-        ("test_third_order.py::test_polynomial_by_hand",),
+        ("test_smooth.py::test_smooth_rule_agrees_with_nested_reverse_mode[tanh-third]",),
     ),
     Fault(
         "backward",
@@ -127,8 +127,8 @@ FAULTS = (
     Fault(
         "count",
         "A residual of several regions is averaged over the points of the last one.",
-        ".get(name, 0) + len(points[region].at)",
-        ".get(name, 0) * 0 + len(points[region].at)",
+        ".get(name, 0) + len(points[region])",
+        ".get(region, 0) + len(points[region])",
         ("test_losses.py::test_losses_are_weighted_means_over_all_points_of_a_residual",),
     ),
     Fault(
@@ -245,9 +245,9 @@ FAULTS = (
     ),
     Fault(
         "chunk",
-        "The gradient of a step that is taken in pieces lacks all but the first piece.",
-        "torch._foreach_add_(gradients, slopes)",
-        "torch._foreach_add_(gradients, 0.0)",
+        "The gradient of a step in pieces adds the first piece again in the place of the others.",
+        "add(gradients, slopes)",
+        "add(gradients, gradients)",
         ("test_step.py::test_a_step_is_the_weighted_loss_and_its_gradient",),
     ),
     Fault(
@@ -290,8 +290,8 @@ FAULTS = (
     Fault(
         "precision",
         "Points keep float64 beside weights in float32.",
-        "return values.to(device=like.device, dtype=like.dtype)",
-        "return values.to(device=like.device)",
+        "return self.map(lambda t: t.to(like))",
+        "return self.map(lambda t: t.to(like.device))",
         ("test_data.py::test_points_have_the_precision_of_the_weights",),
     ),
     Fault(
