@@ -89,23 +89,25 @@ class Series:
         """A series over the same points with other contents."""
         return type(self)(value, streams, self.lead)
 
-    def map(self, linear: Callable[[Tensor], Tensor]) -> Self:
+    def map(self, linear: Callable[[Tensor], Tensor], value: Tensor | None = None) -> Self:
         """Apply a linear function that acts on each point alone.
 
         Args:
             linear: acts on trailing axes only, whatever the number of leading ones: several
                 streams, stacked in front of the points, pass through it together.
+            value: that of the result, where it is not linear in the value of this series.
         """
         if self.is_later:
-            return self.like(linear(self.value), Later(lambda: self.map(linear).streams, self.made))
+            later = Later(lambda: self.map(linear, value).streams, self.made)
+            return self.like(linear(self.value) if value is None else value, later)
         rows = self.streams
-        if not isinstance(rows, Rows):
-            streams = {c: None if s is None else linear(s) for c, s in rows.items()}
-            return self.like(linear(self.value), streams)
-        if rows.whole is not None:
+        if isinstance(rows, Rows) and value is None and rows.whole is not None:
             return self.like(None, Rows(rows.channels, None, rows.zeros, linear(rows.whole)))
-        rest = linear(rows.rest) if rows.channels else rows.rest
-        return self.like(linear(self.value), Rows(rows.channels, rest, rows.zeros))
+        value = linear(self.value) if value is None else value
+        if isinstance(rows, Rows):
+            rest = linear(rows.rest) if rows.channels else rows.rest
+            return self.like(value, Rows(rows.channels, rest, rows.zeros))
+        return self.like(value, {c: None if s is None else linear(s) for c, s in rows.items()})
 
     def gathered(self) -> Self:
         """The same with value and derivatives in one tensor."""

@@ -18,6 +18,13 @@ def series_of(*operands: Any) -> Series:
     return max((o for o in operands if isinstance(o, Series)), key=lambda series: series.rank)
 
 
+def operands(*given: Any) -> tuple[Any, ...]:
+    """The series that speaks for the result, and then every operand as a series."""
+    home = series_of(*given)
+    parts = [home.operand(part) for part in given]
+    return series_of(*parts), *parts
+
+
 def compose(f: Series, derivatives: Derivatives) -> Series:
     """σ(f)."""
     if f.is_later:

@@ -42,8 +42,13 @@ def scaled_dot_product_attention(
     if dropout_p > 0 or enable_gqa or isinstance(attn_mask, Series):
         raise refuse("scaled_dot_product_attention", f"with dropout_p={dropout_p}, {enable_gqa=}")
     factor = 1 / math.sqrt(query.value.shape[-1]) if scale is None else scale
-    scores = multiply(matmul(query, matrix_transpose(key)), factor)
-    return matmul(softmax(masked(scores, attn_mask, is_causal), -1), value)
+    return matmul(weights_of(query, key, factor, attn_mask, is_causal), value)
+
+
+def weights_of(q: Any, k: Any, factor: float, mask: Tensor | None, is_causal: bool) -> Series:
+    """softmax(Q Kᵀ · factor + mask): how much each token sees of the others."""
+    scores = multiply(matmul(q, matrix_transpose(k)), factor)
+    return softmax(masked(scores, mask, is_causal), -1)
 
 
 def check_tokens(name: str, *operands: Any) -> None:
@@ -136,8 +141,7 @@ def multi_head_attention(
         transpose(reshape(y, *y.value.shape[:2], heads, embed_dim // heads), 1, 2)
         for y in (linear(x.jet, w, b) for x, w, b in zip(parts, weights, biases, strict=True))
     )
-    scores = multiply(matmul(q, matrix_transpose(k)), 1 / math.sqrt(embed_dim // heads))
-    seen = softmax(masked(scores, attn_mask, False), -1)
+    seen = weights_of(q, k, 1 / math.sqrt(embed_dim // heads), attn_mask, False)
     mixed = transpose(matmul(dropout("dropout")(seen, dropout_p, training), v), 1, 2)
     found = linear(reshape(mixed, *query.jet.value.shape[:2], embed_dim), out_weight, out_bias)
     shown = mean(seen, 1) if average_attn_weights else seen
@@ -145,7 +149,6 @@ def multi_head_attention(
 
 
 ATTENTION: dict[Callable, Callable] = {
-    **named({"glu": glu, "scaled_dot_product_attention": scaled_dot_product_attention}),
-    **named({"transpose": swap, "swapaxes": swap, "swapdims": swap}),
+    **named(glu, scaled_dot_product_attention, transpose=swap, swapaxes=swap, swapdims=swap),
     F.multi_head_attention_forward: multi_head_attention,
 }

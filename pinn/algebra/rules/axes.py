@@ -12,11 +12,17 @@ from pinn.algebra.series import Series
 HOMES = (torch, torch.Tensor, F, torch.special, torch.linalg)
 
 
-def named(rules: dict[str, Callable]) -> dict[Callable, Callable]:
-    """Rules by torch's functions: wherever torch has the name, as a function or as a method."""
+def named(*rules: Callable, **others: Callable) -> dict[Callable, Callable]:
+    """Rules by torch's functions: wherever torch has the name, as a function or as a method.
+
+    Args:
+        *rules: each by its own name.
+        **others: those that torch calls otherwise.
+    """
+    by_name = {rule.__name__: rule for rule in rules} | others
     return {
         getattr(home, name): rule
-        for name, rule in rules.items()
+        for name, rule in by_name.items()
         for home in HOMES
         if callable(getattr(home, name, None))
     }
@@ -59,6 +65,28 @@ def feature_axes(x: Series, dims: Any, name: str) -> tuple[int, ...]:
     if not isinstance(dims, Iterable) or not (chosen := tuple(dims)):
         return (feature_axis(x, dims, name),)
     return tuple(feature_axis(x, dim, name) for dim in chosen)
+
+
+def along(name: str, new: int = 0) -> Callable[..., Series]:
+    """The rule of a linear function along one axis of features: the same on every stream."""
+    function = getattr(torch.Tensor, name)
+
+    def rule(x: Series, dim: int, *arguments: Any, **more: Any) -> Series:
+        axis = feature_axis(x, dim, name, new)
+        return x.map(lambda s: function(s, axis, *arguments, **more))
+
+    return rule
+
+
+def out_of_place(name: str, rule: Callable[..., Series]) -> Callable[..., Series]:
+    """A rule of a function that could write to its argument too, which is refused."""
+
+    def run(x: Series, *arguments: Any, inplace: bool = False, **more: Any) -> Series:
+        if inplace:
+            raise refuse(name, "with inplace=True")
+        return rule(x, *arguments, **more)
+
+    return run
 
 
 def sizes(arguments: tuple[Any, ...]) -> tuple[int, ...]:

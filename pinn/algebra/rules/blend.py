@@ -6,7 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.rules.arithmetic import add, compose, divide, multiply, series_of, subtract
+from pinn.algebra.rules.arithmetic import (
+    add,
+    compose,
+    divide,
+    multiply,
+    operands,
+    series_of,
+    subtract,
+)
 from pinn.algebra.rules.axes import named, refuse
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH
@@ -20,8 +28,7 @@ def where(condition: Any, a: Any, b: Any) -> Series:
             "where",
             "with values in place of true and false, or more axes than one, as its condition",
         )
-    home = series_of(a, b)
-    a, b = home.operand(a), home.operand(b)
+    _, a, b = operands(a, b)
     return add(masked(a, condition), masked(b, ~condition))
 
 
@@ -42,8 +49,7 @@ def extremum(name: str) -> Callable[..., Series]:
 
     def rule(a: Any, b: Any) -> Series:
         jets = [o for o in (a, b) if isinstance(o, Series)]
-        home = series_of(a, b)
-        a, b = home.operand(a), home.operand(b)
+        home, a, b = operands(a, b)
         s, t = home.align(a.value.detach(), b.value.detach())
         if any(jet.value.ndim != max(s.ndim, t.ndim) for jet in jets):
             raise refuse(name, f"of shapes {tuple(s.shape)} and {tuple(t.shape)}")
@@ -55,14 +61,12 @@ def extremum(name: str) -> Callable[..., Series]:
 
 def lerp(a: Any, b: Any, weight: Any) -> Series:
     """a + w (b − a)."""
-    home = series_of(a, b, weight)
-    return add(a, multiply(subtract(home.operand(b), a), weight))
+    return add(a, multiply(subtract(series_of(a, b, weight).operand(b), a), weight))
 
 
 def addcmul(c: Any, a: Any, b: Any, *, value: float = 1) -> Series:
     """c + α a b."""
-    home = series_of(a, b, c)
-    return add(c, multiply(multiply(home.operand(a), b), value))
+    return add(c, multiply(multiply(series_of(a, b, c).operand(a), b), value))
 
 
 def addcdiv(c: Any, a: Any, b: Any, *, value: float = 1) -> Series:
@@ -73,16 +77,13 @@ def addcdiv(c: Any, a: Any, b: Any, *, value: float = 1) -> Series:
 
 def hypot(a: Any, b: Any) -> Series:
     """√(a² + b²)."""
-    home = series_of(a, b)
-    a, b = home.operand(a), home.operand(b)
+    _, a, b = operands(a, b)
     return compose(add(multiply(a, a), multiply(b, b)), SMOOTH[torch.sqrt])
 
 
 def atan2(y: Any, x: Any) -> Series:
     """The angle of (x, y):  arctan y/x where |x| > |y|, else −arctan x/y, and a constant."""
-    home = series_of(y, x)
-    y, x = home.operand(y), home.operand(x)
-    home = series_of(y, x)
+    home, y, x = operands(y, x)
     s, t = home.align(y.value.detach(), x.value.detach())
     steep = s.abs() > t.abs()
     # The unused quotient is taken of 0/1, so that it cannot divide by zero.
@@ -101,17 +102,7 @@ def kept(x: Series, condition: Tensor, otherwise: float = 0.0) -> Series:
     return add(part, part.like(rest, dict.fromkeys(part.streams)))
 
 
-BLEND: dict[Callable, Callable] = named(
-    {
-        "where": where,
-        "masked_fill": masked_fill,
-        "maximum": extremum("maximum"),
-        "minimum": extremum("minimum"),
-        "lerp": lerp,
-        "addcmul": addcmul,
-        "addcdiv": addcdiv,
-        "hypot": hypot,
-        "atan2": atan2,
-        "arctan2": atan2,
-    }
-)
+BLEND: dict[Callable, Callable] = {
+    **named(where, masked_fill, lerp, addcmul, addcdiv, hypot, atan2, arctan2=atan2),
+    **named(**{name: extremum(name) for name in ("maximum", "minimum")}),
+}

@@ -7,6 +7,7 @@ first is taken as zero there, as by torch, and a second is not a number.
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from pinn.algebra.rules.arithmetic import compose, raise_to, subtract
 from pinn.algebra.rules.axes import refuse, width
 from pinn.algebra.rules.blend import extremum
 from pinn.algebra.rules.kinks import absolute
+from pinn.algebra.rules.parts import unbind
 from pinn.algebra.rules.reduce import summed
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import power
@@ -51,19 +53,10 @@ def cdist(a: Any, b: Any, p: float = 2.0, compute_mode: Any = None) -> Series:
     if p == 1:
         return summed(absolute(gap), -1)
     if p == torch.inf:
-        return largest(absolute(gap))
+        return reduce(extremum("maximum"), unbind(absolute(gap), -1))
     if p <= 1:
         raise refuse("cdist", f"with p={p}")
     return raise_to(summed(raise_to(absolute(gap), p), -1), 1 / p)
-
-
-def largest(x: Series) -> Series:
-    """The largest of the last axis."""
-    parts = [x.map(lambda s, k=k: s[..., k]) for k in range(x.value.shape[-1])]  # type: ignore[misc]
-    found = parts[0]
-    for part in parts[1:]:
-        found = extremum("maximum")(found, part)
-    return found
 
 
 DISTANCE: dict[Callable, Callable] = {torch.cdist: cdist}

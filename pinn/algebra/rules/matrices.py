@@ -1,7 +1,7 @@
 """Norms, traces, determinants and inverses at every point, and constants of a field's shape."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -122,15 +122,6 @@ def solve(a: Any, b: Any) -> Any:
     return matmul(inverse(a), b)
 
 
-def constant_like(number: float) -> Callable[..., Any]:
-    """The rule of `zeros_like` and `ones_like`: a field with zero derivatives."""
-
-    def rule(x: Any, **_: Any) -> Any:
-        return full_like(x, number)
-
-    return rule
-
-
 def full_like(x: Any, fill_value: Any, **_: Any) -> Any:
     """A constant of the shape of x, which keeps the gradient of a parameter."""
     value = x.still(fill_value, False).value
@@ -141,23 +132,9 @@ MATRICES: dict[Callable, Callable] = {
     torch.norm: norm,
     torch.Tensor.norm: norm,
     torch.linalg.norm: matrix_norm,
+    **named(matrix_norm, trace, diagonal, inverse, solve, prod, full_like, vector_norm=norm),
+    **named(det=determinant, inv=inverse, amax=largest, amin=smallest, t=transposed),
     **named(
-        {
-            "vector_norm": norm,
-            "matrix_norm": matrix_norm,
-            "trace": trace,
-            "diagonal": diagonal,
-            "det": determinant,
-            "inv": inverse,
-            "inverse": inverse,
-            "solve": solve,
-            "amax": largest,
-            "amin": smallest,
-            "prod": prod,
-            "t": transposed,
-            "zeros_like": constant_like(0.0),
-            "ones_like": constant_like(1.0),
-            "full_like": full_like,
-        }
+        zeros_like=partial(full_like, fill_value=0.0), ones_like=partial(full_like, fill_value=1.0)
     ),
 }

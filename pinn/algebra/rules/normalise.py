@@ -15,8 +15,10 @@ from pinn.algebra.rules.shape import reshape
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH
 
+Weight = Tensor | None
 
-def scaled(x: Series, weight: Tensor | None, bias: Tensor | None) -> Series:
+
+def scaled(x: Series, weight: Weight, bias: Weight) -> Series:
     """x ⊙ w + b."""
     x = x if weight is None else multiply(x, weight)
     return x if bias is None else add(x, bias)
@@ -43,8 +45,8 @@ def last_axes(x: Series, shape: Sequence[int], name: str) -> tuple[int, ...]:
 def layer_norm(
     x: Series,
     normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
+    weight: Weight = None,
+    bias: Weight = None,
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Series:
@@ -54,29 +56,21 @@ def layer_norm(
 
 
 def rms_norm(
-    x: Series,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    eps: float | None = None,
+    x: Series, normalized_shape: Sequence[int], weight: Weight = None, eps: float | None = None
 ) -> Series:
     """x / √(mean x² + ε) ⊙ w over the last axes."""
     axes = last_axes(x, normalized_shape, "rms_norm")
-    return scaled(
-        unit(x, axes, torch.finfo(x.value.dtype).eps if eps is None else eps), weight, None
-    )
+    eps = torch.finfo(x.value.dtype).eps if eps is None else eps
+    return scaled(unit(x, axes, eps), weight, None)
 
 
-def by_channel(x: Series, parameter: Tensor | None) -> Tensor | None:
+def by_channel(x: Series, parameter: Weight) -> Weight:
     """A parameter of each channel, axis 1, beside x."""
     return None if parameter is None else parameter.reshape(-1, *(1 for _ in x.value.shape[2:]))
 
 
 def group_norm(
-    x: Series,
-    num_groups: int,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
+    x: Series, num_groups: int, weight: Weight = None, bias: Weight = None, eps: float = 1e-5
 ) -> Series:
     """Layer norm over groups of channels, axis 1, and what lies behind it."""
     if x.lead != 1 or not width(x):
@@ -89,10 +83,10 @@ def group_norm(
 
 def batch_norm(
     x: Series,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
+    running_mean: Weight,
+    running_var: Weight,
+    weight: Weight = None,
+    bias: Weight = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
@@ -109,10 +103,10 @@ def batch_norm(
 
 def instance_norm(
     x: Series,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
+    running_mean: Weight = None,
+    running_var: Weight = None,
+    weight: Weight = None,
+    bias: Weight = None,
     use_input_stats: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
@@ -152,12 +146,9 @@ def log_softmax(
     return subtract(x, logsumexp(x, axes, keepdim=True))
 
 
-def softmin(
-    x: Series, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
-) -> Series:
+def softmin(x: Series, *settings: Any, **more: Any) -> Series:
     """The softmax of −x."""
-    only_axis(x, dim, dtype, "softmin")
-    return softmax(x.map(torch.neg), dim)
+    return softmax(x.map(torch.neg), *settings, **more)
 
 
 def only_axis(x: Series, dim: int | None, dtype: torch.dtype | None, name: str) -> tuple[int]:
@@ -181,18 +172,7 @@ def dropout(name: str, default: float = 0.5) -> Callable[..., Series]:
 DROPOUTS = (
     "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
 )  # fmt: skip
-
-NORMALISE: dict[Callable, Callable] = named(
-    {
-        "layer_norm": layer_norm,
-        "rms_norm": rms_norm,
-        "group_norm": group_norm,
-        "batch_norm": batch_norm,
-        "instance_norm": instance_norm,
-        "normalize": normalize,
-        "softmax": softmax,
-        "log_softmax": log_softmax,
-        "softmin": softmin,
-        **{name: dropout(name) for name in DROPOUTS},
-    }
-)
+NORMALISE: dict[Callable, Callable] = {
+    **named(layer_norm, rms_norm, group_norm, batch_norm, instance_norm, normalize),
+    **named(softmax, log_softmax, softmin, **{name: dropout(name) for name in DROPOUTS}),
+}

@@ -5,36 +5,34 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from pinn.algebra.rules.axes import feature_axes, feature_axis, named, refuse, sizes, width
+from pinn.algebra.rules.axes import along, feature_axes, feature_axis, named, refuse, sizes, width
 from pinn.algebra.series import Series
 
 
-def cut(x: Series, name: str, dim: int, *how: Any) -> tuple[Series, ...]:
-    """The parts that a function such as `torch.split` cuts an axis of features into."""
-    function, axis = getattr(torch, name), feature_axis(x, dim, name)
-    count = len(function(x.value, *how, dim=axis))
+def cut(name: str, settings: int = 1) -> Callable[..., tuple[Series, ...]]:
+    """The rule of a function such as `torch.split` that cuts an axis of features into parts.
 
-    def part(k: int) -> Series:
-        return x.map(lambda s: function(s, *how, dim=axis)[k])
+    Args:
+        name: the function.
+        settings: how many arguments stand before the axis.
+    """
+    function = getattr(torch.Tensor, name)
 
-    return tuple(part(k) for k in range(count))
+    def rule(x: Series, *how: Any, dim: int = 0, **more: Any) -> tuple[Series, ...]:
+        how, dim = how[:settings], how[-1] if len(how) > settings else dim
+        axis = feature_axis(x, dim, name)
+        count = len(function(x.value, *how, dim=axis, **more))
+
+        def part(k: int) -> Series:
+            return x.map(lambda s: function(s, *how, dim=axis, **more)[k])
+
+        return tuple(part(k) for k in range(count))
+
+    return rule
 
 
-def split(x: Series, split_size: Any, dim: int = 0) -> tuple[Series, ...]:
-    """Parts of a size, or of several."""
-    return cut(x, "split", dim, split_size)
-
-
-def chunk(x: Series, chunks: int, dim: int = 0) -> tuple[Series, ...]:
-    """A number of parts."""
-    return cut(x, "chunk", dim, chunks)
-
-
-def unbind(x: Series, dim: int = 0) -> tuple[Series, ...]:
-    """The features one by one."""
-    return cut(x, "unbind", dim)
+chunk, unbind = cut("chunk"), cut("unbind", settings=0)
 
 
 def repeat(x: Series, *times: Any) -> Series:
@@ -63,24 +61,6 @@ def roll(x: Series, shifts: Any, dims: Any = None) -> Series:
     return x.map(lambda s: s.roll(shifts, axes if isinstance(shifts, tuple | list) else axes[0]))
 
 
-def narrow(x: Series, dim: int, start: int, length: int) -> Series:
-    """Some features that follow each other."""
-    axis = feature_axis(x, dim, "narrow")
-    return x.map(lambda s: s.narrow(axis, start, length))
-
-
-def select(x: Series, dim: int, index: int) -> Series:
-    """One feature, without its axis."""
-    axis = feature_axis(x, dim, "select")
-    return x.map(lambda s: s.select(axis, index))
-
-
-def index_select(x: Series, dim: int, index: Tensor) -> Series:
-    """Features by their numbers."""
-    axis = feature_axis(x, dim, "index_select")
-    return x.map(lambda s: s.index_select(axis, index))
-
-
 def pad(
     x: Series, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Series:
@@ -101,19 +81,14 @@ def triangle(name: str) -> Callable[..., Series]:
 
 
 PARTS: dict[Callable, Callable] = named(
-    {
-        "split": split,
-        "chunk": chunk,
-        "unbind": unbind,
-        "narrow": narrow,
-        "select": select,
-        "index_select": index_select,
-        "flip": flip,
-        "roll": roll,
-        "repeat": repeat,
-        "tile": tile,
-        "pad": pad,
-        "tril": triangle("tril"),
-        "triu": triangle("triu"),
-    }
+    repeat,
+    tile,
+    flip,
+    roll,
+    pad,
+    split=cut("split"),
+    chunk=chunk,
+    unbind=unbind,
+    **{name: along(name) for name in ("narrow", "select", "index_select")},
+    **{name: triangle(name) for name in ("tril", "triu")},
 )

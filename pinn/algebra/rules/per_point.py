@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.rules.arithmetic import add, multiply, series_of, subtract
+from pinn.algebra.rules.arithmetic import add, multiply, operands, series_of, subtract
 from pinn.algebra.rules.axes import named
 from pinn.algebra.rules.products import einsum as einsum_over_points
 from pinn.algebra.series import Series, product
@@ -33,17 +33,14 @@ def summed_up(rule: Callable) -> Callable[..., Any]:
     """The rule of `torch.add` or `torch.sub` for summands of one shape."""
 
     def checked(a: Any, b: Any, *, alpha: Any = 1) -> Any:
-        home = series_of(a, b)
-        first = home.operand(a)
-        plain = isinstance(alpha, int | float) and alpha == 1
-        other = home.operand(b) if plain else multiply(home.operand(b), alpha)
-        return (
-            rule(summand(other, first), other)
-            if first.rank < 0
-            else rule(first, summand(first, other))
-        )
+        _, a, b = operands(a, b)
+        b = b if isinstance(alpha, int | float) and alpha == 1 else multiply(b, alpha)
+        return rule(summand(b, a), b) if a.rank < 0 else rule(a, summand(a, b))
 
     return checked
+
+
+plus, minus = summed_up(add), summed_up(subtract)
 
 
 def tensor_of(home: Any, other: Any) -> Series:
@@ -65,6 +62,25 @@ def tensor_of(home: Any, other: Any) -> Series:
     return home.still(other, True) if other.ndim == 2 else home.operand(other)
 
 
+def factors(*given: Any) -> tuple[Any, ...]:
+    """The field that speaks for the result, and then every factor of a product at each point."""
+    home = series_of(*given)
+    return home, *(tensor_of(home, part) for part in given)
+
+
+def vectors(name: str, *given: Any, also: str = "") -> tuple[Any, ...]:
+    """`factors`, each of which has to be a vector.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    home, *parts = factors(*given)
+    if any(axes_of(part) != 1 for part in parts):
+        shapes = " and ".join(str(tuple(part.value.shape[1:])) for part in parts)
+        raise ValueError(f"{name} of shapes {shapes} at a point: it takes two vectors{also}")
+    return home, *parts
+
+
 def axes_of(f: Series) -> int:
     """How many axes a factor has at a point."""
     return max(f.value.ndim - 1, 0)
@@ -79,8 +95,7 @@ def matmul(a: Any, b: Any) -> Any:
     Raises:
         ValueError: one of them is a scalar, or the lengths do not fit.
     """
-    home: Any = series_of(a, b)
-    a, b = tensor_of(home, a), tensor_of(home, b)
+    _, a, b = factors(a, b)
     shapes = [tuple(f.value.shape[1:]) for f in (a, b)]
     equation = PRODUCTS.get((axes_of(a), axes_of(b)))
     if equation is None or shapes[0][-1] != shapes[1][0]:
@@ -108,38 +123,25 @@ def dot(a: Any, b: Any, dim: int = -1) -> Any:
     Raises:
         ValueError: they are no two vectors of one length.
     """
-    home: Any = series_of(a, b)
-    a, b = tensor_of(home, a), tensor_of(home, b)
-    if axes_of(a) != 1 or axes_of(b) != 1 or dim not in (-1, 1):
-        raise ValueError(
-            f"dot of shapes {tuple(a.value.shape[1:])} and {tuple(b.value.shape[1:])} at a point: "
-            "it takes two vectors; A @ v multiplies a matrix by a vector"
-        )
+    _, a, b = vectors("dot", a, b, also="; A @ v multiplies a matrix by a vector")
+    if dim not in (-1, 1):
+        raise ValueError(f"dot along dim={dim}: the components of a vector are dim=-1")
     return matmul(a, b)
 
 
 def outer(a: Any, b: Any) -> Any:
     """(a bᵀ)ᵢⱼ = aᵢ bⱼ at each point."""
-    home: Any = series_of(a, b)
-    a, b = tensor_of(home, a), tensor_of(home, b)
-    if axes_of(a) != 1 or axes_of(b) != 1:
-        raise ValueError("outer takes two vectors at each point")
+    _, a, b = vectors("outer", a, b)
     return at_each_point("i,j->ij", a, b)
 
 
 def cross(a: Any, b: Any, *, dim: int | None = None) -> Any:
     """a × b of vectors with three components at each point."""
-    home: Any = series_of(a, b)
-    a, b = tensor_of(home, a), tensor_of(home, b)
-    if (
-        axes_of(a) != 1
-        or axes_of(b) != 1
-        or dim not in (None, -1, 1)
-        or not (a.value.shape[-1] == b.value.shape[-1] == 3)
-    ):
+    home, a, b = vectors("cross", a, b, also=" of three components")
+    sizes = a.value.shape[-1], b.value.shape[-1]
+    if sizes != (3, 3) or dim not in (None, -1, 1):
         raise ValueError(
-            f"cross of shapes {tuple(a.value.shape[1:])} and {tuple(b.value.shape[1:])} at a "
-            "point: it takes two vectors of three components"
+            f"cross of {sizes} components, dim={dim}: it takes three and three, dim=-1"
         )
 
     def turned(f: Series, by: int) -> Series:
@@ -187,22 +189,13 @@ def contraction(terms: list[str], factors: list[Any], output: str) -> Any:
 
 
 PER_POINT: dict[Callable, Callable] = named(
-    {
-        "add": summed_up(add),
-        "sub": summed_up(subtract),
-        "subtract": summed_up(subtract),
-        "matmul": matmul,
-        "__matmul__": matmul,
-        "__rmatmul__": lambda a, b: matmul(b, a),
-        "mm": matmul,
-        "mv": matmul,
-        "bmm": matmul,
-        "dot": dot,
-        "vdot": dot,
-        "inner": dot,
-        "vecdot": dot,
-        "outer": outer,
-        "cross": cross,
-        "einsum": einsum,
-    }
+    outer,
+    cross,
+    einsum,
+    add=plus,
+    sub=minus,
+    subtract=minus,
+    __rmatmul__=lambda a, b: matmul(b, a),
+    **dict.fromkeys(("matmul", "__matmul__", "mm", "mv", "bmm"), matmul),
+    **dict.fromkeys(("dot", "vdot", "inner", "vecdot"), dot),
 )

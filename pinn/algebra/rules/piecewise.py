@@ -4,6 +4,7 @@ A condition is 1 where it holds, else 0. Its derivative is zero, which is right 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Channel
 from pinn.algebra.norule import NoRuleError
-from pinn.algebra.rules.arithmetic import divide, multiply, series_of, subtract
+from pinn.algebra.rules.arithmetic import divide, multiply, operands, series_of, subtract
 from pinn.algebra.rules.axes import named
 from pinn.algebra.rules.blend import extremum
 from pinn.algebra.rules.kinks import clamp
@@ -20,16 +21,9 @@ from pinn.algebra.series import Series, derivative, shared
 
 def compared(function: Callable, a: Any, b: Any) -> Any:
     """A comparison at every point, as a condition."""
-    home: Any = series_of(a, b)
-    a, b = home.operand(a), home.operand(b)
-    home = series_of(a, b)
+    home, a, b = operands(a, b)
     s, t = home.align(a.value.detach(), b.value.detach())
     return home.mask(function(s, t), shared(a.streams, b.streams))
-
-
-def comparison(name: str) -> Callable[..., Any]:
-    """The rule of `torch.lt` and its like."""
-    return lambda a, b: compared(getattr(torch, name), a, b)
 
 
 def is_mask(given: Any) -> bool:
@@ -71,9 +65,7 @@ def joined_masks(function: Callable, a: Any, b: Any) -> Any:
     return home.mask(function(s != 0, t != 0), shared(a.streams, b.streams))
 
 
-def joining(name: str) -> Callable[..., Any]:
-    """The rule of `torch.logical_and` and its like."""
-    return lambda a, b: joined_masks(getattr(torch, name), a, b)
+both, either = partial(joined_masks, torch.logical_and), partial(joined_masks, torch.logical_or)
 
 
 def negated(mask: Any) -> Any:
@@ -105,30 +97,14 @@ def where(chosen: Any, a: Any, b: Any) -> Any:
         s, t, c = (r.reshape(r.shape + (1,) * (ndim - r.ndim)) for r in (s, t, chosen.value != 0))
         return torch.where(c, s, t)
 
+    value = pick(a.value, b.value)
     streams: dict[Channel, Tensor | None] = {}
     for channel in shared(chosen.streams, a.streams, b.streams):
-        s, t = derivative(a.streams, channel), derivative(b.streams, channel)
-        zero = a.value.new_zeros(())
-        vanishes = s is None and t is None
-        streams[channel] = (
-            None
-            if vanishes
-            else pick(
-                spread(zero if s is None else s, ndim), spread(zero if t is None else t, ndim)
-            )
-        )
-    value = pick(spread(a.value, ndim), spread(b.value, ndim))
-    return home.like(value, {c: widest(s, value) for c, s in streams.items()})
-
-
-def spread(s: Tensor, ndim: int) -> Tensor:
-    """A constant () as it is, values per point with axes of length one behind their own."""
-    return s if s.ndim == 0 else s.reshape(s.shape + (1,) * (ndim - s.ndim))
-
-
-def widest(stream: Tensor | None, value: Tensor) -> Tensor | None:
-    """A derivative in the shape of its value."""
-    return None if stream is None else torch.broadcast_to(stream, value.shape)
+        sides = [derivative(part.streams, channel) for part in (a, b)]
+        s, t = (value.new_zeros(()) if side is None else side for side in sides)
+        vanishes = all(side is None for side in sides)
+        streams[channel] = None if vanishes else torch.broadcast_to(pick(s, t), value.shape)
+    return home.like(value, streams)
 
 
 def check_alike(a: Series, b: Series) -> None:
@@ -196,29 +172,14 @@ def floor_divide(a: Any, b: Any) -> Any:
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "less", "less_equal", "greater",
                "greater_equal", "not_equal", "isclose")  # fmt: skip
 PIECEWISE: dict[Callable, Callable] = {
+    **named(**{name: partial(compared, getattr(torch, name)) for name in COMPARISONS}),
+    **named(**dict.fromkeys(("logical_and", "bitwise_and", "__and__", "__rand__"), both)),
+    **named(**dict.fromkeys(("logical_or", "bitwise_or", "__or__", "__ror__"), either)),
+    **named(logical_xor=partial(joined_masks, torch.logical_xor)),
+    **named(logical_not=negated, bitwise_not=negated, clamp=bounded, clip=bounded),
+    **named(where, masked_fill, heaviside, bucketize, remainder, floor_divide),
     **named(
-        {
-            **{name: comparison(name) for name in COMPARISONS},
-            **{name: joining(name) for name in ("logical_and", "logical_or", "logical_xor")},
-            "__and__": joining("logical_and"),
-            "__or__": joining("logical_or"),
-            "__rand__": joining("logical_and"),
-            "__ror__": joining("logical_or"),
-            "bitwise_and": joining("logical_and"),
-            "bitwise_or": joining("logical_or"),
-            "logical_not": negated,
-            "bitwise_not": negated,
-            "where": where,
-            "masked_fill": masked_fill,
-            "heaviside": heaviside,
-            "bucketize": bucketize,
-            "remainder": remainder,
-            "floor_divide": floor_divide,
-            "clamp": bounded,
-            "clip": bounded,
-            "clamp_min": lambda x, min: bounded(x, min=min),
-            "clamp_max": lambda x, max: bounded(x, max=max),
-        }
+        clamp_min=lambda x, min: bounded(x, min=min), clamp_max=lambda x, max: bounded(x, max=max)
     ),
     torch.Tensor.__getitem__: looked_up,
 }

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from pinn.algebra.rules.arithmetic import compose, multiply
-from pinn.algebra.rules.axes import refuse
+from pinn.algebra.rules.axes import out_of_place, refuse
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH, Derivatives, elu, gelu, gelu_by_tanh, mish, silu, softplus
 
@@ -29,21 +28,14 @@ def softplus_rule(x: Series, beta: float = 1.0, threshold: float = 20.0) -> Seri
     return multiply(compose(multiply(x, beta), softplus), 1 / beta)
 
 
-def out_of_place(name: str, smooth: Callable[..., Derivatives]) -> Callable[..., Series]:
-    """The rule of an activation that could write to its argument, which is refused.
+def family(name: str, smooth: Callable[..., Derivatives]) -> Callable[..., Series]:
+    """The rule of an activation with parameters.
 
     Args:
         name: the function.
         smooth: its parameters ↦ its derivatives.
     """
-
-    def rule(x: Series, *parameters: Any, inplace: bool = False, **more: Any) -> Series:
-        if inplace or any(parameter is True for parameter in parameters):
-            raise refuse(name, "with inplace=True")
-        chosen = [p for p in parameters if p is not False]
-        return compose(x, smooth(*chosen, **more))
-
-    return rule
+    return out_of_place(name, lambda x, **parameters: compose(x, smooth(**parameters)))
 
 
 SPECIAL = {
@@ -63,9 +55,9 @@ POINTWISE: dict[Callable, Callable] = {
     },
     F.gelu: gelu_rule,
     F.softplus: softplus_rule,
-    F.silu: out_of_place("silu", lambda: silu),
-    F.mish: out_of_place("mish", lambda: mish),
-    F.elu: out_of_place("elu", lambda alpha=1.0: elu(alpha)),
-    F.celu: out_of_place("celu", lambda alpha=1.0: elu(alpha, rate=1 / alpha)),
-    F.selu: out_of_place("selu", lambda: elu(SELU_ALPHA, SELU_SCALE)),
+    F.silu: family("silu", lambda: silu),
+    F.mish: family("mish", lambda: mish),
+    F.elu: family("elu", lambda alpha=1.0: elu(alpha)),
+    F.celu: family("celu", lambda alpha=1.0: elu(alpha, rate=1 / alpha)),
+    F.selu: family("selu", lambda: elu(SELU_ALPHA, SELU_SCALE)),
 }

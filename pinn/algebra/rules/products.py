@@ -101,32 +101,18 @@ def leading(equation: str, home: Series, terms: Sequence[tuple[str, Any]], outpu
     Raises:
         NoRuleError: they are summed, moved, or shared with features.
     """
-    found = {
-        "..." if term.startswith("...") else term[: home.lead]
-        for term, operand in terms
-        if isinstance(operand, Series)
-    }
-    points = found.pop()
-    constants = [term for term, operand in terms if not isinstance(operand, Series)]
-    behind = "".join(t[len(points) :] for t, o in terms if isinstance(o, Series))
-    if (
-        found
-        or not output.startswith(points)
-        or (points == "..." and any(width_of(t, o) < 0 for t, o in terms))
-        or (
-            points != "..."
-            and set(points) & set(behind + output[len(points) :] + "".join(constants))
-        )
-    ):
+    moving = [(t, o) for t, o in terms if isinstance(o, Series)]
+    fronts = {"..." if t.startswith("...") else t[: home.lead] for t, _ in moving}
+    points = fronts.pop()
+    constants = [t for t, o in terms if not isinstance(o, Series)]
+    features = "".join([*(t[len(points) :] for t, _ in moving), output[len(points) :], *constants])
+    if points == "...":
+        shared = any(width(o) < len(t.replace("...", "")) for t, o in moving)
+    else:
+        shared = not set(points).isdisjoint(features)
+    if fronts or shared or not output.startswith(points):
         raise refuse("einsum", f"{equation!r}, which does not keep the points in front,")
     return points
-
-
-def width_of(term: str, operand: Any) -> int:
-    """How many axes of features `...` stands for in one term of an equation."""
-    if not isinstance(operand, Series):
-        return 0
-    return width(operand) - len(term.replace("...", ""))
 
 
 def anonymous(term: str, points: str, has_points: bool) -> str:
@@ -141,19 +127,8 @@ def bilinear_form(x: Any, y: Any, weight: Tensor, bias: Tensor | None = None) ->
 
 
 PRODUCTS: dict[Callable, Callable] = {
-    **named(
-        {
-            "matmul": matmul,
-            "mm": matmul,
-            "bmm": batched,
-            "dot": dot,
-            "inner": inner,
-            "einsum": einsum,
-            "bilinear": bilinear_form,
-            "addmm": added(matmul, "addmm"),
-            "baddbmm": added(batched, "baddbmm"),
-        }
-    ),
+    **named(matmul, dot, inner, einsum, mm=matmul, bmm=batched, bilinear=bilinear_form),
+    **named(addmm=added(matmul, "addmm"), baddbmm=added(batched, "baddbmm")),
     torch.Tensor.__matmul__: matmul,
     torch.Tensor.__rmatmul__: lambda a, b: matmul(b, a),
 }

@@ -1,12 +1,13 @@
 """Sums over features, and what is made of them."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from pinn.algebra.rules.arithmetic import add, compose, multiply, subtract
-from pinn.algebra.rules.axes import feature_axes, feature_axis, named, refuse
+from pinn.algebra.rules.axes import along, feature_axes, named, refuse
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH
 
@@ -25,12 +26,6 @@ def mean(x: Series, dim: Dims = None, keepdim: bool = False) -> Series:
     return x.map(lambda s: s.mean(axes, keepdim=keepdim))
 
 
-def cumsum(x: Series, dim: int) -> Series:
-    """Partial sums along an axis of features."""
-    axis = feature_axis(x, dim, "cumsum")
-    return x.map(lambda s: s.cumsum(axis))
-
-
 def var(
     x: Series,
     dim: Dims = None,
@@ -42,9 +37,7 @@ def var(
     """Σ (x − mean)² / (n − correction) over features."""
     axes = feature_axes(x, dim, "var")
     centred = subtract(x, mean(x, axes, keepdim=True))
-    n = 1
-    for axis in axes:
-        n *= x.value.shape[axis]
+    n = math.prod(x.value.shape[axis] for axis in axes)
     less = float(unbiased) if correction is None else correction
     return multiply(summed(multiply(centred, centred), axes, keepdim), 1 / (n - less))
 
@@ -90,14 +83,5 @@ def largest(x: Series, axes: tuple[int, ...]) -> Series:
 
 
 REDUCE: dict[Callable, Callable] = named(
-    {
-        "sum": summed,
-        "mean": mean,
-        "cumsum": cumsum,
-        "var": var,
-        "std": std,
-        "norm": norm,
-        "vector_norm": vector_norm,
-        "logsumexp": logsumexp,
-    }
+    mean, var, std, norm, vector_norm, logsumexp, sum=summed, cumsum=along("cumsum")
 )

@@ -1,7 +1,7 @@
 """Views of the features in another shape or order:  the same on every stream."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.rules.axes import (
+    along,
     feature_axes,
     feature_axis,
     keep_points,
@@ -46,12 +47,6 @@ def flatten(x: Series, start_dim: int = 0, end_dim: int = -1) -> Series:
     return x.map(lambda s: s.flatten(start, end))
 
 
-def unflatten(x: Series, dim: int, shape: Sequence[int]) -> Series:
-    """One axis of features as several."""
-    axis = feature_axis(x, dim, "unflatten")
-    return x.map(lambda s: s.unflatten(axis, shape))
-
-
 def squeeze(x: Series, dim: Any = None) -> Series:
     """Without the axes of length one, among the features."""
     shape = x.value.shape
@@ -60,12 +55,6 @@ def squeeze(x: Series, dim: Any = None) -> Series:
     axes = tuple(range(-width(x), 0)) if dim is None else feature_axes(x, dim, "squeeze")
     single = tuple(k for k in axes if shape[k] == 1)
     return x.map(lambda s: s.squeeze(single)) if single else x
-
-
-def unsqueeze(x: Series, dim: int) -> Series:
-    """With a new axis of length one behind the points."""
-    axis = feature_axis(x, dim, "unsqueeze", new=1)
-    return x.map(lambda s: s.unsqueeze(axis))
 
 
 def transpose(x: Series, dim0: int, dim1: int) -> Series:
@@ -117,21 +106,13 @@ def expand_as(x: Series, other: Any) -> Series:
 
 
 SHAPE: dict[Callable, Callable] = {
+    **named(reshape, flatten, squeeze, permute, movedim, expand, expand_as),
     **named(
-        {
-            "reshape": reshape,
-            "view": partial(reshape, name="view"),
-            "flatten": flatten,
-            "unflatten": unflatten,
-            "squeeze": squeeze,
-            "unsqueeze": unsqueeze,
-            "permute": permute,
-            "movedim": movedim,
-            "moveaxis": movedim,
-            "expand": expand,
-            "broadcast_to": expand,
-            "expand_as": expand_as,
-        }
+        view=partial(reshape, name="view"),
+        unflatten=along("unflatten"),
+        unsqueeze=along("unsqueeze", new=1),
+        moveaxis=movedim,
+        broadcast_to=expand,
     ),
     torch.Tensor.mT.__get__: matrix_transpose,  # type: ignore[attr-defined]
 }

@@ -42,14 +42,12 @@ def constant(name: str) -> Callable[..., Tensor]:
 LIKE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "new_tensor")
 
 WHOLE: dict[Callable, Callable] = named(
-    {
-        "contiguous": same,
-        "clone": same,
-        "detach": detach,
-        "to": cast,
-        "type_as": cast,
-        "float": lambda x: cast(x, torch.float32),
-        "double": lambda x: cast(x, torch.float64),
-        **{name: constant(name) for name in LIKE},
-    }
+    detach,
+    contiguous=same,
+    clone=same,
+    to=cast,
+    type_as=cast,
+    float=lambda x: cast(x, torch.float32),
+    double=lambda x: cast(x, torch.float64),
+    **{name: constant(name) for name in LIKE},
 )
