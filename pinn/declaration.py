@@ -24,12 +24,14 @@ class Declared:
         unknowns: name → names of its components, or how many.
         outputs: what the networks give, declared like `unknowns`; by default these themselves.
         columns: names of measured data columns that residuals may ask for.
+        divergence_free: vector unknowns with ∇·u = 0, whose mass is balanced over boxes.
     """
 
     coordinates: ClassVar[tuple[str, ...]] = ()
     unknowns: ClassVar[Components] = {}
     outputs: ClassVar[Components] = {}
     columns: ClassVar[tuple[str, ...]] = ()
+    divergence_free: ClassVar[tuple[str, ...]] = ()
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -59,8 +61,8 @@ class Declared:
         """Values of unknowns (N,) or (N, C) as components (N,)."""
         parts: dict[str, Tensor] = {}
         for name, value in values.items():
-            columns = value.reshape(len(value), -1).unbind(-1)
-            parts |= dict(zip(self.components(name), columns, strict=True))
+            columns = value.unsqueeze(-1) if value.ndim == 1 else value
+            parts |= dict(zip(self.components(name), columns.unbind(-1), strict=True))
         return parts
 
 
@@ -75,6 +77,7 @@ def check_class(cls: Any) -> None:
     name = cls.__name__
     cls.coordinates = names(cls.coordinates, f"{name}.coordinates", '("x", "y")')
     cls.columns = names(cls.columns, f"{name}.columns", '("speed",)')
+    cls.divergence_free = names(cls.divergence_free, f"{name}.divergence_free", '("u",)')
     cls.unknowns = declared(cls.unknowns, f"{name}.unknowns")
     cls.outputs = declared(cls.outputs, f"{name}.outputs")
     given = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)

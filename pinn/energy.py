@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan, first
 from pinn.geometry import Points
-from pinn.leaves import leaf_fields, position
+from pinn.leaves import dry_run
 from pinn.problem import Problem
 from pinn.residuals import Residual
 
@@ -31,8 +31,7 @@ def looks_like_energy(
     read = {channel for plan in reads.values() for channel in plan.channels}
     if not read or not read <= set(space):
         return False
-    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), 2)
-    value = problem.evaluate(residual, leaves, position(problem, points, 2), points)
+    leaves, value = dry_run(problem, residual, points, 2)
     if value.ndim != 1:
         return False
     slopes = [[leaves[name].stream(c) for c in space] for name in reads if problem.is_scalar(name)]

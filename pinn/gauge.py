@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from pinn.geometry import Points
-from pinn.leaves import as_needed, leaf_fields, position
+from pinn.incompressible import velocity_of
+from pinn.leaves import as_needed, dry_run, leaf_fields, position
 from pinn.messages import near_miss
-from pinn.problem import Fields, Gauge, Problem
-from pinn.residuals import Residual
+from pinn.problem import Gauge, Problem
 
 POINTS = 64  # of each region, in the search for what is read
 
@@ -42,10 +42,17 @@ class Constant:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the residuals of a problem read: unknown → one entry per component."""
+    """What the residuals of a problem read and state.
+
+    Args:
+        values: unknown → for each component, whether its value is read.
+        rates: unknown → for each component, whether ∂/∂t alone of it is read.
+        velocities: components whose divergence a residual is → that residual.
+    """
 
     values: dict[str, list[bool]]
     rates: dict[str, list[bool]]
+    velocities: dict[tuple[str, ...], str]
 
 
 def constants(problem: Problem, reading: Reading) -> list[Constant]:
@@ -83,6 +90,7 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
     reading = Reading(
         {name: [True] * len(problem.components(name)) for name in unknowns},
         {name: [False] * len(problem.components(name)) for name in unknowns},
+        {},
     )
     # What is wrong with a residual is said where it is to be trained.
     with suppress(Exception), torch.inference_mode(False), torch.enable_grad():
@@ -106,28 +114,28 @@ def read_values(problem: Problem) -> Reading:
     """Which components the residuals read by value, and which by a derivative in time alone."""
     values = {name: [False] * len(problem.components(name)) for name in problem.unknowns}
     rates = {name: list(flags) for name, flags in values.items()}
+    velocities: dict[tuple[str, ...], str] = {}
     time = problem.geometry.coordinates.time
     for residual in problem.residuals:
         for region in residual.regions:
             points = problem.geometry.sample(region, POINTS)
             leaves, result = as_needed(partial(dry_run, problem, residual, points))
+            if region == "interior" and (parts := velocity_of(problem, leaves, result)):
+                velocities.setdefault(parts, residual.name)
+            total = distinct_sum(result)
             for name, field in leaves.items():
-                mark(values[name], result, field.value)
+                mark(values[name], total, field.value)
                 for channel in field.streams if time is not None else ():
                     if set(channel) == {(time,) * len(channel[0])}:
-                        mark(rates[name], result, field.stream(channel))
-    return Reading(values, rates)
+                        mark(rates[name], total, field.stream(channel))
+    return Reading(values, rates, velocities)
 
 
-def dry_run(
-    problem: Problem, residual: Residual, points: Points, highest: int
-) -> tuple[Fields, Tensor]:
-    """A residual on leaves, as one number that depends on each of its values in another way."""
-    leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
-    at = position(problem, points, highest)
-    result = problem.evaluate(residual, leaves, at, points)
-    weights = torch.rand(result.shape, generator=torch.Generator().manual_seed(1), dtype=at.dtype)
-    return leaves, (result * (0.5 + weights)).sum()
+def distinct_sum(values: Tensor) -> Tensor:
+    """A number that depends on each of some values in another way."""
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.rand(values.shape, generator=generator, dtype=torch.float64)
+    return (values * (0.5 + weights)).sum()
 
 
 def mark(flags: list[bool], result: Tensor, leaf: Tensor) -> None:

@@ -10,6 +10,7 @@ from pinn.algebra.series import MissingDerivativeError
 from pinn.fields import Field, coordinate_field
 from pinn.geometry import Points
 from pinn.problem import Fields, Problem
+from pinn.residuals import Residual
 
 T = TypeVar("T")
 
@@ -49,6 +50,53 @@ def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) 
         streams = {channel: leaf() for channel in channels}
         fields[name] = Field(leaf(), streams, coordinates, name)
     return fields
+
+
+def tensors_of(fields: Fields) -> list[torch.Tensor]:
+    """The values and derivatives of fields, one after the other."""
+    return [t for f in fields.values() for t in (f.value, *map(f.stream, f.streams))]
+
+
+def mapped(fields: Fields, change: Callable[[torch.Tensor], torch.Tensor]) -> Fields:
+    """Fields of which the value and every derivative are changed, in the order of `tensors_of`."""
+    changed = {}
+    for name, field in fields.items():
+        value = change(field.value)
+        streams = {channel: change(field.stream(channel)) for channel in field.streams}
+        changed[name] = Field(value, streams, field.coordinates, name)
+    return changed
+
+
+def dry_run(
+    problem: Problem,
+    residual: Residual,
+    points: Points,
+    highest: int,
+    leaves: Fields | None = None,
+) -> tuple[Fields, torch.Tensor]:
+    """The values of a residual where every derivative of the unknowns is a leaf.
+
+    Args:
+        problem: evaluated in float64.
+        residual: one of its residuals.
+        points: of a region of the residual.
+        highest: the order of the derivatives.
+        leaves: what the networks give, for an evaluation through the ansatz.
+
+    Returns:
+        The leaves, those of the unknowns by default, and the values.
+    """
+    at = position(problem, points, highest)
+    if leaves is None:
+        leaves = unknowns = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
+    else:
+        unknowns = problem.represent(dict(leaves), at)
+    return leaves, problem.evaluate(residual, unknowns, at, points)
+
+
+def raw_leaves(problem: Problem, points: Points, highest: int) -> Fields:
+    """What the networks give at some points, every derivative a leaf."""
+    return leaf_fields(problem, problem.raw, len(points), highest)
 
 
 def orders_taken(problem: Problem) -> int:

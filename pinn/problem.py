@@ -44,6 +44,9 @@ class Problem(Declared, Holder):
         outputs: what the networks give, declared like `unknowns`; by default these themselves. An
             `ansatz` makes the unknowns of it, as the velocity of a stream function.
         columns: names of measured data columns that residuals may ask for.
+        divergence_free: vectors that have no divergence by construction, as the velocity of a
+            stream function. Their mass is balanced over boxes like that of the velocities whose
+            divergence is a residual.
         gauges: unknowns, or components, that the equations fix only up to a constant, and how it is
             chosen when they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower
             corner), or `free`. The equations must read only their derivatives, so training is
@@ -217,6 +220,12 @@ class Problem(Declared, Holder):
             )
         if not self.unknowns or not self.residuals:
             raise ValueError(f"{name} needs unknowns and at least one @on(region) residual")
+        for unknown in self.divergence_free:
+            if len(self.components(unknown)) != len(geometry.coordinates.space):
+                raise ValueError(
+                    f"{name}.divergence_free names {unknown!r}: it must be an unknown with one "
+                    "component per coordinate of space"
+                )
         for residual in self.residuals:
             for region in residual.regions:
                 if region not in geometry.regions:

@@ -11,14 +11,14 @@ from functools import partial
 
 import torch
 
-from pinn.algebra.channels import Channel, Plan
-from pinn.coupling import seen
+from pinn.algebra.channels import Plan
+from pinn.coupling import couplings
 from pinn.curvature import check_curvature
 from pinn.energy import looks_like_energy
 from pinn.geometry import Points
 from pinn.hidden import hides
 from pinn.integrals import over
-from pinn.leaves import as_needed, leaf_fields, position
+from pinn.leaves import as_needed, dry_run, raw_leaves, tensors_of
 from pinn.problem import Fields, Problem
 from pinn.representation import Plans
 from pinn.residuals import Residual
@@ -90,7 +90,7 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
             if region == "interior" and looks_like_energy(problem, r, reads[r.name], points)
         ]
         raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
-    couplings = {r.name: as_needed(partial(coupling, problem, r, region)) for r in residuals}
+    coupled = {r.name: as_needed(partial(couplings, problem, r, region)) for r in residuals}
     networks = {}
     for network in solution.networks:
         plan = Plan()
@@ -98,17 +98,8 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
             for found in raw:
                 plan = plan | found.get(unknown, Plan())
         networks[network] = plan
-    averaged, coupled = (tuple(n for n, c in couplings.items() if c[k]) for k in (0, 1))
-    return RegionPlan(reads, networks, averaged, coupled, tuple(hidden), tuple(energies))
-
-
-def coupling(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:
-    """Whether a residual reads means over its region, and whether it sees other points besides."""
-
-    def leaves(n: int) -> Fields:
-        return leaf_fields(problem, problem.raw, n, highest)
-
-    return seen(problem, residual, region, leaves, highest)
+    averaged, others = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
+    return RegionPlan(reads, networks, averaged, others, tuple(hidden), tuple(energies))
 
 
 def unread_parameters(solution: Solution) -> tuple[str, ...]:
@@ -123,36 +114,30 @@ def unreached(problem: Problem) -> list[str]:
         points = problem.geometry.sample(region, 4)
         for residual in problem.residuals:
             if left and region in residual.regions:
-                result = as_needed(partial(dry_result, problem, residual, points))
+                result = as_needed(partial(raw_run, problem, residual, points))[1]
                 found = torch.autograd.grad(result.sum(), [*left.values()], allow_unused=True)
                 pairs = zip(left.items(), found, strict=True)
                 left = {name: p for (name, p), gradient in pairs if gradient is None}
     return list(left)
 
 
-def dry_result(problem: Problem, residual: Residual, points: Points, highest: int) -> torch.Tensor:
-    """A residual on leaves, through the ansatz."""
-    leaves = leaf_fields(problem, problem.raw, len(points), highest)
-    at = position(problem, points, highest)
-    return problem.evaluate(residual, problem.represent(dict(leaves), at), at, points)
+def raw_run(
+    problem: Problem, residual: Residual, points: Points, highest: int
+) -> tuple[Fields, torch.Tensor]:
+    """A dry run through the ansatz."""
+    return dry_run(problem, residual, points, highest, raw_leaves(problem, points, highest))
 
 
 def read(
     problem: Problem, residual: Residual, points: Points, through_ansatz: bool, highest: int
 ) -> dict[str, Plan]:
     """What one residual reads of each unknown, or of each raw network output."""
-    names = problem.raw if through_ansatz else tuple(problem.unknowns)
-    leaves = leaf_fields(problem, names, len(points), highest)
-    at = position(problem, points, highest)
-    unknowns = problem.represent(dict(leaves), at) if through_ansatz else leaves
-    result = problem.evaluate(residual, unknowns, at, points)
+    run = raw_run if through_ansatz else dry_run
+    leaves, result = run(problem, residual, points, highest)
     if not result.requires_grad:
         raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")
-    keys: list[tuple[str, Channel | None]] = []
-    tensors: list[torch.Tensor] = []
-    for name, field in leaves.items():
-        keys += [(name, None), *((name, channel) for channel in field.streams)]
-        tensors += [field.value, *(field.stream(channel) for channel in field.streams)]
+    keys = [(name, c) for name, field in leaves.items() for c in (None, *field.streams)]
+    tensors = tensors_of(leaves)
     check_held(residual, result, [*tensors, *problem.parameters()])
     gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
     found: dict[str, Plan] = {}
@@ -216,10 +201,7 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     """
     shapes = {}
     for n in (4, 5):
-        points = problem.geometry.sample(region, n)
-        at = position(problem, points, highest)
-        leaves = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
-        values = problem.evaluate(residual, leaves, at, points)
+        values = dry_run(problem, residual, problem.geometry.sample(region, n), highest)[1]
         shapes[tuple(values.shape[1:])] = tuple(values.shape)
     if len(shapes) > 1:
         raise ValueError(

@@ -222,6 +222,12 @@ class Representation(nn.Module):
         return constants(self.problem, self._reading)
 
     @property
+    def velocities(self) -> dict[tuple[str, ...], str]:
+        """Components of what has no divergence → the residual that says so, if one does."""
+        declared = {self.problem.components(name): "" for name in self.problem.divergence_free}
+        return declared | self._reading.velocities
+
+    @property
     def chosen_gauges(self) -> list[Constant]:
         """The gauges that the problem did not give, though its equations leave constants open."""
         return [c for c in self.constants if c.name in self._chosen]

@@ -2,24 +2,35 @@
 
 import math
 from itertools import pairwise
+from typing import ClassVar
 
 import lightning as L
 import pytest
 import torch
 from numpy.polynomial.legendre import leggauss
 
-from pinn.assessment.alarm import alarm, loss_of_zero
+from pinn.assessment.alarm import alarm, loss_of_zero, mass_equations
 from pinn.assessment.balance import LINE, mass_balance
-from pinn.assessment.scores import assess, bulk
+from pinn.assessment.scores import assess, bulk, tags
 from pinn.callbacks import Alarm
 from pinn.data import Collocation
 from pinn.functions import vector
+from pinn.geometry import Rectangle
 from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.operators import div
+from pinn.operators import advect, div, grad, laplacian, partial
 from pinn.optim import Phase
-from pinn.problems import Beltrami3D, Kovasznay, Poisson, TaylorGreen2D
+from pinn.problem import Problem
+from pinn.problems import (
+    Beltrami3D,
+    Continuity,
+    Kovasznay,
+    LidDrivenCavity,
+    Poisson,
+    TaylorGreen2D,
+)
 from pinn.reads import plan_regions
+from pinn.residuals import on
 from pinn.solution import Solution
 from pinn.solver import Solver
 
@@ -58,13 +69,13 @@ class Blown(Beltrami3D):
 
 
 def test_the_mass_balance_of_fields_by_hand():
-    assert mass_balance(solution_of(Swelling())) == pytest.approx(3, rel=1e-12)
-    assert mass_balance(solution_of(Blown())) == pytest.approx(3, rel=1e-12)
+    assert mass_balance(solution_of(Swelling()), ("u", "v")) == pytest.approx(3, rel=1e-12)
+    assert mass_balance(solution_of(Blown()), ("u", "v", "w")) == pytest.approx(3, rel=1e-12)
     # Over the quarters (a, b) of −½ … 1 the mean of 3x² is (b³ − a³)/(b − a).
     ends = [-0.5 + 1.5 * k / 4 for k in range(5)]
     means = [(b**3 - a**3) / (b - a) for a, b in pairwise(ends)]
     wanted = math.sqrt(sum(m * m for m in means) / 4)
-    assert mass_balance(solution_of(Sheared())) == pytest.approx(wanted, rel=1e-12)
+    assert mass_balance(solution_of(Sheared()), ("u", "v")) == pytest.approx(wanted, rel=1e-12)
 
 
 @pytest.mark.parametrize("problem", [Kovasznay, TaylorGreen2D])
@@ -81,7 +92,9 @@ def test_the_mass_balance_is_the_mean_of_the_divergence(problem):
     means = div(fields["u"]).value.detach().reshape([boxes, 5] * dimensions)
     for axis in reversed(range(dimensions)):
         means = (means.movedim(2 * axis + 1, -1) * (0.5 * weight)).sum(-1)
-    assert mass_balance(solution) == pytest.approx(float(means.square().mean().sqrt()), rel=1e-4)
+    assert mass_balance(solution, ("u", "v")) == pytest.approx(
+        float(means.square().mean().sqrt()), rel=1e-4
+    )
     assert float(means.abs().max()) > 1e-2
 
 
@@ -90,7 +103,81 @@ def test_an_incompressible_flow_is_in_balance():
         def ansatz(self, raw, at):
             return {"u": self.velocity(at) + 0 * raw["u"], "p": raw["p"]}
 
-    assert mass_balance(solution_of(Exact())) < 1e-12
+    assert mass_balance(solution_of(Exact()), ("u", "v")) < 1e-12
+
+
+# --- whose mass is balanced
+
+
+class Channel(Problem):
+    """The README's, with an unknown name for the velocity."""
+
+    coordinates = ("x", "y")
+    unknowns: ClassVar = {"w": ("w1", "w2"), "p": 1}
+    geometry = Rectangle(x=(0, 2), y=(0, 1))
+
+    @on("interior")
+    def momentum(self, w, p):
+        return advect(w, w) + grad(p) - 0.1 * laplacian(w)
+
+    @on("interior")
+    def incompressible(self, w):
+        return -div(w)
+
+    @on("boundary")
+    def no_slip(self, w):
+        return w
+
+
+class Scalars(Channel):
+    """The components of the velocity one by one, and something else that looks alike."""
+
+    unknowns: ClassVar = {"a": 1, "b": 1, "p": 1}
+    momentum = no_slip = None
+
+    @on("interior")
+    def incompressible(self, a, b):
+        return partial(b, "x") + partial(a, "y")
+
+    @on("interior")
+    def other(self, a, p):
+        return partial(a, "x") + partial(p, "y") + p
+
+
+def test_a_problem_of_ones_own_has_its_mass_balanced():
+    solution = solution_of(Channel())
+    assert solution.velocities == {("w1", "w2"): "incompressible"}
+    scores = scores_of(solution)
+    assert scores["check/mass_balance"] == mass_balance(solution, ("w1", "w2")) > 1e-3
+    assert {"divergence/rms", "check/mass_balance"} <= scores.keys()
+    assert set(tags(solution, None)) == {*scores, "check/held_out_ratio"}
+    equations = mass_equations(solution)
+    assert equations == {"check/mass_balance": "incompressible"}
+    leaking = {"check/mass_balance": 0.1, "check/held_out_ratio": 1.0}
+    terms = {"total": torch.tensor(1e-3), "incompressible": torch.tensor(1e-3)}
+    assert "mass is lost" in alarm(leaking, terms, 1.0, equations)
+
+
+def test_a_velocity_of_scalars_has_its_mass_balanced():
+    solution = solution_of(Scalars())
+    assert solution.velocities == {("b", "a"): "incompressible"}
+    assert {"divergence/rms", "check/mass_balance"} <= scores_of(solution).keys()
+
+
+def test_whose_mass_is_not_balanced():
+    assert solution_of(Poisson()).velocities == solution_of(Continuity()).velocities == {}
+    assert mass_equations(solution_of(LidDrivenCavity())) == {"check/mass_balance": ""}
+
+    class Wrong(Channel):
+        divergence_free = ("p",)
+
+    with pytest.raises(ValueError, match="one component per coordinate of space"):
+        Wrong()
+
+
+def scores_of(solution):
+    points = Collocation(held_out=40).draw_held_out(solution.problem, next(solution.parameters()))
+    return assess(solution, None, points, plan_regions(solution))
 
 
 # --- the scores
@@ -139,7 +226,8 @@ def judged(loss, ratio, leak=0.0, continuity=None, zero=1.0):
     terms = {"total": torch.tensor(loss)}
     if continuity is not None:
         terms["continuity"] = torch.tensor(continuity)
-    return alarm(scores, terms, zero)
+    equations = {"check/mass_balance": "" if continuity is None else "continuity"}
+    return alarm(scores, terms, zero, equations)
 
 
 def test_when_the_alarm_speaks():

@@ -1,11 +1,12 @@
 """A loss that is low while the solution is wrong: what the training points do not see."""
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from pinn.assessment.scores import Scores
+from pinn.assessment.scores import Scores, mass_tags
 from pinn.geometry import Points
 from pinn.losses import residual_losses
 from pinn.reads import RegionPlan
@@ -38,13 +39,16 @@ def loss_of_zero(
     return sum(weights[name] * float(loss) for name, loss in losses.items())
 
 
-def alarm(scores: Scores, terms: Mapping[str, Tensor], zero: float) -> str:
+def alarm(
+    scores: Scores, terms: Mapping[str, Tensor], zero: float, equations: Mapping[str, str]
+) -> str:
     """A line of warning, or none.
 
     Args:
         scores: of a validation.
         terms: the losses at the training points.
         zero: the loss of networks that are zero.
+        equations: score of balanced mass → the residual that is the divergence, if one is.
     """
     loss, ratio = float(terms["total"]), scores["check/held_out_ratio"]
     if not loss < LOW * zero:
@@ -55,14 +59,17 @@ def alarm(scores: Scores, terms: Mapping[str, Tensor], zero: float) -> str:
             "give more points (data.points), draw new ones (data.resample), or take a smaller "
             "network"
         )
-    leak, divergence = scores.get("check/mass_balance", 0.0), terms.get("continuity")
-    if divergence is None or not leak**2 > WRONG * zero:
-        return ""
-    rms = float(divergence) ** 0.5
-    if leak > LEAK * rms:
-        return (
-            f"∇·u is {rms:.1e} at the training points and {leak:.1e} by the flux through boxes: "
-            "mass is lost between the points, give more (data.points), draw new ones "
-            "(data.resample), or build conditions into the ansatz"
-        )
+    for tag, residual in equations.items():
+        leak, rms = scores[tag], float(terms[residual]) ** 0.5 if residual else math.inf
+        if leak**2 > WRONG * zero and leak > LEAK * rms:
+            return (
+                f"∇·u is {rms:.1e} at the training points and {leak:.1e} by the flux through "
+                "boxes: mass is lost between the points, give more (data.points), draw new ones "
+                "(data.resample), or build conditions into the ansatz"
+            )
     return ""
+
+
+def mass_equations(solution: Solution) -> dict[str, str]:
+    """Score of balanced mass → the residual that is the divergence, if one is."""
+    return {tag: solution.velocities[parts] for tag, parts in mass_tags(solution).items()}

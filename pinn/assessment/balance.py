@@ -1,5 +1,7 @@
 """Mass over boxes: what flows into a part of the domain and does not leave it."""
 
+from collections.abc import Sequence
+
 import torch
 from numpy.polynomial.legendre import leggauss
 from torch import Tensor
@@ -11,24 +13,24 @@ LINE = {2: (4, 8), 3: (4, 4), 4: (2, 4)}  # boxes, and points of a rule in each,
 
 
 @torch.no_grad()
-def mass_balance(solution: Solution) -> float | None:
+def mass_balance(solution: Solution, velocity: Sequence[str]) -> float:
     """√( mean over boxes of (∮ u·n ds / |box|)² ), boxes that partition the domain.
 
     By Gauss' theorem each is the mean of ∇·u over a box, and so at most the RMS of ∇·u. It is found
     from the velocity on the faces alone, by Gauss–Legendre quadrature: what ∇·u does between the
     points of a sample cannot hide from it. With time, boxes are those of space and time.
 
-    Returns:
-        None for one coordinate, and for more than four, where a partition has too many boxes.
+    Args:
+        solution: whose.
+        velocity: the component along each coordinate of space.
     """
     geometry = solution.problem.geometry
-    if len(geometry.lower) not in LINE:
-        return None
     like = next(solution.parameters())
     total: Tensor | None = None
-    for axis in geometry.coordinates.space:
+    for axis, component in zip(geometry.coordinates.space, velocity, strict=True):
         at, weights = planes(geometry, axis)
-        flux = solution.values(at.to(like))["u"][:, axis].double().cpu()
+        values = solution.problem.by_component(solution.values(at.to(like)))
+        flux = values[component].double().cpu()
         dimensions = len(geometry.lower)
         boxes, points = LINE[dimensions]
         # (planes, box, point, box, point, …), the points summed, the planes back in their place

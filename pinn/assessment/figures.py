@@ -25,7 +25,7 @@ from pinn.assessment.canvas import (
 )
 from pinn.assessment.curves import curves, profile
 from pinn.assessment.flow import streamlines
-from pinn.assessment.metrics import RelativeL2
+from pinn.assessment.metrics import relative_l2
 from pinn.assessment.scores import level
 from pinn.assessment.section import Array, Section, Values, component_of
 from pinn.problem import Problem
@@ -120,9 +120,7 @@ def comparison(
     truth = component_of(reference.values, component, len(reference.at)).to(values)
     judged = reference.judged
     if error is None:
-        metric = RelativeL2(up_to_constant, sync_on_compute=False)  # one process draws
-        metric.update(values[judged], truth[judged])
-        error = float(metric.compute())
+        error = relative_l2(values[judged], truth[judged], up_to_constant)
     if up_to_constant:
         values = values - (values - truth)[judged].mean()
     title = entitled(f"{component}:  relative L2 error {error:.2e}", heading)

@@ -7,13 +7,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pinn.assessment.balance import mass_balance
-from pinn.assessment.metrics import Maximum, RelativeL2, RootMeanSquare
+from pinn.assessment.balance import LINE, mass_balance
+from pinn.assessment.metrics import magnitude, relative_l2
+from pinn.fields import Field
+from pinn.functions import vector
 from pinn.geometry import Points
 from pinn.losses import residual_values, squared_norm, weigh
 from pinn.operators import div
-from pinn.problem import Problem
-from pinn.problems import NavierStokes
+from pinn.problem import Fields, Problem
 from pinn.reads import RegionPlan
 from pinn.references import Reference
 from pinn.solution import Solution
@@ -55,8 +56,8 @@ def assess(
             loss += (weights or {}).get(name, 1.0) * bulk(weighted)
     if terms:
         scores["check/held_out_ratio"] = loss / max(float(terms["total"]), 1e-300)
-    if isinstance(solution.problem, NavierStokes) and (mass := mass_balance(solution)) is not None:
-        scores["check/mass_balance"] = mass
+    for tag, velocity in mass_tags(solution).items():
+        scores[tag] = mass_balance(solution, velocity)
     return scores | divergences(solution, held_out)
 
 
@@ -71,9 +72,8 @@ def tags(solution: Solution, reference: Reference | None) -> list[str]:
     pairs = [f"residual/{residual.name}_" for residual in problem.residuals]
     found += [pair + kind for pair in pairs for kind in ("rms", "max")]
     found.append("check/held_out_ratio")
-    if isinstance(problem, NavierStokes):
-        found.append("check/mass_balance")
-    return found + [pair + kind for pair in divergence_tags(problem) for kind in ("rms", "max")]
+    found += mass_tags(solution)
+    return found + [pair + kind for pair in divergence_tags(solution) for kind in ("rms", "max")]
 
 
 def bulk(residuals: list[Tensor]) -> float:
@@ -96,12 +96,10 @@ def errors(solution: Solution, reference: Reference) -> Scores:
         for tag, mask in (("", judged), ("_everywhere", truth.isfinite())):
             if tag and bool(judged.all()):
                 continue
-            metric = RelativeL2(up_to_constant=gauged, sync_on_compute=False)
             shown, known = predicted[component].cpu(), truth
             if constant is not None and constant.at_instants:
                 shown, known = (instant_by_instant(v, mask, reference) for v in (shown, known))
-            metric.update(shown[mask], known[mask])
-            scores[f"error/{component}{tag}"] = float(metric.compute())
+            scores[f"error/{component}{tag}"] = relative_l2(shown[mask], known[mask], gauged)
     return scores
 
 
@@ -167,31 +165,56 @@ def owner(solution: Solution, component: str) -> str:
 
 
 def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
-    """RMS and maximum of ∇·u in the interior, for each vector unknown as long as space is wide."""
-    named = divergence_tags(solution.problem)
+    """RMS and maximum of ∇·u in the interior, for each vector as long as space is wide."""
+    named = divergence_tags(solution)
     if not named or "interior" not in held_out:
         return {}
     with torch.no_grad():
         fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
     scores: Scores = {}
-    for tag, name in named.items():
-        scores |= size(tag, [div(fields[name]).value])
+    for tag, parts in named.items():
+        velocity = vector(*(component_field(solution, fields, part) for part in parts))
+        scores |= size(tag, [div(velocity).value])
     return scores
 
 
-def divergence_tags(problem: Problem) -> dict[str, str]:
-    """What the scores of the divergence begin with → the vector unknown whose it is."""
+def component_field(solution: Solution, fields: Fields, component: str) -> Field:
+    """One component (N,) of the unknowns."""
+    unknown = owner(solution, component)
+    field, names = fields[unknown], solution.problem.components(unknown)
+    return field if field.ndim == 1 else field[:, names.index(component)]
+
+
+def vectors(solution: Solution) -> dict[tuple[str, ...], str]:
+    """The components of each vector as long as space is wide, and of each velocity → its name."""
+    problem = solution.problem
     space = len(problem.geometry.coordinates.space)
-    vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
-    if not any(region == "interior" for region in problem.regions()):
+    named = {problem.components(name): name for name in problem.unknowns}
+    wide = {parts: name for parts, name in named.items() if len(parts) == space > 1}
+    return {parts: "".join(parts) for parts in solution.velocities} | wide
+
+
+def divergence_tags(solution: Solution) -> dict[str, tuple[str, ...]]:
+    """What the scores of the divergence begin with → the components of the vector."""
+    if "interior" not in solution.problem.regions():
         return {}
-    return {"divergence/" if len(vectors) == 1 else f"divergence/{n}_": n for n in vectors}
+    named = vectors(solution)
+    return {"divergence/" if len(named) == 1 else f"divergence/{n}_": p for p, n in named.items()}
+
+
+def mass_tags(solution: Solution) -> dict[str, tuple[str, ...]]:
+    """The scores of balanced mass → the components of the velocity.
+
+    There are none in more than four coordinates, where a partition has too many boxes.
+    """
+    if len(solution.problem.coordinates) not in LINE:
+        return {}
+    named, velocities = vectors(solution), solution.velocities
+    tag = "check/mass_balance"
+    return {tag if len(velocities) == 1 else f"{tag}_{named[p]}": p for p in velocities}
 
 
 def size(tag: str, values: list[Tensor]) -> Scores:
     """RMS and maximum of |r| over several sets of points."""
-    rms, maximum = RootMeanSquare(sync_on_compute=False), Maximum(sync_on_compute=False)
-    for value in values:
-        rms.update(value.detach().cpu())
-        maximum.update(value.detach().cpu())
-    return {f"{tag}rms": float(rms.compute()), f"{tag}max": float(maximum.compute())}
+    sizes = torch.cat([magnitude(value) for value in values])
+    return {f"{tag}rms": float(sizes.square().mean().sqrt()), f"{tag}max": float(sizes.max())}

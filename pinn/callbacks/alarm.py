@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning as L
 
-from pinn.assessment.alarm import alarm, loss_of_zero
+from pinn.assessment.alarm import alarm, loss_of_zero, mass_equations
 from pinn.console import say
 from pinn.nonfinite import diagnose, faulty_prediction
 from pinn.solver import Solver
@@ -36,7 +36,7 @@ class Alarm(L.Callback):
         # Anew every time: weights may follow the training, and a stage has its own equations.
         points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
         zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
-        if line := alarm(solver.scores, solver.terms, zero):
+        if line := alarm(solver.scores, solver.terms, zero, mass_equations(solver.solution)):
             self.warned = True
             say(f"warning   at step {step} {line}")
 
