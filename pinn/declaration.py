@@ -57,6 +57,11 @@ class Declared:
         """The shape of an unknown or output at n points: (N,) or (N, C)."""
         return (n,) if self.is_scalar(name) else (n, len(self.components(name)))
 
+    @property
+    def component_places(self) -> dict[str, tuple[str, int]]:
+        """Component → the unknown that it belongs to, and its place there."""
+        return {part: (n, k) for n in self.unknowns for k, part in enumerate(self.components(n))}
+
     def by_component(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values of unknowns (N,) or (N, C) as components (N,)."""
         parts: dict[str, Tensor] = {}

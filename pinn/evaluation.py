@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pinn.export.files import write_csv, write_npz, xarray_dataset
-from pinn.export.vtk import write_vtk
+from pinn.export.vtk import Values, write_vtk
 from pinn.quantities import Quantity, plan_of, quantities
-from pinn.queries import Query, evaluating, positions, query, spread, warn_outside
+from pinn.queries import Query, evaluating, positions, spread, warn_outside
 from pinn.representation import Representation
 
 MOST = 2 * 10**8  # points of a grid
@@ -45,8 +45,9 @@ class Evaluation(Mapping[str, Any]):
     ) -> None:
         self.solution, self.asked = solution, asked
         self.positions, self.fixed = axes, tuple(fixed)
-        self.flat, self.extra = evaluate(solution, asked.at, found(solution, derivatives))
+        self.flat, self.extra = evaluate(solution, asked.at, self.quantities(derivatives))
         self.sizes = sizes(solution, asked.at)
+        self.parts = solution.problem.by_component(self.flat) | self.extra
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -70,25 +71,16 @@ class Evaluation(Mapping[str, Any]):
         return dict(self.items())
 
     def __getitem__(self, name: str) -> Any:
-        problem = self.solution.problem
-        for unknown, value in self.flat.items():
-            if name in problem.components(unknown):
-                k = problem.components(unknown).index(name)
-                return self.asked.answer(value if value.ndim == 1 else value[:, k])
-        if name in self.extra:
-            return self.asked.answer(self.extra[name])
-        return self.asked.answer(self.later(name)[name])
+        return self.asked.answer(self.parts[name] if name in self else self.later(name)[name])
 
     def __iter__(self) -> Iterator[str]:
-        problem = self.solution.problem
-        yield from (part for name in self.flat for part in problem.components(name))
-        yield from self.extra
+        return iter(self.parts)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self.parts)
 
     def __contains__(self, name: object) -> bool:
-        return name in list(self)
+        return name in self.parts
 
     def __repr__(self) -> str:
         where = ", ".join(f"{name} {len(axis)}" for name, axis in self.axes.items())
@@ -114,13 +106,17 @@ class Evaluation(Mapping[str, Any]):
         """∇² of a component: (…)."""
         return self[f"{component}.laplacian"]
 
+    def quantities(self, names: Sequence[str]) -> list[Quantity]:
+        """Quantities by name."""
+        return quantities(names, self.solution.problem, self.solution.taken)
+
     def later(self, *names: str) -> dict[str, Tensor]:
         """Quantities that were not evaluated at first.
 
         Raises:
             RuntimeError: the solution has changed since.
         """
-        wanted = found(self.solution, names)
+        wanted = self.quantities(names)
         if len(self.asked.at):
             few = slice(None, None, max(len(self.asked.at) // 3, 1))
             now, _ = evaluate(self.solution, self.asked.at[few], [])
@@ -137,12 +133,12 @@ class Evaluation(Mapping[str, Any]):
         """Coordinate, component or derivative → (N,), points one after the other."""
         names = self.solution.problem.coordinates
         table = {n: array(self.asked.at[:, i]) for i, n in enumerate(names)}
-        for name in self:
-            values = np.asarray(array(self.extra[name]) if name in self.extra else self[name])
-            if name in self.extra and values.ndim > 1:
+        for name, tensor in self.parts.items():
+            values = array(tensor)
+            if values.ndim > 1:  # the vorticity in space
                 table |= {f"{name}_{names[i]}": values[:, i] for i in range(values.shape[1])}
             else:
-                table[name] = values.reshape(-1)
+                table[name] = values
         return table
 
     def to_csv(self, path: str | Path) -> None:
@@ -176,8 +172,8 @@ class Evaluation(Mapping[str, Any]):
         problem = self.solution.problem
         arrays = {n: array(v) for n, v in (self.flat | self.extra).items()}
         parts = {n: problem.components(n) for n in self.flat if not problem.is_scalar(n)}
-        at = array(self.asked.at)
-        write_vtk(path, problem.geometry.coordinates, at, self.positions, arrays, parts)
+        coordinates, at = problem.geometry.coordinates, array(self.asked.at)
+        write_vtk(path, Values(coordinates, at, self.positions or {}, arrays, parts))
 
     def to_netcdf(self, path: str | Path) -> None:
         """The data set of `to_xarray` as a file."""
@@ -194,11 +190,6 @@ def array(values: Tensor) -> np.ndarray:
     return values.numpy(force=True)
 
 
-def found(solution: Representation, names: Sequence[str]) -> list[Quantity]:
-    """Quantities by name."""
-    return quantities(names, solution.problem, solution.taken)
-
-
 @torch.no_grad()
 def evaluate(
     solution: Representation, at: Tensor, wanted: Sequence[Quantity]
@@ -212,7 +203,7 @@ def evaluate(
     with evaluating(solution):
         offsets = solution.offsets(at, plan.order)
         for piece in solution.placed(at, rows):
-            fields = solution.gauged_fields(piece, plans, offsets)
+            fields, _ = solution.gauged_fields(piece, plans, offsets)
             for name, field in fields.items():
                 flat.setdefault(name, []).append(field.value.detach().to(at.device))
             for each in wanted:
@@ -234,14 +225,6 @@ def sizes(solution: Representation, at: Tensor) -> dict[str, float]:
 def joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
     """Parts one after the other."""
     return {name: torch.cat(each) for name, each in parts.items()}
-
-
-def evaluate_at(solution: Representation, points: Any, derivatives: Sequence[str]) -> Evaluation:
-    """A solution at points in any form."""
-    asked = query(points, solution.problem.geometry.coordinates)
-    solution.check_precision(asked.at)
-    warn_outside(solution.problem.geometry, asked.at)
-    return Evaluation(solution, asked, derivatives)
 
 
 def evaluate_on_grid(

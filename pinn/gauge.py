@@ -63,17 +63,16 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
     """
     found = []
     timed = problem.geometry.coordinates.time is not None
-    parts = [part for name in problem.unknowns for part in problem.components(name)]
+    places = problem.component_places
     for name, gauge in problem.gauges.items():
         if gauge not in get_args(Gauge):
             raise ValueError(f"unknown gauge {gauge!r}: {near_miss(gauge, get_args(Gauge))}")
         if name in problem.unknowns:
             unknown, which = name, tuple(range(len(problem.components(name))))
-        elif name in parts:
-            unknown = next(u for u in problem.unknowns if name in problem.components(u))
-            which = (problem.components(unknown).index(name),)
+        elif name in places:
+            unknown, which = places[name][0], (places[name][1],)
         else:
-            hint = near_miss(name, [*problem.unknowns, *parts])
+            hint = near_miss(name, [*problem.unknowns, *places])
             raise ValueError(f"a gauge is given for {name!r}, which is no unknown: {hint}")
         moving = any(reading.rates[unknown][k] for k in which)
         found.append(Constant(name, unknown, which, gauge, timed and not moving))

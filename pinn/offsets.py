@@ -191,18 +191,8 @@ def time_channels(time: int, order: int) -> tuple[Channel, ...]:
 
 def shifted(field: Field, values: Sequence[Tensor], time: int | None) -> Field:
     """A field less a constant or a function of time, of which some derivatives are known."""
-    if time is None or len(values) == 1:
-        return (
-            (field - values[0]).named(field.name)
-            if values[0].ndim == 0
-            else plain(field, values[0])
-        )
-    known = dict(zip(time_channels(time, len(values) - 1), values[1:], strict=True))
+    channels = () if time is None else time_channels(time, len(values) - 1)
+    known = dict(zip(channels, values[1:], strict=True))
     streams = {channel: known.get(channel) for channel in field.streams}
-    return (field - field.like(values[0], streams)).named(field.name)
-
-
-def plain(field: Field, values: Tensor) -> Field:
-    """A field less constants per component, or per point without derivatives."""
-    moved = torch.broadcast_to(values, field.value.shape)
-    return (field - field.like(moved, dict.fromkeys(field.streams))).named(field.name)
+    subtracted = field.like(torch.broadcast_to(values[0], field.value.shape), streams)
+    return (field - subtracted).named(field.name)

@@ -160,7 +160,7 @@ class Problem(Declared, Holder):
             found = self.reference()
         if not isinstance(found, Reference | None):
             raise ValueError(f"{where} returned {kind(found)}: return a Reference, or None")
-        known = [part for name in self.unknowns for part in self.components(name)]
+        known = self.component_places
         for name in () if found is None else found.values:
             if name not in known:
                 raise ValueError(f"{where} has values of {name!r}: {near_miss(name, known)}")

@@ -93,20 +93,13 @@ def quantity(name: str, problem: Problem) -> Quantity:
         return of_vector(name, name, None, problem)
     if rest in OF_VECTORS:
         return of_vector(name, rest, stem, problem)
-    unknown, component = owner(stem, problem, name)
+    places = problem.component_places
+    if stem not in places:
+        raise ValueError(f"{name!r} is no quantity here: {near_miss(stem, places)}")
+    unknown, component = places[stem]
     if rest == "laplacian":
         return Quantity(name, unknown, component, rest)
     return Quantity(name, unknown, component, "partial", axes_of(name, rest, problem))
-
-
-def owner(component: str, problem: Problem, name: str) -> tuple[str, int]:
-    """The unknown that a component belongs to, and its place there."""
-    known: dict[str, tuple[str, int]] = {}
-    for unknown in problem.unknowns:
-        known |= {part: (unknown, k) for k, part in enumerate(problem.components(unknown))}
-    if component not in known:
-        raise ValueError(f"{name!r} is no quantity here: {near_miss(component, known)}")
-    return known[component]
 
 
 def of_vector(name: str, operator: str, unknown: str | None, problem: Problem) -> Quantity:

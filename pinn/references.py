@@ -2,9 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from importlib.resources import files
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +10,6 @@ from pinn.geometry import Geometry
 
 PER_AXIS = {1: 101, 2: 101, 3: 31, 4: 15}
 SCATTERED, INSTANTS = 8192, 16  # points in more coordinates, and the instants they share
-CAVITY_REYNOLDS = (100, 400, 1000)
-CORNER = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,30 +110,3 @@ def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     at = at.repeat_interleave(INSTANTS, dim=0)
     at[:, time] = instants.repeat(shape[0])
     return at, shape
-
-
-def cavity_reference(reynolds: float) -> Reference | None:
-    """The lid-driven cavity on [0, 1]², computed once by a spectral method and shipped.
-
-    The four corners, boxes of side 0.05, are not judged: at the lid's ends the velocity jumps and
-    the pressure is singular (no value there), and all error would come from there.
-
-    Args:
-        reynolds: Re = U L / ν.
-
-    Returns:
-        u, v, p on 101 × 101 points for Re = 100, 400 and 1000, otherwise None. The pressure is
-        fixed only up to a constant.
-    """
-    if reynolds not in CAVITY_REYNOLDS:
-        return None
-    path = files("pinn") / "reference" / f"cavity_re{int(reynolds)}.npz"
-    with path.open("rb") as file, np.load(file) as data:
-        # [i_x, j_y] flattens to the order of the points: x, axis 0, is the slowest.
-        values = {name: torch.from_numpy(data[name]).double().flatten() for name in ("u", "v", "p")}
-        x, y = (torch.from_numpy(data[axis]).double() for axis in ("x", "y"))
-    at = torch.stack(torch.meshgrid(x, y, indexing="ij"), dim=-1).reshape(-1, 2)
-    # A point on the edge of a box belongs to it, whatever the rounding of 1 − 0.95.
-    near_end = torch.minimum(at, 1 - at) <= CORNER + 1e-9
-    source = f"spectral solution of the lid-driven cavity at Re = {int(reynolds)}"
-    return Reference(at, values, ~near_end.all(dim=-1), (len(x), len(y)), source)

@@ -128,23 +128,19 @@ class Representation(nn.Module):
             so that the values are those of `forward`; the residuals do not read them.
         """
         self.check_precision(at)
-        wanted = self.up_to(2) if plans is None else plans
         if plans is None:
             if not is_traced() and at.is_floating_point():
                 warn_outside(self.problem.geometry, at)
-            hold(self.networks, self.strategy, at, wanted)
+            return self.gauged_fields(at, self.up_to(2))
         raw: Fields = {}
         with within_solution():
             for name, network in self.networks.items():
-                raw |= self.split(name, evaluate(network, at, wanted[name], self.strategy[name]))
-        highest = max(plan.order for plan in wanted.values())
+                raw |= self.split(name, evaluate(network, at, plans[name], self.strategy[name]))
+        highest = max(plan.order for plan in plans.values())
         coordinates = self.problem.geometry.coordinates
-        known = self.known_channels(max(highest, 2), wanted)
+        known = self.known_channels(max(highest, 2), plans)
         position = coordinate_field(at, coordinates, channels=known)
-        unknowns = self.problem.represent(raw, position)
-        if plans is None:
-            unknowns = self.shifted(unknowns, at, self.offsets(at, 2))
-        return unknowns, position
+        return self.problem.represent(raw, position), position
 
     def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
         """The unknowns at points (N, D) as fields, less what the gauges subtract."""
@@ -156,10 +152,15 @@ class Representation(nn.Module):
             moved[name] = shifted(moved[name], found, time)
         return moved
 
-    def gauged_fields(self, at: Tensor, plans: Plans, offsets: Iterable[Offset]) -> Fields:
-        """The unknowns at points (N, D), with derivatives and gauges."""
-        hold(self.networks, self.strategy, at, plans)
-        return self.shifted(self.fields(at, plans)[0], at, offsets)
+    def gauged_fields(
+        self, at: Tensor, plans: Plans, offsets: Iterable[Offset] | None = None
+    ) -> tuple[Fields, Field]:
+        """As `fields`, with the gauges applied, which a caller may have settled for more points."""
+        if not is_traced():
+            hold(self.networks, self.strategy, at, plans)
+        unknowns, position = self.fields(at, plans)
+        known = self.offsets(at, 2) if offsets is None else offsets
+        return self.shifted(unknowns, at, known), position
 
     def plans(self, plan: Plan) -> dict[str, Plan]:
         """Per network, what gives the unknowns these derivatives, through the ansatz."""

@@ -1,16 +1,15 @@
 """A solution: a problem with the networks that represent its unknowns, as users ask it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from pinn.evaluation import Evaluation, evaluate_at, evaluate_on_grid
+from pinn.algebra.channels import Plan
+from pinn.evaluation import Evaluation, evaluate, evaluate_on_grid
 from pinn.export.program import export
-from pinn.offsets import Offset
-from pinn.queries import evaluating, is_traced, query, warn_outside
+from pinn.queries import Query, is_traced, query, warn_outside
 from pinn.representation import Representation
 
 
@@ -42,25 +41,17 @@ class Solution(Representation):
             ValueError: they have another number of coordinates, or one that is not finite.
         """
         if is_traced():  # all points in one graph
-            return self.gauged_values(points, self.offsets(points))
+            fields, _ = self.gauged_fields(points, self.plans(Plan()), self.offsets(points))
+            return {name: field.value for name, field in fields.items()}
+        asked = self.query(points)
+        return {name: asked.answer(v) for name, v in evaluate(self, asked.at, ())[0].items()}
+
+    def query(self, points: Any) -> Query:
+        """Points of any form as (N, D), checked."""
         asked = query(points, self.problem.geometry.coordinates)
         self.check_precision(asked.at)
         warn_outside(self.problem.geometry, asked.at)
-        with evaluating(self):
-            offsets = self.offsets(asked.at)
-            parts = [
-                {n: v.to(asked.at.device) for n, v in self.gauged_values(piece, offsets).items()}
-                for piece in self.placed(asked.at)
-            ]
-        return {n: asked.answer(torch.cat([part[n] for part in parts])) for n in parts[0]}
-
-    def gauged_values(self, at: Tensor, offsets: Iterable[Offset]) -> dict[str, Tensor]:
-        """The values of the unknowns at points (N, D) in the solution's precision."""
-        values = self.values(at)
-        for offset in offsets:
-            name = offset.constant.unknown
-            values[name] = values[name] - offset(at)[0]
-        return values
+        return asked
 
     def at(self, points: Any, derivatives: Sequence[str] = ()) -> Evaluation:
         """The values at points of any form, by component, with any derivative by its name.
@@ -77,7 +68,7 @@ class Solution(Representation):
         Raises:
             ValueError: a point is none, or a derivative means nothing here.
         """
-        return evaluate_at(self, points, derivatives)
+        return Evaluation(self, self.query(points), derivatives)
 
     def on_grid(
         self, per_axis: Any = None, derivatives: Sequence[str] = (), **axes: Any

@@ -19,7 +19,8 @@ from pinn.assessment.metrics import relative_l2
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle
 from pinn.operators import grad
 from pinn.problem import Problem
-from pinn.references import Reference, cavity_reference
+from pinn.problems.cavity import cavity_reference
+from pinn.references import Reference
 from pinn.residuals import on
 
 CAVITY = cavity_reference(100)

@@ -332,35 +332,6 @@ def test_bad_arguments(make, message):
         make()
 
 
-def test_what_the_cavity_keeps_between_steps_is_never_stale():
-    def raw(at):
-        return {"psi": 0 * at[:, 0], "p": 0 * at[:, 0]}
-
-    def pressure(problem, points):
-        at = coordinate_field(points, problem.geometry.coordinates)
-        return problem.ansatz(raw(at), at)["p"].value
-
-    problem, points = LidDrivenCavity(), torch.rand(6, 2, dtype=torch.float64)
-    before = pressure(problem, points)
-    torch.testing.assert_close(pressure(problem, points), before, rtol=0, atol=0)
-    points.mul_(0.5)
-    torch.testing.assert_close(
-        pressure(problem, points), pressure(LidDrivenCavity(), points.clone())
-    )
-    problem.reynolds = 400.0
-    fresh = pressure(LidDrivenCavity(400.0), points.clone())
-    torch.testing.assert_close(pressure(problem, points), fresh)
-    with torch.inference_mode():
-        other = torch.rand(6, 2, dtype=torch.float64)
-        torch.testing.assert_close(
-            pressure(problem, other), pressure(LidDrivenCavity(400.0), other)
-        )
-        pressure(problem, points)
-    leaf = points.clone().requires_grad_()
-    for _ in range(2):
-        pressure(problem, leaf).sum().backward()
-
-
 def test_samples_have_the_noise_asked_for_and_are_drawn_again_alike():
     problem, clean = (KovasznayViscosity(samples=4000, noise=noise) for noise in (0.02, 0.0))
     noisy, exact = (p.geometry.sample("samples", 1) for p in (problem, clean))

@@ -10,7 +10,8 @@ import torch
 from pinn.geometry import Box, Interval, Rectangle
 from pinn.operators import grad
 from pinn.problem import Problem
-from pinn.references import Reference, cavity_reference
+from pinn.problems.cavity import cavity_reference
+from pinn.references import Reference
 from pinn.residuals import on
 
 

@@ -87,9 +87,7 @@ def errors(solution: Solution, reference: Reference) -> Scores:
     predicted = component_values(solution, reference.at)
     scores: Scores = {}
     for component, truth in reference.values.items():
-        unknown = owner(solution, component)
-        which = solution.problem.components(unknown).index(component)
-        constant = solution.constant_of(unknown, which)
+        constant = solution.constant_of(*solution.problem.component_places[component])
         gauged = constant is not None
         judged = reference.judged
         # A reference may have no value at a singular point, which it then does not judge.
@@ -158,12 +156,6 @@ def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
     return solution.problem.by_component(solution(at))
 
 
-def owner(solution: Solution, component: str) -> str:
-    """The unknown a component belongs to."""
-    problem = solution.problem
-    return next(name for name in problem.unknowns if component in problem.components(name))
-
-
 def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     """RMS and maximum of ∇·u in the interior, for each vector as long as space is wide."""
     named = divergence_tags(solution)
@@ -180,9 +172,8 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
 
 def component_field(solution: Solution, fields: Fields, component: str) -> Field:
     """One component (N,) of the unknowns."""
-    unknown = owner(solution, component)
-    field, names = fields[unknown], solution.problem.components(unknown)
-    return field if field.ndim == 1 else field[:, names.index(component)]
+    unknown, k = solution.problem.component_places[component]
+    return fields[unknown] if fields[unknown].ndim == 1 else fields[unknown][:, k]
 
 
 def vectors(solution: Solution) -> dict[tuple[str, ...], str]:

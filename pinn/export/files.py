@@ -1,11 +1,12 @@
 """Tables and arrays: CSV, NumPy's npz, xarray."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pinn.export.checks import needed
 
 Columns = Mapping[str, np.ndarray]
 TOGETHER = 10**5  # rows written at a time
@@ -39,12 +40,7 @@ def xarray_dataset(
     Raises:
         ModuleNotFoundError: xarray is not installed.
     """
-    try:
-        xarray = import_module("xarray")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "to_xarray needs xarray, which is not installed: pip install xarray"
-        ) from error
+    xarray = needed("xarray", "to_xarray", "xarray")
     places = {name: columns[name] for name in coordinates}
     values = {name: v for name, v in columns.items() if name not in places}
     if not axes:

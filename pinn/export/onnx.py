@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from pinn.export.checks import Expected, ExportError, first_line, quietly
+from pinn.export.checks import Expected, ExportError, first_line, needed, quietly
 
 aten = torch.ops.aten
 PACKAGES = ("onnx", "onnxscript")
@@ -24,12 +24,7 @@ def require() -> None:
         ModuleNotFoundError: a package is not installed.
     """
     for package in PACKAGES:
-        try:
-            import_module(package)
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"ONNX needs {package}, which is not installed: pip install onnx onnxscript"
-            ) from error
+        needed(package, "ONNX", "onnx onnxscript")
 
 
 def atan2(y: Tensor, x: Tensor) -> Tensor:
@@ -50,51 +45,16 @@ def atan2(y: Tensor, x: Tensor) -> Tensor:
     return a - (x * sin - y * cos) / along
 
 
-def atan(x: Tensor) -> Tensor:
-    """The angle of (1, x)."""
-    return atan2(x, torch.ones_like(x))
-
-
-def acos(x: Tensor) -> Tensor:
-    """The angle of (x, √(1 − x²))."""
-    return atan2(torch.sqrt((1 - x) * (1 + x)), x)
-
-
-def asin(x: Tensor) -> Tensor:
-    """The angle of (√(1 − x²), x)."""
-    return atan2(x, torch.sqrt((1 - x) * (1 + x)))
-
-
-def sinh(x: Tensor) -> Tensor:
-    """(eˣ − e⁻ˣ)/2."""
-    return (torch.exp(x) - torch.exp(-x)) / 2
-
-
-def cosh(x: Tensor) -> Tensor:
-    """(eˣ + e⁻ˣ)/2."""
-    return (torch.exp(x) + torch.exp(-x)) / 2
-
-
-def tan(x: Tensor) -> Tensor:
-    """sin x / cos x."""
-    return torch.sin(x) / torch.cos(x)
-
-
-def filled_like(x: Tensor, value: float, **settings: Any) -> Tensor:
-    """A tensor of one number."""
-    return torch.ones_like(x, **settings) * as_tensor(value)
-
-
 # onnxruntime has these in single precision alone, or ONNX rounds their numbers to it.
 FORMULAS: dict[Any, Callable[..., Tensor]] = {
-    aten.atan.default: atan,
+    aten.atan.default: lambda x: atan2(x, torch.ones_like(x)),
     aten.atan2.default: atan2,
-    aten.acos.default: acos,
-    aten.asin.default: asin,
-    aten.tan.default: tan,
-    aten.sinh.default: sinh,
-    aten.cosh.default: cosh,
-    aten.full_like.default: filled_like,
+    aten.acos.default: lambda x: atan2(torch.sqrt((1 - x) * (1 + x)), x),
+    aten.asin.default: lambda x: atan2(x, torch.sqrt((1 - x) * (1 + x))),
+    aten.tan.default: lambda x: torch.sin(x) / torch.cos(x),
+    aten.sinh.default: lambda x: (torch.exp(x) - torch.exp(-x)) / 2,
+    aten.cosh.default: lambda x: (torch.exp(x) + torch.exp(-x)) / 2,
+    aten.full_like.default: lambda x, value, **how: torch.ones_like(x, **how) * as_tensor(value),
 }
 # ONNX rounds a Python number beside these to single precision, and leaves a tensor alone.
 ROUNDED = {

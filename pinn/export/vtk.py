@@ -5,6 +5,7 @@ Format: https://docs.vtk.org/en/latest/vtk_file_formats/vtkxml_file_format.html
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -19,23 +20,54 @@ CELLS = {0: (1, [0]), 1: (3, [0, 1]), 2: (9, [0, 1, 3, 2]), 3: (12, [0, 1, 3, 2,
 DTYPES = {"f4": "Float32", "f8": "Float64", "i8": "Int64", "u1": "UInt8"}
 
 
-def write_vtk(
-    path: str | Path,
-    coordinates: Coordinates,
-    at: np.ndarray,
-    axes: Arrays | None,
-    arrays: Arrays,
-    parts: Mapping[str, tuple[str, ...]],
-) -> None:
+@dataclass(frozen=True)
+class Values:
+    """Values at points, of one or of several instants.
+
+    Args:
+        coordinates: the names of the axes.
+        at: the points (N, D), axis 0 the slowest.
+        axes: of a grid, the positions along each axis; else none.
+        arrays: name → (N,) or (N, C).
+        parts: vector → the names of its components.
+    """
+
+    coordinates: Coordinates
+    at: np.ndarray
+    axes: Arrays
+    arrays: Arrays
+    parts: Mapping[str, tuple[str, ...]]
+
+    @property
+    def instants(self) -> dict[float, np.ndarray]:
+        """Instant → which points belong to it; nothing for a steady problem."""
+        time = self.coordinates.time
+        if time is None:
+            return {}
+        times = self.at[:, time]
+        known = self.axes[self.coordinates.names[time]] if self.axes else np.unique(times)
+        return {float(t): np.flatnonzero(times == t) for t in known}
+
+    @property
+    def lines(self) -> list[np.ndarray]:
+        """The positions of a grid along x, y and z; nothing for scattered points."""
+        if not self.axes:
+            return []
+        lines = [np.asarray(self.axes[self.coordinates.names[i]]) for i in self.coordinates.space]
+        return lines + [np.zeros(1)] * (3 - len(lines))
+
+    def some(self, which: np.ndarray) -> "Values":
+        """Those at some of the points."""
+        arrays = {name: values[which] for name, values in self.arrays.items()}
+        return replace(self, at=self.at[which], arrays=arrays)
+
+
+def write_vtk(path: str | Path, values: Values) -> None:
     """Values at points, or on a grid, as a file of the kind that its name ends with.
 
     Args:
         path: ends with .vti, .vtr, .vtu or .pvd.
-        coordinates: the names of the axes.
-        at: the points (N, D), axis 0 the slowest.
-        axes: of a grid, the positions along each axis.
-        arrays: name → (N,) or (N, C).
-        parts: vector → the names of its components.
+        values: what is written.
 
     Raises:
         ValueError: the kind of file is unknown, or cannot hold this.
@@ -43,26 +75,24 @@ def write_vtk(
     path, suffix = Path(path), Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path.name!r} has no ending of {', '.join(SUFFIXES)}")
-    if len(coordinates.space) > 3:
+    space = len(values.coordinates.space)
+    if space > 3:
         raise ValueError(
-            f"VTK has three space coordinates, the problem {len(coordinates.space)}: write .csv or "
-            ".npz"
+            f"VTK has three space coordinates, the problem {space}: write .csv or .npz"
         )
-    if axes is None and suffix in (".vti", ".vtr"):
+    if not values.axes and suffix in (".vti", ".vtr"):
         raise ValueError(f"scattered points have no grid: write .vtu or .pvd in place of {suffix}")
-    data = {name: padded(values) for name, values in arrays.items()}
-    labels = {name: parts.get(name, ()) for name in data}
-    instants = split(coordinates, at, axes)
+    values = replace(values, arrays={name: padded(v) for name, v in values.arrays.items()})
     if suffix == ".pvd":
-        kind = ".vtu" if axes is None else best_grid(coordinates, axes)
-        write_series(path, kind, coordinates, at, axes, data, labels, instants)
+        write_series(path, values)
         return
-    if len(instants) > 1 and axes is not None:
+    instants = values.instants
+    if len(instants) > 1 and values.axes:
         raise ValueError(
             f"{len(instants)} instants do not fit into one {suffix} file: write "
             f"{path.with_suffix('.pvd').name!r}, one file for each, or fix the time"
         )
-    write_one(path, suffix, coordinates, at, axes, data, labels, instants if axes else {})
+    write_one(path, values, list(instants) if values.axes else [])
 
 
 def padded(values: np.ndarray) -> np.ndarray:
@@ -70,21 +100,6 @@ def padded(values: np.ndarray) -> np.ndarray:
     if values.ndim == 1 or values.shape[1] >= 3:
         return values
     return np.pad(values, ((0, 0), (0, 3 - values.shape[1])))
-
-
-def split(coordinates: Coordinates, at: np.ndarray, axes: Arrays | None) -> dict[float, np.ndarray]:
-    """Instant → which points belong to it; nothing for a steady problem."""
-    if coordinates.time is None:
-        return {}
-    times = at[:, coordinates.time]
-    known = np.unique(times) if axes is None else axes[coordinates.names[coordinates.time]]
-    return {float(t): np.flatnonzero(times == t) for t in known}
-
-
-def best_grid(coordinates: Coordinates, axes: Arrays) -> str:
-    """The kind of grid file that holds these axes."""
-    even = all(is_even(axes[coordinates.names[i]]) for i in coordinates.space)
-    return ".vti" if even else ".vtr"
 
 
 def is_even(axis: np.ndarray) -> bool:
@@ -98,70 +113,55 @@ def spacing(axis: np.ndarray) -> float:
     return float(axis[-1] - axis[0]) / (len(axis) - 1) if len(axis) > 1 else 1.0
 
 
-def write_series(
-    path: Path,
-    kind: str,
-    coordinates: Coordinates,
-    at: np.ndarray,
-    axes: Arrays | None,
-    data: Arrays,
-    labels: Mapping[str, Sequence[str]],
-    instants: Mapping[float, np.ndarray],
-) -> None:
+def write_series(path: Path, values: Values) -> None:
     """A .pvd file, and one file per instant beside it."""
+    instants = values.instants
     if len(instants) > 9999:
         raise ValueError(f"the points are at {len(instants)} instants, a series has at most 9999")
+    kind = ".vtu"
+    if values.axes:
+        kind = ".vti" if all(map(is_even, values.lines)) else ".vtr"
     entries = []
-    chosen = instants or {0.0: np.arange(len(at))}
+    chosen = instants or {0.0: np.arange(len(values.at))}
     for number, (time, which) in enumerate(chosen.items()):
         part = path.with_name(f"{path.stem}_{number:04d}{kind}")
-        values = {name: each[which] for name, each in data.items()}
-        own = {time: which} if instants else {}
-        write_one(part, kind, coordinates, at[which], axes, values, labels, own)
+        write_one(part, values.some(which), [time] if instants else [])
         entries.append(f'<DataSet timestep="{time!r}" part="0" file={quoteattr(part.name)}/>')
     path.write_text(document("Collection", "".join(entries)), encoding="utf-8")
 
 
-def write_one(
-    path: Path,
-    kind: str,
-    coordinates: Coordinates,
-    at: np.ndarray,
-    axes: Arrays | None,
-    data: Arrays,
-    labels: Mapping[str, Sequence[str]],
-    instants: Mapping[float, np.ndarray],
-) -> None:
+def write_one(path: Path, values: Values, instants: Sequence[float]) -> None:
     """One file; points of one instant."""
-    lines = [np.asarray(axes[coordinates.names[i]]) for i in coordinates.space] if axes else []
-    lines += [np.zeros(1)] * (3 - len(lines)) if axes else []
+    lines, coordinates = values.lines, values.coordinates
     sizes = [len(line) for line in lines]
-    if axes:  # VTK has x fastest, the points here x slowest
-        order = np.arange(len(at)).reshape(sizes).transpose(2, 1, 0).reshape(-1)
-        at, data = at[order], {name: values[order] for name, values in data.items()}
-    points = np.zeros((len(at), 3))
-    points[:, : len(coordinates.space)] = at[:, list(coordinates.space)]
-    if not axes and coordinates.time is not None:
-        data = {**data, "t": at[:, coordinates.time]} if "t" not in data else data
-    values = "".join(data_array(n, v, labels.get(n, ())) for n, v in data.items())
-    values = f"<PointData>{values}</PointData>"
+    if lines:  # VTK has x fastest, the points here x slowest
+        values = values.some(
+            np.arange(len(values.at)).reshape(sizes).transpose(2, 1, 0).reshape(-1)
+        )
+    arrays = dict(values.arrays)
+    if not lines and coordinates.time is not None:
+        arrays.setdefault("t", values.at[:, coordinates.time])
+    data = "".join(data_array(n, v, values.parts.get(n, ())) for n, v in arrays.items())
+    data = f"<PointData>{data}</PointData>"
     extent = " ".join(f"0 {size - 1}" for size in sizes)
-    if kind == ".vti":
+    suffix = path.suffix.lower()
+    if suffix == ".vti":
         for name, line in zip("xyz", lines, strict=True):
             if not is_even(line):
                 raise ValueError(f"the axis {name!r} is not evenly spaced: write .vtr")
         origin = " ".join(repr(float(line[0])) for line in lines)
         steps = " ".join(repr(spacing(line)) for line in lines)
         head = f'WholeExtent="{extent}" Origin="{origin}" Spacing="{steps}"'
-        body = f'<Piece Extent="{extent}">{values}</Piece>'
-        text = document("ImageData", body, head, instants)
-    elif kind == ".vtr":
+        text = document("ImageData", f'<Piece Extent="{extent}">{data}</Piece>', head, instants)
+    elif suffix == ".vtr":
         ticks = "".join(data_array(n, line) for n, line in zip("xyz", lines, strict=True))
-        body = f'<Piece Extent="{extent}">{values}<Coordinates>{ticks}</Coordinates></Piece>'
+        body = f'<Piece Extent="{extent}">{data}<Coordinates>{ticks}</Coordinates></Piece>'
         text = document("RectilinearGrid", body, f'WholeExtent="{extent}"', instants)
     else:
-        corners, cell = cells(sizes) if axes else (np.arange(len(at))[:, None], 1)
-        text = document("UnstructuredGrid", piece(points, values, corners, cell), "", instants)
+        corners, cell = cells(sizes) if lines else (np.arange(len(values.at))[:, None], 1)
+        points = np.zeros((len(values.at), 3))
+        points[:, : len(coordinates.space)] = values.at[:, list(coordinates.space)]
+        text = document("UnstructuredGrid", piece(points, data, corners, cell), "", instants)
     path.write_text(text, encoding="utf-8")
 
 
@@ -208,13 +208,13 @@ def data_array(name: str, values: np.ndarray, labels: Sequence[str] = ()) -> str
     )
 
 
-def document(kind: str, body: str, head: str = "", instants: Mapping[float, object] = {}) -> str:
+def document(kind: str, body: str, head: str = "", instants: Sequence[float] = ()) -> str:
     """A whole file; of a single instant its time as well."""
     time = ""
     if len(instants) == 1:
         time = (
             '<FieldData><DataArray type="Float64" Name="TimeValue" NumberOfTuples="1" '
-            f'format="ascii">{next(iter(instants))!r}</DataArray></FieldData>'
+            f'format="ascii">{instants[0]!r}</DataArray></FieldData>'
         )
     return (
         f'<?xml version="1.0"?>\n<VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" '
