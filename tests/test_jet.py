@@ -234,6 +234,16 @@ def test_a_jet_looks_like_its_value(name):
     assert look(make_jet()) == answer
 
 
+def test_a_product_of_rows_has_its_mixed_term():
+    def cube(at):
+        z = torch.tanh(F.linear(at, WEIGHT))
+        return z * (z * z)
+
+    channel = laplace((0, 1))
+    by_rule, exact = (evaluate(cube, points(), Plan((channel,)), s) for s in ("taylor", "loop"))
+    torch.testing.assert_close(by_rule.stream(channel), exact.stream(channel))
+
+
 def test_a_product_launches_as_often_in_any_dimension():
     def launches(d, plan):
         x = points(N, d)
