@@ -81,7 +81,8 @@ def test_points_are_changed_as_one():
     assert [len(part) for part in points.split(2)] == [2, 1]
     assert points.to(torch.ones(1)).columns["speed"].dtype == torch.float32
     assert points.replaced(points.tensors).at is points.at
-    assert doubled.normal is None and doubled.weights is None
+    assert doubled.normal is None
+    assert doubled.weights is None
 
 
 def test_normals_and_weights_follow_their_points():
