@@ -99,8 +99,8 @@ FAULTS = (
     Fault(
         "lambda",
         "The gradient of a step ignores the weights of the residuals.",
-        "like.new_tensor([self.weights[n] / numbers[n] for n in names])",
-        "like.new_tensor([1 / numbers[n] for n in names])",
+        "scales_of(self.plans, points, weights)",
+        "scales_of(self.plans, points, dict.fromkeys(weights, 1.0))",
         ("test_step.py::test_a_step_is_the_weighted_loss_and_its_gradient",),
     ),
     Fault(
@@ -238,7 +238,7 @@ FAULTS = (
     ),
     Fault(
         "chunk",
-        "The gradient of a step in pieces adds the first piece again in the place of the others.",
+        "The gradient of a step in chunks adds the first chunk again in the place of the others.",
         "add(gradients, slopes)",
         "add(gradients, gradients)",
         ("test_step.py::test_a_step_is_the_weighted_loss_and_its_gradient",),
@@ -267,8 +267,8 @@ FAULTS = (
     Fault(
         "share",
         "Each of several processes takes its own residuals for the whole system.",
-        "1 / self.trainer.world_size, self.compile_mode",
-        "1.0, self.compile_mode",
+        "scales_of(plans, points, weights, 1 / processes(), 0.5)",
+        "scales_of(plans, points, weights, 1.0, 0.5)",
         (
             "test_distributed.py::test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points",
         ),

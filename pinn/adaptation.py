@@ -9,50 +9,23 @@ C. Wu, M. Zhu, Q. Tan, Y. Kartha, L. Lu (2023), doi:10.1016/j.cma.2022.115671; t
 alike and draw the points of the equation only.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from pinn.geometry import Points
-from pinn.least_squares import WeightedResiduals
-from pinn.reads import RegionPlan
-from pinn.solution import Solution
-
 CANDIDATES = 32  # to every point
-TOGETHER = 4096  # candidates evaluated at a time
 
 
-class Adaptation:
-    """Picks points by the residuals of a solution as it is.
+def choose(error: Tensor, n: int, seed: int) -> Tensor:
+    """Which n of the candidates to take, in their order: the same for the same seed.
 
     Args:
-        solution: the problem with its networks.
-        plans: what each region's residuals read.
-        weights: λ_k by residual name.
+        error: ε (N,) of the candidates.
+        n: how many.
+        seed: of the draw.
     """
-
-    def __init__(
-        self,
-        solution: Solution,
-        plans: Mapping[str, RegionPlan],
-        weights: Mapping[str, float],
-    ) -> None:
-        self.plans, self.weights = plans, weights
-        self.rows = {r: WeightedResiduals(solution, r, plan) for r, plan in plans.items()}
-
-    @torch.no_grad()
-    def error(self, region: str, points: Points) -> Tensor:
-        """ε (N,) at points of a region."""
-        scales = points.at.new_tensor([self.weights[n] ** 0.5 for n in self.plans[region].reads])
-        rows = [self.rows[region](part, scales) for part in points.split(TOGETHER)]
-        return torch.cat(rows).norm(dim=1)
-
-    def choose(self, region: str, candidates: Points, n: int, seed: int) -> Tensor:
-        """Which n of the candidates to take, in their order: the same for the same seed."""
-        generator = torch.Generator().manual_seed(seed)
-        weights = density(self.error(region, candidates).double().cpu())
-        return torch.multinomial(weights, n, generator=generator).sort().values
+    generator = torch.Generator().manual_seed(seed)
+    weights = density(error.double().cpu())
+    return torch.multinomial(weights, n, generator=generator).sort().values
 
 
 def density(error: Tensor, power: float = 1.0, floor: float = 1.0) -> Tensor:

@@ -27,13 +27,12 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from pinn.console import say
 from pinn.geometry import Points
 from pinn.least_squares import LeastSquares
 from pinn.messages import near_miss
+from pinn.objective import Objective
 from pinn.optim.ranks import total
 from pinn.processes import processes
-from pinn.step import Step
 
 Method = Literal["fixed", "gradient_norm", "ntk"]
 PERIOD = 25  # steps between updates; one costs a step per residual, or a Jacobian
@@ -50,7 +49,7 @@ class Balance:
         given: g_k by residual name.
 
     Attributes:
-        weights: λ_k in force by residual name; changed in place.
+        weights: λ_k in force by residual name; a new mapping where they change.
 
     Raises:
         ValueError: the method is unknown, or there is nothing to balance.
@@ -74,12 +73,17 @@ class Balance:
         self.system: LeastSquares | None = None
 
     def follow(
-        self, step: Step, points: Mapping[str, Points], now: int, begun: int, one_loss: bool
-    ) -> None:
-        """Update the weights if it is time: when a phase begins, and then every so many steps.
+        self,
+        objective: Objective,
+        points: Mapping[str, Points],
+        now: int,
+        begun: int,
+        one_loss: bool,
+    ) -> dict[str, float]:
+        """The weights, brought up to date when a phase begins, and then every so many steps.
 
         Args:
-            step: evaluates the losses.
+            objective: evaluates the losses.
             points: of the step that is about to be taken, this process's own.
             now: its number.
             begun: at which step the phase began.
@@ -87,13 +91,15 @@ class Balance:
         """
         due = now == begun or not (one_loss or (now - begun) % PERIOD)
         if self.method == "fixed" or not due or now == self.updated:
-            return
+            return self.weights
         self.updated = now  # a line search, or accumulated gradients, come here several times
-        sizes = gradient_norms(step, points) if self.method != "ntk" else self.traces(step, points)
+        measure = self.traces if self.method == "ntk" else gradient_norms
+        sizes = measure(objective, points)
         sizes = sizes.clamp(min=max(SMALLEST * float(sizes.max()), torch.finfo(sizes.dtype).tiny))
-        found = dict(zip(step.order, (sizes.sum() / sizes).tolist(), strict=True))
-        before = self.factors or found
-        self.multiply({n: KEPT * before[n] + (1 - KEPT) * new for n, new in found.items()})
+        latest = dict(zip(objective.order, (sizes.sum() / sizes).tolist(), strict=True))
+        before = self.factors or latest
+        self.multiply({n: KEPT * before[n] + (1 - KEPT) * new for n, new in latest.items()})
+        return self.weights
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -108,32 +114,25 @@ class Balance:
     def multiply(self, factors: Mapping[str, float]) -> None:
         """Take these β_k by residual name."""
         self.factors = dict(factors)
-        for name, factor in factors.items():
-            self.weights[name] = self.given[name] * factor
+        self.weights = {name: self.given[name] * factor for name, factor in factors.items()}
 
-    def traces(self, step: Step, points: Mapping[str, Points]) -> Tensor:
+    def traces(self, objective: Objective, points: Mapping[str, Points]) -> Tensor:
         """tr K_kk of every residual in order, from blocks of the Jacobian."""
         if self.system is None:
-            ones = dict.fromkeys(step.order, 1.0)
-            share = 1 / processes()
-            self.system = LeastSquares(step.solution, step.plans, ones, share, say, record=False)
+            self.system = LeastSquares(objective, record=False)
         # What points share, all of them make.
-        whole = any(plan.is_whole for plan in step.plans.values())
-        self.system.place(points if whole else some(points))
-        return total(kernel_traces(self.system, step.order))
+        whole = any(plan.is_whole for plan in objective.plans.values())
+        self.system.place(points if whole else some(points), dict.fromkeys(objective.order, 1.0))
+        return total(kernel_traces(self.system))
 
 
-def gradient_norms(step: Step, points: Mapping[str, Points]) -> Tensor:
+def gradient_norms(objective: Objective, points: Mapping[str, Points]) -> Tensor:
     """‖∂L_k/∂θ‖ of every residual in order, L_k taken over the points of all processes."""
-    weights, norms = step.weights, []
-    try:
-        for name in step.order:
-            step.weights = {other: float(other == name) for other in step.order}
-            _, slopes = step.gradient(points)
-            slope = total(torch.cat([s.detach().double().reshape(-1) for s in slopes]))
-            norms.append(slope.norm() / processes())
-    finally:
-        step.weights = weights
+    norms = []
+    for name in objective.order:
+        _, slopes = objective.gradient(points, {n: float(n == name) for n in objective.order})
+        slope = total(torch.cat([s.detach().double().reshape(-1) for s in slopes]))
+        norms.append(slope.norm() / processes())
     return torch.stack(norms)
 
 
@@ -148,13 +147,13 @@ def some(points: Mapping[str, Points]) -> dict[str, Points]:
     return found
 
 
-def kernel_traces(system: LeastSquares, order: list[str]) -> Tensor:
+def kernel_traces(system: LeastSquares) -> Tensor:
     """Σ |∂r_k/∂θ|² over the rows of a system, of every residual in order."""
-    like = system.parameters()[0]
+    like, order = system.parameters()[0], system.objective.order
     traces = torch.zeros(len(order), dtype=torch.float64, device=like.device)
-    names_of = {region: system.owners(region) for region in system.plans}
-    for piece, jacobian, _ in system.jacobians():
-        names = names_of[piece.region]
+    names_of = {region: system.owners(region) for region in system.points}
+    for chunk, jacobian, _ in system.jacobians():
+        names = names_of[chunk.region]
         squares = torch.linalg.vector_norm(jacobian, dim=1).double().square()
         by_row = squares.reshape(-1, len(names)).sum(0)
         index = torch.tensor([order.index(name) for name in names], device=like.device)

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from pinn.chunks import InsufficientMemoryError
 from pinn.estimate import Estimate
 from pinn.least_squares import LeastSquares
 from pinn.optim.budget import budget
@@ -28,7 +29,6 @@ from pinn.optim.factor import Factor, damped
 from pinn.optim.levenberg_marquardt import totals
 from pinn.optim.ranks import total
 from pinn.optim.rows import Rows
-from pinn.pieces import InsufficientMemoryError
 from pinn.problem import Problem
 from pinn.reads import unread_parameters
 
@@ -42,12 +42,12 @@ def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
     Returns:
         name → estimate; none without points, data, or the memory for a factor of J.
     """
-    if system is None or not system.points or not measured(system.solution.problem):
+    if system is None or not system.points or not measured(system.objective.solution.problem):
         return {}
     columns = coefficients(system)
     if not columns:
         return {}
-    for name in unread_parameters(system.solution):
+    for name in unread_parameters(system.objective.solution):
         columns.pop(name, None)
     if not columns:
         return {}
@@ -56,7 +56,7 @@ def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
     if found is None:
         return {}
     matrix, freedom, left = found
-    values = dict(system.solution.problem.named_parameters())
+    values = dict(system.objective.solution.problem.named_parameters())
     return {
         name: Estimate(float(values[name].detach()), float(variance) ** 0.5, freedom, float(step))
         for name, variance, step in zip(columns, matrix.diagonal(), left, strict=True)
@@ -109,12 +109,12 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
 def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, float, int]:
     """Σ r_d²,  tr H_d = Σ |R⁻ᵀ J_dᵀ|²,  and m; every process has all of the data."""
     sums, m = root.new_zeros(2), 0
-    names = {n for n in measured(system.solution.problem) if system.weights[n] > 0}
-    for piece, jacobian, rows in system.jacobians():
-        mask = torch.tensor([n in names for n in system.owners(piece.region)])
+    names = {n for n in measured(system.objective.solution.problem) if system.weights[n] > 0}
+    for chunk, jacobian, rows in system.jacobians():
+        mask = torch.tensor([n in names for n in system.owners(chunk.region)])
         if not bool(mask.any()):
             continue
-        mask = mask.repeat(len(piece.points)).to(rows.device)
+        mask = mask.repeat(len(chunk.points)).to(rows.device)
         right = (jacobian[mask] * scale).T
         sums[0] += rows.reshape(-1)[mask].square().sum()
         sums[1] += torch.linalg.solve_triangular(root.T, right, upper=False).square().sum()
@@ -130,7 +130,11 @@ def measured(problem: Problem) -> set[str]:
 
 def coefficients(system: LeastSquares) -> dict[str, int]:
     """The trained parameters of the problem that are one number → their column of J."""
-    own = {id(p): name for name, p in system.solution.problem.named_parameters() if p.ndim == 0}
+    own = {
+        id(p): name
+        for name, p in system.objective.solution.problem.named_parameters()
+        if p.ndim == 0
+    }
     found, start = {}, 0
     for parameter in system.parameters():
         if id(parameter) in own:

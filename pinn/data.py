@@ -1,14 +1,14 @@
 """Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pinn.adaptation import CANDIDATES, Adaptation
+from pinn.adaptation import CANDIDATES, choose
 from pinn.geometry import Points
 from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
@@ -86,7 +86,7 @@ class Collocation(L.LightningDataModule):
                 "such as 200"
             )
         self.adapt = adapt
-        self.adaptation: Adaptation
+        self.error: Callable[[str, Points], Tensor]  # at points of a region; set by the solver
         self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
         self.held_out = whole("data.held_out", held_out)
         self.seed = seed
@@ -175,7 +175,7 @@ class Collocation(L.LightningDataModule):
             many = self._sample(problem, region, CANDIDATES * count, draw, rank)
             if region not in chosen:
                 seed = stream_seed(self.seed, draw, rank, f"{region}, chosen")
-                chosen[region] = self.adaptation.choose(region, many.to(like), count, seed)
+                chosen[region] = choose(self.error(region, many.to(like)), count, seed)
             found[region] = many.select(chosen[region])
         self._chosen = ((draw, rank), chosen)
         return found

@@ -1,9 +1,9 @@
 """From residuals to a number:  L_k = mean over points of w(x) |r_k(x)|²."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinn.explanation import calling
 from pinn.geometry import Points
@@ -72,14 +72,28 @@ def squared_norm(residual: Tensor) -> Tensor:
     return squares if squares.ndim == 1 else squares.flatten(1).sum(-1)
 
 
-def region_sums(
-    solution: Solution, region: str, points: Points, plan: RegionPlan
-) -> dict[str, Tensor]:
-    """Σ w(x) |r_k(x)|² over points of a region, per residual; sums over parts of it add up."""
-    return {
-        name: squared_norm(weigh(solution, region, points, value)).sum()
-        for name, value in region_residuals(solution, region, points, plan).items()
-    }
+class RegionResiduals(nn.Module):
+    """√w r_k of all residuals of one region, in order."""
+
+    def __init__(self, solution: Solution, region: str, plan: RegionPlan) -> None:
+        super().__init__()
+        self.solution, self.region, self.plan = solution, region, plan
+
+    def forward(self, points: Points) -> list[Tensor]:
+        """(N,) or (N, C) of each residual."""
+        values = region_residuals(self.solution, self.region, points, self.plan).values()
+        return [weigh(self.solution, self.region, points, value) for value in values]
+
+
+def squares(values: Sequence[Tensor]) -> Tensor:
+    """Σ w |r_k|² (K,) over the points."""
+    return torch.stack([squared_norm(value).sum() for value in values])
+
+
+def side_by_side(values: Sequence[Tensor], scales: Tensor) -> Tensor:
+    """(N, K) with the components of all residuals, each times its scale."""
+    parts = [scale * value for scale, value in zip(scales, values, strict=True)]
+    return torch.cat([p.flatten(1) if p.ndim > 1 else p.unsqueeze(1) for p in parts], 1)
 
 
 def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
@@ -91,6 +105,23 @@ def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dic
     return found
 
 
+def scales_of(
+    plans: Mapping[str, RegionPlan],
+    points: Mapping[str, Points],
+    weights: Mapping[str, float],
+    share: float = 1.0,
+    power: float = 1.0,
+) -> dict[str, Tensor]:
+    """(share λ_k / N_k)^power of the residuals of every region, in order."""
+    numbers = counts(points, plans)
+    return {
+        region: points[region].at.new_tensor(
+            [(share * weights[n] / numbers[n]) ** power for n in plan.reads]
+        )
+        for region, plan in plans.items()
+    }
+
+
 def residual_losses(
     solution: Solution, points: Mapping[str, Points], plans: Mapping[str, RegionPlan]
 ) -> dict[str, Tensor]:
@@ -98,7 +129,8 @@ def residual_losses(
     numbers = counts(points, plans)
     losses: dict[str, Tensor] = {}
     for region, plan in plans.items():
-        for name, total in region_sums(solution, region, points[region], plan).items():
+        sums = squares(RegionResiduals(solution, region, plan)(points[region]))
+        for name, total in zip(plan.reads, sums, strict=True):
             mean = total / numbers[name]
             losses[name] = losses[name] + mean if name in losses else mean
     return {residual.name: losses[residual.name] for residual in solution.problem.residuals}

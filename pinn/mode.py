@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 
 from pinn.geometry import Points
+from pinn.objective import Objective
 from pinn.processes import processes
-from pinn.step import Step
 
 Compile = bool | Literal["auto"]
 
@@ -31,13 +31,18 @@ class Mode:
 
 
 def choose_mode(
-    step: Step, points: Mapping[str, Points], lasts: Callable[[float], float], compile: Compile
+    objective: Objective,
+    points: Mapping[str, Points],
+    weights: Mapping[str, float],
+    lasts: Callable[[float], float],
+    compile: Compile,
 ) -> Mode:
     """Pick a mode for what is still to come; `auto` measures the ones that could pay.
 
     Args:
-        step: is evaluated a few times.
+        objective: is evaluated a few times.
         points: where.
+        weights: λ_k by residual name.
         lasts: the seconds of the rest of the run, where an evaluation takes so many.
         compile: False for Python, True for the compiler, `auto` for what ends the run first.
     """
@@ -47,11 +52,11 @@ def choose_mode(
         return Mode("compiled", "asked for")
     if lasts(1.0) == 0:
         return Mode("recorded", "residuals and Jacobian, for least squares")
-    regions = len(step.plans)
-    eager = seconds(step, "eager", points)
+    regions = len(objective.plans)
+    eager = seconds(objective, "eager", points, weights)
     if lasts(eager) < 3 * RECORDING * regions:
         return Mode("eager", f"recording a graph would not pay in {lasts(eager):.1f} s")
-    recorded = seconds(step, "recorded", points)
+    recorded = seconds(objective, "recorded", points, weights)
     if lasts(recorded) * SAVED > 2 * COMPILING * regions:
         return Mode("compiled", f"{lasts(recorded):.0f} s without compiling")
     if recorded > eager:
@@ -59,19 +64,21 @@ def choose_mode(
     return Mode("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")
 
 
-def seconds(step: Step, mode: str, points: Mapping[str, Points]) -> float:
+def seconds(
+    objective: Objective, mode: str, points: Mapping[str, Points], weights: Mapping[str, float]
+) -> float:
     """The time of an evaluation: the best of three after a first one, the slowest process's."""
-    before, step.mode = step.mode, mode
-    step.gradient(points)
+    before, objective.mode = objective.mode, mode
+    objective.gradient(points, weights)
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        step.gradient(points)
+        objective.gradient(points, weights)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    step.mode = before
-    slowest = torch.tensor(min(times), dtype=torch.float64, device=step.numbers.device)
+    objective.mode = before
+    slowest = torch.tensor(min(times), dtype=torch.float64, device=objective.numbers.device)
     if processes() > 1:
         torch.distributed.all_reduce(slowest, torch.distributed.ReduceOp.MAX)
     return float(slowest)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pinn.chunks import Chunk
 from pinn.memory.trust import is_due
 from pinn.memory.watch import PERIOD
-from pinn.pieces import Piece
 from pinn.recording import Function, Recording, RecordingError, Tensors
 
 MOST = 32  # graphs of one run
@@ -52,8 +52,8 @@ class Recorder:
     def evaluate(
         self,
         name: Hashable,
-        situation: int | None,
-        piece: Piece,
+        state: int | None,
+        chunk: Chunk,
         function: Function,
         varying: Tensors,
         fixed: Tensors,
@@ -65,19 +65,19 @@ class Recorder:
 
         Args:
             name: which function; shapes and precision are added.
-            situation: the state of all that its Python reads; None where that cannot be told.
-            piece: keeps what follows from the fixed arguments alone.
+            state: the number of the state of all that its Python reads; None if nobody can tell.
+            chunk: keeps what follows from the fixed arguments alone.
             function: sees only its arguments.
             varying: what changes at every call.
-            fixed: what belongs to the piece.
+            fixed: what belongs to the chunk.
             eager: the same evaluated by Python, from the live parameters.
             compiled: hand the graph to the compiler.
             check: hold the graph against the Python now.
         """
-        if situation is None:
+        if state is None:
             return eager()
         shapes = tuple(t.shape for t in fixed)
-        key = (name, situation, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
+        key = (name, state, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
         if key not in self.recordings:
             if reason := self.obstacle(key):
                 self.set_back(reason, compiled)
@@ -87,10 +87,10 @@ class Recorder:
         if held is None:
             return eager()
         recording = held.recording
-        prepared = piece.prepared.find(key, fixed)
+        prepared = chunk.prepared.find(key, fixed)
         if prepared is None:
             prepared = recording.prepared(fixed)
-            piece.prepared.keep(key, fixed, prepared)
+            chunk.prepared.keep(key, fixed, prepared)
         found = recording(varying, prepared)
         held.uses += 1
         if check or is_due(held.uses, PERIOD):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.adaptation import Adaptation
 from pinn.assessment.scores import Scores, assess, largest_error
 from pinn.balance import Balance, Method
 from pinn.checkpoint import FORMAT, revive_estimates
@@ -25,6 +24,7 @@ from pinn.losses import checked_weights
 from pinn.mode import Compile, Mode, choose_mode
 from pinn.networks import Stack
 from pinn.nonfinite import explained
+from pinn.objective import Objective
 from pinn.optim import LevenbergMarquardt, Phase, usual_phases
 from pinn.optim.ranks import averaged
 from pinn.problem import Problem
@@ -33,7 +33,6 @@ from pinn.references import Reference
 from pinn.revival import class_names, network_specs
 from pinn.solution import Solution
 from pinn.spec import spec_of
-from pinn.step import Step
 
 SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
 
@@ -87,7 +86,7 @@ class Solver(LeanModule):
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
-        self.step = Step(self.solution, self.plans, self.balance.weights, memory=memory, tell=say)
+        self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
         self.mode: Mode | None = None
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
@@ -103,7 +102,11 @@ class Solver(LeanModule):
         """Settle where the points come from."""
         collocation.check(self.problem, self.plans)
         self.collocation = collocation
-        collocation.adaptation = Adaptation(self.solution, self.plans, self.balance.weights)
+        collocation.error = self.error
+
+    def error(self, region: str, points: Points) -> Tensor:
+        """How large the weighted residuals are at points of a region, (N,)."""
+        return self.objective.error(region, points, self.balance.weights)
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole."""
@@ -121,12 +124,10 @@ class Solver(LeanModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
         self.release()
-        optimizer = self.course.current.build(self.step.parameters())
+        optimizer = self.course.current.build(self.objective.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
-            share, record = 1 / self.trainer.world_size, self.compile_mode is not False
-            what = self.solution, self.plans, self.balance.weights
-            self.system = LeastSquares(*what, share, say, record)
+            self.system = LeastSquares(self.objective, record=self.compile_mode is not False)
             optimizer.system = self.system
         return optimizer
 
@@ -146,8 +147,9 @@ class Solver(LeanModule):
         if self.mode is None or self.compile_mode != "auto":
             where = self.problem, 0, self.global_rank, next(self.parameters())
             points = self.collocation.draw(*where)
-            self.mode = choose_mode(self.step, points, self.course.lasts, self.compile_mode)
-        self.step.mode = self.mode.name
+            what = points, self.balance.weights, self.course.lasts, self.compile_mode
+            self.mode = choose_mode(self.objective, *what)
+        self.objective.mode = self.mode.name
 
     def on_train_start(self) -> None:
         """Start the clock; a resumed run may stand where a validation ended its phase."""
@@ -204,7 +206,7 @@ class Solver(LeanModule):
         if len(self.course.stages) > 1:
             self.problem.enter(self.course.stage)
             self.reference, self.scores = self.problem.judged_by(), {}
-            self.step.recorder.recordings.clear()  # those of other coefficients
+            self.objective.recorder.recordings.clear()  # those of other coefficients
 
     def enter(self) -> None:
         """Take up a phase: its precision, its optimiser."""
@@ -223,10 +225,11 @@ class Solver(LeanModule):
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like, now, course = next(self.parameters()), self.global_step, self.course
         points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
-        self.balance.follow(self.step, points, now, course.start, course.current.has_one_loss)
+        phase = now, course.start, course.current.has_one_loss
+        weights = self.balance.follow(self.objective, points, *phase)
         if self.system is not None:
-            self.system.place(points)
-        total, self.terms = self.step(points, differentiated=self.system is None)
+            self.system.place(points, weights)
+        total, self.terms = self.objective.loss(points, weights, self.system is None)
         total = averaged(total)
         self.terms["total"] = total.detach()
         return total

@@ -10,20 +10,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinn.fields import Field
-from pinn.integrals import Shared, averaged, sharing
-from pinn.losses import region_residuals
-from pinn.pieces import Piece
-from pinn.processes import processes
+from pinn.geometry import Points
+from pinn.integrals import Shared, sharing
 from pinn.torch_adapter import leaves
-
-if TYPE_CHECKING:
-    from pinn.least_squares import LeastSquares
 
 BATCH = 32  # rows or columns differentiated together
 MOST = 64  # numbers that points share; each costs a backward pass
@@ -49,11 +44,12 @@ class Record(Shared):
         return result
 
 
-def shared_calls(evaluate: Callable[[int], Any]) -> frozenset[int] | None:
+def shared_calls(evaluate: Callable[[Points], Any], points: Points) -> frozenset[int] | None:
     """Which calls of torch make a number that all points share, by their shapes.
 
     Args:
-        evaluate: the residuals of a region at so many points.
+        evaluate: the residuals of a region.
+        points: of the region.
 
     Returns:
         The places of the calls; None if these depend on how many points there are.
@@ -64,7 +60,7 @@ def shared_calls(evaluate: Callable[[int], Any]) -> frozenset[int] | None:
         try:
             with sharing(record), torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a deviation of one point
-                evaluate(n)
+                evaluate(points.select(torch.arange(n, device=points.at.device) % len(points)))
         except Exception:  # whatever the Python of a residual raises at so few points
             return None
         runs.append(record.calls_made)
@@ -82,107 +78,6 @@ def shared_calls(evaluate: Callable[[int], Any]) -> frozenset[int] | None:
             found.add(number)
             from_points.add(id(result))
     return frozenset(found)
-
-
-class Together:
-    """The Jacobian of whole regions of a system.
-
-    Args:
-        system: the residuals.
-    """
-
-    def __init__(self, system: "LeastSquares") -> None:
-        self.system = system
-        self.calls: dict[str, frozenset[int] | None] = {}
-        self.tried: set[str] = set()
-
-    def calls_of(self, region: str) -> frozenset[int]:
-        """Which calls of torch make a number that all points of a region share."""
-        return self.calls.get(region) or frozenset()
-
-    def jacobians(
-        self, whole: Piece, pieces: Sequence[Piece]
-    ) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """The rows of J and r of a region, with the piece that they belong to."""
-        if self.has_numbers(whole, pieces):
-            yield from self.with_numbers(whole, pieces)
-        else:
-            rows = self.system.graph_of(whole)
-            yield whole, entire(rows, self.system.parameters(), self.names(whole)), rows.detach()
-
-    def names(self, whole: Piece) -> tuple[str, ...]:
-        """The residuals that see all points."""
-        plan = self.system.plans[whole.region]
-        return plan.coupled or plan.averaged
-
-    def has_numbers(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
-        """Whether points are independent given the numbers they share; tried once per points."""
-        region = whole.region
-        if region not in self.calls:
-            coupled = self.system.plans[region].coupled
-            self.calls[region] = shared_calls(self.some(whole)) if coupled else frozenset()
-        if self.calls[region] is not None and region not in self.tried:
-            self.tried.add(region)
-            if processes() == 1 and not self.is_heard_right(whole, pieces):
-                self.calls[region] = None
-                self.system.tell(
-                    f"jacobian  {', '.join(self.names(whole))}: the points of {region!r} see each "
-                    "other in a way that takes longer; a mean(…) or integral(…) would be fast"
-                )
-        return self.calls[region] is not None
-
-    def some(self, whole: Piece) -> Callable[[int], Any]:
-        """The residuals of a region at so many of its points."""
-        system, points = self.system, whole.points
-
-        def evaluate(n: int) -> dict[str, Tensor]:
-            some = points.select(torch.arange(n, device=points.at.device) % len(points))
-            plan = system.plans[whole.region]
-            return region_residuals(system.solution, whole.region, some, plan)
-
-        return evaluate
-
-    def is_heard_right(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
-        """The same, and what is said on the way only where it holds for what follows."""
-        system, heard = self.system, []  # type: ignore[var-annotated]
-        before = system.point_by_point, system.tell
-        system.tell = system.recorder.tell = heard.append
-        found = self.is_right(whole, pieces)
-        system.tell = system.recorder.tell = before[1]
-        if not found:
-            system.point_by_point = before[0]
-            return False
-        for line in heard:
-            system.tell(line)
-        return True
-
-    def is_right(self, whole: Piece, pieces: Sequence[Piece]) -> bool:
-        """Whether r and vᵀJ of the pieces are those of the whole region, for a random v."""
-        try:
-            parts = list(self.with_numbers(whole, pieces))
-        except Exception:  # whatever the Python of a residual raises at a single point
-            return False
-        rows = torch.cat([r.reshape(-1) for *_, r in parts])
-        expected = self.system.graph_of(whole)
-        return near(rows, expected.detach(), rows.norm()) and agree(
-            [jacobian for _, jacobian, _ in parts], expected, self.system.parameters()
-        )
-
-    def with_numbers(
-        self, whole: Piece, pieces: Sequence[Piece]
-    ) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """J = ∂r/∂θ + ∂r/∂m ∂m/∂θ, piece by piece."""
-        note = Shared(self.calls_of(whole.region))
-        with sharing(note):
-            self.system.graph_of(whole)
-        if sum(value.numel() for value in note.values) > MOST:
-            raise ValueError(f"more than {MOST} numbers are shared by all points")
-        slope = slopes(note.values, self.system.parameters())
-        slope = averaged(slope) if processes() > 1 else slope
-        values, size = [value.detach() for value in note.values], slope.shape[1]
-        for piece in pieces:
-            jacobian, rows = self.system.jacobian(piece, values)
-            yield piece, jacobian[:, :size] + jacobian[:, size:] @ slope, rows
 
 
 @torch.enable_grad()
@@ -285,3 +180,10 @@ def near(found: Tensor, expected: Tensor, size: Tensor) -> bool:
     """Whether two vectors differ by rounding, in numbers of this size."""
     tolerance = 1e-6 if found.dtype == torch.float64 else 1e-3
     return bool(((found - expected).abs() <= tolerance * size).all())
+
+
+def cause(error: Exception) -> str:
+    """Why the rows of all points cannot be taken together, in one line."""
+    if isinstance(error, RuntimeError):  # torch's own text, such as of shapes inside a GRU
+        return "torch has no derivative per point of a function in the network or problem"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,17 +1,19 @@
 """Points where the residual is large: their density, their seeds, and a resumed run's."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
 from test_resume import FIRST_ORDER, SECOND_ORDER, Copies, equal, solver_of
 
-from pinn.adaptation import CANDIDATES, Adaptation, density
+from pinn.adaptation import CANDIDATES, choose, density
 from pinn.checkpoint import read
 from pinn.data import Collocation
 from pinn.fields import Field
 from pinn.geometry import Interval
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.optim import Phase
 from pinn.problem import Problem
 from pinn.reads import plan_regions
@@ -49,16 +51,16 @@ class Known(Problem):
         return 1 + at[:, 1]
 
 
-def adaptation(**weights):
+def error(region, points, **weights):
     solution = Solution(Known(), MLP(4, 1)).double()
     given = {"slope": 1.0, "pair": 1.0, "measured": 1.0} | weights
-    return Adaptation(solution, plan_regions(solution), given)
+    return Objective(solution, plan_regions(solution)).error(region, points, given)
 
 
 def collocation(adapt=True, points=None, **settings):
     data = Collocation(points or {"interior": 50}, resample=10, adapt=adapt, **settings)
     data.check(Known())
-    data.adaptation = adaptation()
+    data.error = error
     return data
 
 
@@ -84,21 +86,20 @@ def test_without_an_error_all_points_are_alike(error):
 
 
 def test_the_error_is_that_of_all_residuals_weighted():
-    found = adaptation(slope=9.0, pair=0.25)
     points = Known.geometry.sample("interior", 5000, seed=3)
     x, t = points.at.unbind(1)
-    torch.testing.assert_close(
-        found.error("interior", points), ((1 + t) * (9 + 0.25 * 25)).sqrt() * x
-    )
+    found = error("interior", points, slope=9.0, pair=0.25)
+    torch.testing.assert_close(found, ((1 + t) * (9 + 0.25 * 25)).sqrt() * x)
 
 
 def test_chosen_points_follow_the_density():
-    found, candidates = adaptation(), Known.geometry.sample("interior", 20_000, seed=1)
-    p = density(found.error("interior", candidates))
+    candidates = Known.geometry.sample("interior", 20_000, seed=1)
+    sizes = error("interior", candidates)
+    p = density(sizes)
     bins = (candidates.at[:, 0] * 10).long()
     counts, n = torch.zeros(10, dtype=torch.float64), 100
     for seed in range(200):
-        which = found.choose("interior", candidates, n, seed)
+        which = choose(sizes, n, seed)
         assert len(set(which.tolist())) == n
         counts += torch.bincount(bins[which], minlength=10)
     expected = torch.zeros(10, dtype=torch.float64).index_add_(0, bins, p) * counts.sum()
@@ -141,7 +142,7 @@ def test_seed_step_and_rank_all_count():
 def test_a_draw_is_made_once_whatever_the_precision():
     data = collocation()
     double = drawn(data, step=10)
-    data.adaptation = adaptation(slope=0.0, pair=0.0)  # would choose others now
+    data.error = partial(error, slope=0.0, pair=0.0)  # would choose others now
     single = drawn(data, step=15, like=torch.zeros(()))
     assert torch.equal(single, double.float())
     assert not torch.equal(drawn(data, step=20), double)

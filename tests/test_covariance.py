@@ -18,6 +18,7 @@ from pinn.estimate import Estimate
 from pinn.geometry import Interval
 from pinn.least_squares import LeastSquares
 from pinn.networks import MLP, Network
+from pinn.objective import Objective
 from pinn.operators import partial
 from pinn.optim import LevenbergMarquardt, Phase
 from pinn.optim.budget import Budget
@@ -96,10 +97,10 @@ def minimised(problem, degree=2, weight=1e8, points=8):
     solution = Solution(problem, Powers(degree)).double()
     solution.strategy = {"all": "taylor"}
     weights = {r.name: 1.0 if r.name == "measured" else weight for r in problem.residuals}
-    system = LeastSquares(solution, plan_regions(solution), weights)
+    system = LeastSquares(Objective(solution, plan_regions(solution)))
     data = Collocation({"interior": points}, method="gauss")
     data.check(problem)
-    system.place(data.draw(problem, 0, 0, next(solution.parameters())))
+    system.place(data.draw(problem, 0, 0, next(solution.parameters())), weights)
     optimizer = LevenbergMarquardt(system.parameters())
     optimizer.system = system
     for _ in range(400):
@@ -157,13 +158,15 @@ def test_two_coefficients_and_a_constraint_among_the_data():
     np.testing.assert_allclose(matrix, to @ cov @ to.T, rtol=1e-5)
     assert freedom == pytest.approx(expected, abs=1e-5)
     assert float(left.abs().max()) < 1e-6
-    assert [system.solution.problem.coefficients()[n] for n in "kq"] == pytest.approx(to @ beta)
+    assert [system.objective.solution.problem.coefficients()[n] for n in "kq"] == pytest.approx(
+        to @ beta
+    )
 
 
 def test_directions_that_nobody_knows_do_not_matter():
     plain = estimates(minimised(Decay()))["k"]
     system = minimised(Decay())
-    network = system.solution.networks["all"]
+    network = system.objective.solution.networks["all"]
     twice = nn.Linear(4, 1).double()  # every feature twice, and a weight that nothing reads
     with torch.no_grad():
         twice.weight.copy_(torch.cat([network.output.weight / 2] * 2, 1))
@@ -341,11 +344,11 @@ def test_measurements_of_no_weight_are_none():
     assert found.deviation == pytest.approx(alone.deviation, rel=1e-6)
 
 
-def test_rows_in_pieces_are_the_same_rows(monkeypatch):
+def test_rows_in_chunks_are_the_same_rows(monkeypatch):
     whole = estimates(minimised(Curve(), 3))["q"]
     monkeypatch.setattr("pinn.least_squares.BLOCK", 200)
     system = minimised(Curve(), 3)
-    assert len(system.pieces) > 4
+    assert len(system.chunks) > 4
     assert estimates(system)["q"].deviation == pytest.approx(whole.deviation, rel=1e-6)
 
 
@@ -400,7 +403,7 @@ def test_saving_an_interval_records_nothing_anew(train, tmp_path):
     train(solver, callbacks=[Copies(every=1)])
     assert solver.solution.estimates
     regions, functions = 2, 2
-    assert len(solver.system.recorder.recordings) == regions * functions
+    assert len(solver.objective.recorder.recordings) == regions * functions
 
 
 def test_an_interval_belongs_to_least_squares_alone(train, tmp_path):

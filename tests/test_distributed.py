@@ -16,6 +16,7 @@ from pinn.geometry import Points
 from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.optim import LevenbergMarquardt
 from pinn.problems import Kovasznay
 from pinn.reads import plan_regions
@@ -209,8 +210,8 @@ def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_pa
     ranks = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
     points, solution = together(ranks)
     weights = dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
-    system = LeastSquares(solution, plan_regions(solution), weights)
-    system.place(points)
+    system = LeastSquares(Objective(solution, plan_regions(solution)))
+    system.place(points, weights)
     for trained in (solution.outer_parameters(), set(solution.state_dict())):
         for name, parameter in solution.named_parameters():
             parameter.requires_grad_(name in trained)

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pinn.chunks import InsufficientMemoryError
 from pinn.optim import linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import STRIPE, Gram, Kernel, add_square, mirror
 from pinn.optim.linear_model import LinearModel
 from pinn.optim.rows import Rows
-from pinn.pieces import InsufficientMemoryError
 
 MANY = 1e12
 

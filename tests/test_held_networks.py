@@ -8,8 +8,8 @@ from torch import nn
 import pinn
 from pinn import MLP, Interval, Phase, Problem, Rectangle, Solution, grad, laplacian, on
 from pinn.losses import region_residuals
+from pinn.objective import Objective
 from pinn.reads import plan_regions
-from pinn.step import Step
 
 FLOAT = torch.float64
 
@@ -79,8 +79,8 @@ def test_value_and_gradient_are_those_of_autograd(way, mode):
     expected = by_autograd(problem, solution.networks["all"], points["interior"].at)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     told = []
-    step = Step(solution, plans, {"eq": 1.0}, mode=mode, tell=told.append)
-    losses, slopes = step.gradient(points)
+    step = Objective(solution, plans, mode=mode, tell=told.append)
+    losses, slopes = step.gradient(points, {"eq": 1.0})
     assert told == []
     parameters = step.parameters()
     right = torch.autograd.grad(expected.square().mean(), parameters, materialize_grads=True)

@@ -5,20 +5,20 @@ import torch
 from torch import nn
 
 import pinn
+from pinn.chunks import CACHE, InsufficientMemoryError
 from pinn.data import Collocation
 from pinn.geometry import Interval, Rectangle
 from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.operators import laplacian, partial
 from pinn.optim import Phase
-from pinn.pieces import CACHE, InsufficientMemoryError
 from pinn.problem import Problem
 from pinn.reads import plan_regions
 from pinn.residuals import on
 from pinn.solution import Solution
 from pinn.solver import Solver
-from pinn.step import Step
 
 N = 300
 
@@ -135,14 +135,14 @@ def test_an_integral_by_quadrature_is_exact():
 
 @pytest.mark.parametrize("mode", ["eager", "recorded"])
 @pytest.mark.parametrize("name", ["nonlocal", "nested", "raw mean", "maximum", "sorted"])
-def test_pieces_do_not_change_the_loss_or_its_gradient(name, mode, monkeypatch):
+def test_chunks_do_not_change_the_loss_or_its_gradient(name, mode, monkeypatch):
     monkeypatch.setitem(CACHE, mode, 2**12)
     method = "gauss" if name == "nonlocal" else "sobol"
     solution, plans, weights, points = made((AVERAGED | COUPLED | TANGLED)[name], method=method)
-    step = Step(solution, plans, weights, mode)
+    step = Objective(solution, plans, mode)
     for _ in range(2):
         _, terms, slopes = uncut(solution, plans, weights, points)
-        losses, found = step.gradient(points)
+        losses, found = step.gradient(points, weights)
         torch.testing.assert_close(losses, torch.stack(list(terms.values())))
         torch.testing.assert_close(found, list(slopes), rtol=1e-9, atol=1e-12)
         with torch.no_grad():
@@ -168,12 +168,12 @@ def test_a_jacobian_of_points_in_a_tangle(name, points, monkeypatch):
 
 
 def jacobian_is_right(residual, record, monkeypatch, is_slow, points=60):
-    """r and J of pieces of few points, row by row of one evaluation."""
+    """r and J of chunks of few points, row by row of one evaluation."""
     monkeypatch.setattr("pinn.least_squares.BLOCK", 10_000)
     solution, plans, weights, points = made(residual, points)
     told = []
-    system = LeastSquares(solution, plans, weights, tell=told.append, record=record)
-    system.place(points)
+    system = LeastSquares(Objective(solution, plans, tell=told.append), record)
+    system.place(points, weights)
     for _ in range(2):
         with torch.no_grad():  # as the optimiser asks for it
             jacobian, rows = (torch.cat(parts) for parts in zip(*system.blocks(), strict=True))
@@ -199,20 +199,20 @@ def jacobian_is_right(residual, record, monkeypatch, is_slow, points=60):
 
 def test_memory_that_the_region_does_not_fit_into_is_refused():
     solution, plans, weights, points = made(AVERAGED["mean"])
-    step = Step(solution, plans, weights, memory=1e-4)
+    step = Objective(solution, plans, memory=1e-4)
     with pytest.raises(InsufficientMemoryError, match=r"'other' reads all of them at once"):
-        step(points)
+        step.loss(points, weights)
 
 
 def test_converged_residuals_are_not_said_to_depend_on_each_other():
     solution, plans, weights, points = made(APART["value"])
     told = []
-    system = LeastSquares(solution, plans, weights, tell=told.append, record=False)
+    system = LeastSquares(Objective(solution, plans, tell=told.append), record=False)
     with torch.no_grad():  # u = 0.7 + x is not a constant, but r = 0 to rounding is one
         for parameter in solution.parameters():
             parameter.zero_()
         solution.problem.k.fill_(1e-17)
-    system.place(points)
+    system.place(points, weights)
     list(system.blocks())
     assert told == []
 

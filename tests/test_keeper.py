@@ -8,10 +8,10 @@ from pinn.callbacks import FiniteGuard, Keeper, NonFiniteError
 from pinn.callbacks.keeper import newest_first
 from pinn.checkpoint import read
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.solver import Solver
-from pinn.step import Step
 
 ADAM, LBFGS = Phase(4), Phase(2, "LBFGS", dtype="float64", options={"max_iter": 4})
 
@@ -50,20 +50,20 @@ def test_a_period_of_less_than_one_step():
 @pytest.fixture
 def poison(monkeypatch):
     """A function that makes one residual NaN in one step."""
-    gradient = Step.gradient
+    gradient = Objective.gradient
 
     def at(step, name="momentum", value=float("nan")):
         calls = []
 
-        def poisoned(self, points):
+        def poisoned(self, points, weights):
             calls.append(1)
-            losses, slopes = gradient(self, points)
+            losses, slopes = gradient(self, points, weights)
             if len(calls) == step:
                 losses[self.order.index(name)] *= value
                 slopes = [slope * value for slope in slopes]
             return losses, slopes
 
-        monkeypatch.setattr(Step, "gradient", poisoned)
+        monkeypatch.setattr(Objective, "gradient", poisoned)
 
     return at
 
@@ -122,15 +122,15 @@ def test_an_error_before_the_first_step_saves_nothing(train, tmp_path):
 
 
 def test_an_error_inside_a_step_saves_no_half_done_step(train, tmp_path, monkeypatch):
-    gradient, calls = Step.gradient, []
+    gradient, calls = Objective.gradient, []
 
-    def interrupted(self, points):
+    def interrupted(self, points, weights):
         calls.append(1)
         if len(calls) == 8:  # in the third step's line search
             raise MemoryError("no memory")
-        return gradient(self, points)
+        return gradient(self, points, weights)
 
-    monkeypatch.setattr(Step, "gradient", interrupted)
+    monkeypatch.setattr(Objective, "gradient", interrupted)
     phases = [Phase(9, "LBFGS", dtype="float64", options={"max_iter": 2})]
     with pytest.raises(MemoryError):
         train(solver_of(phases=phases), callbacks=[Keeper(every=1)])

@@ -9,6 +9,7 @@ from pinn.data import Collocation
 from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP, Network
+from pinn.objective import Objective
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
 from pinn.recording import Recording
@@ -23,12 +24,12 @@ def made(problem=None, network=None, points=None, strategy="taylor", method="sob
     solution.strategy = dict.fromkeys(solution.strategy, strategy)
     weights = {r.name: 1.0 + k for k, r in enumerate(problem.residuals)}
     told = []
-    plans = plan_regions(solution)
-    system = LeastSquares(solution, plans, weights, tell=told.append, **settings)
+    objective = Objective(solution, plan_regions(solution), tell=told.append)
+    system = LeastSquares(objective, **settings)
     system.told = told
     data = Collocation(points or {"interior": 25, "boundary": 16}, method=method)
     data.check(problem)
-    system.place(data.draw(problem, 0, 0, next(solution.parameters())))
+    system.place(data.draw(problem, 0, 0, next(solution.parameters())), weights)
     return system
 
 
@@ -40,7 +41,7 @@ def whole(system):
 
 def loss_of(system):
     """Σ λ_k L_k, differentiable."""
-    terms = residual_losses(system.solution, system.points, system.plans)
+    terms = residual_losses(system.objective.solution, system.points, system.objective.plans)
     return sum(system.weights[name] * term for name, term in terms.items())
 
 
@@ -62,8 +63,8 @@ def test_the_square_is_the_loss_and_the_jacobian_its_slope(strategy, method):
 def test_the_jacobian_is_that_of_reverse_mode_row_by_row(problem):
     points = {"interior": 12} | ({"boundary": 8} if isinstance(problem, Kovasznay) else {})
     system = made(problem, points=points)
-    for piece in system.pieces:
-        found, expected = system.jacobian(piece), system.row_by_row(piece)
+    for chunk in system.chunks:
+        found, expected = system.jacobian(chunk), system.row_by_row(chunk)
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
     assert system.told == []
 
@@ -75,36 +76,48 @@ def test_new_parameters_and_points_are_seen():
         for parameter in system.parameters():
             parameter.mul_(1.3)
     data = Collocation({"interior": 25, "boundary": 16}, seed=1)
-    data.check(system.solution.problem)
-    system.place(data.draw(system.solution.problem, 0, 0, system.parameters()[0]))
-    for piece in system.pieces:
+    problem = system.objective.solution.problem
+    data.check(problem)
+    system.place(data.draw(problem, 0, 0, system.parameters()[0]), system.weights)
+    for chunk in system.chunks:
         torch.testing.assert_close(
-            system.jacobian(piece), system.row_by_row(piece), rtol=1e-11, atol=1e-12
+            system.jacobian(chunk), system.row_by_row(chunk), rtol=1e-11, atol=1e-12
         )
     torch.testing.assert_close(system.residuals().square().sum(), loss_of(system).detach())
-    assert len(system.recorder.recordings) == 4  # rows and Jacobian of two regions, once
+    assert len(system.objective.recorder.recordings) == 4  # rows and Jacobian of two regions, once
+
+
+def test_new_weights_are_seen_at_the_same_points():
+    system = made()
+    chunks, before = system.chunks, system.residuals()
+    system.place(system.points, {name: 4 * weight for name, weight in system.weights.items()})
+    assert system.chunks is chunks
+    torch.testing.assert_close(system.residuals(), 2 * before)
+    torch.testing.assert_close(whole(system)[1], 2 * before)
 
 
 def test_blocks_add_up(monkeypatch):
     expected = whole(made())
     monkeypatch.setattr("pinn.least_squares.BLOCK", 10_000)
     system = made()
-    assert len(system.pieces) > 4
+    assert len(system.chunks) > 4
     torch.testing.assert_close(whole(system), expected)
 
 
 def test_the_output_layer_alone():
     system = made()
     every, rows = whole(system)
-    names = system.solution.outer_parameters()
-    for name, parameter in system.solution.named_parameters():
+    names = system.objective.solution.outer_parameters()
+    for name, parameter in system.objective.solution.named_parameters():
         parameter.requires_grad_(name in names)
     outer, again = whole(system)
     count = sum(p.numel() for p in system.parameters())
     assert count == 3 * 7
     torch.testing.assert_close(outer, every[:, -count:])  # the last layer comes last
     torch.testing.assert_close(again, rows)
-    jacobians = [r for key, r in system.recorder.recordings.items() if key[0][0] == "jacobian"]
+    jacobians = [
+        r for key, r in system.objective.recorder.recordings.items() if key[0][0] == "jacobian"
+    ]
     targets = [node.target for node in jacobians[-1].recording.main.graph.nodes]
     assert torch.ops.aten.tanh.default not in targets  # features belong to the points
 
@@ -116,8 +129,8 @@ def test_features_of_a_frozen_layer_are_evaluated_once(monkeypatch):
         Recording, "prepared", lambda self, fixed: prepared.append(0) or plain(self, fixed)
     )
     system = made()
-    names = system.solution.outer_parameters()
-    for name, parameter in system.solution.named_parameters():
+    names = system.objective.solution.outer_parameters()
+    for name, parameter in system.objective.solution.named_parameters():
         parameter.requires_grad_(name in names)
     system.residuals(), whole(system)
     before = len(prepared)
@@ -126,7 +139,7 @@ def test_features_of_a_frozen_layer_are_evaluated_once(monkeypatch):
             parameter.mul_(1.5)
     system.residuals(), whole(system)
     assert len(prepared) == before > 0
-    hidden = system.solution.networks["all"].hidden[0].weight
+    hidden = system.objective.solution.networks["all"].hidden[0].weight
     with torch.no_grad():
         hidden.mul_(1.5)  # which they belong to
     expected = system.residuals()
@@ -136,10 +149,10 @@ def test_features_of_a_frozen_layer_are_evaluated_once(monkeypatch):
 
 def test_a_coefficient_has_its_column():
     system = made(Inverse(), points={"interior": 25})
-    assert "problem.k" in system.solution.outer_parameters()
+    assert "problem.k" in system.objective.solution.outer_parameters()
     jacobian, rows = whole(system)
     gradient = torch.autograd.grad(loss_of(system), system.parameters())
-    column = [p is system.solution.problem.k for p in system.parameters()].index(True)
+    column = [p is system.objective.solution.problem.k for p in system.parameters()].index(True)
     begin = sum(p.numel() for p in system.parameters()[:column])
     torch.testing.assert_close(2 * rows @ jacobian[:, begin], gradient[column])
 
@@ -165,8 +178,10 @@ def test_points_that_see_each_other_are_differentiated_together():
     assert system.told[0].startswith("jacobian  points one after the other")
 
 
-def test_a_share_of_the_loss():
-    once, half = made(), made(share=0.5)
+def test_a_share_of_the_loss(monkeypatch):
+    once = made()
+    monkeypatch.setattr("pinn.least_squares.processes", lambda: 2)
+    half = made()
     torch.testing.assert_close(half.residuals() * 2**0.5, once.residuals())
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.autograd.functional import jacobian
 
+from pinn.chunks import InsufficientMemoryError
 from pinn.optim import LevenbergMarquardt, linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.levenberg_marquardt import TRIALS, changed
-from pinn.pieces import InsufficientMemoryError
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -111,10 +111,10 @@ def test_a_recorded_step_sees(change, monkeypatch):
     monkeypatch.setitem(TABLE, "gain", [1.0])
     monkeypatch.setattr(Reads, "table", {"gain": 1.0})
     step, points = made(Reads(), points={"interior": 12}, mode="recorded", network=MLP(4, 1))
-    before = step.gradient(points)[0]
+    before = step.gradient(points, step.given)[0]
     CHANGES[change](step.solution.problem, monkeypatch)
     check(step, points)
-    assert not torch.equal(step.gradient(points)[0], before)
+    assert not torch.equal(step.gradient(points, step.given)[0], before)
 
 
 class Bent(nn.Module):
@@ -148,7 +148,7 @@ def test_a_recorded_step_sees_in_a_network(change):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), Flagged())
     step, points = made(Reads(), points={"interior": 12}, mode="recorded", network=net)
-    step.gradient(points)
+    step.gradient(points, step.given)
     NETWORK[change](net)
     check(step, points)
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_looked_into_is_named_and_run_by_python():
     problem = Reads()
     problem.source = iter(n for n in range(1000))
     step, points = made(problem, points={"interior": 12}, mode="recorded", network=MLP(4, 1))
-    step.gradient(points)
+    step.gradient(points, step.given)
     assert len(step.told) == 1
     assert "problem.source is a builtins.generator" in step.told[0]
     step.told.clear()
@@ -187,10 +187,10 @@ def test_an_unseen_change_is_found_and_said(mode, monkeypatch):
     problem = Reads()
     problem.hook = lambda value: value * Clock()()
     step, points = made(problem, points={"interior": 12}, mode=mode, network=MLP(4, 1))
-    step.gradient(points)
+    step.gradient(points, step.given)
     monkeypatch.setattr(torch, "tensors_of_this_test", 3.0, raising=False)
     for _ in range(200):
-        step.gradient(points)
+        step.gradient(points, step.given)
     assert len(step.told) == 1
     assert "up to 1 evaluations before this one used old values" in step.told[0]
     step.told.clear()
@@ -202,12 +202,12 @@ def test_an_unseen_change_is_found_at_the_end(monkeypatch):
     problem.hook = lambda value: value * Clock()()
     step, points = made(problem, points={"interior": 12}, mode="recorded", network=MLP(4, 1))
     for _ in range(10):
-        step.gradient(points)
+        step.gradient(points, step.given)
     step.recheck()
     assert step.told == []
     monkeypatch.setattr(torch, "tensors_of_this_test", 3.0, raising=False)
     for _ in range(3):
-        step.gradient(points)
+        step.gradient(points, step.given)
     step.recheck()
     assert len(step.told) == 1
     assert "up to 4 evaluations before this one used old values" in step.told[0]
@@ -334,9 +334,9 @@ def test_trust_does_not_outlive_a_change(start, change, what, monkeypatch):
 
     if what == "solution":
         step, points = made(Reads(), points={"interior": 12}, network=Two(net))
-        step.gradient(points)
+        step.gradient(points, step.given)
         change(net)
-        step.gradient(points)
+        step.gradient(points, step.given)
         assert step.solution.strategy == {"all": "loop"}
         assert len(step.told) == 1
         return

@@ -121,9 +121,9 @@ def test_a_resumed_run_keeps_its_mode_and_its_bits(train, tmp_path, mode):
     train(whole, callbacks=[Copies(every=1)], points=points)
     train(part, ckpt_path=tmp_path / "checkpoints" / "step-2.ckpt", points=points)
     assert part.mode == whole.mode
-    assert part.step.mode == mode
-    assert not part.step.recorder.setbacks
-    assert part.step.recorder.recordings
+    assert part.objective.mode == mode
+    assert not part.objective.recorder.setbacks
+    assert part.objective.recorder.recordings
     assert equal(part.state_dict(), whole.state_dict())
 
 

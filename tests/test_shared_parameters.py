@@ -10,6 +10,7 @@ from pinn.geometry import Rectangle
 from pinn.least_squares import LeastSquares
 from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.operators import laplacian
 from pinn.optim import Phase
 from pinn.problem import Problem
@@ -17,7 +18,6 @@ from pinn.reads import plan_regions
 from pinn.residuals import on
 from pinn.solution import Solution
 from pinn.solver import Solver
-from pinn.step import Step
 
 
 class Two(Problem):
@@ -124,11 +124,11 @@ def unshared(solution, points, plans):
 def test_the_gradient_is_the_sum_over_all_places(make, part, mode):
     solution, plans, points = made(make, part)
     told = []
-    step = Step(solution, plans, dict.fromkeys(("first", "second", "around"), 1.0), mode)
-    step.recorder.tell = told.append
+    weights = dict.fromkeys(("first", "second", "around"), 1.0)
+    step = Objective(solution, plans, mode, tell=told.append)
     for _ in range(3):
         expected, slopes = unshared(solution, points, plans)
-        losses, found = step.gradient(points)
+        losses, found = step.gradient(points, weights)
         torch.testing.assert_close(losses.sum(), expected.detach())
         torch.testing.assert_close(found, list(slopes), rtol=1e-10, atol=1e-12)
         with torch.no_grad():
@@ -151,8 +151,8 @@ def test_the_jacobian_is_that_of_reverse_mode(make, part, record):
     solution, plans, points = made(make, part)
     told = []
     weights = dict.fromkeys(("first", "second", "around"), 1.0)
-    system = LeastSquares(solution, plans, weights, tell=told.append, record=record)
-    system.place(points)
+    system = LeastSquares(Objective(solution, plans, tell=told.append), record)
+    system.place(points, weights)
     for _ in range(2):
         jacobian, rows = (torch.cat(parts) for parts in zip(*system.blocks(), strict=True))
         expected, slopes = unshared(solution, points, plans)

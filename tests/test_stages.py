@@ -61,7 +61,7 @@ def test_no_graph_of_the_old_number_is_used(train, mode, problem):
     train(solver, max_steps=2)
     like = next(solver.parameters())
     points = solver.collocation.draw(solver.problem, 0, 0, like)
-    solver.step.mode = mode
+    solver.objective.mode = mode
     for stage, reynolds in enumerate((20.0, 400.0)):
         solver.course.stage = stage
         solver.enter_stage()
@@ -69,10 +69,11 @@ def test_no_graph_of_the_old_number_is_used(train, mode, problem):
         alone.load_state_dict(solver.state_dict())
         alone.solution.strategy = solver.solution.strategy
         for _ in range(2):
-            found, expected = solver.step.gradient(points), alone.step.gradient(points)
+            given = points, solver.balance.weights
+            found, expected = (s.objective.gradient(*given) for s in (solver, alone))
             torch.testing.assert_close(found[0], expected[0], rtol=1e-12, atol=0)
-    assert bool(solver.step.recorder.recordings) == (mode == "recorded")
-    assert solver.step.recorder.setbacks == []
+    assert bool(solver.objective.recorder.recordings) == (mode == "recorded")
+    assert solver.objective.recorder.setbacks == []
 
 
 def test_a_system_of_the_old_number_is_not_used(train):

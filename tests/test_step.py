@@ -1,4 +1,4 @@
-"""The loss and its gradient: pieces add up, graphs give the numbers of the Python."""
+"""The loss and its gradient: chunks add up, graphs give the numbers of the Python."""
 
 from dataclasses import replace
 
@@ -6,21 +6,21 @@ import pytest
 import torch
 from torch import nn
 
+from pinn.chunks import CACHE
 from pinn.data import Collocation
 from pinn.fields import Field
 from pinn.geometry import Rectangle
 from pinn.losses import residual_losses
 from pinn.mode import Mode, choose_mode
 from pinn.networks import MLP, FourierFeatures
+from pinn.objective import Objective
 from pinn.operators import laplacian
-from pinn.pieces import CACHE
 from pinn.problem import Problem
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.reads import plan_regions
 from pinn.recorder import FRUITLESS, agree
 from pinn.residuals import on
 from pinn.solution import Solution
-from pinn.step import Step
 
 
 def made(problem=None, network=None, points=None, dtype=torch.float64, weights=None, **settings):
@@ -31,8 +31,8 @@ def made(problem=None, network=None, points=None, dtype=torch.float64, weights=N
     solution.strategy = dict.fromkeys(solution.strategy, "taylor")
     weights = dict.fromkeys((r.name for r in problem.residuals), 1.0) | (weights or {})
     told = []
-    step = Step(solution, plan_regions(solution), weights, tell=told.append, **settings)
-    step.told = told
+    step = Objective(solution, plan_regions(solution), tell=told.append, **settings)
+    step.told, step.given = told, weights
     data = Collocation(points or {"interior": 300, "boundary": 40})
     data.check(problem)
     return step, data.draw(problem, 0, 0, next(solution.parameters()))
@@ -41,7 +41,7 @@ def made(problem=None, network=None, points=None, dtype=torch.float64, weights=N
 def reference(step, points):
     """The weighted loss, its terms and its gradient in one go."""
     terms = residual_losses(step.solution, points, step.plans)
-    loss = sum(step.weights[name] * term for name, term in terms.items())
+    loss = sum(step.given[name] * term for name, term in terms.items())
     return loss, terms, torch.autograd.grad(loss, step.parameters(), materialize_grads=True)
 
 
@@ -49,9 +49,9 @@ def reference(step, points):
 @pytest.mark.parametrize("memory", [None, 1e-4])
 def test_a_step_is_the_weighted_loss_and_its_gradient(mode, memory):
     step, points = made(mode=mode, memory=memory, weights={"boundary": 7.0, "continuity": 0.0})
-    loss, terms = step(points)
+    loss, terms = step.loss(points, step.given)
     expected, parts, gradient = reference(step, points)
-    assert (len(step.pieces) > 2) == (memory is not None)
+    assert (len(step.chunks) > 2) == (memory is not None)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(terms, parts)
     (2 * loss).backward()
@@ -62,16 +62,16 @@ def test_a_step_is_the_weighted_loss_and_its_gradient(mode, memory):
 
 def test_a_recorded_step_has_the_bits_of_the_python():
     step, points = made(dtype=torch.float32)
-    eager = step.gradient(points)
+    eager = step.gradient(points, step.given)
     step.mode = "recorded"
-    recorded = step.gradient(points)
+    recorded = step.gradient(points, step.given)
     assert torch.equal(eager[0], recorded[0])
     assert all(torch.equal(a, b) for a, b in zip(eager[1], recorded[1], strict=True))
 
 
 def test_a_recording_computes_each_activation_once():
     step, points = made(network=MLP(8, 3), mode="recorded")
-    step(points)
+    step.loss(points, step.given)
     recordings = step.recorder.recordings.values()
     for held in recordings:
         targets = [node.target for node in held.recording.main.graph.nodes]
@@ -80,12 +80,12 @@ def test_a_recording_computes_each_activation_once():
 
 
 @pytest.mark.parametrize("mode", ["eager", "recorded"])
-def test_pieces_follow_the_mode(mode, monkeypatch):
+def test_chunks_follow_the_mode(mode, monkeypatch):
     step, points = made(network=MLP(32, 2), mode="recorded" if mode == "eager" else "eager")
     monkeypatch.setitem(CACHE, mode, 2**14)
-    before = step(points)[0], len(step.pieces)
+    before = step.loss(points, step.given)[0], len(step.chunks)
     step.mode = mode
-    after = step(points)[0], len(step.pieces)
+    after = step.loss(points, step.given)[0], len(step.chunks)
     torch.testing.assert_close(after[0], before[0])
     assert after[1] > before[1]
 
@@ -94,7 +94,7 @@ def test_pieces_follow_the_mode(mode, monkeypatch):
 def test_nested_reverse_mode_is_recorded_too(strategy):
     step, points = made(mode="recorded")
     step.solution.strategy = {"all": strategy}
-    losses, gradients = step.gradient(points)
+    losses, gradients = step.gradient(points, step.given)
     _, terms, expected = reference(step, points)
     assert step.told == []
     torch.testing.assert_close(losses, torch.stack(list(terms.values())))
@@ -104,11 +104,11 @@ def test_nested_reverse_mode_is_recorded_too(strategy):
 @pytest.mark.parametrize("mode", ["eager", "recorded"])
 def test_new_weights_points_precisions_and_numbers_are_seen(mode):
     step, points = made(mode=mode)
-    step.gradient(points)
+    step.gradient(points, step.given)
 
     def check(points):
         _, terms, expected = reference(step, points)
-        losses, gradients = step.gradient(points)
+        losses, gradients = step.gradient(points, step.given)
         torch.testing.assert_close(losses, torch.stack(list(terms.values())))
         torch.testing.assert_close(gradients, list(expected))
 
@@ -128,26 +128,32 @@ def test_new_weights_points_precisions_and_numbers_are_seen(mode):
 
 def test_points_changed_in_place_are_seen():
     step, points = made(mode="recorded")
-    step.gradient(points)
+    step.gradient(points, step.given)
     points["interior"].at.add_(0.01)
     _, terms, _ = reference(step, points)
-    torch.testing.assert_close(step.gradient(points)[0], torch.stack(list(terms.values())))
+    torch.testing.assert_close(
+        step.gradient(points, step.given)[0], torch.stack(list(terms.values()))
+    )
 
 
 def test_buffers_changed_in_place_are_seen():
     step, points = made(mode="recorded", network=MLP(8, 2, embedding=FourierFeatures(4)))
-    step.gradient(points)
+    step.gradient(points, step.given)
     step.solution.networks["all"].embedding.phases.mul_(1.1)
     _, terms, _ = reference(step, points)
-    torch.testing.assert_close(step.gradient(points)[0], torch.stack(list(terms.values())))
+    torch.testing.assert_close(
+        step.gradient(points, step.given)[0], torch.stack(list(terms.values()))
+    )
 
 
 def test_the_cavity_keeps_nothing_of_other_points():
     step, points = made(LidDrivenCavity(), points={"interior": 200}, mode="recorded")
-    step.gradient(points)
+    step.gradient(points, step.given)
     other = {"interior": points["interior"].__class__(points["interior"].at.flip(0) * 0.9)}
     _, terms, _ = reference(step, other)
-    torch.testing.assert_close(step.gradient(other)[0], torch.stack(list(terms.values())))
+    torch.testing.assert_close(
+        step.gradient(other, step.given)[0], torch.stack(list(terms.values()))
+    )
 
 
 class Secret(Problem):
@@ -169,12 +175,12 @@ class Secret(Problem):
 
 def test_a_tensor_that_a_problem_holds_is_seen_when_it_changes():
     step, points = made(Secret(), points={"interior": 20}, mode="recorded")
-    before = step.gradient(points)[0]
+    before = step.gradient(points, step.given)[0]
     step.solution.problem.secret *= 2
-    changed = step.gradient(points)[0]
+    changed = step.gradient(points, step.given)[0]
     assert not torch.equal(changed, before)
     step.mode = "eager"
-    torch.testing.assert_close(changed, step.gradient(points)[0])
+    torch.testing.assert_close(changed, step.gradient(points, step.given)[0])
 
 
 class Learned(Problem):
@@ -207,13 +213,13 @@ class Learned(Problem):
 
 def learned(mode):
     step, points = made(Learned(), points={"interior": 40, "boundary": 16}, mode=mode)
-    step.gradient(points)
+    step.gradient(points, step.given)
     return step, points, step.solution.problem
 
 
 def check(step, points):
     _, terms, expected = reference(step, points)
-    losses, gradients = step.gradient(points)
+    losses, gradients = step.gradient(points, step.given)
     torch.testing.assert_close(losses, torch.stack(list(terms.values())))
     torch.testing.assert_close(gradients, list(expected))
     assert step.told == []
@@ -231,7 +237,7 @@ def test_learnable_coefficients_have_their_gradient(mode):
 @MODES
 def test_weights_that_change_are_seen(mode):
     step, points, _ = learned(mode)
-    step.weights["edge"] = 100.0
+    step.given["edge"] = 100.0
     check(step, points)
 
 
@@ -281,7 +287,7 @@ def test_a_problem_that_keeps_changing_stays_with_the_python():
     step, points = made(points={"interior": 8, "boundary": 8}, mode="recorded")
     for k in range(20):
         step.solution.problem.reynolds = 10.0 + k
-        step.gradient(points)
+        step.gradient(points, step.given)
     assert len(step.told) == 1
     assert "what the Python reads is new each time" in step.told[0]
     assert len(step.recorder.recordings) == 2 * FRUITLESS  # of two regions
@@ -298,9 +304,9 @@ def test_agreement_is_by_the_norm_of_each_tensor():
 @pytest.mark.slow
 def test_a_compiled_step_has_the_numbers_of_the_python():
     step, points = made(dtype=torch.float32, points={"interior": 64, "boundary": 16})
-    expected = step.gradient(points)
+    expected = step.gradient(points, step.given)
     step.mode = "compiled"
-    found = step.gradient(points)
+    found = step.gradient(points, step.given)
     assert step.told == []
     assert len(step.recorder.recordings) == 2  # one per region
     torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-6)
@@ -308,7 +314,7 @@ def test_a_compiled_step_has_the_numbers_of_the_python():
     with torch.no_grad():
         for parameter in step.parameters():
             parameter.mul_(1.1)
-    step.gradient(points)
+    step.gradient(points, step.given)
     assert len(step.recorder.recordings) == 2  # and none anew
 
 
@@ -320,7 +326,7 @@ class Timed:
 
     def __init__(self, monkeypatch, **seconds):
         self.plans = {"interior": None}
-        monkeypatch.setattr("pinn.mode.seconds", lambda step, mode, points: seconds[mode])
+        monkeypatch.setattr("pinn.mode.seconds", lambda step, mode, *_: seconds[mode])
 
 
 @pytest.mark.parametrize(
@@ -334,10 +340,12 @@ class Timed:
 )
 def test_auto_takes_what_ends_the_run_first(monkeypatch, evaluations, seconds, mode):
     step = Timed(monkeypatch, **seconds)
-    assert choose_mode(step, {}, lambda cost: evaluations * cost, "auto").name == mode
+    assert choose_mode(step, {}, {}, lambda cost: evaluations * cost, "auto").name == mode
 
 
 def test_a_mode_asked_for_is_not_measured(monkeypatch):
     step = Timed(monkeypatch)
-    assert choose_mode(step, {}, lambda cost: 10 * cost, True) == Mode("compiled", "asked for")
-    assert choose_mode(step, {}, lambda cost: 10 * cost, False) == Mode("eager", "compile is off")
+    assert choose_mode(step, {}, {}, lambda cost: 10 * cost, True) == Mode("compiled", "asked for")
+    assert choose_mode(step, {}, {}, lambda cost: 10 * cost, False) == Mode(
+        "eager", "compile is off"
+    )

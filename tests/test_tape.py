@@ -62,10 +62,10 @@ def test_a_long_source_is_right_at_other_points_and_after_a_change(form):
 
 def test_a_long_source_is_cut_with_its_points():
     step, points = made(Long(), points={"interior": 300, "boundary": 40}, mode="recorded")
-    whole = step.gradient(points)
+    whole = step.gradient(points, step.given)
     cut, _ = made(Long(), points={"interior": 300, "boundary": 40}, mode="recorded", memory=1e-4)
-    parts = cut.gradient(points)
-    assert len(cut.pieces) > 2
+    parts = cut.gradient(points, cut.given)
+    assert len(cut.chunks) > 2
     torch.testing.assert_close(parts, whole)
     assert cut.told == step.told == []
 

@@ -8,10 +8,10 @@ from pinn.balance import Balance
 from pinn.checkpoint import read
 from pinn.geometry import Points
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.problems import Kovasznay
 from pinn.reads import plan_regions
 from pinn.solution import Solution
-from pinn.step import Step
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ class Record(L.Callback):
 
     def on_train_batch_end(self, trainer, solver, *args):
         self.weights.append(dict(solver.balance.weights))
-        self.points.append({r: (p.at, p.normal) for r, p in solver.step.points.items()})
+        self.points.append({r: (p.at, p.normal) for r, p in solver.objective.points.items()})
 
     def on_train_end(self, trainer, solver):
         seen = {"start": self.start, "weights": self.weights, "points": self.points}
@@ -94,7 +94,7 @@ def test_two_processes_agree_and_resume(tmp_path, method):
     solution.strategy = {"all": "taylor"}
     given = dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
     alone = Balance(method, given)
-    alone.follow(Step(solution, plan_regions(solution), given), points, 0, 0, False)
+    alone.follow(Objective(solution, plan_regions(solution)), points, 0, 0, False)
     assert ranks[0]["weights"][0] == pytest.approx(alone.weights, rel=1e-10)
 
     # Each process chose points of its own, and goes on with them.

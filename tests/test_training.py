@@ -12,10 +12,10 @@ import pinn.representation
 from pinn.algebra.channels import Plan
 from pinn.derivatives import evaluate
 from pinn.networks import MLP
+from pinn.objective import Objective
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, LidDrivenCavity
 from pinn.solver import Solver
-from pinn.step import Step
 
 DOUBLE = Phase(5, lr=0.01, dtype="float64")
 
@@ -125,13 +125,13 @@ def test_points_change_at_their_steps_and_never_inside_one(train, monkeypatch, r
     phases = [Phase(6, "LBFGS", dtype="float64", options={"max_iter": 6})]
     solver = solver_of(phases=phases)
     used = []
-    gradient = Step.gradient
+    gradient = Objective.gradient
 
-    def spy(step, points):
+    def spy(objective, points, weights):
         used.append((solver.global_step, points["interior"].at.clone()))
-        return gradient(step, points)
+        return gradient(objective, points, weights)
 
-    monkeypatch.setattr(Step, "gradient", spy)
+    monkeypatch.setattr(Objective, "gradient", spy)
     train(solver, resample=resample)
     assert len(used) >= 6 * 6
     by_step = {step: [at for s, at in used if s == step] for step in range(6)}

@@ -83,7 +83,7 @@ class FiniteGuard(L.Callback):
         solver: Solver = pl_module  # type: ignore[assignment]
         self.check(solver)
         with torch.inference_mode(False), torch.enable_grad():
-            (solver.system or solver.step).recheck()
+            (solver.system or solver.objective).recheck()
 
     def check(self, solver: Solver) -> None:
         """Stop if one of the last evaluations, or what a step has led to, is not finite."""

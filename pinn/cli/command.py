@@ -19,6 +19,7 @@ from pinn.callbacks.keeper import newest_first
 from pinn.callbacks.monitors import check_monitors
 from pinn.callbacks.report import outcome
 from pinn.checkpoint import read, restore_weights
+from pinn.chunks import InsufficientMemoryError
 from pinn.cli.launch import Request
 from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
@@ -27,7 +28,6 @@ from pinn.console import say
 from pinn.data import Collocation
 from pinn.demands import check_trainer, seed
 from pinn.optim import Phase
-from pinn.pieces import InsufficientMemoryError
 from pinn.resume import continues
 from pinn.runs import run_of
 from pinn.solver import Solver

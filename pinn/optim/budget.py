@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from pinn.chunks import InsufficientMemoryError
 from pinn.costs import free_memory
 from pinn.optim.ranks import agreed
-from pinn.pieces import InsufficientMemoryError
 from pinn.processes import processes
 
 SHARE = 0.5  # of what is available

@@ -102,7 +102,7 @@ class LevenbergMarquardt(Optimizer):
             RuntimeError: nobody has set `system`.
             ValueError: the parameters are not in float64.
             FloatingPointError: r or J is not finite.
-            pinn.pieces.InsufficientMemoryError: the matrices do not fit into the memory.
+            pinn.chunks.InsufficientMemoryError: the matrices do not fit into the memory.
         """
         value = None
         if closure is not None:

@@ -1,6 +1,6 @@
-"""Pieces: the points of a region, so many at a time.
+"""Chunks: the points of a region, so many at a time.
 
-The memory of a step is that of one piece, whatever the number of points; on a CPU a piece whose
+The memory of a step is that of one chunk, whatever the number of points. On a CPU a chunk whose
 tensors stay in a core's cache is also the fastest.
 """
 
@@ -13,11 +13,11 @@ from pinn.costs import Model, free_memory
 from pinn.geometry import Points
 from pinn.memory.keeping import Kept
 
-# Bytes of the largest tensor of a piece, by mode. Several such tensors fit into the second-level
-# cache of a core; the cheaper the launches, the smaller the best piece.
+# Bytes of the largest tensor of a chunk, by mode. Several such tensors fit into the second-level
+# cache of a core; the cheaper the launches, the smaller the best chunk.
 CACHE = {"eager": 2**20, "recorded": 2**20, "compiled": 2**19}
 SHARE = 0.5  # of the free memory of a GPU
-FEWEST = 64  # a piece of fewer points spends its time on launches
+FEWEST = 64  # a chunk of fewer points spends its time on launches
 
 
 class InsufficientMemoryError(ValueError):
@@ -25,7 +25,7 @@ class InsufficientMemoryError(ValueError):
 
 
 @dataclass
-class Piece:
+class Chunk:
     """Some of the points of a region.
 
     Args:
@@ -39,18 +39,18 @@ class Piece:
     prepared: Kept = field(default_factory=Kept)
 
 
-def cut(points: Mapping[str, Points], chunks: Mapping[str, int | None]) -> list[Piece]:
-    """The points of every region in pieces of at most `chunks[region]`, alike where they can be."""
-    pieces = []
-    for region, most in chunks.items():
+def cut(points: Mapping[str, Points], sizes: Mapping[str, int | None]) -> list[Chunk]:
+    """The points of every region in chunks of at most `sizes[region]`, alike where they can be."""
+    chunks = []
+    for region, most in sizes.items():
         n = len(points[region])
         count = 1 if most is None else -(-n // most)
         count = next((k for k in range(count, 2 * count) if n % k == 0), count)
-        pieces += [Piece(region, part) for part in points[region].split(-(-n // count))]
-    return pieces
+        chunks += [Chunk(region, part) for part in points[region].split(-(-n // count))]
+    return chunks
 
 
-def chunk_for(
+def chunk_size(
     run: Callable[[Points], object],
     points: Points,
     memory: float | None = None,
