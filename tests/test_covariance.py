@@ -331,10 +331,7 @@ def test_measurements_of_no_weight_are_none():
             return u - seen + 1000
 
     both, alone = minimised(Twice(), weight=1e8), estimates(minimised(Decay()))["k"]
-    both.weights["again"], both.points = 0.0, {}
-    data = Collocation({"interior": 8}, method="gauss")
-    data.check(both.solution.problem)
-    both.place(data.draw(both.solution.problem, 0, 0, next(both.solution.parameters())))
+    both.place(both.points, both.weights | {"again": 0.0})
     optimizer = LevenbergMarquardt(both.parameters())
     optimizer.system = both
     while not optimizer.stalled:

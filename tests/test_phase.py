@@ -49,7 +49,7 @@ def test_levenberg_marquardt_is_a_phase_in_float64():
 
 def test_what_a_phase_trains_is_all_or_the_output():
     assert Phase(1).train == "all"
-    with pytest.raises(ValueError, match="train is 'last': expected all or output"):
+    with pytest.raises(ValueError, match="train is 'last': known: all, output"):
         Phase(1, train="last")
 
 
@@ -83,8 +83,8 @@ def test_precision():
     [
         ({"steps": 0}, "phase Adam: steps is 0: expected at least 1"),
         ({"steps": 2.5}, "phase Adam: steps is 2.5: expected a whole number"),
-        ({}, "phase Adam has no budget: give it steps or seconds, such as steps: 1000"),
-        ({"error": 1e-3, "loss": 1e-3, "patience": 3}, "phase Adam has no budget"),
+        ({}, "phase Adam: it has no budget: give it steps or seconds, such as steps: 1000"),
+        ({"error": 1e-3, "loss": 1e-3, "patience": 3}, "phase Adam: it has no budget"),
         ({"seconds": 0.0}, "phase Adam: seconds is 0.0, expected a positive number"),
         ({"steps": 1, "error": -1e-3}, "phase Adam: error is -0.001, expected a positive number"),
         ({"steps": 1, "loss": math.nan}, "phase Adam: loss is nan, expected a positive number"),
@@ -93,12 +93,21 @@ def test_precision():
         ({"steps": 1, "lr": 0.0}, "phase Adam: lr is 0.0, expected a positive number"),
         ({"steps": 1, "lr": math.nan}, "phase Adam: lr is nan"),
         ({"steps": 1, "lr": math.inf}, "phase Adam: lr is inf"),
-        ({"steps": 1, "schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
-        ({"steps": 1, "dtype": "float16"}, "phase dtype 'float16' is not float32 or float64"),
+        (
+            {"steps": 1, "schedule": "cosin"},
+            "phase Adam: schedule is 'cosin': did you mean 'cosine'",
+        ),
+        (
+            {"steps": 1, "dtype": "float16"},
+            "phase Adam: dtype is 'float16': did you mean 'float64'? known: float32, float64",
+        ),
         ({"steps": 1, "optimizer": "Adamm"}, "unknown optimizer 'Adamm': did you mean 'Adam'"),
         ({"steps": 1, "optimizer": "Optimizer"}, "unknown optimizer 'Optimizer'"),
         ({"steps": 1, "optimizer": "lr_scheduler"}, "unknown optimizer 'lr_scheduler'"),
-        ({"steps": 1, "options": {"beta": 1}}, "Adam has no option 'beta': did you mean 'betas'"),
+        (
+            {"steps": 1, "options": {"beta": 1}},
+            "phase Adam: it has no option 'beta': did you mean 'betas'",
+        ),
     ],
 )
 def test_mistakes_are_answered_in_one_line(settings, message):

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +25,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "tolerance_grad": 0.0,
         "tolerance_change": 0.0,
     },
+}
+
+
+CHOICES = {
+    "schedule": ("constant", "cosine"),
+    "dtype": ("float32", "float64"),
+    "train": ("all", "output"),
 }
 
 
@@ -86,65 +93,50 @@ class Phase:
 
     def __post_init__(self) -> None:
         self.optimizer = shortest(self.optimizer)
-        self.check_ends()
-        if self.lr is not None and not 0 < self.lr < math.inf:
-            raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, expected a positive number")
-        if self.schedule not in ("constant", "cosine"):
-            hint = near_miss(self.schedule, ("constant", "cosine"))
-            raise ValueError(f"unknown schedule {self.schedule!r}: {hint}")
         if self.dtype is None:
             self.dtype = "float64" if self.has_one_loss else "float32"
-        if self.dtype not in ("float32", "float64"):
-            raise ValueError(f"phase dtype {self.dtype!r} is not float32 or float64")
-        if self.dtype == "float32" and self.solves_system:
-            raise ValueError(
-                f"phase {self.optimizer}: dtype is float32, which has too few digits for JᵀJ: "
-                "use float64"
-            )
-        if self.train not in ("all", "output"):
-            raise ValueError(
-                f"phase {self.optimizer}: train is {self.train!r}: expected all or output"
-            )
-        if self.lr is not None and "lr" in self.options:
-            raise ValueError(
-                f"phase {self.optimizer}: lr is given twice, {self.lr} as its key and "
-                f"{self.options['lr']} in options: remove one"
-            )
-        parameters = inspect.signature(self.optimizer_class().__init__).parameters
-        known = tuple(parameters)[2:]
-        every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        if self.lr is not None and "lr" not in known and not every:
-            raise ValueError(f"phase {self.optimizer}: lr is {self.lr}, but it has none: remove it")
-        for option in self.options:
-            if option not in known and not every:
-                hint = near_miss(option, known)
-                raise ValueError(f"{self.optimizer} has no option {option!r}: {hint}")
-
-    def check_ends(self) -> None:
-        """Refuse a phase that nothing is sure to end.
-
-        Raises:
-            ValueError: no budget, or a number out of range.
-        """
-        if self.steps is None and self.seconds is None:
-            raise ValueError(
-                f"phase {self.optimizer} has no budget: give it steps or seconds, such as "
-                "steps: 1000"
-            )
-        for name, count in (("steps", self.steps), ("patience", self.patience)):
-            if count is not None:
+        for name in ("steps", "patience"):
+            if (count := getattr(self, name)) is not None:
                 whole(f"phase {self.optimizer}: {name}", count, most=10**12)
-        for name in ("seconds", "error", "loss"):
+        if mistake := next(self.mistakes(), ""):
+            raise ValueError(f"phase {self.optimizer}: {mistake}")
+
+    def mistakes(self) -> Iterator[str]:
+        """What is wrong with the settings, and what to do."""
+        if self.steps is None and self.seconds is None:
+            yield "it has no budget: give it steps or seconds, such as steps: 1000"
+        for name in ("lr", "seconds", "error", "loss"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise ValueError(
-                    f"phase {self.optimizer}: {name} is {value}, expected a positive number"
-                )
+                yield f"{name} is {value}, expected a positive number"
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                yield f"{name} is {value!r}: {near_miss(value, choices)}"
         if self.schedule == "cosine" and self.steps is None:
-            raise ValueError(
-                f"phase {self.optimizer}: schedule is cosine, which runs over its steps: give it "
-                "steps, or the schedule constant"
+            yield (
+                "schedule is cosine, which runs over its steps: give it steps, or the schedule "
+                "constant"
             )
+        if self.dtype == "float32" and self.solves_system:
+            yield "dtype is float32, which has too few digits for JᵀJ: use float64"
+        if self.lr is not None and "lr" in self.options:
+            yield (
+                f"lr is given twice, {self.lr} as its key and {self.options['lr']} in options: "
+                "remove one"
+            )
+        known = tuple(self.parameters())[2:]
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.parameters().values()):
+            return
+        if self.lr is not None and "lr" not in known:
+            yield f"lr is {self.lr}, but it has none: remove it"
+        for option in self.options:
+            if option not in known:
+                yield f"it has no option {option!r}: {near_miss(option, known)}"
+
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """What the optimiser can be given, by name."""
+        return inspect.signature(self.optimizer_class().__init__).parameters
 
     def optimizer_class(self) -> type[Optimizer]:
         """The optimiser's class."""
@@ -156,13 +148,21 @@ class Phase:
         Raises:
             ValueError: it does not take these options or parameters.
         """
-        options = {**DEFAULTS.get(self.optimizer, {}), **self.options}
-        if self.lr is not None:
-            options["lr"] = self.lr
         try:
-            return begun(self.optimizer_class()(list(parameters), **options))
+            return self.made(parameters, self.options)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.optimizer} refuses its options {options}: {error}") from error
+            given = self.defaults | self.options
+            raise ValueError(f"{self.optimizer} refuses its options {given}: {error}") from error
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The options that this package gives the optimiser, with the learning rate."""
+        given = {} if self.lr is None else {"lr": self.lr}
+        return DEFAULTS.get(self.optimizer, {}) | given
+
+    def made(self, parameters: Iterable[nn.Parameter], options: dict[str, Any]) -> Optimizer:
+        """The optimiser with other options than those of the phase."""
+        return begun(self.optimizer_class()(list(parameters), **(self.defaults | options)))
 
     def rehearse(self) -> None:
         """Take one step on a parabola: many a wrong value is noticed only then.
@@ -177,7 +177,7 @@ class Phase:
 
     def blame(self, error: Exception) -> str:
         """The option which alone has the same effect, if there is one."""
-        parameters = inspect.signature(self.optimizer_class().__init__).parameters
+        parameters = self.parameters()
         for option, value in self.options.items():
             try:
                 self.minimise_parabola({option: value})
@@ -185,21 +185,14 @@ class Phase:
                 if str(alone) == str(error):
                     if option not in parameters:
                         return f"option {option} is {value!r}"
-                    default = DEFAULTS.get(self.optimizer, {}).get(
-                        option, parameters[option].default
-                    )
+                    default = self.defaults.get(option, parameters[option].default)
                     return f"option {option} is {value!r}, where the default is {default!r}"
         return "it cannot train a network"
 
     def minimise_parabola(self, options: dict[str, Any]) -> None:
         """One step of  min |w|²  with these options; whatever the optimiser raises, passes."""
         weight = nn.Parameter(torch.ones(2, 2, dtype=self.torch_dtype))
-        lr = {} if self.lr is None else {"lr": self.lr}
-        made = begun(
-            self.optimizer_class()(
-                [weight], **{**DEFAULTS.get(self.optimizer, {}), **lr, **options}
-            )
-        )
+        made = self.made([weight], options)
 
         def closure() -> Tensor:
             made.zero_grad()
