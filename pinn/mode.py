@@ -5,13 +5,12 @@ one of time: recording takes a second, compiling some ten seconds a graph.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from pinn.geometry import Points
 from pinn.objective import Objective
 from pinn.processes import processes
 
@@ -32,8 +31,7 @@ class Mode:
 
 def choose_mode(
     objective: Objective,
-    points: Mapping[str, Points],
-    weights: Mapping[str, float],
+    run: Callable[[], object],
     lasts: Callable[[float], float],
     compile: Compile,
 ) -> Mode:
@@ -41,8 +39,7 @@ def choose_mode(
 
     Args:
         objective: is evaluated a few times.
-        points: where.
-        weights: λ_k by residual name.
+        run: one evaluation of its gradient.
         lasts: the seconds of the rest of the run, where an evaluation takes so many.
         compile: False for Python, True for the compiler, `auto` for what ends the run first.
     """
@@ -53,10 +50,10 @@ def choose_mode(
     if lasts(1.0) == 0:
         return Mode("recorded", "residuals and Jacobian, for least squares")
     regions = len(objective.plans)
-    eager = seconds(objective, "eager", points, weights)
+    eager = seconds(objective, "eager", run)
     if lasts(eager) < 3 * RECORDING * regions:
         return Mode("eager", f"recording a graph would not pay in {lasts(eager):.1f} s")
-    recorded = seconds(objective, "recorded", points, weights)
+    recorded = seconds(objective, "recorded", run)
     if lasts(recorded) * SAVED > 2 * COMPILING * regions:
         return Mode("compiled", f"{lasts(recorded):.0f} s without compiling")
     if recorded > eager:
@@ -64,16 +61,14 @@ def choose_mode(
     return Mode("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")
 
 
-def seconds(
-    objective: Objective, mode: str, points: Mapping[str, Points], weights: Mapping[str, float]
-) -> float:
+def seconds(objective: Objective, mode: str, run: Callable[[], object]) -> float:
     """The time of an evaluation: the best of three after a first one, the slowest process's."""
     before, objective.mode = objective.mode, mode
-    objective.gradient(points, weights)
+    run()
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        objective.gradient(points, weights)
+        run()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)

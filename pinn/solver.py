@@ -1,5 +1,6 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,8 +44,7 @@ class Solver(LeanModule):
     Args:
         problem: the equations.
         network: one for all unknowns, or one per unknown; a list has the layers of one.
-        phases: the optimisers, in order; by default what suits the number of parameters, see
-            `optim.usual_phases`.
+        phases: the optimisers, in order; by default see `optim.usual_phases`.
         weights: λ_k by residual name; 1 where not given.
         strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap`, `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
@@ -52,8 +52,7 @@ class Solver(LeanModule):
         balance: what multiplies the weights as training goes on, see `balance.Balance`.
 
     Raises:
-        ValueError: no phases, a weight for a residual that does not exist or out of range, or an
-            unknown strategy.
+        ValueError: no phases, an unknown strategy, or a weight that cannot be.
     """
 
     def __init__(
@@ -127,8 +126,8 @@ class Solver(LeanModule):
         optimizer = self.course.current.build(self.objective.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
-            self.system = LeastSquares(self.objective, record=self.compile_mode is not False)
-            optimizer.system = self.system
+            record = self.compile_mode is not False
+            self.system = optimizer.system = LeastSquares(self.objective, record)
         return optimizer
 
     def release(self) -> bool:
@@ -145,10 +144,10 @@ class Solver(LeanModule):
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
         if self.mode is None or self.compile_mode != "auto":
-            where = self.problem, 0, self.global_rank, next(self.parameters())
-            points = self.collocation.draw(*where)
-            what = points, self.balance.weights, self.course.lasts, self.compile_mode
-            self.mode = choose_mode(self.objective, *what)
+            like = next(self.parameters())
+            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
+            run = partial(self.objective.gradient, points, self.balance.weights)
+            self.mode = choose_mode(self.objective, run, self.course.lasts, self.compile_mode)
         self.objective.mode = self.mode.name
 
     def on_train_start(self) -> None:
@@ -170,22 +169,20 @@ class Solver(LeanModule):
 
     def settle(self) -> None:
         """Choose a strategy per network, once."""
-        if not self.choices:
-            self.choices = self.choose_strategies()
+        self.choices = self.choices or self.choose_strategies()
         self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
 
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
         points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
+        # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
+        system = self.balance.method == "ntk" or any(p.solves_system for p in self.course.phases)
+        strategy = "rule" if system and self.strategy == "auto" else self.strategy
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
             region = max(demand, key=lambda r: len(demand[r].channels))
             at = points[region].at
             check_independence(network, at)
-            # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-            phases = self.course.phases
-            system = any(p.solves_system for p in phases) or self.balance.method == "ntk"
-            strategy = "rule" if system and self.strategy == "auto" else self.strategy
             choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
         return choices
 
@@ -225,8 +222,8 @@ class Solver(LeanModule):
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
         like, now, course = next(self.parameters()), self.global_step, self.course
         points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
-        phase = now, course.start, course.current.has_one_loss
-        weights = self.balance.follow(self.objective, points, *phase)
+        one_loss = course.current.has_one_loss
+        weights = self.balance.follow(self.objective, points, now, course.start, one_loss)
         if self.system is not None:
             self.system.place(points, weights)
         total, self.terms = self.objective.loss(points, weights, self.system is None)
@@ -253,9 +250,8 @@ class Solver(LeanModule):
     def assess(self) -> Scores:
         """All scores now."""
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
-        return assess(
-            self.solution, self.reference, points, self.plans, self.balance.weights, self.terms
-        )
+        given = self.plans, self.balance.weights, self.terms
+        return assess(self.solution, self.reference, points, *given)
 
     def estimate(self) -> dict[str, Estimate]:
         """The coefficients with their intervals; without a step, those of the checkpoint."""

@@ -288,7 +288,7 @@ def test_the_end_of_a_run_says_which_coefficients_are_open(tmp_path, capsys):
 
 def test_before_the_minimum_the_way_left_is_said():
     there = minimised(Decay())
-    k = there.solution.problem.k
+    k = there.objective.solution.problem.k
     with torch.no_grad():
         k.add_(0.5)
     found = estimates(there)["k"]

@@ -340,12 +340,11 @@ class Timed:
 )
 def test_auto_takes_what_ends_the_run_first(monkeypatch, evaluations, seconds, mode):
     step = Timed(monkeypatch, **seconds)
-    assert choose_mode(step, {}, {}, lambda cost: evaluations * cost, "auto").name == mode
+    assert choose_mode(step, print, lambda cost: evaluations * cost, "auto").name == mode
 
 
 def test_a_mode_asked_for_is_not_measured(monkeypatch):
     step = Timed(monkeypatch)
-    assert choose_mode(step, {}, {}, lambda cost: 10 * cost, True) == Mode("compiled", "asked for")
-    assert choose_mode(step, {}, {}, lambda cost: 10 * cost, False) == Mode(
-        "eager", "compile is off"
-    )
+    given = step, print, lambda cost: 10 * cost
+    assert choose_mode(*given, True) == Mode("compiled", "asked for")
+    assert choose_mode(*given, False) == Mode("eager", "compile is off")
