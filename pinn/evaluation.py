@@ -195,7 +195,7 @@ def evaluate(
     solution: Representation, at: Tensor, wanted: Sequence[Quantity]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The unknowns and some quantities at points (N, D), gauges applied, a part at a time."""
-    plan = plan_of(wanted, solution.problem)
+    plan = plan_of(wanted)
     plans = solution.plans(plan)
     rows = 1 + max(len(p.channels) for p in plans.values())
     flat: dict[str, list[Tensor]] = {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, TracebackType
+from types import TracebackType
 
 import torch
 
@@ -96,18 +96,13 @@ def place(trace: TracebackType | None) -> str:
     while trace is not None:
         code = trace.tb_frame.f_code
         if not (found and code.co_filename.startswith(INSTALLED)):
-            found = where(code, trace.tb_lineno) or found
+            found = where(code.co_filename, trace.tb_lineno) or found
         trace = trace.tb_next
     return f" ({found})" if found else ""
 
 
-def where(code: CodeType, line: int) -> str:
+def where(file: str, line: int) -> str:
     """A line of the user's own code, as `file, line 3: text`; empty for anybody else's."""
-    return line_at(code.co_filename, line)
-
-
-def line_at(file: str, line: int) -> str:
-    """The same of a file by name."""
     if file.startswith(LIBRARIES) or (file.startswith(OURS) and not file.startswith(EXAMPLES)):
         return ""
     text = " ".join(linecache.getline(file, line).split())

@@ -15,7 +15,7 @@ from torch import Tensor
 from pinn.geometry import Points
 from pinn.incompressible import velocity_of
 from pinn.leaves import as_needed, dry_run, leaf_fields, position
-from pinn.messages import near_miss
+from pinn.messages import near_miss, one_of
 from pinn.problem import Gauge, Problem
 
 POINTS = 64  # of each region, in the search for what is read
@@ -65,8 +65,7 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
     timed = problem.geometry.coordinates.time is not None
     places = problem.component_places
     for name, gauge in problem.gauges.items():
-        if gauge not in get_args(Gauge):
-            raise ValueError(f"unknown gauge {gauge!r}: {near_miss(gauge, get_args(Gauge))}")
+        one_of("gauge", gauge, get_args(Gauge))
         if name in problem.unknowns:
             unknown, which = name, tuple(range(len(problem.components(name))))
         elif name in places:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from pinn.algebra.jet import Jet
 from pinn.declaration import check_attribute
+from pinn.digits import KeepsDigits
 from pinn.fields import Field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import Coordinates
 from pinn.networks import Network
-from pinn.spec import Restorable
 from pinn.torch_adapter import version_of
 
 T = TypeVar("T")
@@ -76,10 +76,8 @@ def give_back(coordinates: Coordinates, module: nn.Module, arguments: tuple, res
     return found[:, 0] if scalar else found
 
 
-class Holder(Restorable):
+class Holder(KeepsDigits):
     """A module whose tensors are buffers, and which can be seen in float64."""
-
-    _unread = ("_digits",)  # recorded graphs do not depend on it
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A tensor becomes a buffer, so that it follows device and precision.
@@ -94,21 +92,6 @@ class Holder(Restorable):
             self.register_buffer(name, value, persistent=False)
         else:
             super().__setattr__(name, value)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Holder":
-        """Cast a buffer from the digits that it was given, not from those of the last cast."""
-        kept: dict[str, tuple[Tensor, Tensor, int]] = self.__dict__.setdefault("_digits", {})
-        origins: dict[str, Tensor] = {}
-        for name, tensor in self._buffers.items():
-            if tensor is not None and tensor.is_floating_point():
-                origin, cast, version = kept.get(name, (tensor, tensor, version_of(tensor)))
-                same = cast is tensor and version == version_of(tensor)
-                origins[name] = origin if same else tensor
-        super()._apply(fn, recurse)
-        for name, origin in origins.items():
-            now = origin.to(self._buffers[name])
-            self._buffers[name], kept[name] = now, (origin, now, version_of(now))
-        return self
 
     def in_double(self, run: Callable[[], T]) -> T:
         """The result of a function while parameters and buffers are in float64.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pinn.algebra.later import at_once
 from pinn.algebra.series import Series
-from pinn.explanation import line_at, where
+from pinn.explanation import where
 from pinn.torch_adapter import DispatchMode
 
 DUNDER = re.compile("__(r?)(truediv|pow|mul|add|sub)__")
@@ -104,7 +104,7 @@ def described(
     numbers = [number(a, result, index) for a in args if isinstance(a, Tensor | int | float)]
     what, kind = in_words(func.overloadpacket.__name__, numbers, result.dtype)
     asked = None
-    while frame is not None and not (place := where(frame.f_code, frame.f_lineno)):
+    while frame is not None and not (place := where(frame.f_code.co_filename, frame.f_lineno)):
         asked = field_operation(frame) or asked
         frame = frame.f_back
     if asked is not None:
@@ -215,7 +215,7 @@ def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) ->
     if not found:
         return None
     name, lines = found[0]
-    places = [place for file, line in LINE.findall(lines) if (place := line_at(file, int(line)))]
+    places = [place for file, line in LINE.findall(lines) if (place := where(file, int(line)))]
     name = re.sub(r"Backward\d*$", "", name).lower()
     what = f"{NAMES.get(name, name)} has a value but no finite derivative"
     return Origin(what, places[-1] if places else "", "slope", True)

@@ -6,8 +6,9 @@
 name where there is one vector with as many components as axes
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from pinn.algebra.channels import HIGHEST, Channel, Plan, first, laplace, order
 from pinn.fields import Field, partial
@@ -24,38 +25,13 @@ class Quantity:
 
     Args:
         name: as asked for.
-        unknown: what it is computed from.
-        component: of which component of it; None for all.
-        operator: divergence, vorticity, laplacian or partial.
-        axes: along which a partial derivative is taken.
+        channels: the derivatives it reads.
+        of: from the unknowns to the quantity: (N,), or (N, 3) for a vorticity in space.
     """
 
     name: str
-    unknown: str
-    component: int | None
-    operator: str
-    axes: tuple[int, ...] = ()
-
-    def channels(self, space: tuple[int, ...]) -> tuple[Channel, ...]:
-        """The derivatives it reads."""
-        if self.operator == "partial":
-            return (((*sorted(self.axes),),),)
-        if self.operator == "laplacian":
-            return (laplace(space),)
-        return tuple(first(i) for i in space)
-
-    def of(self, fields: Fields) -> Field:
-        """The quantity from the unknowns: (N,), or (N, 3) for a vorticity in space."""
-        field = fields[self.unknown]
-        if self.operator in OF_VECTORS:
-            return OF_VECTORS[self.operator](field)
-        if self.component is not None and field.ndim > 1:
-            field = field[:, self.component]
-        if self.operator == "laplacian":
-            return laplacian(field)
-        for axis in self.axes:
-            field = partial(field, axis)
-        return field
+    channels: tuple[Channel, ...]
+    of: Callable[[Fields], Field]
 
 
 def quantities(names: Sequence[str], problem: Problem, taken: int) -> list[Quantity]:
@@ -72,7 +48,7 @@ def quantities(names: Sequence[str], problem: Problem, taken: int) -> list[Quant
     names = (names,) if isinstance(names, str) else names
     found = [quantity(name, problem) for name in names]
     for each in found:
-        highest = max(order(c) for c in each.channels(problem.geometry.coordinates.space))
+        highest = max(map(order, each.channels))
         if highest + taken > HIGHEST:
             because = f", and the ansatz takes {taken}" if taken else ""
             raise ValueError(
@@ -89,21 +65,30 @@ def quantity(name: str, problem: Problem) -> Quantity:
         ValueError: it means nothing for this problem.
     """
     stem, _, rest = name.partition(".")
-    if name in OF_VECTORS:
-        return of_vector(name, name, None, problem)
-    if rest in OF_VECTORS:
-        return of_vector(name, rest, stem, problem)
+    space = problem.geometry.coordinates.space
+    operator, asked = (name, None) if name in OF_VECTORS else (rest, stem)
+    if operator in OF_VECTORS:
+        unknown = vector_of(name, operator, asked, problem)
+        gradient = tuple(first(i) for i in space)
+        return Quantity(name, gradient, lambda fields: OF_VECTORS[operator](fields[unknown]))
     places = problem.component_places
     if stem not in places:
         raise ValueError(f"{name!r} is no quantity here: {near_miss(stem, places)}")
-    unknown, component = places[stem]
+    place = places[stem]
     if rest == "laplacian":
-        return Quantity(name, unknown, component, rest)
-    return Quantity(name, unknown, component, "partial", axes_of(name, rest, problem))
+        return Quantity(name, (laplace(space),), lambda f: laplacian(component_field(f, *place)))
+    axes = axes_of(name, rest, problem)
+    channel = ((*sorted(axes),),)
+    return Quantity(name, (channel,), lambda f: reduce(partial, axes, component_field(f, *place)))
 
 
-def of_vector(name: str, operator: str, unknown: str | None, problem: Problem) -> Quantity:
-    """A divergence or vorticity."""
+def component_field(fields: Fields, unknown: str, k: int) -> Field:
+    """A component (N,) of an unknown."""
+    return fields[unknown] if fields[unknown].ndim == 1 else fields[unknown][:, k]
+
+
+def vector_of(name: str, operator: str, unknown: str | None, problem: Problem) -> str:
+    """The vector whose divergence or vorticity is asked for."""
     space = len(problem.geometry.coordinates.space)
     vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
     if unknown is None and len(vectors) == 1:
@@ -113,7 +98,7 @@ def of_vector(name: str, operator: str, unknown: str | None, problem: Problem) -
         raise ValueError(f"{name!r} needs a vector with {space} components: {options}")
     if operator == "vorticity" and space > 3:
         raise ValueError(f"{name!r} needs 2 or 3 space coordinates, the problem has {space}")
-    return Quantity(name, unknown, None, operator)
+    return unknown
 
 
 def axes_of(name: str, text: str, problem: Problem) -> tuple[int, ...]:
@@ -132,7 +117,6 @@ def axes_of(name: str, text: str, problem: Problem) -> tuple[int, ...]:
     return tuple(known.index(part) for part in parts)
 
 
-def plan_of(found: Sequence[Quantity], problem: Problem) -> Plan:
+def plan_of(wanted: Sequence[Quantity]) -> Plan:
     """The derivatives that some quantities read."""
-    space = problem.geometry.coordinates.space
-    return Plan(tuple(c for each in found for c in each.channels(space)))
+    return Plan(tuple(channel for each in wanted for channel in each.channels))

@@ -104,21 +104,19 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
 
 def unread_parameters(solution: Solution) -> tuple[str, ...]:
     """The problem's trained parameters that reach no residual, as `float(self.k)` does not."""
-    return solution.problem.in_double(lambda: tuple(unreached(solution.problem)))
+    problem = solution.problem
 
+    def unread() -> tuple[str, ...]:
+        left = {name: p for name, p in problem.named_parameters() if p.requires_grad}
+        for residual, region in ((r, region) for r in problem.residuals for region in r.regions):
+            if left:
+                points = problem.geometry.sample(region, 4)
+                values = as_needed(partial(raw_run, problem, residual, points))[1]
+                slopes = torch.autograd.grad(values.sum(), [*left.values()], allow_unused=True)
+                left = {n: left[n] for n, slope in zip(left, slopes, strict=True) if slope is None}
+        return tuple(left)
 
-def unreached(problem: Problem) -> list[str]:
-    """Parameters without a gradient from any residual."""
-    left = {name: p for name, p in problem.named_parameters() if p.requires_grad}
-    for region in problem.regions():
-        points = problem.geometry.sample(region, 4)
-        for residual in problem.residuals:
-            if left and region in residual.regions:
-                result = as_needed(partial(raw_run, problem, residual, points))[1]
-                found = torch.autograd.grad(result.sum(), [*left.values()], allow_unused=True)
-                pairs = zip(left.items(), found, strict=True)
-                left = {name: p for (name, p), gradient in pairs if gradient is None}
-    return list(left)
+    return problem.in_double(unread)
 
 
 def raw_run(

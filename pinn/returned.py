@@ -59,6 +59,20 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
     return value
 
 
+def by_unknown(problem: Declared, found: Any, where: str) -> Mapping[str, Any]:
+    """What was returned by unknown; of a single unknown it may stand alone.
+
+    Raises:
+        ProblemError: it is no dictionary.
+    """
+    if isinstance(found, Mapping):
+        return found
+    if len(problem.unknowns) > 1 or found is None:
+        pattern = ", ".join(f'"{name}": …' for name in problem.unknowns)
+        raise ProblemError(f"{where} returned {kind(found)}: return a dictionary, {{{pattern}}}")
+    return {next(iter(problem.unknowns)): found}
+
+
 def unknown_fields(problem: Declared, found: Any) -> Fields:
     """The unknowns that an ansatz returned; of a single unknown it may return the field alone.
 
@@ -66,20 +80,15 @@ def unknown_fields(problem: Declared, found: Any) -> Fields:
         ProblemError: one is missing, no field, or of another shape than declared.
     """
     where = f"{type(problem).__name__}.ansatz"
-    if isinstance(found, Field) and len(problem.unknowns) == 1:
-        found = {next(iter(problem.unknowns)): found}
-    if not isinstance(found, Mapping):
-        raise ProblemError(
-            f"{where} returned {kind(found)}: return a dictionary, {pattern(problem)}"
-        )
-    missing = [name for name in problem.unknowns if name not in found]
+    given = by_unknown(problem, found, where)
+    missing = [name for name in problem.unknowns if name not in given]
     if missing:
         raise ProblemError(
-            f"{where} returns {sorted(found)}: it must return {missing[0]!r} as well"
+            f"{where} returns {sorted(given)}: it must return {missing[0]!r} as well"
         )
     fields: Fields = {}
     for name in problem.unknowns:
-        field = found[name]
+        field = given[name]
         if isinstance(field, tuple | list) and any(isinstance(part, Field) for part in field):
             field = vector(*field)
         if not isinstance(field, Field):
@@ -107,14 +116,8 @@ def known_values(problem: Declared, found: Any, n: int) -> dict[str, Tensor]:
         ProblemError: a name is no unknown, or a shape is not the unknown's.
     """
     where = f"{type(problem).__name__}.exact"
-    if not isinstance(found, Mapping) and len(problem.unknowns) == 1:
-        found = {next(iter(problem.unknowns)): found}
-    if not isinstance(found, Mapping):
-        raise ProblemError(
-            f"{where} returned {kind(found)}: return a dictionary, {pattern(problem)}"
-        )
     values = {}
-    for name, value in found.items():
+    for name, value in by_unknown(problem, found, where).items():
         if name not in problem.unknowns:
             hint = near_miss(str(name), problem.unknowns)
             raise ProblemError(f"{where} returned {name!r}, which is no unknown: {hint}")
@@ -177,8 +180,3 @@ def point_weights(problem: Declared, region: str, found: Any, at: Tensor) -> Ten
             "return one weight per point, (N,)"
         )
     return value.expand(len(at))
-
-
-def pattern(problem: Declared) -> str:
-    """A dictionary of the unknowns, as one writes it."""
-    return "{" + ", ".join(f'"{name}": …' for name in problem.unknowns) + "}"

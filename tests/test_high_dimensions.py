@@ -158,10 +158,10 @@ def test_scattered_values_up_to_a_function_of_time():
     values = torch.tensor([1.0, 5.0, 3.0, 9.0], dtype=torch.float64)
     judged = torch.ones(4, dtype=torch.bool)
     reference = Reference(at, {"p": values}, judged, (4,), "")
-    assert instant_by_instant(values, judged, reference).tolist() == [-1, -2, 1, 2]
+    assert instant_by_instant(values, judged, reference.at[:, -1]).tolist() == [-1, -2, 1, 2]
     single = replace(reference, at=torch.rand(4, 2, dtype=torch.float64))
     with pytest.raises(ValueError, match=r"4 points at 4 instants.* give several points at each"):
-        instant_by_instant(values, judged, single)
+        instant_by_instant(values, judged, single.at[:, -1])
 
 
 def test_gauss_points_in_many_dimensions_are_refused_rather_than_a_single_one():

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from pinn.assessment.balance import LINE, mass_balance
 from pinn.assessment.metrics import magnitude, relative_l2
-from pinn.fields import Field
 from pinn.functions import vector
 from pinn.geometry import Points
 from pinn.losses import residual_values, squared_norm, weigh
 from pinn.operators import div
-from pinn.problem import Fields, Problem
+from pinn.problem import Problem
+from pinn.quantities import component_field
 from pinn.reads import RegionPlan
 from pinn.references import Reference
 from pinn.solution import Solution
@@ -96,7 +96,8 @@ def errors(solution: Solution, reference: Reference) -> Scores:
                 continue
             shown, known = predicted[component].cpu(), truth
             if constant is not None and constant.at_instants:
-                shown, known = (instant_by_instant(v, mask, reference) for v in (shown, known))
+                times = reference.at[:, -1]
+                shown, known = (instant_by_instant(v, mask, times) for v in (shown, known))
             scores[f"error/{component}{tag}"] = relative_l2(shown[mask], known[mask], gauged)
     return scores
 
@@ -112,18 +113,8 @@ def largest_error(scores: Scores, problem: Problem) -> float:
     return float(torch.tensor(found).max()) if found else torch.inf  # NaN, if any is
 
 
-def instant_by_instant(values: Tensor, mask: Tensor, reference: Reference) -> Tensor:
-    """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask."""
-    if len(reference.shape) == 1:
-        return scattered_instants(values, mask, reference.at[:, -1])
-    values = values.double().reshape(-1, reference.shape[-1])
-    counted = mask.reshape(values.shape)
-    mean = torch.where(counted, values, 0).sum(0) / counted.sum(0).clamp(min=1)
-    return (values - mean).flatten()
-
-
-def scattered_instants(values: Tensor, mask: Tensor, times: Tensor) -> Tensor:
-    """f − f̄(t) at scattered points, several at each instant.
+def instant_by_instant(values: Tensor, mask: Tensor, times: Tensor) -> Tensor:
+    """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask.
 
     Raises:
         ValueError: there is one point per instant, and so nothing left.
@@ -144,11 +135,11 @@ def level(
     reference: Reference, predicted: Mapping[str, Tensor], component: str
 ) -> tuple[Reference, dict[str, Tensor]]:
     """Both without what nobody knows of a gauged component, a function of time."""
-    judged = reference.judged
-    found = instant_by_instant(predicted[component], judged, reference)
-    truth = instant_by_instant(reference.values[component], judged, reference)
+    judged, times = reference.judged, reference.at[:, -1]
+    left = instant_by_instant(predicted[component], judged, times)
+    truth = instant_by_instant(reference.values[component], judged, times)
     known = replace(reference, values={**reference.values, component: truth})
-    return known, {**predicted, component: found}
+    return known, {**predicted, component: left}
 
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
@@ -164,16 +155,11 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     with torch.no_grad():
         fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
     scores: Scores = {}
+    places = solution.problem.component_places
     for tag, parts in named.items():
-        velocity = vector(*(component_field(solution, fields, part) for part in parts))
+        velocity = vector(*(component_field(fields, *places[part]) for part in parts))
         scores |= size(tag, [div(velocity).value])
     return scores
-
-
-def component_field(solution: Solution, fields: Fields, component: str) -> Field:
-    """One component (N,) of the unknowns."""
-    unknown, k = solution.problem.component_places[component]
-    return fields[unknown] if fields[unknown].ndim == 1 else fields[unknown][:, k]
 
 
 def vectors(solution: Solution) -> dict[tuple[str, ...], str]:

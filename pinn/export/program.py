@@ -45,7 +45,7 @@ class Program(nn.Module):
     def __init__(self, solution: Representation, wanted: Sequence[Quantity]) -> None:
         super().__init__()
         self.solution, self.wanted = solution, list(wanted)
-        plan = plan_of(wanted, solution.problem)
+        plan = plan_of(wanted)
         self.plans = solution.plans(plan)
         none = torch.zeros(0, dtype=torch.float64)
         used = [c for c in solution.constants if c.gauge != "free"]

@@ -2,28 +2,20 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from pinn.digits import KeepsDigits
 from pinn.geometry import Geometry
-from pinn.spec import Restorable
 
 
-class Embedding(Restorable, ABC):
+class Embedding(KeepsDigits, ABC):
     """A fixed map from coordinates (..., D) to features; its constants come from the geometry.
 
-    The constants are buffers. They are kept in float64 beside the module's precision, so that
-    changing a network from float32 to float64 gives their exact values back: a period rounded to
-    float32 would leave a jump of 1e-8 that a second-order optimizer can see.
+    The constants are buffers, and exact in every precision.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._exact: dict[str, Tensor] = {}
 
     @abstractmethod
     def build(self, geometry: Geometry) -> int:
@@ -35,20 +27,8 @@ class Embedding(Restorable, ABC):
 
     def constant(self, name: str, exact: Tensor) -> None:
         """Registers a buffer in the default precision that keeps its float64 value."""
-        self._exact[name] = exact
         self.register_buffer(name, exact.to(torch.get_default_dtype(), copy=True))
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        for name, exact in self._exact.items():
-            held = self.get_buffer(name)
-            # A loaded checkpoint may hold other constants than the ones built: those count.
-            if not torch.equal(held, exact.to(held)):
-                self._exact[name] = held.detach().double().cpu()
-        super()._apply(fn, recurse)
-        for name, exact in self._exact.items():
-            # A copy, or loading a checkpoint would write into the exact value.
-            setattr(self, name, exact.to(self.get_buffer(name), copy=True))
-        return self
+        self.__dict__.setdefault("_digits", {})[name] = exact
 
 
 class Scaling(Embedding):

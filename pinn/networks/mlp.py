@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, silu, softplus
 
 from pinn.geometry import Geometry
-from pinn.messages import near_miss, whole
+from pinn.messages import one_of, whole
 from pinn.networks.embeddings import Embedding, Scaling
 from pinn.networks.network import Network
 
@@ -56,9 +56,7 @@ class MLP(Network):
             if not 0 < each < math.inf:
                 raise ValueError(f"MLP spread is {spread}: expected a positive number, or several")
         self.spread, self.is_drawn = spread, spread is not None
-        if activation not in ACTIVATIONS:
-            hint = near_miss(activation, ACTIVATIONS)
-            raise ValueError(f"unknown activation {activation!r}: {hint}")
+        one_of("activation", activation, ACTIVATIONS)
         self.width = whole("MLP width", width, most=10**5)
         self.depth = whole("MLP depth", depth, most=10**3)
         self.activation = activation

@@ -8,7 +8,7 @@ from torch import Tensor
 from pinn.fields import Field
 from pinn.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
-from pinn.messages import near_miss
+from pinn.messages import one_of
 from pinn.operators import div, dt
 from pinn.problem import Fields, Problem
 from pinn.residuals import on
@@ -59,8 +59,7 @@ class Continuity(Problem):
 
     def __init__(self, flow: Flow = "rotating") -> None:
         super().__init__(Rectangle(x=(-1.0, 1.0), y=(-1.0, 1.0), time=(0.0, 1.0)))
-        if flow not in get_args(Flow):
-            raise ValueError(f"unknown flow {flow!r}: {near_miss(flow, get_args(Flow))}")
+        one_of("flow", flow, get_args(Flow))
         self.flow = flow
 
     @on("interior")

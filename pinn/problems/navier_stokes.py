@@ -4,7 +4,7 @@ from typing import ClassVar, get_args
 
 from pinn.fields import Field
 from pinn.geometry import Geometry
-from pinn.messages import near_miss
+from pinn.messages import one_of
 from pinn.operators import advect, div, dt, grad, laplacian
 from pinn.problem import Gauge, Problem, in_turn
 from pinn.residuals import on
@@ -40,8 +40,7 @@ class NavierStokes(Problem):
         super().__init__(geometry)
         self.stages = in_turn("reynolds", reynolds)
         self.enter(0)
-        if gauge not in get_args(Gauge):
-            raise ValueError(f"unknown gauge {gauge!r}: {near_miss(gauge, get_args(Gauge))}")
+        one_of("gauge", gauge, get_args(Gauge))
         self.gauges = {"p": gauge}
 
     @on("interior")
