@@ -19,7 +19,6 @@ from pinn.fields import Field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import Coordinates
 from pinn.networks import Network
-from pinn.torch_adapter import version_of
 
 T = TypeVar("T")
 
@@ -99,10 +98,9 @@ class Holder(KeepsDigits):
         Dry runs and exact solutions are evaluated in float64, whatever the precision of a phase.
         """
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        kept: dict[str, tuple[Tensor, Tensor, int]] = self.__dict__.get("_digits", {})
-        for name, (origin, cast, version) in kept.items():
-            if state.get(name) is cast and version == version_of(cast):
-                state[name] = origin.to(cast.device)
+        for name, buffer in self._buffers.items():
+            if buffer is not None and (given := self.given(name)) is not None:
+                state[name] = given.to(buffer.device)
         doubled = {
             f"holder.{name}": tensor.detach().double().requires_grad_(tensor.requires_grad)
             for name, tensor in state.items()
