@@ -1,4 +1,4 @@
-"""Reference fields of the lid-driven cavity, Re = 100, 400, 1000, for ``pinn/reference``.
+"""Reference fields of the cavity, Re = 100, 400, 1000, for ``pinn/problems/cavity_data``.
 
 Usage: ``python benchmarks/cavity_reference.py`` solves, compares with published data and writes
 the files (minutes); ``--check`` solves Re = 100 at a lower resolution and compares with the
@@ -16,7 +16,7 @@ import numpy as np
 from cavity_flow import CavityFlow
 from corner_flow import Array
 
-REFERENCE = Path(__file__).resolve().parents[1] / "pinn" / "reference"
+REFERENCE = Path(__file__).resolve().parents[1] / "pinn" / "problems" / "cavity_data"
 REYNOLDS = (100, 400, 1000)
 MODES = (32, 64, 80)  # the last two give the own error
 CHECK_MODES = (32, 48)

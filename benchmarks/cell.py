@@ -18,9 +18,9 @@ from velocity import TITLES, velocity
 sys.path[:0] = [str(PEERS), str(ROOT)]
 from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
 
-from pinn.costs import Cost, Count, Model  # noqa: E402
-from pinn.operators import Divergence  # noqa: E402
-from pinn.trial import EXACT  # noqa: E402
+from pinn.base.costs import Cost, Count, Model  # noqa: E402
+from pinn.choosing.rehearsal import EXACT  # noqa: E402
+from pinn.operators.divergence import Divergence  # noqa: E402
 
 STRATEGIES = (*EXACT, "hutchinson")
 ROUND = 0.05  # seconds that a strategy is evaluated for in one repeat, at least

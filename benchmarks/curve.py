@@ -11,7 +11,7 @@ import torch
 from peers.clock import since_start
 
 from pinn.assessment.scores import component_values
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 
 def error_of(solver: Solver) -> float:

@@ -27,7 +27,7 @@ import yaml
 from stored import RESULTS, machine
 
 import pinn
-from pinn.fields import coordinate_field
+from pinn.fields.field import coordinate_field
 from pinn.problems import Kovasznay, KovasznayViscosity
 
 ROOT = Path(__file__).parents[1]

@@ -30,9 +30,9 @@ from table import overhead_line, step_table
 sys.path[:0] = [str(PEERS), str(ROOT)]
 from case import REYNOLDS, Case, dense_weights  # noqa: E402
 
-from pinn.data import Collocation  # noqa: E402
-from pinn.fields import coordinate_field  # noqa: E402
+from pinn.fields.field import coordinate_field  # noqa: E402
 from pinn.problems import Kovasznay  # noqa: E402
+from pinn.training.collocation import Collocation  # noqa: E402
 
 ROUND = 1.0  # seconds that a contestant steps in one round
 PARTS = 10  # of a round of ours, to see what the trainer adds

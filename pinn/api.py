@@ -8,27 +8,27 @@ import lightning as L
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 
-from pinn.balance import Method
+from pinn.base.console import say
+from pinn.base.messages import near_miss
+from pinn.base.quiet import quiet
 from pinn.callbacks import Keeper, Panels
-from pinn.callbacks.interrupt import InterruptedRunError
-from pinn.callbacks.monitors import check_monitors
-from pinn.checkpoint import read, restore_weights
-from pinn.choice import NAMES
-from pinn.console import say
-from pinn.data import Collocation
-from pinn.demands import check_trainer
-from pinn.demands import seed as checked_seed
-from pinn.derivatives import StrategyName
-from pinn.messages import near_miss
-from pinn.mode import Compile
+from pinn.callbacks.monitored_metrics import check_monitors
+from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.file import read, restore_weights
+from pinn.choosing.choice import NAMES
+from pinn.derivatives.evaluate import StrategyName
+from pinn.objective.compilation import Compile
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.quiet import quiet
-from pinn.resume import continues
-from pinn.runs import newest_checkpoint, run_of
-from pinn.solution import Solution
-from pinn.solver import Solver
-from pinn.trainer import RunTrainer, make_trainer
+from pinn.physics.problem import Problem
+from pinn.runs.continuation import continues
+from pinn.runs.folders import newest_checkpoint, run_of
+from pinn.runs.requirements import check_trainer
+from pinn.runs.requirements import seed as checked_seed
+from pinn.runs.trainer import RunTrainer, make_trainer
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.loss_weights import Method
+from pinn.training.solver import Solver
 
 
 def fit(

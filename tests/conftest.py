@@ -11,11 +11,11 @@ import lightning as L
 import pytest
 from small import FLOW, SMALL
 
+from pinn.base.quiet import quiet
 from pinn.callbacks import Keeper
-from pinn.checkpoint import AtomicCheckpointIO
+from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.cli.launch import main
-from pinn.data import Collocation
-from pinn.quiet import quiet
+from pinn.training.collocation import Collocation
 
 QUIET = {
     "accelerator": "cpu",

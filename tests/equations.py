@@ -3,12 +3,12 @@
 import torch
 from torch import nn
 
+from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
-from pinn.operators import div, grad, laplacian
-from pinn.problem import Problem
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.solution import Solution
 
 
 class Stokes(Problem):

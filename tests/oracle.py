@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from pinn.operators import Divergence
+from pinn.operators.divergence import Divergence
 
 STRATEGIES = ["auto", "taylor", "vmap", "loop"]
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)

@@ -2,7 +2,7 @@
 
 import torch
 
-from pinn.fields import Field, coordinate_field
+from pinn.fields.field import Field, coordinate_field
 from pinn.geometry.coordinates import Coordinates
 
 N = 5

@@ -7,18 +7,18 @@ import pytest
 import torch
 from test_resume import FIRST_ORDER, SECOND_ORDER, Copies, equal, solver_of
 
-from pinn.adaptation import CANDIDATES, choose, density
-from pinn.checkpoint import read
-from pinn.data import Collocation
-from pinn.fields import Field
+from pinn.checkpoints.file import read
+from pinn.fields.field import Field
 from pinn.geometry import Interval
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.adaptive_points import CANDIDATES, choose, density
+from pinn.training.collocation import Collocation
 
 DOUBLE = torch.zeros((), dtype=torch.float64)
 PROBES = {"x": [0.1, 0.5, 0.7], "t": [0.2, 0.2, 0.9], "seen": [1.0, 2.0, 3.0]}

@@ -8,9 +8,9 @@ from oracle import network, points
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan, every_channel, first, laplace
-from pinn.costs import Count
+from pinn.base.costs import Count
+from pinn.checking.agreement import disagreement
 
 GRADIENT = Plan((first(0), first(1), first(2)))
 PLAN = Plan((first(0), first(1), laplace((0, 1, 2))))

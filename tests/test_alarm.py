@@ -9,18 +9,19 @@ import pytest
 import torch
 from numpy.polynomial.legendre import leggauss
 
-from pinn.assessment.alarm import alarm, loss_of_zero, mass_equations
-from pinn.assessment.balance import LINE, mass_balance
+from pinn.assessment.low_loss import alarm, loss_of_zero, mass_equations
+from pinn.assessment.mass_balance import LINE, mass_balance
 from pinn.assessment.scores import assess, bulk, tags
 from pinn.callbacks import Alarm
-from pinn.data import Collocation
-from pinn.functions import vector
+from pinn.fields.field import partial
+from pinn.fields.functions import vector
+from pinn.fields.vector_calculus import advect, div, grad, laplacian
 from pinn.geometry import Rectangle
-from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.operators import advect, div, grad, laplacian, partial
+from pinn.objective.losses import residual_losses
 from pinn.optim import Phase
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import (
     Beltrami3D,
     Continuity,
@@ -29,10 +30,10 @@ from pinn.problems import (
     Poisson,
     TaylorGreen2D,
 )
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 FEATURES = {"width": 150, "depth": 1, "spread": 2.0}
 

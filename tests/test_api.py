@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import pinn
-from pinn.callbacks.keeper import newest_first
-from pinn.checkpoint import CheckpointError
+from pinn.callbacks.checkpoints import newest_first
+from pinn.checkpoints.file import CheckpointError
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, Poisson
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 POINTS = {"interior": 100, "boundary": 40}
 CPU = {"accelerator": "cpu"}

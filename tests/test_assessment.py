@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from pinn.assessment.scores import assess, component_values
-from pinn.data import Collocation
-from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.objective.losses import residual_losses
 from pinn.problems import Continuity, Kovasznay, LidDrivenCavity, Poisson
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
 
 
 class Scaled(Kovasznay):

@@ -9,19 +9,19 @@ from equations import Stokes, solution_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_resume import Copies, equal
 
-from pinn import balance
-from pinn.balance import KEPT, Balance
 from pinn.callbacks import Scalars
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.cli.launch import main
-from pinn.data import Collocation
-from pinn.losses import residual_losses, residual_values
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.losses import residual_losses, residual_values
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.reads import plan_regions
-from pinn.solver import Solver
+from pinn.solution.plans import plan_regions
+from pinn.training import loss_weights as balance
+from pinn.training.collocation import Collocation
+from pinn.training.loss_weights import KEPT, Balance
+from pinn.training.solver import Solver
 
 GIVEN = {"momentum": 1.0, "continuity": 0.5, "sides": 10.0}
 POINTS = {"interior": 12, "left": 5, "right": 7}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.fields import coordinate_field
+from pinn.fields.field import coordinate_field
 from pinn.problems import Kovasznay
 
 ROOT = Path(__file__).parents[1]
@@ -221,7 +221,7 @@ def test_the_backward_pass_is_counted(contest):
 
 
 def test_what_is_too_dear_is_left_out(contest, load):
-    cell, cost = load("cell"), load("pinn.costs").Cost
+    cell, cost = load("cell"), load("pinn.base.costs").Cost
     assert cell.too_dear(cost(1.0, 8 * 2**30, 1.0, 1.0), seconds=30.0) is None
     assert "9.0 GiB" in cell.too_dear(cost(1.0, 9 * 2**30, 1.0, 1.0), seconds=1.0)
     assert "31 s" in cell.too_dear(cost(1.0, 1.0, 1.0, 1.0), seconds=31.0)

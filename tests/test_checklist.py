@@ -23,11 +23,11 @@ from oracle import assert_exact, network, points, trace
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan, first
-from pinn.graph import CutGraphError
-from pinn.independence import CoupledPointsError
-from pinn.operators import Divergence, divergence
+from pinn.checking.agreement import disagreement
+from pinn.checking.autograd_graph import CutGraphError
+from pinn.checking.independence import CoupledPointsError
+from pinn.operators.divergence import Divergence, divergence
 
 EXACT = ("taylor", "vmap", "loop")
 each = pytest.mark.parametrize("strategy", EXACT)

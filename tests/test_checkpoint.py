@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 import pinn
 from pinn.callbacks import FiniteGuard, Keeper
-from pinn.checkpoint import CheckpointError, restore_weights
+from pinn.checkpoints.file import CheckpointError, restore_weights
+from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
-from pinn.operators import div, grad, laplacian
 from pinn.optim import Phase
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, LidDrivenCavity, Poisson
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.solution.solution import Solution
+from pinn.training.solver import Solver
 
 HERE = __name__.split(".")[0]
 ADAM, LBFGS = Phase(4), Phase(2, "LBFGS", dtype="float64", options={"max_iter": 4})

@@ -6,7 +6,7 @@ from test_distributed import finish
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.choice import Choice, choose, rule
+from pinn.choosing.choice import Choice, choose, rule
 
 PLAN = Plan((first(0), first(1)))
 X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)
@@ -155,8 +155,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from pinn.algebra.channels import Plan, first
-from pinn.choice import choose
-from pinn.operators import Divergence
+from pinn.choosing.choice import choose
+from pinn.operators.divergence import Divergence
 
 rank, store = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)

@@ -13,7 +13,7 @@ import yaml
 from small import SMALL
 
 import pinn
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.cli.launch import main
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -11,8 +11,8 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.derivatives import evaluate
-from pinn.operators import divergence
+from pinn.derivatives.evaluate import evaluate
+from pinn.operators.divergence import divergence
 
 pytestmark = [
     pytest.mark.slow,

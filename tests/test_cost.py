@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.costs import Count
-from pinn.derivatives import evaluate
-from pinn.operators import Divergence
+from pinn.base.costs import Count
+from pinn.derivatives.evaluate import evaluate
+from pinn.operators.divergence import Divergence
 
 
 def mlp(*activations, width=8, inputs=2, outputs=2):

@@ -8,8 +8,8 @@ from oracle import points
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.costs import Cost, Count, Model, number, some, tally
-from pinn.trial import Trial
+from pinn.base.costs import Cost, Count, Model, number, some, tally
+from pinn.choosing.rehearsal import Trial
 
 FIRST = Plan((first(0), first(1)))
 

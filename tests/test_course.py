@@ -8,12 +8,12 @@ import torch
 from test_resume import Copies, equal, solver_of
 
 from pinn.callbacks import Announce
-from pinn.checkpoint import CheckpointError, read
-from pinn.course import Course, saved_course
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import LidDrivenCavity
-from pinn.solver import Solver
+from pinn.training.schedule import Course, saved_course
+from pinn.training.solver import Solver
 
 LINEAR = Phase(9, "LevenbergMarquardt", train="output")
 

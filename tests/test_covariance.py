@@ -11,23 +11,23 @@ from small import fitted
 from test_resume import Copies
 from torch import nn
 
-from pinn.checkpoint import load, read
-from pinn.covariance import coefficients, covariance, estimates, measured
-from pinn.data import Collocation
-from pinn.estimate import Estimate
+from pinn.checkpoints.file import load, read
+from pinn.fields.field import partial
 from pinn.geometry import Interval
-from pinn.least_squares import LeastSquares
 from pinn.networks import MLP, Network
-from pinn.objective import Objective
-from pinn.operators import partial
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.objective import Objective
 from pinn.optim import LevenbergMarquardt, Phase
 from pinn.optim.budget import Budget
-from pinn.problem import Problem
+from pinn.physics.estimates import Estimate
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import KovasznayViscosity
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.covariance import coefficients, covariance, estimates, measured
+from pinn.training.solver import Solver
 
 
 class Powers(Network):
@@ -343,7 +343,7 @@ def test_measurements_of_no_weight_are_none():
 
 def test_rows_in_chunks_are_the_same_rows(monkeypatch):
     whole = estimates(minimised(Curve(), 3))["q"]
-    monkeypatch.setattr("pinn.least_squares.BLOCK", 200)
+    monkeypatch.setattr("pinn.objective.least_squares.BLOCK", 200)
     system = minimised(Curve(), 3)
     assert len(system.chunks) > 4
     assert estimates(system)["q"].deviation == pytest.approx(whole.deviation, rel=1e-6)

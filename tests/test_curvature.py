@@ -6,9 +6,9 @@ from torch import nn
 
 import pinn
 from pinn import Problem, Rectangle, dt, grad, laplacian, on, partial
-from pinn.curvature import check_curvature
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.smoothness import check_curvature
+from pinn.solution.solution import Solution
 
 
 class Load(Problem):

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from pinn.data import FACE, VOLUME, Collocation
 from pinn.problems import Continuity, Kovasznay, LidDrivenCavity, Poisson
+from pinn.training.collocation import FACE, VOLUME, Collocation
 
 DOUBLE = torch.zeros((), dtype=torch.float64)
 

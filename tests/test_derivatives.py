@@ -13,7 +13,7 @@ from pinn.algebra.channels import (
     second,
     third,
 )
-from pinn.derivatives import STRATEGIES, evaluate
+from pinn.derivatives.evaluate import STRATEGIES, evaluate
 
 D = 3
 PLANS = {

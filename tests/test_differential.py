@@ -6,8 +6,8 @@ from plane import N, assert_equal, at, vector
 
 from pinn.algebra.channels import Plan, first, laplace
 from pinn.algebra.jet import MissingDerivativeError
-from pinn.fields import Field
-from pinn.operators import advect, curl, div, dt, grad, laplacian, partial
+from pinn.fields.field import Field, partial
+from pinn.fields.vector_calculus import advect, curl, div, dt, grad, laplacian
 
 
 def test_gradient_of_a_scalar():

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn.callbacks.keeper import newest_first
-from pinn.checkpoint import read
+from pinn.callbacks.checkpoints import newest_first
+from pinn.checkpoints.file import read
 from pinn.geometry import Points
-from pinn.least_squares import LeastSquares
-from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.losses import residual_losses
+from pinn.objective.objective import Objective
 from pinn.optim import LevenbergMarquardt
 from pinn.problems import Kovasznay
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +80,13 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 from pinn.callbacks import Keeper
-from pinn.checkpoint import AtomicCheckpointIO
-from pinn.data import Collocation
+from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.training.collocation import Collocation
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.quiet import quiet
-from pinn.solver import Solver
+from pinn.base.quiet import quiet
+from pinn.training.solver import Solver
 
 folder, fails = sys.argv[1], sys.argv[2] == "fails"
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle
 from pinn.networks import MLP
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, LidDrivenCavity
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 
 class Flow(Problem):

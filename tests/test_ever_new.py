@@ -8,13 +8,15 @@ from torch import nn
 from torch.autograd.functional import hessian, jacobian
 
 import pinn
-from pinn.functions import sin
+from pinn.cache.trust import NEW, recall
+from pinn.checking.independence import CoupledPointsError
+from pinn.fields.functions import sin
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Interval
-from pinn.independence import CoupledPointsError
-from pinn.memory.trust import NEW, recall
-from pinn.operators import Divergence, differentiate, laplacian
-from pinn.problem import Problem
-from pinn.residuals import on
+from pinn.operators.differentiate import differentiate
+from pinn.operators.divergence import Divergence
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 
 
 class Growing(nn.Module):

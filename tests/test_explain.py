@@ -4,7 +4,7 @@ import pytest
 import torch
 from oracle import network, points
 
-from pinn.operators import Divergence
+from pinn.operators.divergence import Divergence
 
 COLUMNS = {"strategy", "flops", "memory", "operations", "seconds", "points", "note"}
 

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from pinn.export.checks import ExportError
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import dt
 from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
-from pinn.operators import dt, partial
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, LidDrivenCavity, TaylorGreen2D
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 FLOAT = torch.float64
 # Only torch and its own needs: an import of the package fails.

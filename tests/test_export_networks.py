@@ -8,13 +8,13 @@ from test_export import Pulse, compare, inside, made
 from torch import nn
 
 from pinn.export.checks import ExportError
-from pinn.functions import sin
+from pinn.fields.functions import sin
+from pinn.fields.vector_calculus import grad, laplacian
 from pinn.geometry import Rectangle
 from pinn.networks import MLP, FourierFeatures, Periodic
-from pinn.operators import grad, laplacian
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, Poisson
-from pinn.residuals import on
 
 
 class Two(Problem):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pinn.chunks import InsufficientMemoryError
+from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors

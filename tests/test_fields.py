@@ -7,12 +7,12 @@ import pytest
 import torch
 from plane import N, assert_equal, at, vector
 
-from pinn import fields
 from pinn.algebra.channels import every_channel
 from pinn.algebra.jet import Jet, MissingDerivativeError, NoRuleError
-from pinn.fields import coordinate_field, data_field
+from pinn.fields import field as fields
+from pinn.fields.field import coordinate_field, data_field, partial
+from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.geometry.coordinates import Coordinates
-from pinn.operators import div, grad, laplacian, partial
 
 # Arithmetic
 

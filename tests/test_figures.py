@@ -11,17 +11,19 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pinn.assessment import canvas, curves, figures, flow, section
+from pinn.assessment import canvas, curves, figures
+from pinn.assessment import grid_section as section
+from pinn.assessment import streamlines as flow
 from pinn.assessment.canvas import error_scale, field_scale, limits, number, shift_of, shifted
 from pinn.assessment.figures import comparison, draw, prediction
-from pinn.assessment.flow import streamlines
 from pinn.assessment.metrics import relative_l2
+from pinn.assessment.streamlines import streamlines
+from pinn.fields.vector_calculus import grad
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle
-from pinn.operators import grad
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.references import Reference
+from pinn.physics.residuals import on
 from pinn.problems.cavity import cavity_reference
-from pinn.references import Reference
-from pinn.residuals import on
 
 CAVITY = cavity_reference(100)
 

@@ -5,8 +5,8 @@ import torch
 from nested import PLANS, loss, random
 from torch import nn
 
-from pinn.derivatives import STRATEGIES
-from pinn.strategies.formulas import Formulas
+from pinn.derivatives.evaluate import STRATEGIES
+from pinn.derivatives.formulas import Formulas
 
 NORMS = {
     "layer norm": lambda: nn.LayerNorm(6),

@@ -13,8 +13,8 @@ from oracle import assert_exact, each_strategy, network, points, trace
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from pinn.independence import CoupledPointsError
-from pinn.operators import Divergence, divergence
+from pinn.checking.independence import CoupledPointsError
+from pinn.operators.divergence import Divergence, divergence
 
 
 @pytest.mark.parametrize("strategy", ["auto", "vmap", "loop"])

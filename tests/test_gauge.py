@@ -8,15 +8,16 @@ from torch import nn
 
 import pinn.problems as shipped
 from pinn.assessment.scores import errors
-from pinn.callbacks.announce import announcement
+from pinn.callbacks.announcement import announcement
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import div, dt, grad, laplacian
 from pinn.geometry import Box, Interval, Rectangle
 from pinn.networks import MLP
-from pinn.operators import div, dt, grad, laplacian, partial
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.solution import Solution
+from pinn.training.solver import Solver
 
 FLOAT = torch.float64
 

@@ -11,9 +11,11 @@ from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, laplace, second, third
-from pinn.derivatives import STRATEGIES, evaluate
-from pinn.operators import advect, curl, differentiate, div, divergence, grad, laplacian
-from pinn.strategies.hutchinson import PRODUCTS, hutchinson
+from pinn.derivatives.evaluate import STRATEGIES, evaluate
+from pinn.derivatives.hutchinson import PRODUCTS, hutchinson
+from pinn.fields.vector_calculus import advect, curl, div, grad, laplacian
+from pinn.operators.differentiate import differentiate
+from pinn.operators.divergence import divergence
 
 each = pytest.mark.parametrize("strategy", STRATEGIES)
 X = points(2, 2)

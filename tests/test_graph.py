@@ -6,10 +6,10 @@ from oracle import network, points
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.graph import CutGraphError, leaves, refuse_cuts
-from pinn.operators import divergence
+from pinn.checking.agreement import disagreement
+from pinn.checking.autograd_graph import CutGraphError, leaves, refuse_cuts
+from pinn.operators.divergence import divergence
 
 PLAN = Plan((first(0),))
 X = points(8, 3)

@@ -7,9 +7,9 @@ from torch import nn
 
 import pinn
 from pinn import MLP, Interval, Phase, Problem, Rectangle, Solution, grad, laplacian, on
-from pinn.losses import region_residuals
-from pinn.objective import Objective
-from pinn.reads import plan_regions
+from pinn.objective.losses import region_residuals
+from pinn.objective.objective import Objective
+from pinn.solution.plans import plan_regions
 
 FLOAT = torch.float64
 

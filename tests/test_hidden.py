@@ -7,8 +7,8 @@ from small import fitted
 import pinn
 from pinn import MLP, Interval, Problem, div, grad, laplacian, mean, on, partial
 from pinn.optim import Phase
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 
 def line(residual, parameter=None):

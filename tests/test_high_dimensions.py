@@ -9,17 +9,18 @@ import torch
 from pinn.algebra.channels import common_channels, every_channel
 from pinn.assessment.figures import draw
 from pinn.assessment.scores import errors, instant_by_instant, mass_tags
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import div, laplacian
 from pinn.geometry import Coordinates, Geometry
 from pinn.geometry.grids import averaging_points
 from pinn.networks import MLP
-from pinn.operators import div, laplacian, partial
 from pinn.optim import Phase
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.references import SCATTERED, Reference, regular_grid
+from pinn.physics.residuals import on
 from pinn.problems import NavierStokes
-from pinn.references import SCATTERED, Reference, regular_grid
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.solution.solution import Solution
+from pinn.training.solver import Solver
 
 
 def cube(names):

@@ -5,8 +5,8 @@ import torch
 from oracle import network, points, trace
 from torch import nn
 
+from pinn.derivatives.hutchinson import PRODUCTS, hutchinson, probe_vectors
 from pinn.geometry.sampling import stream_seed
-from pinn.strategies.hutchinson import PRODUCTS, hutchinson, probe_vectors
 
 each = pytest.mark.parametrize("strategy", PRODUCTS)
 each_distribution = pytest.mark.parametrize("distribution", ["rademacher", "gaussian"])

@@ -5,11 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan, every_channel
-from pinn.derivatives import STRATEGIES
-from pinn.fields import vector
-from pinn.operators import curl, differentiate, div, divergence, grad, laplacian
+from pinn.checking.agreement import disagreement
+from pinn.derivatives.evaluate import STRATEGIES
+from pinn.fields.field import vector
+from pinn.fields.vector_calculus import curl, div, grad, laplacian
+from pinn.operators.differentiate import differentiate
+from pinn.operators.divergence import divergence
 
 examples = settings(max_examples=20, derandomize=True, deadline=None, database=None)
 ACTIVATIONS = (nn.Tanh, nn.SiLU, nn.GELU, nn.Softplus, nn.Sigmoid)

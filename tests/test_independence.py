@@ -7,8 +7,8 @@ import torch
 from oracle import assert_exact, each_strategy, network, points, trace
 from torch import nn
 
-from pinn.independence import CoupledPointsError
-from pinn.operators import Divergence, divergence
+from pinn.checking.independence import CoupledPointsError
+from pinn.operators.divergence import Divergence, divergence
 
 
 class Attention(nn.Module):

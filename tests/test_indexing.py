@@ -5,7 +5,7 @@ import torch
 
 from pinn.algebra.channels import every_channel, first
 from pinn.algebra.jet import Jet, NoRuleError
-from pinn.fields import seed
+from pinn.fields.field import seed
 
 N, D = 4, 2
 

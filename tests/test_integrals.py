@@ -5,20 +5,21 @@ import torch
 from torch import nn
 
 import pinn
-from pinn.chunks import CACHE, InsufficientMemoryError
-from pinn.data import Collocation
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Interval, Rectangle
-from pinn.least_squares import LeastSquares
-from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.objective import Objective
-from pinn.operators import laplacian, partial
+from pinn.objective.chunks import CACHE, InsufficientMemoryError
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.losses import residual_losses
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 N = 300
 
@@ -169,7 +170,7 @@ def test_a_jacobian_of_points_in_a_tangle(name, points, monkeypatch):
 
 def jacobian_is_right(residual, record, monkeypatch, is_slow, points=60):
     """r and J of chunks of few points, row by row of one evaluation."""
-    monkeypatch.setattr("pinn.least_squares.BLOCK", 10_000)
+    monkeypatch.setattr("pinn.objective.least_squares.BLOCK", 10_000)
     solution, plans, weights, points = made(residual, points)
     told = []
     system = LeastSquares(Objective(solution, plans, tell=told.append), record)

@@ -11,8 +11,8 @@ from pinn.algebra.jet import Jet, MissingDerivativeError
 from pinn.algebra.rules.arithmetic import ARITHMETIC
 from pinn.algebra.rules.join import JOIN
 from pinn.algebra.rules.linear import LINEAR
-from pinn.derivatives import evaluate
-from pinn.fields import seed
+from pinn.derivatives.evaluate import evaluate
+from pinn.fields.field import seed
 
 N, D = 4, 2
 EVERY = Plan(every_channel(D, (0, 1)))

@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from short import fit, only, steps_in
 
-from pinn.callbacks.keeper import newest_first
-from pinn.checkpoint import read
+from pinn.callbacks.checkpoints import newest_first
+from pinn.checkpoints.file import read
 from pinn.cli.launch import main
 from pinn.optim import Phase
 

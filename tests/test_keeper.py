@@ -5,13 +5,13 @@ import torch
 
 import pinn
 from pinn.callbacks import FiniteGuard, Keeper, NonFiniteError
-from pinn.callbacks.keeper import newest_first
-from pinn.checkpoint import read
+from pinn.callbacks.checkpoints import newest_first
+from pinn.checkpoints.file import read
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 ADAM, LBFGS = Phase(4), Phase(2, "LBFGS", dtype="float64", options={"max_iter": 4})
 

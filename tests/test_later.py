@@ -5,9 +5,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import pinn
-from pinn.fields import coordinate_field
+from pinn.fields.field import coordinate_field, partial
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry.coordinates import Coordinates
-from pinn.operators import laplacian, partial
 
 AT = torch.rand(9, 2, dtype=torch.float64)
 XY = Coordinates(("x", "y"))

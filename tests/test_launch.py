@@ -9,7 +9,7 @@ import pytest
 
 from pinn.cli.configuration import find_config, run_name
 from pinn.cli.launch import HELP, main, parse
-from pinn.cli.mapping import UsageError
+from pinn.cli.yaml_nodes import UsageError
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 

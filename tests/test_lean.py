@@ -10,13 +10,13 @@ from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.profilers import SimpleProfiler
 
 from pinn.callbacks import Keeper, Panels
-from pinn.callbacks.interrupt import Interrupt
-from pinn.lean import EVERY_STEP, NoProfiler
+from pinn.callbacks.signals import Interrupt
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Poisson
-from pinn.solver import Solver
-from pinn.trainer import fixed_callbacks
+from pinn.runs.trainer import fixed_callbacks
+from pinn.training.lightning_adapter import EVERY_STEP, NoProfiler
+from pinn.training.solver import Solver
 
 STEPS = 6
 

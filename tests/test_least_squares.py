@@ -5,15 +5,15 @@ import torch
 from equations import Inverse
 from torch import nn
 
-from pinn.data import Collocation
-from pinn.least_squares import LeastSquares
-from pinn.losses import residual_losses
 from pinn.networks import MLP, Network
-from pinn.objective import Objective
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.losses import residual_losses
+from pinn.objective.objective import Objective
+from pinn.objective.recording import Recording
 from pinn.problems import Kovasznay, LidDrivenCavity
-from pinn.reads import plan_regions
-from pinn.recording import Recording
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
 
 
 def made(problem=None, network=None, points=None, strategy="taylor", method="sobol", **settings):
@@ -98,7 +98,7 @@ def test_new_weights_are_seen_at_the_same_points():
 
 def test_blocks_add_up(monkeypatch):
     expected = whole(made())
-    monkeypatch.setattr("pinn.least_squares.BLOCK", 10_000)
+    monkeypatch.setattr("pinn.objective.least_squares.BLOCK", 10_000)
     system = made()
     assert len(system.chunks) > 4
     torch.testing.assert_close(whole(system), expected)
@@ -180,7 +180,7 @@ def test_points_that_see_each_other_are_differentiated_together():
 
 def test_a_share_of_the_loss(monkeypatch):
     once = made()
-    monkeypatch.setattr("pinn.least_squares.processes", lambda: 2)
+    monkeypatch.setattr("pinn.objective.least_squares.processes", lambda: 2)
     half = made()
     torch.testing.assert_close(half.residuals() * 2**0.5, once.residuals())
 

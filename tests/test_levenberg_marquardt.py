@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.autograd.functional import jacobian
 
-from pinn.chunks import InsufficientMemoryError
+from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import LevenbergMarquardt, linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.levenberg_marquardt import TRIALS, changed

@@ -15,12 +15,12 @@ from lightning.pytorch.strategies import DDPStrategy
 from short import fit, only, steps_in
 
 from pinn.callbacks.progress import Bar
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.cli.launch import main
-from pinn.course import Course
-from pinn.demands import check_trainer
 from pinn.optim import Phase
-from pinn.trainer import make_trainer
+from pinn.runs.requirements import check_trainer
+from pinn.runs.trainer import make_trainer
+from pinn.training.schedule import Course
 
 PAGE = (Path(__file__).parents[1] / "docs" / "lightning.md").read_text(encoding="utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])

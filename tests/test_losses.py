@@ -4,12 +4,12 @@ import pytest
 import torch
 from equations import solution_of
 
+from pinn.fields.vector_calculus import div, grad
 from pinn.geometry import Rectangle
-from pinn.losses import residual_losses, residual_values, squared_norm
-from pinn.operators import div, grad
-from pinn.problem import Problem
-from pinn.reads import plan_regions
-from pinn.residuals import on
+from pinn.objective.losses import residual_losses, residual_values, squared_norm
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.plans import plan_regions
 
 
 class Flow(Problem):

@@ -22,8 +22,8 @@ from pinn import (
     vector,
 )
 from pinn.algebra.jet import MissingDerivativeError
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 
 def stacked(*parts, dim=-1):

@@ -7,11 +7,11 @@ from test_choice import NoRule
 from torch import nn
 
 from pinn.algebra.channels import Plan, first
-from pinn.choice import Choice, choose
-from pinn.costs import Cost
-from pinn.derivatives import STRATEGIES
-from pinn.measurement import Measurement, discarded, duration, lines_of
-from pinn.timing import Heat
+from pinn.base.costs import Cost
+from pinn.choosing.candidates import Measurement, discarded, duration, lines_of
+from pinn.choosing.choice import Choice, choose
+from pinn.choosing.race import Heat
+from pinn.derivatives.evaluate import STRATEGIES
 
 PLAN = Plan((first(0), first(1), first(2)))
 

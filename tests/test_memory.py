@@ -16,17 +16,17 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 import pinn
+from pinn.cache.key import UnreadableError, read
 from pinn.callbacks import FiniteGuard
-from pinn.fields import Field
+from pinn.fields.field import Field
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Interval, Rectangle
-from pinn.memory.reading import UnreadableError, read
-from pinn.mode import Mode
 from pinn.networks import MLP
-from pinn.operators import laplacian
+from pinn.objective.compilation import Mode
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.residuals import on
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.training.solver import Solver
 
 GAIN = 1.0
 TABLE = {"gain": [1.0]}

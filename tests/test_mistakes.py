@@ -42,7 +42,10 @@ ON_THE_COMMAND_LINE = {
     "fraction for a count": (["--model.network.width", "6.5"], ["width", "'6.5'", "int"]),
     "unknown problem": (["--model.problem", "LidDrivenCavty"], ["did you mean 'LidDrivenCavity'?"]),
     "unknown problem, dotted": (["--model.problem", "pinn.problems.Poison"], ["'Poisson'"]),
-    "unknown module": (["--model.problem", "pinn.problem.poisson.Poisson"], ["pinn.problem.p"]),
+    "unknown module": (
+        ["--model.problem", "pinn.physics.problem.poisson.Poisson"],
+        ["pinn.physics.problem.p"],
+    ),
     "unknown network": (["--model.network", "MLPP"], ["unknown class 'MLPP'", "'MLP'"]),
     "wrong class": (["--model.problem", "pinn.MLP"], ["pinn.MLP"]),
     "unknown callback": (["--trainer.callbacks", "EarlyStoping"], ["'EarlyStopping'"]),
@@ -52,7 +55,7 @@ ON_THE_COMMAND_LINE = {
         ["'os.abort'", "--allow_import"],
     ),
     "forbidden by way of a trusted module": (
-        ["--model.problem", "pinn.checkpoint.os.system"],
+        ["--model.problem", "pinn.checkpoints.file.os.system"],
         ["not part of this program"],
     ),
     "no module to allow": (["--allow_import", "not_here"], ["'not_here'", "no such module"]),
@@ -87,8 +90,8 @@ ON_THE_COMMAND_LINE = {
         ["'os.system'", "not part of this program", "--allow_import os"],
     ),
     "forbidden optimiser by way of a trusted module": (
-        ["--model.phases", "[{optimizer: pinn.checkpoint.os.system, steps: 1}]"],
-        ["'pinn.checkpoint.os.system'", "no subclass of torch.optim.Optimizer"],
+        ["--model.phases", "[{optimizer: pinn.checkpoints.file.os.system, steps: 1}]"],
+        ["'pinn.checkpoints.file.os.system'", "no subclass of torch.optim.Optimizer"],
     ),
     "unknown optimiser, dotted": (
         ["--model.phases", "[{optimizer: torch.optim.Adamm, steps: 1}]"],

@@ -9,11 +9,11 @@ from oracle import assert_exact, network, points, trace
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from pinn.agreement import disagreement
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.derivatives import evaluate
-from pinn.independence import CoupledPointsError
-from pinn.operators import divergence
+from pinn.checking.agreement import disagreement
+from pinn.checking.independence import CoupledPointsError
+from pinn.derivatives.evaluate import evaluate
+from pinn.operators.divergence import divergence
 
 EXACT = ("taylor", "vmap", "loop")
 each = pytest.mark.parametrize("strategy", EXACT)

@@ -8,13 +8,13 @@ from short import POINTS, fit, only, steps_in
 
 import pinn
 from pinn.assessment.scores import tags
-from pinn.checkpoint import load
-from pinn.data import Collocation
-from pinn.losses import residual_losses
+from pinn.checkpoints.file import load
 from pinn.networks import MLP
+from pinn.objective.losses import residual_losses
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, Poisson, TaylorGreen2D
-from pinn.solver import Solver
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 PHASES = {
     "Adam": Phase(4, lr=1e-3),

@@ -12,8 +12,8 @@ import torch
 
 from pinn import MLP
 from pinn.cli.launch import main
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ROOT / "train.py"

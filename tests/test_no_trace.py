@@ -61,7 +61,7 @@ def test_from_python_too(folder, monkeypatch):
     def spoil(*_):
         raise RuntimeError("spoilt")
 
-    monkeypatch.setattr(pinn.solver.Solver, "training_step", spoil)
+    monkeypatch.setattr(pinn.training.solver.Solver, "training_step", spoil)
     before = files(folder)
     with pytest.raises(RuntimeError, match="spoilt"):
         pinn.fit(Poisson(), MLP(4, 1), [Phase(2)], accelerator="cpu")
@@ -69,14 +69,14 @@ def test_from_python_too(folder, monkeypatch):
 
 
 def test_a_run_that_fails_later_keeps_what_it_has(folder, monkeypatch):
-    original = pinn.solver.Solver.training_step
+    original = pinn.training.solver.Solver.training_step
 
     def spoil(self, *args):
         if self.global_step == 2:
             raise RuntimeError("spoilt")
         return original(self, *args)
 
-    monkeypatch.setattr(pinn.solver.Solver, "training_step", spoil)
+    monkeypatch.setattr(pinn.training.solver.Solver, "training_step", spoil)
     with pytest.raises(RuntimeError, match="spoilt"):
         pinn.fit(Poisson(), MLP(4, 1), [Phase(4)], accelerator="cpu", callbacks=Keeper(1))
     assert list(folder.glob("runs/poisson/*/checkpoints/step-0000002.ckpt"))

@@ -9,7 +9,7 @@ from small import SMALL
 from torch import nn
 
 import pinn
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.cli.launch import main
 
 NETS = """\

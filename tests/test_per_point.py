@@ -12,7 +12,7 @@ from plane import at
 import pinn
 from pinn import div, grad, laplacian, vector
 from pinn.algebra.channels import every_channel
-from pinn.fields import coordinate_field, data_field
+from pinn.fields.field import coordinate_field, data_field
 from pinn.geometry.coordinates import Coordinates
 
 CHANNELS = every_channel(2, (0, 1))

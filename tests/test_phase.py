@@ -10,7 +10,7 @@ from torch import nn
 from pinn.networks import MLP
 from pinn.optim import LevenbergMarquardt, Phase, usual_phases
 from pinn.problems import Kovasznay
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 
 def parameters():

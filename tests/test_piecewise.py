@@ -11,7 +11,7 @@ import pinn
 from pinn import Problem, Rectangle, div, grad, laplacian, on, where
 from pinn.algebra.channels import every_channel
 from pinn.algebra.jet import MissingDerivativeError
-from pinn.fields import coordinate_field, data_field
+from pinn.fields.field import coordinate_field, data_field
 from pinn.geometry.coordinates import Coordinates
 
 CHANNELS = every_channel(2, (0, 1))

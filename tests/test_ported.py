@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import pinn
 from pinn import Problem, Rectangle, laplacian, on, partial
-from pinn.explanation import ProblemError
+from pinn.physics.explanation import ProblemError
 
 
 def slopes(u, at, x):

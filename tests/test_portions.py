@@ -4,9 +4,10 @@ import pytest
 import torch
 from oracle import calls_of, network, points
 
-from pinn.costs import Model, tally
-from pinn.measurement import GIB
-from pinn.operators import Divergence, portions
+from pinn.base.costs import Model, tally
+from pinn.choosing.candidates import GIB
+from pinn.operators import portions
+from pinn.operators.divergence import Divergence
 
 
 def peak(run):

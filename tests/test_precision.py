@@ -5,16 +5,17 @@ import math
 import pytest
 import torch
 
-from pinn.data import Collocation
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import dt, laplacian
 from pinn.geometry import Coordinates, Geometry, Interval, Rectangle
 from pinn.geometry.resolution import unresolved
 from pinn.networks import MLP, FourierFeatures, Periodic
-from pinn.operators import dt, laplacian, partial
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 T0 = 1.7e9  # seconds since 1970
 

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from pinn import MLP, torch_adapter
-from pinn.memory.contents import requires_grad
-from pinn.memory.transforms import is_transformed
+from pinn import MLP
+from pinn.base import torch_adapter
+from pinn.cache.contents import requires_grad
+from pinn.cache.tracing import is_transformed
+from pinn.objective.recording import Recording, RecordingError
 from pinn.problems import Poisson
-from pinn.recording import Recording, RecordingError
 
 OFTEN = ("transform", "is_wrapped", "unwrapped", "modes", "saving_hooks")
 ARITHMETIC = ("multiply", "add", "norms")

@@ -7,7 +7,7 @@ import torch
 from oracle import network, points
 from torch import nn
 
-from pinn.probe import buffers_kept, in_double, modules_in, spread, trial, within
+from pinn.checking.samples import buffers_kept, in_double, modules_in, spread, trial, within
 
 
 @pytest.mark.parametrize(

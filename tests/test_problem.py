@@ -5,14 +5,14 @@ import torch
 from equations import Stokes, solution_of
 from torch import nn
 
-from pinn.fields import coordinate_field
+from pinn.base.spec import build, spec_of
+from pinn.fields.field import coordinate_field
+from pinn.fields.vector_calculus import grad, laplacian
 from pinn.geometry import Interval, Rectangle
-from pinn.operators import grad, laplacian
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.spec import build, spec_of
+from pinn.solution.plans import plan_regions
 
 FLOAT = torch.float64
 

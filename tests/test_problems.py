@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
-from pinn.fields import Field, coordinate_field, partial
-from pinn.functions import atan, sqrt, vector
-from pinn.losses import residual_losses
+from pinn.base.spec import build, spec_of
+from pinn.fields.field import Field, coordinate_field, partial
+from pinn.fields.functions import atan, sqrt, vector
+from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.networks import MLP
-from pinn.operators import div, grad, laplacian
-from pinn.problem import Problem
+from pinn.objective.losses import residual_losses
+from pinn.physics.problem import Problem
 from pinn.problems import (
     PROBLEMS,
     Advection,
@@ -23,9 +24,8 @@ from pinn.problems import (
     TaylorGreen2D,
 )
 from pinn.problems.cavity import A, C, D, corner_flow
-from pinn.reads import plan_regions
-from pinn.solution import Solution
-from pinn.spec import build, spec_of
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 VARIANTS = [
     LidDrivenCavity(reynolds=400.0, walls="soft"),

@@ -9,11 +9,11 @@ import torch
 
 from pinn.callbacks import progress
 from pinn.callbacks.progress import Bar, Lines, Track, clock, progress_bar
-from pinn.losses import residual_losses
 from pinn.networks import MLP
+from pinn.objective.losses import residual_losses
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 SIX = (Phase(6),)
 

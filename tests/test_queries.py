@@ -11,10 +11,10 @@ from torch import nn
 
 from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
-from pinn.problem import Problem
-from pinn.representation import TOGETHER
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.representation import TOGETHER
+from pinn.solution.solution import Solution
 
 XY = [[0.25, 0.5], [0.75, 0.125], [1.0, 0.0]]
 

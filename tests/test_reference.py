@@ -11,7 +11,7 @@ from scipy.interpolate import RectBivariateSpline, make_interp_spline
 from scipy.optimize import minimize, minimize_scalar
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = ROOT / "pinn" / "reference"
+REFERENCE = ROOT / "pinn" / "problems" / "cavity_data"
 REYNOLDS = (100, 400, 1000)
 INNER = np.s_[2:-2, 2:-2]  # the points where a five-point difference exists
 AWAY = np.s_[13:-13, 13:-13]  # of those, 0.15 < x, y < 0.85: nearer the lid corners h⁴ shows

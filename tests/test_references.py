@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from pinn.fields.vector_calculus import grad
 from pinn.geometry import Box, Interval, Rectangle
-from pinn.operators import grad
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.references import Reference
+from pinn.physics.residuals import on
 from pinn.problems.cavity import cavity_reference
-from pinn.references import Reference
-from pinn.residuals import on
 
 
 class Swirl(Problem):
@@ -196,7 +196,7 @@ def test_cavity_extrema_agree_with_the_literature(reynolds):
     u = found.values["u"].reshape(101, 101)[50]
     v = found.values["v"].reshape(101, 101)[:, 50]
     ours = {"u_min_x0.5": u.min(), "v_max_y0.5": v.max(), "v_min_y0.5": v.min()}
-    text = (files("pinn") / "reference" / "cavity_extrema.csv").read_text()
+    text = (files("pinn.problems") / "cavity_data" / "cavity_extrema.csv").read_text()
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     compared = 0
     for row in rows:
@@ -209,7 +209,7 @@ def test_cavity_extrema_agree_with_the_literature(reynolds):
 
 @pytest.mark.parametrize("reynolds", [100, 400, 1000])
 def test_cavity_centreline_agrees_with_ghia(reynolds):
-    text = (files("pinn") / "reference" / "ghia1982_u_x0.5.csv").read_text()
+    text = (files("pinn.problems") / "cavity_data" / "ghia1982_u_x0.5.csv").read_text()
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     y, theirs = np.array([[float(r["y"]), float(r[f"u_re{reynolds}"])] for r in rows]).T
     u = cavity_reference(reynolds).values["u"].reshape(101, 101)[50].numpy()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from pinn.algebra.channels import every_channel
 from pinn.algebra.jet import Jet, NoRuleError
-from pinn.fields import seed
+from pinn.fields.field import seed
 
 N, D = 4, 2
 

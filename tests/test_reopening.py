@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pinn
-from pinn.checkpoint import CheckpointError, read
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.cli.launch import main
 from pinn.optim import Phase
 

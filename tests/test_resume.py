@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from pinn.callbacks import Keeper
-from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
-from pinn.callbacks.keeper import newest_first
-from pinn.checkpoint import CheckpointError, read
-from pinn.data import Collocation
-from pinn.mode import Mode
+from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.signals import Interrupt, InterruptedRunError
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.networks import MLP
+from pinn.objective.compilation import Mode
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.resume import compare
-from pinn.solver import Solver
+from pinn.runs.continuation import compare
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 
 def solver_of(phases, width=8, weights=None, strategy="auto", reynolds=40.0, compile="auto"):

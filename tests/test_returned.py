@@ -7,9 +7,9 @@ from small import fitted
 
 import pinn
 from pinn import MLP, Interval, Phase, Problem, Rectangle, Solution, dt, on
-from pinn.losses import weigh
-from pinn.reads import plan_regions
-from pinn.references import Reference
+from pinn.objective.losses import weigh
+from pinn.physics.references import Reference
+from pinn.solution.plans import plan_regions
 
 FLOAT = torch.float64
 
@@ -242,7 +242,7 @@ def test_a_tuple_of_fields_is_a_vector(tmp_path):
     solution = Solution(Pair(), MLP(6, 1)).double()
     plans = plan_regions(solution)
     points = {"interior": Rectangle().sample("interior", 7)}
-    from pinn.losses import residual_losses
+    from pinn.objective.losses import residual_losses
 
     found = residual_losses(solution, points, plans)["eq"]
     at = points["interior"].at

@@ -9,7 +9,7 @@ from nested import PLANS, loss, nested, random
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from pinn.derivatives import evaluate
+from pinn.derivatives.evaluate import evaluate
 
 
 class FourierFeatures(nn.Module):

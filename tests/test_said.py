@@ -13,16 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 import pinn
-from pinn.callbacks import Announce, Panels, Report, panels
+from pinn.base.console import Activity, show
+from pinn.callbacks import Announce, Panels, Report
+from pinn.callbacks import figures as panels
 from pinn.callbacks.report import score_table, spent, tensorboard
 from pinn.cli import launch
-from pinn.console import Activity, show
-from pinn.mode import Mode
 from pinn.networks import MLP
+from pinn.objective.compilation import Mode
+from pinn.objective.graphs import Recorder
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, Poisson
-from pinn.recorder import Recorder
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 
 @pytest.fixture

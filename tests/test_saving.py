@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pinn
-from pinn.checkpoint import AtomicCheckpointIO, CheckpointError, read
+from pinn.checkpoints.file import AtomicCheckpointIO, CheckpointError, read
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from pinn.callbacks.keeper import KEPT, newest_first
-from pinn.checkpoint import AtomicCheckpointIO, read
+from pinn.callbacks.checkpoints import KEPT, newest_first
+from pinn.checkpoints.file import AtomicCheckpointIO, read
 
 def save_for_ever(folder, first):
     step = first

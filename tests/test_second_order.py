@@ -6,7 +6,7 @@ import torch
 from pinn.networks import MLP
 from pinn.optim import LevenbergMarquardt, Phase
 from pinn.problems import Kovasznay, Poisson
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 POINTS = {"interior": 144, "boundary": 40}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.assessment.section import Section
+from pinn.assessment.grid_section import Section
 from pinn.geometry import Box, Interval, Rectangle
 
 

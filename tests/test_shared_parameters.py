@@ -4,20 +4,20 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.data import Collocation
-from pinn.fields import vector
+from pinn.fields.field import vector
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.least_squares import LeastSquares
-from pinn.losses import residual_losses
 from pinn.networks import MLP
-from pinn.objective import Objective
-from pinn.operators import laplacian
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.losses import residual_losses
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 
 class Two(Problem):

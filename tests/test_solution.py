@@ -8,14 +8,15 @@ from equations import Stokes, solution_of
 from torch import nn
 
 from pinn.algebra.channels import Plan
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import grad
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
-from pinn.operators import grad, partial
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import NavierStokes
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 FLOAT = torch.float64
 

@@ -8,17 +8,17 @@ import lightning as L
 import pytest
 import torch
 
-import pinn.representation
+import pinn.solution.representation
 from pinn.algebra.jet import Jet
-from pinn.data import Collocation
-from pinn.derivatives import STRATEGIES, evaluate
+from pinn.derivatives.evaluate import STRATEGIES, evaluate
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
 from pinn.optim import Phase
-from pinn.problem import Problem
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, LidDrivenCavity, Poisson
-from pinn.residuals import on
-from pinn.solver import Solver
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 DOUBLE = Phase(5, lr=0.01, dtype="float64")
 
@@ -108,7 +108,7 @@ def test_the_divergence_that_is_reported_comes_from_the_evaluation(train, monkey
         jet = evaluate(f, x, plan, strategy, chunk)
         return Jet(jet.value, dict.fromkeys(jet.streams), jet.lead)
 
-    monkeypatch.setattr(pinn.representation, "evaluate", flat)
+    monkeypatch.setattr(pinn.solution.representation, "evaluate", flat)
     assert solver.assess()["divergence/rms"] == 0
 
 

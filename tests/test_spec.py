@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from pinn.base.spec import Restorable, build, spec_of
 from pinn.networks import MLP, FourierFeatures, Periodic
-from pinn.spec import Restorable, build, spec_of
 
 
 class Heat(Restorable):
@@ -244,10 +244,10 @@ def test_a_missing_module_is_named():
 @pytest.mark.parametrize(
     "name",
     [
-        "pinn.spec.importlib.import_module",
-        "pinn.spec.pkgutil.resolve_name",
-        "pinn.spec.torch.nn.Linear",
-        "pinn.spec.build",
+        "pinn.base.spec.importlib.import_module",
+        "pinn.base.spec.pkgutil.resolve_name",
+        "pinn.base.spec.torch.nn.Linear",
+        "pinn.base.spec.build",
         "pinn.geometry.Interval",
     ],
 )

@@ -10,14 +10,14 @@ from test_resume import Copies, equal
 import pinn
 from pinn.assessment.scores import assess
 from pinn.callbacks import Announce
-from pinn.checkpoint import CheckpointError, read
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.cli.launch import main
-from pinn.course import Course
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Beltrami3D, Kovasznay, LidDrivenCavity, TaylorGreen2D
-from pinn.resume import compare
-from pinn.solver import Solver
+from pinn.runs.continuation import compare
+from pinn.training.schedule import Course
+from pinn.training.solver import Solver
 
 PHASES = [Phase(3, lr=0.01)]
 NUMBERS = [100.0, 250.0, 400.0]

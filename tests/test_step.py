@@ -6,21 +6,21 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.chunks import CACHE
-from pinn.data import Collocation
-from pinn.fields import Field
+from pinn.fields.field import Field
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.losses import residual_losses
-from pinn.mode import Mode, choose_mode
 from pinn.networks import MLP, FourierFeatures
-from pinn.objective import Objective
-from pinn.operators import laplacian
-from pinn.problem import Problem
+from pinn.objective.chunks import CACHE
+from pinn.objective.compilation import Mode, choose_mode
+from pinn.objective.graphs import FRUITLESS, agree
+from pinn.objective.losses import residual_losses
+from pinn.objective.objective import Objective
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, LidDrivenCavity
-from pinn.reads import plan_regions
-from pinn.recorder import FRUITLESS, agree
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
 
 
 def made(problem=None, network=None, points=None, dtype=torch.float64, weights=None, **settings):
@@ -326,7 +326,9 @@ class Timed:
 
     def __init__(self, monkeypatch, **seconds):
         self.plans = {"interior": None}
-        monkeypatch.setattr("pinn.mode.seconds", lambda step, mode, *_: seconds[mode])
+        monkeypatch.setattr(
+            "pinn.objective.compilation.seconds", lambda step, mode, *_: seconds[mode]
+        )
 
 
 @pytest.mark.parametrize(

@@ -25,80 +25,94 @@ def dotted(path):
 MODULES = {dotted(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
-def imports(tree, late=True):
-    """What a module imports to run: annotations need nothing, and `late` imports are in functions.
+def imports(tree, late=True, annotations=True):
+    """What a module imports; `late` imports are in functions.
 
     A name imported from a package counts as the module of that name, where there is one.
     """
-    waiting, found = list(tree.body), set()
+    waiting, names = list(tree.body), set()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import of {node.module}"
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in MODULES else node.module for name in names}
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in full}
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.orelse
+            waiting += node.body if annotations else node.orelse
         elif late or not isinstance(node, ast.FunctionDef):
             waiting += ast.iter_child_nodes(node)
-    return found
+    return names
 
 
-def layers():
-    """Part of the package → its row in the design's table, counted from the top."""
+def rooms():
+    """The rooms of the design's table, from the top."""
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     table = text.split("\n## ")[1]
-    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    return [(name.rstrip("/"), row) for row, cell in enumerate(rows) for name in names_in(cell)]
+    return re.findall(r"^\| `([a-z_]+)/?` \|", table, flags=re.M)
 
 
-def names_in(cell):
-    return re.findall(r"`([a-z_]+/?)`", cell)
-
-
-def part(module):
-    """The part of the package that a module belongs to: the name below `pinn`."""
+def room(module):
+    """The room of a module: the name below `pinn`."""
     return module.split(".")[1]
 
 
-def test_the_design_lists_every_part_once():
-    listed = [name for name, _ in layers()]
-    assert len(listed) == len(set(listed))
-    assert set(listed) == {part(module) for module in MODULES if module != "pinn"}
+def allowed(name):
+    """The rooms that a room may import, as its docstring says."""
+    text = ast.get_docstring(MODULES[f"pinn.{name}"]) or ""
+    (listed,) = re.findall(r"May import: ([^.]*)\.", text) or [""]
+    return {word.strip() for word in listed.split(",")} - {"", "nothing of this package"}
 
 
-def test_imports_point_down_the_design():
-    row = dict(layers())
-    upwards = [
-        f"{module} imports {other}"
-        for module, tree in MODULES.items()
-        if module != "pinn"
+INSIDE = {module: tree for module, tree in MODULES.items() if module != "pinn"}
+PACKAGES = sorted({room(module) for module in INSIDE} - {"api"})
+
+
+def test_the_design_lists_every_room_once():
+    assert sorted(rooms()) == sorted({room(module) for module in INSIDE})
+
+
+def test_few_modules_lie_flat():
+    assert len(list((ROOT / "pinn").glob("*.py"))) <= 6
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_room_imports_what_it_says_and_only_from_below(name):
+    order = rooms()
+    assert allowed(name) <= set(order[order.index(name) + 1 :])
+    used = {
+        f"{module} imports {other}": room(other)
+        for module, tree in INSIDE.items()
+        if room(module) == name
         for other in imports(tree)
-        if other.startswith("pinn.") and row[part(other)] < row[part(module)]
-    ]
-    assert upwards == []
+        if other.startswith("pinn.") and room(other) != name
+    }
+    assert {line for line, other in used.items() if other not in allowed(name)} == set()
 
 
 def test_no_module_needs_itself():
     graph = {
-        module: {other for other in imports(tree, late=False) if other in MODULES} - {module}
-        for module, tree in MODULES.items()
+        module: {
+            other for other in imports(tree, late=False, annotations=False) if other in MODULES
+        }
+        - {module}
+        for module, tree in INSIDE.items()
     }
-    assert graph["pinn.solver"] >= {"pinn.solution", "pinn.objective"}
+    assert graph["pinn.training.solver"] >= {"pinn.solution.solution", "pinn.training.schedule"}
     TopologicalSorter(graph).prepare()  # a cycle raises, and is named
 
 
-def test_nothing_below_the_solver_knows_lightning():
-    row = dict(layers())
+def test_nothing_below_checkpoints_knows_lightning():
+    order = rooms()
     know = {
         module
-        for module, tree in MODULES.items()
+        for module, tree in INSIDE.items()
         if any(name.split(".")[0] in ("lightning", "pytorch_lightning") for name in imports(tree))
     }
-    assert "pinn.lean" in know
-    assert {module for module in know if row[part(module)] > row["solver"]} == set()
+    assert "pinn.training.lightning_adapter" in know
+    below = {m for m in know if order.index(room(m)) > order.index("checkpoints")}
+    assert below <= {"pinn.base.console"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -148,4 +162,4 @@ def test_public_names_resolve():
 def test_type_checkers_see_the_same_public_names():
     (block,) = [n for n in MODULES["pinn"].body if isinstance(n, ast.If)]
     seen = {(node.module, alias.name) for node in block.body for alias in node.names}
-    assert seen == {(home, name) for home, names in pinn._HOMES.items() for name in names}
+    assert seen == {(home, name) for home, names in pinn._HOMES.items() for name in names.split()}

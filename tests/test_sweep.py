@@ -16,11 +16,11 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, list_session_groups
 from tensorboard.plugins.hparams.backend_context import Context
 
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.cli.configuration import run_name
 from pinn.cli.launch import main, parse
-from pinn.cli.mapping import UsageError
-from pinn.cli.members import members
+from pinn.cli.sweep_members import members
+from pinn.cli.yaml_nodes import UsageError
 
 pytestmark = pytest.mark.usefixtures("folder")
 TRAIN = Path(__file__).parents[1] / "train.py"

@@ -8,12 +8,13 @@ import torch
 from test_step import check, made
 
 import pinn
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.operators import laplacian, partial
-from pinn.problem import Problem
-from pinn.recording import Recording, RecordingError
-from pinn.residuals import on
-from pinn.tape import Replay, Tape
+from pinn.objective.recording import Recording, RecordingError
+from pinn.objective.tape import Replay, Tape
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
 
 MODES = [(i, 1 + i % 5) for i in range(1, 25)]
 

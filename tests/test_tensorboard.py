@@ -14,15 +14,16 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import pinn
-from pinn.callbacks import Panels, Report, Scalars, panels
+from pinn.callbacks import Panels, Report, Scalars
+from pinn.callbacks import figures as panels
 from pinn.callbacks.report import coefficient_lines
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.cli.launch import main
-from pinn.data import Collocation
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, KovasznayViscosity, LidDrivenCavity
-from pinn.solver import Solver
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 PHASES = [Phase(6, lr=0.01, schedule="cosine"), Phase(2, "LBFGS", dtype="float64")]
 POINTS = {"interior": 32, "boundary": 16}

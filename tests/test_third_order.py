@@ -10,16 +10,16 @@ from torch import nn
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, first, laplace, second, third
 from pinn.algebra.jet import MissingDerivativeError
-from pinn.derivatives import evaluate
-from pinn.fields import coordinate_field
-from pinn.functions import cos, exp, sin, vector
+from pinn.derivatives.evaluate import evaluate
+from pinn.fields.field import coordinate_field, partial
+from pinn.fields.functions import cos, exp, sin, vector
+from pinn.fields.vector_calculus import advect, div, grad, laplacian
 from pinn.geometry import Rectangle
 from pinn.geometry.coordinates import Coordinates
-from pinn.operators import advect, div, grad, laplacian, partial
-from pinn.problem import Problem
-from pinn.reads import plan_regions
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 SPACE = (0, 1)
 ALONG_Y = differentiated(laplace(SPACE), 1)

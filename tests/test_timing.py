@@ -1,6 +1,6 @@
 """Races in turns, by a clock that the test winds."""
 
-from pinn.timing import Heat, Race
+from pinn.choosing.race import Heat, Race
 
 
 class Course:

@@ -4,14 +4,14 @@ import pytest
 import torch
 from test_distributed import finish
 
-from pinn.balance import Balance
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.geometry import Points
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.objective import Objective
 from pinn.problems import Kovasznay
-from pinn.reads import plan_regions
-from pinn.solution import Solution
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.loss_weights import Balance
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +22,13 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from pinn import balance
 from pinn.callbacks import Keeper
-from pinn.checkpoint import AtomicCheckpointIO
-from pinn.data import Collocation
+from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.training.collocation import Collocation
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.quiet import quiet
-from pinn.solver import Solver
+from pinn.base.quiet import quiet
+from pinn.training.solver import Solver
 
 folder, method, name, *resumed = sys.argv[1:]
 balance.PERIOD = 3

@@ -11,7 +11,7 @@ import yaml
 from small import SMALL
 
 import pinn
-from pinn.checkpoint import CheckpointError, read
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.cli.launch import main
 
 # What two runs would decide by the clock is settled, so that they can be compared.

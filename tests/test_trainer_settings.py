@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pinn import Interval, Problem, laplacian, on
 from pinn.callbacks import Keeper, NonFiniteError, Panels
-from pinn.checkpoint import read
+from pinn.checkpoints.file import read
 from pinn.optim import Phase
 
 

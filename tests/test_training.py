@@ -8,14 +8,14 @@ import pytest
 import torch
 from equations import Inverse
 
-import pinn.representation
+import pinn.solution.representation
 from pinn.algebra.channels import Plan
-from pinn.derivatives import evaluate
+from pinn.derivatives.evaluate import evaluate
 from pinn.networks import MLP
-from pinn.objective import Objective
+from pinn.objective.objective import Objective
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, LidDrivenCavity
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 DOUBLE = Phase(5, lr=0.01, dtype="float64")
 
@@ -54,7 +54,7 @@ def plans(monkeypatch):
         calls.append((plan, strategy))
         return evaluate(f, x, plan, strategy, chunk)
 
-    monkeypatch.setattr(pinn.representation, "evaluate", counted)
+    monkeypatch.setattr(pinn.solution.representation, "evaluate", counted)
     return calls
 
 
@@ -182,7 +182,7 @@ def test_a_resumed_run_brings_its_strategy(train, tmp_path, monkeypatch):
     def refuse(*args):
         raise AssertionError("chosen a second time")
 
-    monkeypatch.setattr(pinn.solver, "choose", refuse)
+    monkeypatch.setattr(pinn.training.solver, "choose", refuse)
     resumed = solver_of(phases=[Phase(6)])
     train(resumed, ckpt_path=tmp_path / "three.ckpt")
     assert resumed.choices == solver.choices

@@ -204,9 +204,9 @@ class Plate(pinn.Problem):
 
 def test_the_loss_of_a_solution_in_the_compiler(fresh):
     from pinn.geometry import Points
-    from pinn.losses import residual_losses
-    from pinn.reads import plan_regions
-    from pinn.solution import Solution
+    from pinn.objective.losses import residual_losses
+    from pinn.solution.plans import plan_regions
+    from pinn.solution.solution import Solution
 
     torch.manual_seed(0)
     solution = Solution(Plate(), pinn.MLP(6, 2)).double()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from oracle import network, points
 
-from pinn.memory.trust import MOST, recall
-from pinn.operators import Divergence
+from pinn.cache.trust import MOST, recall
+from pinn.operators.divergence import Divergence
 
 
 def decisions(f, x=None, training=True, settings=()):

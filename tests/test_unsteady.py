@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from pinn.assessment.scores import errors
-from pinn.fields import coordinate_field
+from pinn.fields.field import coordinate_field
+from pinn.fields.vector_calculus import curl, div
 from pinn.geometry import Rectangle
 from pinn.networks import MLP, Periodic
-from pinn.operators import curl, div
 from pinn.problems import Advection, Beltrami3D, TaylorGreen2D, UnsteadyNavierStokes
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 TURN = 2 * math.pi
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle
 from pinn.networks import MLP
-from pinn.problem import Problem
-from pinn.residuals import on
-from pinn.solution import Solution
+from pinn.physics.problem import Problem
+from pinn.physics.residuals import on
+from pinn.solution.solution import Solution
 
 vtk = pytest.importorskip("vtk")
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402

@@ -7,10 +7,10 @@ from plane import assert_equal, at
 
 import pinn
 from pinn import advect, curl, differentiate, div, grad, laplacian, partial, vector
-from pinn.algebra.norule import NoRuleError
-from pinn.losses import region_residuals
-from pinn.reads import plan_regions
-from pinn.recording import Recording, RecordingError
+from pinn.algebra.no_rule import NoRuleError
+from pinn.objective.losses import region_residuals
+from pinn.objective.recording import Recording, RecordingError
+from pinn.solution.plans import plan_regions
 
 POINTS = torch.rand(7, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5
 

@@ -12,14 +12,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from protocol import Session
 
 import pinn
+from pinn.base.quiet import quiet
 from pinn.callbacks import Keeper, Panels
-from pinn.data import Collocation
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.quiet import quiet
-from pinn.solver import Solver
-from pinn.trainer import TRAINER, fixed_callbacks
+from pinn.runs.trainer import TRAINER, fixed_callbacks
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 ENDLESS = 10**9
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 
 from pinn.algebra.indexing import keeps_points
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules import RULES
 from pinn.algebra.rules.arithmetic import add, divide, multiply, raise_to, subtract
 from pinn.algebra.rules.kinks import absolute

@@ -16,7 +16,7 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from pinn.assessment.section import Array, Section
+from pinn.assessment.grid_section import Array, Section
 
 WIDTH = 8.0  # inches, at 100 dots per inch
 TEXT, TITLE = 15.0, 17.0  # points: 9 pixels high in a card

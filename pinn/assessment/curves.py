@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pinn.assessment.canvas import EPSILON, GREY, TEXT, Frame, canvas, legible, shift_of, shifted
-from pinn.assessment.section import Array, Section, place
+from pinn.assessment.grid_section import Array, Section, place
 
 PREDICTION, ERROR = "tab:orange", "tab:red"
 INSTANTS = ("#0072b2", "#d55e00", "#cc79a7")  # of Okabe and Ito, told apart by everybody

@@ -24,12 +24,12 @@ from pinn.assessment.canvas import (
     shifted,
 )
 from pinn.assessment.curves import curves, profile
-from pinn.assessment.flow import streamlines
+from pinn.assessment.grid_section import Array, Section, Values, component_of
 from pinn.assessment.metrics import relative_l2
 from pinn.assessment.scores import level
-from pinn.assessment.section import Array, Section, Values, component_of
-from pinn.problem import Problem
-from pinn.references import Reference, regular_grid
+from pinn.assessment.streamlines import streamlines
+from pinn.physics.problem import Problem
+from pinn.physics.references import Reference, regular_grid
 
 
 def draw(

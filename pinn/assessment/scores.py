@@ -7,17 +7,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pinn.assessment.balance import LINE, mass_balance
+from pinn.assessment.mass_balance import LINE, mass_balance
 from pinn.assessment.metrics import magnitude, relative_l2
-from pinn.functions import vector
+from pinn.fields.functions import vector
+from pinn.fields.vector_calculus import div
 from pinn.geometry import Points
-from pinn.losses import residual_values, squared_norm, weigh
-from pinn.operators import div
-from pinn.problem import Problem
-from pinn.quantities import component_field
-from pinn.reads import RegionPlan
-from pinn.references import Reference
-from pinn.solution import Solution
+from pinn.objective.losses import residual_values, squared_norm, weigh
+from pinn.physics.problem import Problem
+from pinn.physics.references import Reference
+from pinn.solution.plans import RegionPlan
+from pinn.solution.quantities import component_field
+from pinn.solution.solution import Solution
 
 Scores = dict[str, float]
 

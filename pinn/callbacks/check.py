@@ -9,13 +9,13 @@ from typing import Any
 import lightning as L
 import torch
 
-from pinn.callbacks.announce import Announce
-from pinn.callbacks.guard import FiniteGuard
-from pinn.callbacks.interrupt import Interrupt
+from pinn.base.console import say
+from pinn.callbacks.announcement import Announce
+from pinn.callbacks.finite_loss import FiniteGuard
 from pinn.callbacks.progress import clock
-from pinn.console import say
+from pinn.callbacks.signals import Interrupt
 from pinn.optim import Phase
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 TRIED = 3  # steps of a phase, the first of which records or compiles
 

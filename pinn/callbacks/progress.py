@@ -12,9 +12,9 @@ import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm, convert_inf
 
-from pinn.console import is_terminal, say
+from pinn.base.console import is_terminal, say
 from pinn.optim import LevenbergMarquardt
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
 FEW = 50  # steps of a phase of which each is shown

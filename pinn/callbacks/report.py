@@ -13,11 +13,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.table import Table
 
 from pinn.assessment.scores import Scores
+from pinn.base.console import Activity, say, show
 from pinn.callbacks.progress import last_loss
 from pinn.callbacks.stopwatch import Stopwatch
-from pinn.console import Activity, say, show
-from pinn.reads import unread_parameters
-from pinn.solver import Solver
+from pinn.solution.plans import unread_parameters
+from pinn.training.solver import Solver
 
 
 class Report(L.Callback):

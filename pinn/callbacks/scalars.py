@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from pinn.callbacks.stopwatch import Stopwatch
-from pinn.solver import Solver
+from pinn.training.solver import Solver
 
 
 class Scalars(L.Callback):

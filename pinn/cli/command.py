@@ -10,29 +10,29 @@ from torch import nn
 
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
+from pinn.base.console import say
+from pinn.base.spec import record
 from pinn.callbacks import Check, Keeper, NonFiniteError, Panels
-from pinn.callbacks.announce import early_end
+from pinn.callbacks.announcement import early_end
+from pinn.callbacks.checkpoints import newest_first
 from pinn.callbacks.deadline import OVER
-from pinn.callbacks.interrupt import InterruptedRunError
-from pinn.callbacks.keep_config import KeepConfig
-from pinn.callbacks.keeper import newest_first
-from pinn.callbacks.monitors import check_monitors
+from pinn.callbacks.monitored_metrics import check_monitors
 from pinn.callbacks.report import outcome
-from pinn.checkpoint import read, restore_weights
-from pinn.chunks import InsufficientMemoryError
+from pinn.callbacks.saved_configuration import KeepConfig
+from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.file import read, restore_weights
 from pinn.cli.launch import Request
-from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.trust import check_optimizer
-from pinn.console import say
-from pinn.data import Collocation
-from pinn.demands import check_trainer, seed
+from pinn.cli.yaml_nodes import UsageError
+from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase
-from pinn.resume import continues
-from pinn.runs import run_of
-from pinn.solver import Solver
-from pinn.spec import record
-from pinn.trainer import TRAINER, RunTrainer, make_trainer
+from pinn.runs.continuation import continues
+from pinn.runs.folders import run_of
+from pinn.runs.requirements import check_trainer, seed
+from pinn.runs.trainer import TRAINER, RunTrainer, make_trainer
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 # Rank 0 names the folder; the processes it starts inherit it.
 RUN_FOLDER = "PINN_RUN_FOLDER"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from pinn.cli.mapping import NULL, UsageError, entries, shown
+from pinn.base.messages import nearest
 from pinn.cli.recipe import check_recipes
-from pinn.messages import nearest
+from pinn.cli.yaml_nodes import NULL, UsageError, entries, shown
 
 CONFIGS = Path("configs")
 SWEEP = "sweep.csv"  # the table of a sweep, in its folder

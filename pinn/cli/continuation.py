@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from pinn.checkpoint import read
+from pinn.base.console import say
+from pinn.checkpoints.file import read
 from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
 from pinn.cli.launch import RESET, Request
-from pinn.cli.mapping import NULL, UsageError, entries
-from pinn.console import say
-from pinn.runs import newest_checkpoint, run_of
+from pinn.cli.yaml_nodes import NULL, UsageError, entries
+from pinn.runs.folders import newest_checkpoint, run_of
 
 ROOT, MOST = "--trainer.default_root_dir", "--trainer.max_steps"
 

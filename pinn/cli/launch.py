@@ -22,10 +22,10 @@ from pinn.cli.configuration import (
     known_configs,
     run_name,
 )
-from pinn.cli.mapping import UsageError
-from pinn.cli.members import Member, members, this_member
 from pinn.cli.options import HELP, OWN, check_own, listing, own_options, swept, versions
 from pinn.cli.predict import predict
+from pinn.cli.sweep_members import Member, members, this_member
+from pinn.cli.yaml_nodes import UsageError
 
 SUBCOMMANDS = ("fit", "validate")
 KEYS = ("seed_everything", *SECTIONS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pinn import __version__
 from pinn.cli.configuration import CONFIGS, closest, config_names, home
-from pinn.cli.mapping import UsageError
+from pinn.cli.yaml_nodes import UsageError
 
 ONCE = ("resume", "more_steps", "init_from", "name")
 SWITCHES = ("check", "list", "version")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinn.cli.configuration import closest
-from pinn.cli.mapping import UsageError
+from pinn.cli.yaml_nodes import UsageError
 
 if TYPE_CHECKING:
-    from pinn.evaluation import Evaluation
+    from pinn.solution.evaluation import Evaluation
 
 FAR = 1e3  # times the values of all other points: a singularity
 ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
@@ -114,7 +114,7 @@ def evaluated(
     asked: argparse.Namespace, axes: tuple[Any, dict[str, Any]] | None, table: dict[str, Any]
 ) -> "Evaluation":
     """The solution where it is asked for; this loads torch."""
-    from pinn.checkpoint import load
+    from pinn.checkpoints.file import load
 
     if asked.allow_import and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

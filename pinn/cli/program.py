@@ -9,18 +9,18 @@ from pathlib import Path
 
 import yaml
 
+from pinn.base.quiet import quiet
 from pinn.callbacks import NonFiniteError
-from pinn.callbacks.interrupt import InterruptedRunError
-from pinn.checkpoint import read
+from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.file import read
+from pinn.checkpoints.revival import check_importable
 from pinn.cli.command import CommandLine, RunError
 from pinn.cli.continuation import continued
 from pinn.cli.launch import Request, complain, wants_traceback
-from pinn.cli.mapping import UsageError
 from pinn.cli.mistakes import explain
 from pinn.cli.sweep import sweep
 from pinn.cli.trust import trust
-from pinn.quiet import quiet
-from pinn.revival import check_importable
+from pinn.cli.yaml_nodes import UsageError
 
 
 def described_by(request: Request) -> Request:

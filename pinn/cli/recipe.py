@@ -2,8 +2,8 @@
 
 import yaml
 
-from pinn.cli.mapping import UsageError, entries, shown
-from pinn.messages import nearest
+from pinn.base.messages import nearest
+from pinn.cli.yaml_nodes import UsageError, entries, shown
 
 FORM = ("class_path", "init_args", "dict_kwargs")
 

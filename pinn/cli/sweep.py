@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from pinn.base.console import say, show
 from pinn.callbacks.report import advise
 from pinn.cli.configuration import SWEEP
 from pinn.cli.launch import Request, complain, parse
-from pinn.cli.members import Member, shortened
-from pinn.console import say, show
-from pinn.runs import discard, new_run, present
+from pinn.cli.sweep_members import Member, shortened
+from pinn.runs.folders import discard, new_run, present
 
 DONE, WAITING = "done", "not run"
 

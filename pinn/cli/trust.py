@@ -10,7 +10,7 @@ import yaml
 from jsonargparse import get_loader, set_loader, set_parsing_settings
 
 from pinn.cli.configuration import parse_yaml
-from pinn.cli.mapping import UsageError
+from pinn.cli.yaml_nodes import UsageError
 from pinn.optim.named import optimizer_class
 
 TRUSTED = (

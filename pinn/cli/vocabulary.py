@@ -8,13 +8,13 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
 
+from pinn.base.messages import near_miss
 from pinn.callbacks import Keeper, Panels
-from pinn.data import Collocation
-from pinn.messages import near_miss
 from pinn.networks import Embedding, Network
 from pinn.optim import Phase
-from pinn.problem import Problem
-from pinn.solver import Solver
+from pinn.physics.problem import Problem
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
 
 SECTIONS: dict[str, type] = {
     "model": Solver,

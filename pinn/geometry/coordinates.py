@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from pinn.messages import near_miss
+from pinn.base.messages import near_miss
 
 
 def bound(name: str, value: Any) -> float:

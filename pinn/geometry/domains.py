@@ -8,10 +8,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from pinn.base.messages import near_miss
 from pinn.geometry.coordinates import Coordinates, bound, span
 from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.sampling import apportion, gauss_order, gauss_points, stream_seed, unit_points
-from pinn.messages import near_miss
 
 Bounds = tuple[float, float]
 

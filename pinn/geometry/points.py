@@ -7,8 +7,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from pinn.base.messages import near_miss
 from pinn.geometry.coordinates import Coordinates
-from pinn.messages import near_miss
 
 
 @dataclass(frozen=True, eq=False)

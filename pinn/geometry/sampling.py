@@ -10,7 +10,7 @@ from scipy.stats import qmc
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from pinn.messages import near_miss
+from pinn.base.messages import near_miss
 
 DRAWN = ("sobol", "lhs", "uniform")
 METHODS = (*DRAWN, "gauss")

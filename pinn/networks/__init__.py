@@ -1,4 +1,9 @@
-"""Networks, written once as plain modules; sizes come from the problem."""
+"""Networks and embeddings, written once as plain modules; sizes come from the problem.
+
+A new network or a new embedding goes here.
+
+May import: geometry, base.
+"""
 
 from pinn.networks.embeddings import Embedding, FourierFeatures, Graded, Periodic
 from pinn.networks.mlp import MLP

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, silu, softplus
 
+from pinn.base.messages import one_of, whole
 from pinn.geometry import Geometry
-from pinn.messages import one_of, whole
 from pinn.networks.embeddings import Embedding, Scaling
 from pinn.networks.network import Network
 

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from pinn.base.spec import Restorable
 from pinn.geometry import Geometry
-from pinn.spec import Restorable
 
 
 class Network(Restorable, ABC):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pinn.spec import Restorable
+from pinn.base.spec import Restorable
 
 
 class Stack(Restorable, nn.Sequential):

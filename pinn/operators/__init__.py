@@ -1,21 +1,13 @@
-"""Operators of vector calculus, on fields and on plain functions."""
+"""Operators on plain functions and modules: `Divergence` and `differentiate`.
 
-from pinn.fields import partial
-from pinn.operators.differential import advect, curl, div, dt, grad, laplacian
+How an operator takes its points in portions and draws its probes goes here. Operators on the fields
+of a residual (`grad`, `div`, `laplacian`) are in `fields`.
+
+May import: choosing, checking, derivatives, fields, algebra, geometry, cache, base.
+"""
+
+from pinn.operators.differentiate import differentiate
 from pinn.operators.divergence import Divergence, divergence
-from pinn.operators.functional import differentiate
 from pinn.operators.probes import Probes
 
-__all__ = [
-    "Divergence",
-    "Probes",
-    "advect",
-    "curl",
-    "differentiate",
-    "div",
-    "divergence",
-    "dt",
-    "grad",
-    "laplacian",
-    "partial",
-]
+__all__ = ["Divergence", "Probes", "differentiate", "divergence"]

@@ -13,27 +13,19 @@ from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
-from pinn.choice import (
-    NAMES,
-    Choice,
-    check_name,
-    decide,
-    ever_new,
-    measured,
-    still_right,
-)
-from pinn.costs import number
-from pinn.derivatives import check_points
-from pinn.independence import check_independence
-from pinn.memory.transforms import in_transform, is_transformed
-from pinn.memory.trust import Remembered, recall
+from pinn.base.costs import number
+from pinn.base.processes import processes
+from pinn.cache.tracing import in_transform, is_transformed
+from pinn.cache.trust import Remembered, recall
+from pinn.checking.independence import check_independence
+from pinn.choosing.choice import NAMES, Choice, check_name, decide, ever_new, measured, still_right
+from pinn.choosing.rehearsal import Trial, magnitude
+from pinn.derivatives.evaluate import check_points
+from pinn.derivatives.hutchinson import hutchinson
+from pinn.derivatives.outputs import Function, split
+from pinn.derivatives.trace import trace
 from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
-from pinn.operators.trace import trace
-from pinn.processes import processes
-from pinn.strategies.hutchinson import hutchinson
-from pinn.strategies.outputs import Function, split
-from pinn.trial import Trial, magnitude
 
 
 class Divergence(nn.Module):

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.costs import Model
-from pinn.graph import leaves
-from pinn.measurement import GIB
-from pinn.trial import Trial, modules_of, untouched
+from pinn.base.costs import Model
+from pinn.checking.autograd_graph import leaves
+from pinn.choosing.candidates import GIB
+from pinn.choosing.rehearsal import Trial, modules_of, untouched
 
 MOST = 2**40
 # Bytes of the largest tensor of a portion. Larger ones leave a core's cache, and beyond 32 MiB the

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from pinn.base.messages import near_miss, whole
+from pinn.base.processes import rank
+from pinn.derivatives.hutchinson import DISTRIBUTIONS
 from pinn.geometry.sampling import stream_seed
-from pinn.messages import near_miss, whole
-from pinn.processes import rank
-from pinn.strategies.hutchinson import DISTRIBUTIONS
 
 
 @dataclass(frozen=True)

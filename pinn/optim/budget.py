@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from pinn.chunks import InsufficientMemoryError
-from pinn.costs import free_memory
-from pinn.optim.ranks import agreed
-from pinn.processes import processes
+from pinn.base.costs import free_memory
+from pinn.base.processes import processes
+from pinn.base.reductions import agreed
+from pinn.objective.chunks import InsufficientMemoryError
 
 SHARE = 0.5  # of what is available
 BYTES = 8  # float64

@@ -15,10 +15,10 @@ from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from pinn.base.processes import processes
+from pinn.base.reductions import stacked
 from pinn.optim.gram import Solution, scale
-from pinn.optim.ranks import stacked
 from pinn.optim.rows import Rows
-from pinn.processes import processes
 
 BLOCK = 64  # columns that LAPACK takes at a time
 

@@ -10,7 +10,7 @@ rounding of G and K, so that μ has to stay above it.
 import torch
 from torch import Tensor
 
-from pinn.optim.ranks import stacked, total
+from pinn.base.reductions import stacked, total
 from pinn.optim.rows import Rows
 
 STRIPE = 256  # rows; a matrix product would compute both halves of a symmetric matrix

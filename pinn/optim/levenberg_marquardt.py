@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pinn.base.reductions import agreed, total
 from pinn.optim.budget import Budget, budget
 from pinn.optim.linear_model import LinearModel
-from pinn.optim.ranks import agreed, total
 from pinn.optim.system import System
 
 TRIALS = 15  # of one step; the damping then has grown by 2¹⁺²⁺···⁺¹⁴, from LEAST to far above 1

@@ -10,10 +10,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from pinn.base.reductions import agreed, stacked
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import Gram, Kernel
-from pinn.optim.ranks import agreed, stacked
 from pinn.optim.rows import Rows
 from pinn.optim.system import System
 

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch.optim import Optimizer
 
-from pinn.messages import near_miss
+from pinn.base.messages import near_miss
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.messages import near_miss, whole
+from pinn.base.messages import near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.named import begun, optimizer_class, shortest
-from pinn.solution import Solution
+from pinn.solution.solution import Solution
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
 DEFAULTS: dict[str, dict[str, Any]] = {

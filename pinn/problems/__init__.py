@@ -1,6 +1,11 @@
-"""The problems, one family of equations per file."""
+"""The problems that come with the package, one family of equations per file.
 
-from pinn.problem import Problem
+A new equation goes here. What a user's own problem can do belongs in `physics`.
+
+May import: physics, fields, algebra, geometry, base.
+"""
+
+from pinn.physics.problem import Problem
 from pinn.problems.advection import Advection
 from pinn.problems.beltrami import Beltrami3D
 from pinn.problems.cavity import LidDrivenCavity

@@ -3,12 +3,12 @@
 import math
 from typing import ClassVar
 
-from pinn.fields import Field, partial
-from pinn.functions import sin
+from pinn.fields.field import Field, partial
+from pinn.fields.functions import sin
+from pinn.fields.vector_calculus import dt
 from pinn.geometry import Interval
-from pinn.operators import dt
-from pinn.problem import Fields, Problem, positive
-from pinn.residuals import on
+from pinn.physics.problem import Fields, Problem, positive
+from pinn.physics.residuals import on
 
 
 class Advection(Problem):

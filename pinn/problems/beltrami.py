@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from pinn.fields import Field
-from pinn.functions import cos, exp, sin, vector
+from pinn.fields.field import Field
+from pinn.fields.functions import cos, exp, sin, vector
 from pinn.geometry import Box
-from pinn.problem import Fields, positive
+from pinn.physics.problem import Fields, positive
+from pinn.physics.residuals import on
 from pinn.problems.navier_stokes import UnsteadyNavierStokes
-from pinn.residuals import on
 
 
 class Beltrami3D(UnsteadyNavierStokes):

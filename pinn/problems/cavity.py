@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, order
-from pinn.fields import Field, partial, seed
-from pinn.functions import vector
+from pinn.fields.field import Field, partial, seed
+from pinn.fields.functions import vector
 from pinn.geometry import Rectangle
-from pinn.problem import Fields, Gauge
+from pinn.physics.problem import Fields, Gauge
+from pinn.physics.references import Reference
+from pinn.physics.residuals import on
 from pinn.problems.navier_stokes import NavierStokes
-from pinn.references import Reference
-from pinn.residuals import on
 
 # ψ = −(a Y + θ (c Y + d X)) meets u = 1 on the lid, u = 0 on the wall: three numbers follow.
 D = 1 / (1 - math.pi**2 / 4)
@@ -194,7 +194,7 @@ def cavity_reference(reynolds: float) -> Reference | None:
     """
     if reynolds not in STORED:
         return None
-    path = files("pinn") / "reference" / f"cavity_re{int(reynolds)}.npz"
+    path = files("pinn.problems") / "cavity_data" / f"cavity_re{int(reynolds)}.npz"
     with path.open("rb") as file, np.load(file) as data:
         # [i_x, j_y] flattens to the order of the points: x, axis 0, is the slowest.
         values = {name: torch.from_numpy(data[name]).double().flatten() for name in ("u", "v", "p")}

@@ -5,13 +5,13 @@ from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from pinn.fields import Field
-from pinn.functions import cos, exp, sin, vector
+from pinn.base.messages import one_of
+from pinn.fields.field import Field
+from pinn.fields.functions import cos, exp, sin, vector
+from pinn.fields.vector_calculus import div, dt
 from pinn.geometry import Rectangle
-from pinn.messages import one_of
-from pinn.operators import div, dt
-from pinn.problem import Fields, Problem
-from pinn.residuals import on
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.residuals import on
 
 Flow = Literal["rotating", "compressing"]
 

@@ -2,12 +2,12 @@
 
 import math
 
-from pinn.fields import Field
-from pinn.functions import cos, exp, sin, vector
+from pinn.fields.field import Field
+from pinn.fields.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
-from pinn.problem import Fields, Gauge
+from pinn.physics.problem import Fields, Gauge
+from pinn.physics.residuals import on
 from pinn.problems.navier_stokes import NavierStokes
-from pinn.residuals import on
 
 
 class Kovasznay(NavierStokes):

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, get_args
 
-from pinn.fields import Field
+from pinn.base.messages import one_of
+from pinn.fields.field import Field
+from pinn.fields.vector_calculus import advect, div, dt, grad, laplacian
 from pinn.geometry import Geometry
-from pinn.messages import one_of
-from pinn.operators import advect, div, dt, grad, laplacian
-from pinn.problem import Gauge, Problem, in_turn
-from pinn.residuals import on
+from pinn.physics.problem import Gauge, Problem, in_turn
+from pinn.physics.residuals import on
 
 
 class NavierStokes(Problem):

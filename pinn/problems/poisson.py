@@ -3,12 +3,12 @@
 import math
 from typing import ClassVar
 
-from pinn.fields import Field
-from pinn.functions import sin
+from pinn.fields.field import Field
+from pinn.fields.functions import sin
+from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.operators import laplacian
-from pinn.problem import Fields, Problem
-from pinn.residuals import on
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.residuals import on
 
 
 class Poisson(Problem):

@@ -2,10 +2,10 @@
 
 import math
 
-from pinn.fields import Field
-from pinn.functions import cos, exp, sin, vector
+from pinn.fields.field import Field
+from pinn.fields.functions import cos, exp, sin, vector
 from pinn.geometry import Rectangle
-from pinn.problem import Fields
+from pinn.physics.problem import Fields
 from pinn.problems.navier_stokes import UnsteadyNavierStokes
 
 PERIOD = 2 * math.pi

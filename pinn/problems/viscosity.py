@@ -5,15 +5,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pinn.fields import Field, coordinate_field
-from pinn.functions import vector
+from pinn.base.messages import whole
+from pinn.fields.field import Field, coordinate_field
+from pinn.fields.functions import vector
+from pinn.fields.vector_calculus import advect, grad, laplacian
 from pinn.geometry.sampling import stream_seed
-from pinn.messages import whole
-from pinn.operators import advect, grad, laplacian
-from pinn.problem import Fields, Gauge, positive
+from pinn.physics.problem import Fields, Gauge, positive
+from pinn.physics.residuals import on
 from pinn.problems.kovasznay import Kovasznay
 from pinn.problems.navier_stokes import NavierStokes
-from pinn.residuals import on
 
 
 class KovasznayViscosity(NavierStokes):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.later import Later
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.series import Series, chained, composition, product, total
 from pinn.algebra.smooth import SMOOTH, Derivatives, power

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules.arithmetic import add, compose, multiply
 from pinn.algebra.rules.axes import feature_axis, named, refuse, width
 from pinn.algebra.rules.linear import linear

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pinn.algebra.norule import NoRuleError, PointsError
+from pinn.algebra.no_rule import NoRuleError, PointsError
 from pinn.algebra.series import Series
 
 HOMES = (torch, torch.Tensor, F, torch.special, torch.linalg)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Channel
 from pinn.algebra.later import Later
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.rules.arithmetic import series_of
 from pinn.algebra.series import Series, derivative, shared

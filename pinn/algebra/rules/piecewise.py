@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel
-from pinn.algebra.norule import NoRuleError
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules.arithmetic import divide, multiply, operands, series_of, subtract
 from pinn.algebra.rules.axes import named
 from pinn.algebra.rules.blend import extremum

@@ -1,0 +1,119 @@
+"""Sections: the part of a grid that a figure shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.base.messages import near_miss
+
+Values = Mapping[str, Tensor]
+FEW = 4  # further axes that a note names
+PARTS = {"t": (0.0, 0.5, 1.0)}  # of the last further axis: where a series cuts it
+INSIDE = (0.25, 0.5, 0.75)  # where that is a direction in space: fields are often zero on walls
+SLENDER = 8.0  # times as long as high: not drawn to scale
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of a grid that is drawn: the first two axes, or the only one.
+
+    Further axes are cut where most is to be seen: time at its end, space in the middle, because
+    fields are often zero on walls.
+    """
+
+    names: tuple[str, ...]
+    axes: tuple[Array, ...]
+    shape: tuple[int, ...]
+    cut: tuple[int, ...]
+    note: str
+
+    @staticmethod
+    def of(at: Tensor, names: tuple[str, ...], part: float | None = None) -> "Section":
+        """The section of a tensor-product grid (N, D) in row-major order.
+
+        Args:
+            at: the points.
+            names: of the coordinates.
+            part: where to cut the last further axis, from 0 to 1.
+
+        Raises:
+            ValueError: the points are no such grid.
+        """
+        columns = [column.unique() for column in at.unbind(-1)]
+        axes = tuple(array(column) for column in columns)
+        shape = tuple(len(axis) for axis in axes)
+        if not torch.equal(torch.cartesian_prod(*columns).reshape(-1, len(shape)), at):
+            raise ValueError(
+                f"{len(at)} points with {shape} distinct coordinates are not a tensor-product "
+                "grid in row-major order: draw on geometry.grid or on a reference's points"
+            )
+        if len(names) != len(shape):
+            raise ValueError(f"points have {len(shape)} coordinates, names are given for {names}")
+        further = range(2, len(shape))
+        cut = [shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further]
+        if part is not None and cut:
+            cut[-1] = round(part * (shape[-1] - 1))
+        notes = [f"{names[i]} = {place(axes[i], k):.4g}" for i, k in zip(further, cut, strict=True)]
+        more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
+        note = ", ".join([*notes[:FEW], *more])
+        return Section(names[:2], axes[:2], shape, tuple(cut), note)
+
+    @staticmethod
+    def series(at: Tensor, names: tuple[str, ...]) -> "list[Section]":
+        """Three sections of a grid with more than two coordinates, else the only one.
+
+        With time they are its beginning, middle and end; without, they cut the last direction at
+        its quarters.
+        """
+        whole = Section.of(at, names)
+        if len(whole.shape) < 3 or whole.shape[-1] < 3:
+            return [whole]
+        return [Section.of(at, names, part) for part in PARTS.get(names[-1], INSIDE)]
+
+    def take(self, values: Tensor) -> Array:
+        """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
+        index = 0  # of the further axes as one: an array has at most 64
+        for size, position in zip(self.shape[2:], self.cut, strict=True):
+            index = index * size + position
+        return array(values).reshape(*self.shape[:2], -1)[..., index].T
+
+    @property
+    def proportion(self) -> float | None:
+        """Width to height where both axes are space and not much longer than each other."""
+        if len(self.names) < 2 or "t" in self.names:
+            return None
+        width, height = (float(np.ptp(axis)) for axis in self.axes)
+        if not height or not 1 / SLENDER <= width / height <= SLENDER:
+            return None
+        return width / height
+
+    @property
+    def long(self) -> bool:
+        """Whether the domain is long and flat, such as a channel: panels are then stacked."""
+        return (self.proportion or 1.0) > 2
+
+
+def place(axis: Array, index: int) -> float:
+    """A position along an axis; zero where it is zero but for rounding."""
+    at = float(axis[index])
+    return 0.0 if abs(at) < 1e-12 * float(np.ptp(axis)) else at
+
+
+def component_of(values: Values, name: str, points: int) -> Tensor:
+    """One component (N,) in float64 on the CPU."""
+    if name not in values:
+        raise ValueError(f"no component {name!r} to draw: {near_miss(name, values)}")
+    value = values[name].detach().to("cpu", torch.float64)
+    if value.shape != (points,):
+        raise ValueError(f"{name!r} has shape {tuple(value.shape)}: expected ({points},) to draw")
+    return value
+
+
+def array(values: Tensor) -> Array:
+    """A tensor as a float64 array."""
+    return values.detach().to("cpu", torch.float64).numpy()

@@ -1,0 +1,85 @@
+"""Streamlines of a velocity in the plane."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from pinn.assessment.canvas import (
+    PALE,
+    Frame,
+    Scale,
+    as_map,
+    colour_bar,
+    entitled,
+    field_map,
+    field_scale,
+    grid_of_maps,
+)
+from pinn.assessment.grid_section import Array, Section, Values, component_of
+from pinn.physics.references import Reference
+
+
+def streamlines(
+    at: Tensor,
+    predicted: Values,
+    coordinate_names: tuple[str, ...],
+    components: tuple[str, ...] = ("u", "v"),
+    reference: Reference | None = None,
+    heading: str = "",
+) -> Figure:
+    """Streamlines over the speed √(u² + v²); the prediction beside the reference if there is one.
+
+    Args:
+        at: the points (N, D) of a grid: the reference's, if one is given.
+        predicted: component name → (N,) at the points.
+        coordinate_names: such as ("x", "y"); the first two are drawn.
+        components: the two of the velocity.
+        reference: what to compare with.
+        heading: a second line of the title.
+
+    Raises:
+        ValueError: a component is unknown, or has not one value per point.
+    """
+    section = Section.of(at, coordinate_names)
+    given = {"prediction": predicted}
+    if reference is not None:
+        given["reference"] = reference.values
+    velocities = [
+        [section.take(component_of(values, name, len(at))) for name in components]
+        for values in given.values()
+    ]
+    speeds = [np.hypot(*velocity) for velocity in velocities]
+    scale = Scale(field_scale(np.append(speeds[-1], 0.0)).norm, PALE)
+    source = "" if reference is None else reference.source
+    note = f"shown at {section.note}" if section.note else ""
+    title = entitled("streamlines and speed", heading, note)
+    rows, columns = (len(given), 1) if section.long else (1, len(given))
+    figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
+    axes = [ax for row in grid for ax in row]
+    for number, (name, speed, velocity) in enumerate(zip(given, speeds, velocities, strict=True)):
+        as_map(axes[number], section, name, left=number % columns == 0)
+        mesh = field_map(axes[number], section, speed, scale, lines=False)
+        stream(axes[number], section, velocity)
+    colour_bar(figure, mesh, axes, f"|({', '.join(components)})|", speeds, scale)
+    return figure
+
+
+def stream(ax: Axes, section: Section, velocity: list[Array]) -> None:
+    """Streamlines of a velocity on any grid; matplotlib wants an even one."""
+    if not all(np.isfinite(part).any() for part in velocity):
+        return
+    x, y = Frame.of(section).axes
+    even = np.linspace(x[0], x[-1], len(x)), np.linspace(y[0], y[-1], len(y))
+    u, v = (np.ma.masked_invalid(resampled(part, (x, y), even)) for part in velocity)
+    ax.streamplot(*even, u, v, density=0.9, color="black", linewidth=1.1, arrowsize=1.0)
+    # The arrows have widened the axes.
+    ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+
+
+def resampled(values: Array, at: tuple[Array, Array], to: tuple[Array, Array]) -> Array:
+    """Values (n_y, n_x) on a grid, interpolated along one axis after the other to another grid."""
+    if all(np.allclose(a, b, rtol=0, atol=1e-9 * np.ptp(b)) for a, b in zip(at, to, strict=True)):
+        return values
+    along_x = np.stack([np.interp(to[0], at[0], row) for row in values])
+    return np.stack([np.interp(to[1], at[1], column) for column in along_x.T]).T

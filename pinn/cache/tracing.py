@@ -1,0 +1,60 @@
+"""Whether Python runs for its numbers, or to be transformed, traced or compiled."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import Tensor
+
+from pinn.base.torch_adapter import are_savings_seen, is_differentiated, is_traced
+from pinn.cache.contents import is_wrapped
+
+
+def is_transformed(tensor: Tensor) -> bool:
+    """Whether numbers cannot be looked at: they stand for others, or are not there at all."""
+    return (
+        is_differentiated()
+        or is_wrapped(tensor)
+        or tensor.device.type == "meta"
+        or is_traced()
+        or torch.jit.is_tracing()
+    )
+
+
+def in_transform(strategy: str) -> str:
+    """The strategy that takes the place of one where nothing can be measured.
+
+    Raises:
+        RuntimeError: the line says what to do instead.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        return "vmap"
+    if (torch.jit.is_tracing() or torch.compiler.is_exporting()) and strategy != "taylor":
+        raise RuntimeError(
+            "torch.export and torch.jit.trace take derivatives with strategy='taylor' only: give "
+            "that, after one call outside, which holds it against reverse mode"
+        )
+    return "taylor" if torch.jit.is_tracing() or torch.compiler.is_exporting() else "vmap"
+
+
+def uncompiled() -> AbstractContextManager:
+    """Networks that were compiled run as they are, where torch lets one say so."""
+    if torch.compiler.is_compiling():
+        return nullcontext()
+    try:
+        return torch.compiler.set_stance("force_eager")
+    except RuntimeError:  # the Python that a compiled function fell back to
+        return nullcontext()
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Evaluations are not counted by a checkpoint, which counts the tensors that are saved."""
+    hooked = are_savings_seen()
+    with torch.autograd.graph.saved_tensors_hooks(same, same) if hooked else nullcontext():
+        yield
+
+
+def same(tensor: Tensor) -> Tensor:
+    """What is saved is the tensor itself."""
+    return tensor

@@ -1,0 +1,204 @@
+"""What a run is about to do, printed once before the first step, and what broke it off."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+
+from pinn.base.console import Activity, say
+from pinn.callbacks.deadline import OVER, Deadline
+from pinn.checkpoints.revival import notes
+from pinn.optim import Phase
+from pinn.solution.plans import unread_parameters
+from pinn.solution.solution import Solution
+from pinn.training.loss_weights import PERIOD
+from pinn.training.solver import Solver
+
+
+class Announce(L.Callback):
+    """Problem, networks, derivative plan, strategy and phases, one line each; then what takes long.
+
+    It comes first among the callbacks: what it announces begins with the next one's hook.
+    """
+
+    def __init__(self) -> None:
+        self.prepared: set[tuple[int, bool, str | None]] = set()
+        self.checking = Activity("checking the solution")
+        self.began = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A new run tries out strategies, and perhaps how a step runs fastest."""
+        self.prepared.clear()
+        self.began = False
+        if not pl_module.choices:
+            say("choosing how to differentiate …")
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """The first step of a kind may take long."""
+        stage, phase = upcoming(pl_module)  # type: ignore[arg-type]
+        kind = stage, phase.solves_system, phase.dtype
+        if kind not in self.prepared:
+            self.prepared.add(kind)
+            if line := preparation(pl_module, phase):  # type: ignore[arg-type]
+                say(line)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Errors and residuals at many points."""
+        self.checking.__enter__()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """They are known."""
+        self.checking.__exit__()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print it."""
+        self.began = True
+        for line in announcement(pl_module, trainer.world_size):  # type: ignore[arg-type]
+            say(line)
+        if trainer.accumulate_grad_batches > 1:
+            say(
+                f"note      accumulate_grad_batches is {trainer.accumulate_grad_batches}: a step "
+                "evaluates the same points so many times, to the same gradient; for more points "
+                "in a step set points"
+            )
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say so where something else than the phases has ended the run."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        if reason := early_end(trainer, solver):
+            steps = trainer.global_step
+            say(f"run       ended after {steps} step{'s' if steps != 1 else ''}: {reason}")
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say so where nothing was trained at all."""
+        if not self.began:
+            reason = early_end(trainer, pl_module)  # type: ignore[arg-type]
+            say(f"run       ended before its first step: {reason}")
+
+
+def early_end(trainer: L.Trainer, solver: Solver) -> str:
+    """What ended a run before its phases did; empty where they did."""
+    if solver.course.is_done:
+        return ""
+    if not trainer.should_stop:
+        return "max_steps are taken"
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Deadline) and callback.over:
+            return OVER
+        left = callback.time_remaining() if isinstance(callback, Timer) else None
+        if left is not None and left <= 0:
+            return "the time of Timer is over"
+        if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
+            seen = f"EarlyStopping saw {callback.monitor} {stopped(callback)}"
+            return f"{seen}; to end a phase alone, give it patience, loss or error"
+    return "a callback has set trainer.should_stop"
+
+
+def stopped(callback: EarlyStopping) -> str:
+    """What an EarlyStopping saw of its metric."""
+    match callback.stopping_reason.name:
+        case "PATIENCE_EXHAUSTED":
+            worse = "fall" if callback.mode == "min" else "rise"
+            return f"not {worse} in {callback.wait_count} validations"
+        case "STOPPING_THRESHOLD":
+            return f"pass {callback.stopping_threshold:g}"
+        case "DIVERGENCE_THRESHOLD":
+            return f"pass {callback.divergence_threshold:g}, which is too much"
+        case _:
+            return "become NaN or infinite"
+
+
+def upcoming(solver: Solver) -> tuple[int, Phase]:
+    """The stage and the phase of the step that is about to begin."""
+    course = solver.course
+    if not course.ended or course.is_done:
+        return course.stage, course.current
+    number = course.phase + 1
+    return course.stage + number // len(course.phases), course.phases[number % len(course.phases)]
+
+
+def preparation(solver: Solver, phase: Phase) -> str:
+    """What the first step of a kind does before it is taken; empty where that is nothing."""
+    if phase.solves_system:
+        return "" if solver.compile_mode is False else "recording the first step …"
+    name = "eager" if solver.mode is None else solver.mode.name
+    many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
+    compiling = f"compiling the first step, some 20 s for each of {many} …"
+    return {"recorded": "recording the first step …", "compiled": compiling}.get(name, "")
+
+
+def gauge_lines(solution: Solution) -> list[str]:
+    """What was chosen where the equations leave a constant open and the problem says nothing."""
+    lines = []
+    for constant in solution.chosen_gauges:
+        names = solution.problem.components(constant.unknown)
+        shown = ", ".join(names[k] for k in constant.components)
+        known, mean = "a constant", "its mean"
+        if constant.at_instants:
+            known, mean = "a function of time", "its mean at each instant"
+        lines.append(
+            f"the equations read only derivatives of {shown}, which leaves {known} open: {mean} "
+            "is set to zero; set gauges in the problem for another choice"
+        )
+    return lines
+
+
+def hidden_lines(solver: Solver) -> list[str]:
+    """What is said of `.detach()` to optimisers that need the gradient of the loss itself."""
+    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.hidden)
+    strict = [p.optimizer for p in solver.course.phases if p.has_one_loss]
+    if not (names and strict):
+        return []
+    return [
+        f"{', '.join(names)}: a part is held fixed, as by .detach(), so the gradient is not that "
+        f"of the loss, and {strict[0]} may stop early: use Adam, or let that part be trained"
+    ]
+
+
+def energy_lines(solver: Solver) -> list[str]:
+    """What is said of an energy that stands in the place of an equation."""
+    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.energies)
+    return [
+        f"{name} is made zero at every point. If it is an energy, whose integral should be "
+        "smallest, write the equation of its minimum: laplacian(u) + f for ½|∇u|² - f u, say"
+        for name in names
+    ]
+
+
+def announcement(solver: Solver, processes: int) -> list[str]:
+    """The lines."""
+    problem, names = solver.problem, solver.problem.coordinates
+    count = sum(p.numel() for p in solver.parameters() if p.requires_grad)
+    lines = [f"problem   {type(problem).__name__} on {problem.geometry!r}, {count} parameters"]
+    for region, plan in solver.plans.items():
+        data = solver.collocation
+        n = len(problem.geometry.sample(region, data.points[region], data.method).at)
+        each = f"{n} points" if processes == 1 else f"{n} points on each of {processes} processes"
+        networks = ", ".join(
+            p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"
+            for name, p in plan.networks.items()
+        )
+        lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
+    lines += [f"gauge     {line}" for line in gauge_lines(solver.solution)]
+    for name, choice in solver.choices.items():
+        network = "" if name == "all" else f"{name}: "
+        lines.append(f"strategy  {network}{choice.line}")
+    if solver.mode is not None:
+        lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
+    if solver.balance.method != "fixed":
+        lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
+    if solver.collocation.adapt:
+        every = solver.collocation.resample
+        lines.append(f"points    where the residual is large, drawn every {every} steps")
+    course = solver.course
+    lines += [f"note      {note}" for note in notes(solver.solution)]
+    lines += [
+        f"note      {name} of the problem reaches no residual and is not trained: float(), .item() "
+        "and torch.tensor() cut a parameter off"
+        for name in unread_parameters(solver.solution)
+    ]
+    lines += [f"note      {line}" for line in hidden_lines(solver) + energy_lines(solver)]
+    stage = [course.line] if len(course.stages) > 1 else []
+    return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]

@@ -1,0 +1,80 @@
+"""Checkpoints: every so many steps, at the end, and when something stops the run."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from pinn.callbacks.signals import InterruptedRunError
+from pinn.objective.nonfinite import NonFiniteError
+
+KEPT = 2  # the newest, and one before it in case the newest is lost
+
+
+class Keeper(Checkpoint):
+    """Keep the newest checkpoints of a run in `<run>/checkpoints`.
+
+    Args:
+        every: steps between checkpoints.
+    """
+
+    def __init__(self, every: int = 100) -> None:
+        if every < 1:
+            raise ValueError(f"checkpoints every {every} steps: expected at least 1")
+        self.every = every
+        self.saved_step = -1
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """There is nothing to save yet."""
+        self.saved_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """Save when it is time."""
+        if trainer.global_step % self.every == 0:
+            self.save(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the last step."""
+        self.save(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Save what an interruption would lose, unless the weights are no numbers."""
+        if self.saved_step < 0 or isinstance(exception, NonFiniteError):
+            return
+        # A step broken off in the middle, in a line search say, leaves weights of no step at all.
+        progress = trainer.fit_loop.epoch_loop.batch_progress.current
+        complete = progress.ready == progress.processed  # type: ignore[attr-defined]
+        # Saving waits for all processes, which an error in one of them does not reach.
+        together = trainer.world_size == 1 or isinstance(exception, InterruptedRunError)
+        if complete and together:
+            self.save(trainer, pl_module)
+
+    def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write `step-<n>.ckpt` and drop the oldest ones."""
+        if getattr(trainer, "fast_dev_run", False) or trainer.global_step == self.saved_step:
+            return
+        if not all(bool(torch.isfinite(p).all()) for p in pl_module.parameters()):
+            return
+        folder = self.folder(trainer)
+        trainer.save_checkpoint(folder / f"step-{trainer.global_step:07d}.ckpt")
+        self.saved_step = trainer.global_step
+        if trainer.is_global_zero:
+            # Besides the oldest ones, what processes that were killed had begun to write.
+            for old in [*newest_first(folder)[KEPT:], *folder.glob(".step-*.ckpt.part*")]:
+                old.unlink(missing_ok=True)
+
+    @staticmethod
+    def folder(trainer: L.Trainer) -> Path:
+        """Where a run keeps its checkpoints."""
+        return Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, the largest step first."""
+    return sorted(folder.glob("step-*.ckpt"), reverse=True)

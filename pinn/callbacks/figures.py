@@ -1,0 +1,98 @@
+"""Pictures for the loggers: prediction, reference and error of every component."""
+
+from typing import TYPE_CHECKING
+
+import lightning as L
+import torch
+
+from pinn.assessment.figures import draw
+from pinn.assessment.scores import component_values
+from pinn.base.console import Activity, say
+from pinn.callbacks.loggers import show_picture, takes_pictures
+from pinn.training.solver import Solver
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Panels(L.Callback):
+    """Draw the fields at the end of a run, and before that every so many validations.
+
+    Args:
+        every: validations between pictures; drawing costs about a second.
+    """
+
+    def __init__(self, every: int = 20) -> None:
+        if every < 1:
+            raise ValueError(f"pictures every {every} validations: expected at least 1")
+        self.every = every
+        self.validations = 0
+        self.drawn_step = -1
+        self.drawing = Activity("drawing the fields")
+        self.failed = ""
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw when it is time."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        self.validations += 1
+        if self.validations % self.every == 1 or self.every == 1:
+            self.draw(trainer, pl_module)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the result."""
+        self.draw(trainer, pl_module)  # type: ignore[arg-type]
+
+    def draw(self, trainer: L.Trainer, solver: Solver) -> None:
+        """Give the figures to the loggers that take any, once per step; a run goes on without."""
+        if not trainer.is_global_zero or self.drawn_step == trainer.global_step:
+            return
+        self.drawn_step = trainer.global_step
+        loggers = [logger for logger in trainer.loggers if takes_pictures(logger)]
+        if not loggers:
+            return
+        with self.drawing:
+            try:
+                figures = figures_of(solver, trainer.global_step)
+                for logger in loggers:
+                    for tag, figure in figures.items():
+                        show_picture(logger, f"fields/{tag}", figure, trainer.global_step)
+            except Exception as error:  # whatever values and domains matplotlib cannot show
+                line = f"pictures of step {trainer.global_step} are missing: {error}"
+                if line.partition(":")[2] != self.failed:
+                    self.failed = line.partition(":")[2]
+                    say(" ".join(line.split()))
+
+
+@torch.no_grad()
+def figures_of(solver: Solver, step: int) -> "dict[str, Figure]":
+    """Every figure, by tag."""
+    return draw(
+        solver.problem,
+        solver.reference,
+        lambda at: predict(solver, at),
+        lambda unknown, at: solver.solution.at(at).vorticity(unknown),
+        f"{run_name(solver)}, step {step}",
+        solver.scores,
+    )
+
+
+def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The components at points, on the CPU."""
+    like = next(solver.parameters())
+    return {n: v.double().cpu() for n, v in component_values(solver.solution, at.to(like)).items()}
+
+
+def run_name(solver: Solver) -> str:
+    """The problem and its numbers:  `LidDrivenCavity (reynolds 100)`."""
+    course = solver.course
+    numbers = dict(solver.describe()["problem"].get("init_args", {}))
+    if len(course.stages) > 1:
+        numbers |= course.stages[course.stage]
+    told = [
+        f"{name} {value:g}"
+        for name, value in numbers.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    name = type(solver.problem).__name__
+    return f"{name} ({', '.join(told[:2])})" if told else name

@@ -1,0 +1,122 @@
+"""A loss that is no number stops the run before it spoils the weights, and says where it arose."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from pinn.base.torch_adapter import largest_entries
+from pinn.objective.nonfinite import NonFiniteError, diagnose
+from pinn.training.solver import Solver
+
+PERIOD = 10  # on a GPU looking at the loss waits for the device, so not at every step
+
+
+@dataclass
+class Moment:
+    """An evaluation of the loss.
+
+    Args:
+        step: of the run, counted from 1.
+        terms: the losses.
+        number: finite if the loss and its gradient are.
+        weights: those of the evaluation, where they will have changed when they are looked at.
+    """
+
+    step: int
+    terms: dict[str, Tensor]
+    number: Tensor
+    weights: list[Tensor] | None
+
+
+class FiniteGuard(L.Callback):
+    """Look at loss and gradient before each step changes the weights; on a GPU every ten steps.
+
+    Raises:
+        NonFiniteError: one is NaN or infinite; the line names residual, region, point and
+            expression.
+    """
+
+    def __init__(self) -> None:
+        self.recent: list[Moment] = []
+        self.suspicion = ""  # of an evaluation inside a step, which a line search may recover from
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the residuals and their gradients before anything is measured by them."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        solver.settle()
+        if found := self.found(solver):
+            raise NonFiniteError(f"before the first step {found}")
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Any
+    ) -> None:
+        """Remember the evaluation; look at it where that costs nothing."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        several = solver.course.current.has_one_loss
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        slopes = [p.grad for p in parameters if p.grad is not None]
+        number = solver.terms["total"] + sum(largest_entries(slopes))
+        at_once = several or number.device.type == "cpu"
+        weights = None if at_once else [p.detach().clone() for p in solver.solution.parameters()]
+        moment = Moment(trainer.global_step + 1, solver.terms, number, weights)
+        self.recent.append(moment)
+        if not at_once:
+            return
+        line = self.checked(solver)
+        if line and several:
+            self.suspicion = self.suspicion or line
+        elif line:
+            raise NonFiniteError(line)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+    ) -> None:
+        """Check when it is time."""
+        if self.suspicion or trainer.global_step % PERIOD == 0:
+            self.check(pl_module)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check the steps since, and hold what was recorded against the Python once more."""
+        solver: Solver = pl_module  # type: ignore[assignment]
+        self.check(solver)
+        with torch.inference_mode(False), torch.enable_grad():
+            (solver.system or solver.objective).recheck()
+
+    def check(self, solver: Solver) -> None:
+        """Stop if one of the last evaluations, or what a step has led to, is not finite."""
+        line, self.suspicion = self.suspicion, ""
+        if line and self.found(solver) is None:  # the line search went back
+            line = ""
+        line = line or self.checked(solver)
+        if line:
+            raise NonFiniteError(line)
+
+    def checked(self, solver: Solver) -> str:
+        """What is wrong with the first of the last evaluations that is not finite."""
+        recent, self.recent = self.recent, []
+        if not recent or bool(torch.isfinite(recent[-1].number)):
+            return ""
+        moment = next(m for m in recent if not bool(torch.isfinite(m.number)))
+        if moment.weights is not None:
+            with torch.no_grad():
+                for own, value in zip(solver.solution.parameters(), moment.weights, strict=True):
+                    own.copy_(value)
+        total, terms = float(moment.terms["total"]), moment.terms
+        finite = abs(total) < float("inf")
+        what = "the gradient of the loss is not finite" if finite else f"the loss is {total}"
+        broken = [n for n, t in terms.items() if n != "total" and not bool(torch.isfinite(t))]
+        found = self.found(solver) or (
+            f"it comes from {', '.join(broken) or 'the weighted sum'}: lower the learning rate or "
+            "the weights"
+        )
+        optimizer = solver.course.current.optimizer
+        return f"{what} at step {moment.step} ({optimizer}): {found}"
+
+    def found(self, solver: Solver) -> str | None:
+        """What is not finite at the weights as they are."""
+        like, where = next(solver.parameters()), (solver.global_step, solver.global_rank)
+        points = solver.drawn or solver.collocation.draw(solver.problem, *where, like)
+        return diagnose(solver.solution, solver.plans, points)

@@ -1,0 +1,59 @@
+"""One line of warning where the loss is low and the solution may be wrong."""
+
+import math
+from typing import Any
+
+import lightning as L
+
+from pinn.assessment.low_loss import alarm, loss_of_zero, mass_equations
+from pinn.base.console import say
+from pinn.objective.nonfinite import diagnose, faulty_prediction
+from pinn.training.solver import Solver
+
+
+class Alarm(L.Callback):
+    """Hold what every validation found against the training loss; warn once in a run."""
+
+    def __init__(self) -> None:
+        self.warned = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the scores."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the last ones."""
+        self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+
+    def look(self, solver: Solver, step: int) -> None:
+        """Warn if there is reason to."""
+        if self.warned or "check/held_out_ratio" not in solver.scores or not solver.terms:
+            return
+        if not all(map(math.isfinite, solver.scores.values())):
+            self.name_hole(solver)
+            return
+        # Anew every time: weights may follow the training, and a stage has its own equations.
+        points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
+        zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
+        if line := alarm(solver.scores, solver.terms, zero, mass_equations(solver.solution)):
+            self.warned = True
+            say(f"warning   at step {step} {line}")
+
+    def name_hole(self, solver: Solver) -> None:
+        """Say where, off the training points, there is no number."""
+        points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
+        found = diagnose(solver.solution, solver.plans, points, differentiated=False)
+        if found is None and solver.reference is not None:
+            found = faulty_prediction(solver.solution, solver.reference.at)
+        if found is not None:
+            self.warned = True
+            say(f"warning   at points that training does not see, {found}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """A resumed run does not warn again."""
+        return {"warned": self.warned}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Whether it has."""
+        self.warned = state_dict["warned"]

@@ -1,0 +1,165 @@
+"""Metrics that callbacks of Lightning or of the user look at: known, and looked at in time."""
+
+import math
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import lightning as L
+from lightning.pytorch import callbacks as theirs
+
+from pinn.assessment.scores import tags
+from pinn.base.messages import near_miss
+from pinn.training.solver import Solver
+
+OWN = ("loss/", "residual/", "error/", "check/", "divergence/")
+USUAL = 200  # steps between validations
+LOOKS = 10  # validations of a shorter run that somebody looks at
+
+
+def validation_period(given: Iterable[L.Callback], steps: float, slow: bool) -> int:
+    """The steps between validations where the user has not said.
+
+    A short run, by least squares say, would end before the first one; nobody minds, unless a
+    callback waits for it.
+
+    Args:
+        given: the user's callbacks.
+        steps: of the run, at most.
+        slow: whether its steps are few and long.
+    """
+    if not any(waits(callback) for callback in given):
+        return USUAL
+    if math.isinf(steps):
+        return LOOKS if slow else USUAL
+    return int(min(max(steps // LOOKS, 1), USUAL))
+
+
+def waits(callback: L.Callback) -> bool:
+    """Whether a callback does something at validations; Lightning's own that show progress do not
+    count.
+    """
+    if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
+        return saves_at(callback) == "validations"
+    hook = getattr(callback.on_validation_end, "__func__", None)
+    foreign = not type(callback).__module__.startswith(("lightning", "pinn."))
+    return foreign and hook is not L.Callback.on_validation_end
+
+
+def saves_at(callback: L.Callback) -> str:
+    """When a callback of Lightning looks at its metric: `validations`, `steps` or `end`."""
+    if getattr(callback, "_save_on_train_epoch_end", False):
+        return "end"
+    steps = getattr(callback, "_every_n_train_steps", 0)
+    timed = getattr(callback, "_train_time_interval", None)
+    return "steps" if steps or timed is not None else "validations"
+
+
+def check_monitors(trainer: Any, solver: Solver) -> None:
+    """Refuse metrics that no run measures, and callbacks that would never look at theirs.
+
+    Raises:
+        ValueError: one of them; the line says why, and what there is.
+    """
+    solver.course.check(trainer)
+    check_device_stats(trainer)
+    known = metrics(solver)
+    for callback in trainer.callbacks:
+        monitor = getattr(callback, "monitor", None)
+        name = type(callback).__name__
+        if isinstance(monitor, str) and monitor not in known:
+            another = monitor.startswith("error/") and len(solver.course.stages) > 1
+            foreign = not monitor.startswith(OWN) and somebody_logs(trainer.callbacks)
+            if not another and not foreign:
+                raise ValueError(f"{name} monitors {monitor!r}: {near_miss(monitor, known)}")
+        if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
+            check_times(trainer, solver, callback, name)
+        several = len({phase.torch_dtype for phase in solver.course.phases}) > 1
+        if isinstance(callback, theirs.WeightAveraging) and several:
+            raise ValueError(
+                f"{name} keeps its average in the precision of the first phase, and the phases "
+                "have several: give them the same dtype"
+            )
+
+
+def check_device_stats(trainer: Any) -> None:
+    """Refuse a monitor of the device that has nothing to read.
+
+    Raises:
+        ValueError: it is told not to read the CPU, on one, or the package that does is missing.
+    """
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    for callback in trainer.callbacks:
+        if not isinstance(callback, theirs.DeviceStatsMonitor):
+            continue
+        wanted = callback._cpu_stats
+        if wanted is False and on_cpu:
+            raise ValueError(
+                "callback DeviceStatsMonitor has cpu_stats false, and this run is on the CPU: "
+                "remove one of them"
+            )
+        if (on_cpu or wanted) and find_spec("psutil") is None:
+            raise ValueError(
+                "callback DeviceStatsMonitor reads the CPU by psutil, which is not installed: "
+                "pip install psutil"
+            )
+
+
+def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
+    """Hold the times at which a callback looks against those at which there is something to see.
+
+    Raises:
+        ValueError: it would look never, or at an old value.
+    """
+    if getattr(callback, "_check_on_train_epoch_end", False):
+        raise ValueError(
+            f"{name} has check_on_train_epoch_end, and a run is one epoch: remove it, so that it "
+            "looks at every validation"
+        )
+    if getattr(callback, "_every_n_epochs", 1) > 1:
+        raise ValueError(
+            f"{name} has every_n_epochs, and a run is one epoch: use every_n_train_steps"
+        )
+    when, monitor = saves_at(callback), callback.monitor
+    if when == "steps" and monitor and monitor.startswith(OWN) and not monitor.startswith("loss/"):
+        raise ValueError(
+            f"{name} saves every few steps by {monitor!r}, which is measured at validations: "
+            "remove every_n_train_steps, so that it saves at each validation"
+        )
+    if when != "validations" or trainer.fast_dev_run:
+        return
+    if trainer.limit_val_batches == 0:
+        raise ValueError(
+            f"{name} looks at validations, and limit_val_batches is 0: remove one of them"
+        )
+    steps, every = run_steps(trainer, solver), trainer.val_check_interval
+    if steps < every:
+        raise ValueError(
+            f"{name} looks at validations, every {every} steps, and this run has {steps:.0f}: "
+            "lower val_check_interval"
+        )
+
+
+def run_steps(trainer: Any, solver: Solver) -> float:
+    """The steps of a run, at most."""
+    last = solver.course.last_step
+    bounds = [math.inf if last is None else last]
+    return min([*bounds, trainer.max_steps] if trainer.max_steps >= 0 else bounds)
+
+
+def somebody_logs(callbacks: Sequence[L.Callback]) -> bool:
+    """Whether there are callbacks that may measure something themselves."""
+    known = ("lightning.pytorch.callbacks", "pinn.")
+    return any(
+        isinstance(c, theirs.LearningRateMonitor | theirs.LambdaCallback)
+        or not type(c).__module__.startswith(known)
+        for c in callbacks
+        if not isinstance(getattr(c, "monitor", None), str)
+    )
+
+
+def metrics(solver: Solver) -> list[str]:
+    """All that a callback can monitor."""
+    losses = [f"loss/{residual.name}" for residual in solver.problem.residuals]
+    coefficients = [f"coefficient/{name}" for name in solver.problem.coefficients()]
+    return ["loss/total", *losses, *tags(solver.solution, solver.reference), *coefficients]

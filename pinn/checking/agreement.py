@@ -1,0 +1,207 @@
+"""Whether a strategy gives the numbers of `loop`: values, derivatives and parameter gradients.
+
+A rule can be wrong for a network in ways that no rule can see: an `autograd.Function` with its own
+backward runs forward on a jet, and code that asks `isinstance(x, Tensor)` takes another branch.
+So a strategy is compared with reverse mode once, before it is trusted.
+"""
+
+import re
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.channels import Plan, order
+from pinn.algebra.jet import Jet
+from pinn.checking.autograd_graph import leaves, refuse_cuts
+from pinn.checking.samples import buffers_kept, trial, undisturbed, within
+from pinn.derivatives.evaluate import evaluate
+from pinn.derivatives.formulas import named_refusals
+from pinn.derivatives.outputs import Function
+
+NAMES = {
+    "taylor": "no fused pass",
+    "vmap": "no batched reverse pass",
+    "loop": "no reverse pass",
+}
+QUANTITIES = ("values", "first derivatives", "second derivatives", "third derivatives")
+
+
+class Numbers(NamedTuple):
+    """What one strategy computed.
+
+    Args:
+        streams: the value and the planned derivatives, (Q, points, C).
+        slopes: ∂L/∂θ of a fixed combination L of the streams, one per parameter.
+    """
+
+    streams: Tensor
+    slopes: list[Tensor]
+
+
+def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | None:
+    """Why `strategy` cannot be trusted for f, in one line; None if it agrees with `loop`.
+
+    Compared at 16 points or fewer, in float64 where a copy of f in float64 works and in its own
+    precision otherwise. The time is that of a few passes over these points: it grows with the
+    number of components that `loop` differentiates one by one, not with the batch. The caller's
+    random state, gradients, buffers and modes stay as they are.
+
+    Args:
+        f: the function to differentiate.
+        x: points (…, d) it will be evaluated at.
+        plan: the derivatives that are wanted.
+        strategy: the name of the strategy in question; `loop` is only checked for itself.
+
+    Raises:
+        CutGraphError: even `loop` would be wrong.
+        Exception: f itself, or torch's reverse mode through it, fails.
+    """
+    training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    if x.numel() == 0:
+        x = x.new_full((*(max(n, 1) for n in x.shape[:-1]), x.shape[-1]), 0.5)
+    with undisturbed(x):
+        g, points = trial(f, x)
+        expected = Expected(g, points, plan, training)
+        if strategy == "loop":
+            return None
+        try:
+            found = expected.evaluated(strategy)
+        except Exception as error:
+            return f"{NAMES[strategy]}: {words(error)}"
+        what = expected.difference(found)
+    if what is None:
+        return None
+    return f"{NAMES[strategy]}: its {what} differ from reverse mode (a custom backward?)"
+
+
+class Expected:
+    """What `loop` finds at a few points, for another strategy to be held against.
+
+    Args:
+        f: the function, or its copy in float64.
+        points: where; they require grad.
+        plan: the derivatives.
+        training: whether parameter gradients are needed; if not, they may be impossible.
+    """
+
+    def __init__(self, f: Function, points: Tensor, plan: Plan, training: bool) -> None:
+        self.f, self.plan = f, plan
+        with buffers_kept(f):
+            refuse_cuts(f, points, training or len(plan.channels) > len(plan.axes))
+        with buffers_kept(f):
+            jet = evaluate(f, points, plan, "loop")
+        self.points = without_singular(points, jet)
+        with buffers_kept(f):
+            if self.points is not points:
+                jet = evaluate(f, self.points, plan, "loop")
+            self.parameters = [leaf for leaf in leaves(jet.value) if leaf is not self.points]
+            self.graph = streams = self.streams(jet)
+            self.size = streams.detach().abs().nan_to_num(0, 0, 0)
+            self.typical = self.size.median(dim=1, keepdim=True).values
+            scale = self.size + self.typical
+            generator = torch.Generator().manual_seed(0)
+            random = torch.randn(scale.shape, generator=generator, dtype=scale.dtype)
+            self.weights = random.to(scale.device) / torch.where(scale > 0, scale, 1.0)
+            try:
+                with named_refusals():
+                    self.numbers = self.measured(streams)
+            except RuntimeError:  # torch lacks a second derivative
+                if training:
+                    raise
+                self.parameters = []
+                self.numbers = self.measured(streams)
+
+    def evaluated(self, strategy: str) -> Numbers:
+        """The same by another strategy."""
+        with buffers_kept(self.f):
+            jet = evaluate(self.f, self.points, self.plan, strategy)
+            return self.measured(self.streams(jet))
+
+    def streams(self, jet: Jet) -> Tensor:
+        """The value and the planned derivatives (Q, points, C), in float64."""
+        parts = [jet.value, *(jet.stream(c) for c in self.plan.channels)]
+        self.eps = max(torch.finfo(t.dtype).eps for t in (jet.value, self.points))
+        return torch.stack([p.double().reshape(-1, p.shape[-1]) for p in parts])
+
+    def measured(self, streams: Tensor) -> Numbers:
+        """The streams, and the parameter gradient of a sum to which each contributes alike."""
+        if not self.parameters or not streams.requires_grad:
+            return Numbers(streams.detach(), [torch.zeros_like(p) for p in self.parameters])
+        slopes = torch.autograd.grad(
+            (self.weights * streams).sum(),
+            self.parameters,
+            allow_unused=True,
+            materialize_grads=True,
+            retain_graph=True,  # the graph behind a weight that f was given is the caller's
+        )
+        return Numbers(streams.detach(), list(slopes))
+
+    def difference(self, found: Numbers) -> str | None:
+        """Which quantities differ by more than rounding; None if none do."""
+        orders = torch.tensor([0, *map(order, self.plan.channels)], device=self.size.device)
+        for k in range(int(orders.max()) + 1):
+            # Rounding at a point follows the component's lower orders, and the terms that cancel.
+            own = self.size[orders <= k].amax(0)
+            terms = self.size[orders <= k + 1].amax((0, 2)).unsqueeze(-1)
+            terms = terms * self.points.detach().abs().amax().clamp(min=1.0)
+            near = (self.size + self.typical)[orders == k]
+            tolerance = self.eps**0.5 * near + self.eps**0.75 * own + 64 * self.eps * terms
+            pair = found.streams[orders == k], self.numbers.streams[orders == k]
+            if not within(*pair, tolerance).all():
+                noise = 256 * self.eps * self.rounding()[orders == k]
+                if not within(*pair, tolerance + noise).all():
+                    return QUANTITIES[k]
+        for a, b in zip(found.slopes, self.numbers.slopes, strict=True):
+            size = b.abs().nan_to_num(0, 0, 0)
+            row = size.amax(-1, keepdim=True) if b.ndim > 1 else size
+            tolerance = 10 * self.eps**0.5 * row + 1e3 * self.eps * size.amax()
+            if not within(a, b, tolerance).all():
+                return "parameter gradients"
+        return None
+
+    def rounding(self) -> Tensor:
+        """(Q, 1, C): how far the streams move where each parameter moves by its own size.
+
+        Large weights whose products cancel, as least squares leaves them, raise the rounding of
+        every strategy by this. It is Σ ± θ ∂s/∂θ with random signs, by two backward passes.
+        """
+        moved = torch.zeros_like(self.size[:, :1])
+        theirs = [p for p in self.parameters if p.requires_grad]
+        if not theirs or not self.graph.requires_grad:
+            return moved
+        v = torch.zeros_like(self.graph, requires_grad=True)
+        generator = torch.Generator().manual_seed(1)
+        try:
+            slopes = torch.autograd.grad(
+                self.graph, theirs, v, create_graph=True, retain_graph=True, materialize_grads=True
+            )
+            signs = [torch.randn(p.shape, generator=generator).sign().to(p) for p in theirs]
+            moves = zip(slopes, theirs, signs, strict=True)
+            total = torch.stack([(s * p.detach() * e).sum() for s, p, e in moves]).sum()
+            (found,) = torch.autograd.grad(total, v, allow_unused=True, materialize_grads=True)
+        except RuntimeError:  # torch lacks a derivative
+            return moved
+        return found.abs().amax(1, keepdim=True)
+
+
+def without_singular(points: Tensor, jet: Jet) -> Tensor:
+    """The points, with a regular one in the place of each where a derivative is not finite.
+
+    There is nothing to compare there, and the parameter gradient of a sum would be NaN.
+    """
+    streams = [jet.value, *(jet.stream(c) for c in jet.streams)]
+    regular = torch.stack([s.detach().isfinite().all(-1) for s in streams]).all(0)
+    if regular.all() or not regular.any():
+        return points
+    kept = points.detach().clone()
+    kept[~regular] = kept[regular][0]
+    return kept.requires_grad_()
+
+
+def words(error: Exception) -> str:
+    """The first sentence of an error, where it is about f; else what f does that is in the way."""
+    lines = str(error).strip().splitlines()
+    if re.search(r"requires_grad_|autograd\.functional|algebra\.jet", str(error)):
+        return "f takes derivatives or maps over its points by itself (torch.autograd, torch.func)"
+    return lines[0].split(". ")[0] if lines else type(error).__name__

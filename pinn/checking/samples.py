@@ -1,0 +1,144 @@
+"""A few points at which a function is tried, in float64 and without leaving a trace.
+
+Rounding hides a wrong derivative, and a small one first: in float64 what is left of a difference
+is a mistake. The function that trains stays as it is; a copy of it is tried.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn.base.torch_adapter import hooks
+from pinn.cache.tracing import uncompiled
+from pinn.derivatives.outputs import Function, split
+
+POINTS = 16
+
+
+@contextmanager
+def undisturbed(x: Tensor) -> Iterator[None]:
+    """Random state, grad mode, warnings and buffers' owners see nothing of what happens inside."""
+    devices = [x.device] if x.is_cuda else []
+    with (
+        torch.random.fork_rng(devices),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(x.device.type, enabled=False),
+        uncompiled(),  # compiling a network takes seconds
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def trial(f: Function, x: Tensor) -> tuple[Function, Tensor]:
+    """f and a few of the points x to try it at, both in float64 where that works.
+
+    All of the points are kept if f closes over tensors of the batch's shape, and their precision
+    if f cannot be copied or casts to one of its own.
+
+    Args:
+        f: the function.
+        x: its points (…, d).
+
+    Returns:
+        f or its copy, and points that require grad.
+    """
+    few = spread(x)
+    tried = [(True, few), (False, few), (True, x), (False, x)]
+    for double, points in tried:
+        try:
+            g = in_double(f) if double else f
+            at = points.detach().to(torch.float64 if double else x.dtype, copy=True)
+            with buffers_kept(g):
+                split(g(at.clone()), at.shape[:-1])
+        except Exception:
+            if points is x and not double:
+                raise
+            continue
+        return g, at.requires_grad_()
+    raise AssertionError("the last trial returns or raises")
+
+
+def spread(x: Tensor) -> Tensor:
+    """At most 16 points of the batch (32 in five leading axes or more), from end to end."""
+    lead = x.ndim - 1
+    count = max(2, int(POINTS ** (1 / max(lead, 1)) + 1e-9))
+    for axis in range(lead):
+        n = x.shape[axis]
+        index = torch.linspace(0, n - 1, min(n, count), device=x.device).round().long()
+        x = x.index_select(axis, index)
+    return x
+
+
+def in_double(f: Any, memo: dict | None = None) -> Any:
+    """A copy of f that computes in float64: a module, a method of one, or what a closure holds."""
+    memo = {} if memo is None else memo
+    if isinstance(f, nn.Module):
+        memo |= {id(owner): owner for owner in owners_of_hooks(f)}
+        return copy.deepcopy(f, memo).double()
+    if isinstance(f, MethodType):
+        return MethodType(f.__func__, in_double(f.__self__, memo))
+    if isinstance(f, Tensor) and f.is_floating_point():
+        return f.detach().double().requires_grad_(f.requires_grad)
+    if not isinstance(f, FunctionType) or f.__closure__ is None or id(f) in memo:
+        return memo.get(id(f), f)
+    cells = tuple(CellType() for _ in f.__closure__)
+    twin = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, cells)
+    twin.__kwdefaults__ = f.__kwdefaults__
+    memo[id(f)] = twin
+    for cell, original in zip(cells, f.__closure__, strict=True):
+        cell.cell_contents = in_double(original.cell_contents, memo)
+    return twin
+
+
+def owners_of_hooks(module: nn.Module) -> list[Any]:
+    """What else than modules has hooks in a module, such as a profiler: it cannot be copied."""
+    found = [getattr(hook, "func", hook) for part in module.modules() for hook in hooks(part)]
+    owners = [getattr(hook, "__self__", None) for hook in found]
+    return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
+
+
+def modules_in(f: Any, seen: set[int] | None = None) -> list[tuple[str, nn.Module]]:
+    """The named modules that f is, is a method of, or closes over."""
+    seen = set() if seen is None else seen
+    if id(f) in seen:
+        return []
+    seen.add(id(f))
+    if isinstance(f, nn.Module):
+        return list(f.named_modules())
+    if isinstance(f, MethodType):
+        return modules_in(f.__self__, seen)
+    if not isinstance(f, FunctionType):
+        return []
+    held = [c.cell_contents for c in f.__closure__ or () if c != CellType()]
+    return [named for part in held for named in modules_in(part, seen)]
+
+
+@contextmanager
+def buffers_kept(f: Any) -> Iterator[None]:
+    """Put the buffers that f changes back: spectral norm iterates in every training pass."""
+    owners = [(module, dict(module.named_buffers(recurse=False))) for _, module in modules_in(f)]
+    before = [(b, b.detach().clone()) for _, held in owners for b in held.values()]
+    try:
+        yield
+    finally:
+        for module, held in owners:
+            for name, buffer in held.items():
+                if getattr(module, name, None) is not buffer:
+                    setattr(module, name, buffer)
+        with torch.no_grad():
+            for buffer, old in before:
+                if not torch.equal(buffer, old):
+                    buffer.copy_(old)
+
+
+def within(a: Tensor, b: Tensor, tolerance: Tensor) -> Tensor:
+    """Where a and b are the same up to a tolerance, or where neither is a finite number."""
+    return (a == b) | ~(a.isfinite() | b.isfinite()) | ((a - b).abs() <= tolerance)

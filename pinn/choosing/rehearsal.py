@@ -1,0 +1,114 @@
+"""One evaluation as a training step or a validation makes it, leaving no trace.
+
+L = Σ |what is read|²,   ∂L/∂θ        θ: every parameter that the graph of L ends in
+"""
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn.algebra.channels import Plan
+from pinn.base.costs import FEW, some
+from pinn.checking.autograd_graph import leaves
+from pinn.checking.samples import buffers_kept, modules_in
+from pinn.derivatives.evaluate import evaluate
+from pinn.derivatives.outputs import Function
+
+Clock = Callable[[], float]
+EXACT = ("taylor", "vmap", "loop")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An evaluation that can be repeated with any strategy.
+
+    Args:
+        f: the function to differentiate.
+        plan: the derivatives that are wanted.
+        training: whether the backward pass to the parameters belongs to it.
+        run: the results at points, by a strategy; by default the value and every derivative.
+        clock: seconds.
+    """
+
+    f: Function
+    plan: Plan
+    training: bool = True
+    run: Callable[[Tensor, str], Sequence[Tensor]] | None = None
+    clock: Clock = time.perf_counter
+
+    def __call__(self, x: Tensor, strategy: str) -> float:
+        """The seconds that one evaluation at x takes; parameters' `.grad` are not touched."""
+        with torch.inference_mode(False), torch.set_grad_enabled(self.training):
+            x = x.detach().clone() if x.is_inference() else x.detach()
+            start = self.now(x)
+            results = (self.run or self.everything)(x, strategy)
+            loss = torch.stack([part.square().sum().to(x.dtype) for part in results]).sum()
+            seconds = self.now(x) - start
+            ends = leaves(loss)  # a walk in Python that a training step does not make
+            if ends:
+                start = self.now(x)
+                torch.autograd.grad(loss, ends, allow_unused=True, retain_graph=True)
+                seconds += self.now(x) - start
+        return seconds
+
+    def everything(self, x: Tensor, strategy: str) -> list[Tensor]:
+        """The value and the planned derivatives."""
+        jet = evaluate(self.f, x, self.plan, strategy)
+        return [jet.value, *(jet.stream(channel) for channel in self.plan.channels)]
+
+    def whole(self, x: Tensor) -> bool:
+        """Whether f works only at all of the points: it closes over tensors of their number."""
+        few = some(x, FEW).detach()
+        try:
+            with torch.no_grad():
+                evaluate(self.f, few, Plan(), "loop")
+        except (RuntimeError, ValueError, IndexError):
+            return True
+        return False
+
+    def now(self, x: Tensor) -> float:
+        """The time, once the device has finished what it was given."""
+        if x.is_cuda:
+            torch.cuda.synchronize(x.device)
+        return self.clock()
+
+
+def magnitude(x: Tensor) -> Hashable:
+    """What a measurement holds for: numbers of points within a factor of four, and the threads."""
+    points = max(x.shape[:-1].numel(), 1)
+    return math.ceil(math.log(points, 4)), torch.get_num_threads()
+
+
+@contextmanager
+def untouched(f: Function, device: torch.device) -> Iterator[None]:
+    """Random numbers and the buffers of modules are afterwards what they were before."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        for part in (f, *captured(f).values()):
+            stack.enter_context(buffers_kept(part))
+        yield
+
+
+def modules_of(f: Any) -> list[nn.Module]:
+    """The modules that f is, is a method of, or refers to by name, with their own."""
+    parts = (f, *captured(f).values())
+    return [module for part in parts for _, module in modules_in(part)]
+
+
+def captured(f: Any) -> dict[str, Any]:
+    """What a function refers to outside itself, by name; nothing for other callables."""
+    if not isinstance(f, FunctionType):
+        return {}
+    try:
+        names = inspect.getclosurevars(f)
+    except ValueError:  # a name that is not bound yet
+        return {}
+    return {**names.globals, **names.nonlocals}

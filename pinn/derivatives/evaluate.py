@@ -1,0 +1,90 @@
+"""The only place derivatives come from: `evaluate(f, x, plan, strategy)`.
+
+The training step, `Divergence`, `div(field)` and validation all call it. A strategy changes the
+cost, never the number.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
+from pinn.cache.tracing import is_differentiated, uncompiled
+from pinn.derivatives.formulas import Formulas, named_refusals
+from pinn.derivatives.loop import loop
+from pinn.derivatives.outputs import Function
+from pinn.derivatives.taylor import taylor
+from pinn.derivatives.vmap import vmap
+
+StrategyName = Literal["auto", "rule", "taylor", "vmap", "loop"]
+
+STRATEGIES: dict[str, Callable[[Function, Tensor, Plan, int | None], Jet]] = {
+    "taylor": taylor,
+    "vmap": vmap,
+    "loop": loop,
+}
+
+
+def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | None = None) -> Jet:
+    """f(x) and its planned partial derivatives at every point.
+
+    Args:
+        f: maps points (…, D) to components: a tensor (…, C), a tuple or a dict of (…,).
+        x: points (…, D), any leading shape; never modified.
+        plan: which derivatives.
+        strategy: `taylor`, `vmap` or `loop`. `auto` is resolved by `strategy.choose`.
+        chunk: for `vmap`, how many components to differentiate together.
+
+    Returns:
+        A jet with value (…, C) and one stream (…, C) per channel of the plan.
+
+    Raises:
+        ValueError: unknown strategy, or x without a coordinate axis.
+        TypeError: x is complex or integer, or its dtype is not that of f's parameters.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy {strategy!r} is not one of {', '.join(STRATEGIES)}")
+    check_points(f, x)
+    if strategy == "loop" and is_differentiated():  # which `torch.autograd.grad` does not pass
+        strategy = "vmap"
+    with settings(x), nullcontext() if strategy == "taylor" else Formulas():
+        return STRATEGIES[strategy](f, x, plan, chunk)
+
+
+@contextmanager
+def settings(x: Tensor) -> Iterator[None]:
+    """What derivatives are computed under, whatever the caller's settings.
+
+    Autocast off: second derivatives do not survive half precision. Fused attention has no second
+    derivative. A compiled network has none either, so it runs uncompiled, unless it is part of a
+    larger function that is being compiled as a whole.
+    """
+    with (
+        nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+        uncompiled(),
+        nullcontext() if torch.compiler.is_compiling() else named_refusals(),
+    ):
+        yield
+
+
+def check_points(f: Function, x: Tensor) -> None:
+    """Refuse points that cannot be differentiated at."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x is a {type(x).__name__}: give a tensor, such as torch.as_tensor(x)")
+    if x.ndim == 0:
+        raise ValueError("x has no axis of coordinates: expected shape (…, d)")
+    if not x.dtype.is_floating_point:
+        raise TypeError(f"x has dtype {x.dtype}: derivatives need real floating-point points")
+    if isinstance(f, nn.Module):
+        parameter = next((p for p in f.parameters() if p.dtype.is_floating_point), None)
+        if parameter is not None and parameter.dtype != x.dtype:
+            raise TypeError(
+                f"x is {x.dtype} but the network's parameters are {parameter.dtype}: "
+                "cast one of them with .to(dtype)"
+            )

@@ -1,0 +1,125 @@
+"""Which residuals see all points of their region at once.
+
+A residual is called on random fields: at some points together and at parts of them, and with one
+point that is not a number. Whatever it is multiplied by, the other points show it.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from pinn.dry_run.leaves import dry_run, mapped, raw_leaves
+from pinn.fields.integrals import Shared, over, sharing
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.residuals import Residual
+
+POINTS = 6
+SIZES = (1.0, 30.0)  # of the random fields: a condition may be met by all values of one size
+NEAR = 1e-9
+Change = Callable[[Tensor], Tensor]
+
+
+class Constant(Shared):
+    """Means that do not depend on anything: what is left is seen in another way."""
+
+    def number(self, compute: Callable[[], Tensor]) -> Tensor:
+        """One, of the shape of the mean."""
+        found = super().number(compute)
+        return torch.ones_like(found)
+
+
+class Trial:
+    """A residual at some points of a region, on random fields.
+
+    Args:
+        problem: whose.
+        residual: which.
+        region: where.
+        highest: the order of the derivatives.
+    """
+
+    def __init__(self, problem: Problem, residual: Residual, region: str, highest: int) -> None:
+        self.problem, self.residual = problem, residual
+        self.region, self.highest = region, highest
+        geometry = problem.geometry
+        points = geometry.sample(region, POINTS)
+        # Measured points are all there: take some from end to end.
+        index = torch.linspace(0, len(points) - 1, min(POINTS, len(points))).round().long()
+        self.points = points.select(index)
+        self.measure = None if geometry.is_measured(region) else geometry.measure(region)
+        self.means = 0
+
+    def __call__(self, leaves: Fields, change: Change = torch.clone) -> Tensor:
+        """√w r (N, C), where fields and points are changed alike."""
+        points, means = self.points.map(change), Constant()
+        with sharing(means), over(self.measure, points.weights):
+            fields = mapped(leaves, change)
+            value = dry_run(self.problem, self.residual, points, self.highest, fields)[1]
+        self.means = len(means.values)
+        value = value.detach().double().reshape(len(value), -1)
+        weight = self.problem.importance(self.region, points.at)
+        return value if weight is None else value * weight.sqrt().reshape(-1, 1)
+
+
+def couplings(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:
+    """Whether a residual reads a mean or integral, and whether it sees other points besides."""
+    trial = Trial(problem, residual, region, highest)
+    leaves = raw_leaves(problem, trial.points, highest)
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")  # of fields that no solution has
+        differing = [differs(trial, scaled(leaves, size)) for size in SIZES]
+        several = len(trial.points) > 1
+        return trial.means > 0, several and (any(differing) or spreads(trial, leaves))
+
+
+def differs(trial: Trial, leaves: Fields) -> bool:
+    """Whether values at some points are others where the rest is missing."""
+    try:
+        whole, again = trial(leaves), trial(leaves)
+    except Exception:  # a factor of a matrix that has none, for these fields alone
+        return False
+    if len(whole) < 2 or not torch.equal(whole.nan_to_num(0.5), again.nan_to_num(0.5)):
+        return False  # random numbers are no points
+    parts = torch.zeros_like(whole)
+    try:
+        for some in (slice(0, None, 2), slice(1, None, 2)):
+            parts[some] = trial(leaves, itemgetter(some))
+    except Exception:  # so many points are expected
+        return True
+    size = float(whole.nan_to_num(0, 0, 0).abs().max())
+    return not torch.allclose(whole, parts, NEAR, NEAR * size, equal_nan=True)
+
+
+def spreads(trial: Trial, leaves: Fields) -> bool:
+    """Whether a point that is not a number makes others so."""
+    try:
+        before = trial(leaves).isnan().any(1)
+        for lost in (0, len(before) - 1):
+            after = trial(leaves, partial(spoilt, which=lost)).isnan().any(1)
+            after[lost] = False
+            if bool((after & ~before).any()):
+                return True
+    except Exception:  # some functions refuse what is not a number
+        return False
+    return False
+
+
+def scaled(leaves: Fields, size: float) -> Fields:
+    """Fields of both signs, of about this size."""
+    generator = torch.Generator().manual_seed(1)
+
+    def signed(values: Tensor) -> Tensor:
+        return size * values.detach() * torch.randn(values.shape, generator=generator).to(values)
+
+    return mapped(leaves, signed)
+
+
+def spoilt(values: Tensor, which: int) -> Tensor:
+    """Values of which one point's are not numbers."""
+    values = values.detach().clone()
+    values[which] = torch.nan
+    return values

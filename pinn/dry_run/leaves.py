@@ -1,0 +1,118 @@
+"""Fields of a dry run: every derivative is a leaf of its own, so that what is read shows."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from pinn.algebra.channels import HIGHEST, common_channels, every_channel
+from pinn.algebra.series import MissingDerivativeError
+from pinn.fields.field import Field, coordinate_field
+from pinn.geometry import Points
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.residuals import Residual
+
+T = TypeVar("T")
+
+
+def as_needed(run: Callable[[int], T]) -> T:
+    """A dry run with derivatives up to second order, or up to third if it reads them.
+
+    Raises:
+        MissingDerivativeError: it reads derivatives of a higher order still.
+    """
+    try:
+        return run(2)
+    except MissingDerivativeError:
+        return run(HIGHEST)
+
+
+def position(problem: Problem, points: Points, highest: int) -> Field:
+    """The coordinates at some points; in many dimensions without mixed derivatives at first."""
+    coordinates = problem.geometry.coordinates
+    lean = common_channels(len(coordinates), coordinates.space, highest) if highest < 3 else None
+    return coordinate_field(points.at, coordinates, highest, lean)
+
+
+def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:
+    """Fields whose value and derivatives are separate leaves, positive and of order one."""
+    coordinates = problem.geometry.coordinates
+    channels = every_channel(len(coordinates), coordinates.space, highest)
+    generator = torch.Generator().manual_seed(0)
+    fields = {}
+    for name in names:
+        shape = problem.shape_of(name, n)
+
+        def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
+            random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+            return random.requires_grad_()
+
+        streams = {channel: leaf() for channel in channels}
+        fields[name] = Field(leaf(), streams, coordinates, name)
+    return fields
+
+
+def tensors_of(fields: Fields) -> list[torch.Tensor]:
+    """The values and derivatives of fields, one after the other."""
+    return [t for f in fields.values() for t in (f.value, *map(f.stream, f.streams))]
+
+
+def mapped(fields: Fields, change: Callable[[torch.Tensor], torch.Tensor]) -> Fields:
+    """Fields of which the value and every derivative are changed, in the order of `tensors_of`."""
+    changed = {}
+    for name, field in fields.items():
+        value = change(field.value)
+        streams = {channel: change(field.stream(channel)) for channel in field.streams}
+        changed[name] = Field(value, streams, field.coordinates, name)
+    return changed
+
+
+def dry_run(
+    problem: Problem,
+    residual: Residual,
+    points: Points,
+    highest: int,
+    leaves: Fields | None = None,
+) -> tuple[Fields, torch.Tensor]:
+    """The values of a residual where every derivative of the unknowns is a leaf.
+
+    Args:
+        problem: evaluated in float64.
+        residual: one of its residuals.
+        points: of a region of the residual.
+        highest: the order of the derivatives.
+        leaves: what the networks give, for an evaluation through the ansatz.
+
+    Returns:
+        The leaves, those of the unknowns by default, and the values.
+    """
+    at = position(problem, points, highest)
+    if leaves is None:
+        leaves = unknowns = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
+    else:
+        unknowns = problem.represent(dict(leaves), at)
+    return leaves, problem.evaluate(residual, unknowns, at, points)
+
+
+def raw_leaves(problem: Problem, points: Points, highest: int) -> Fields:
+    """What the networks give at some points, every derivative a leaf."""
+    return leaf_fields(problem, problem.raw, len(points), highest)
+
+
+def orders_taken(problem: Problem) -> int:
+    """How many orders of differentiation the ansatz uses up: 1 for a stream function, mostly 0."""
+    coordinates = problem.geometry.coordinates
+    at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
+    for taken in range(HIGHEST):
+        raw = {}
+        for name in problem.raw:
+            one = at.value.new_ones(problem.shape_of(name, 1))
+            streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
+            raw[name] = Field(one, streams, coordinates, name)
+        try:
+            problem.represent(raw, at)
+        except MissingDerivativeError:
+            continue
+        return taken
+    name = type(problem).__name__
+    raise ValueError(f"{name}.ansatz differentiates more than {HIGHEST - 1} times")

@@ -1,0 +1,191 @@
+"""Means and integrals over a region, and what else all of its points share:
+
+    mean(f) = Σ w f / Σ w,   integral(f) = |region| mean(f)
+
+A residual that reads such a number reads all points of its region at once. Whoever evaluates it at
+some of them needs the number from elsewhere: it is noted where the region is evaluated as a whole,
+and given where it is not. Numbers that a residual makes itself, as `u.value.max()`, are noted and
+given alike; those are calls of torch whose result has one shape however many points there are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from pinn.base.processes import processes
+from pinn.fields.field import Field
+
+
+@dataclass(frozen=True)
+class Region:
+    """The points that a residual is evaluated at.
+
+    Args:
+        measure: length, area or volume of their region; None of measured points.
+        weights: of a quadrature rule (N,); None where all are equal.
+    """
+
+    measure: float | None
+    weights: Tensor | None
+
+
+HERE: ContextVar[Region | None] = ContextVar("HERE", default=None)
+SHARED: ContextVar["Shared | None"] = ContextVar("SHARED", default=None)
+SPREAD: ContextVar[bool] = ContextVar("SPREAD", default=False)
+
+
+def mean(f: Field) -> Field:
+    """f̄ = Σ w f / Σ w over the points of the residual's region, the same at every point.
+
+    With `method: gauss` w are the weights of the quadrature, else all points count alike. It is
+    the mean over all points, whatever the pieces, processes or graphs that evaluate them; with
+    time over space and time. Outside of a residual it is the plain mean over the points of f.
+
+    Args:
+        f: a field (N,), (N, C) or (N, C, D): an unknown or any expression of them.
+
+    Returns:
+        A field shaped like f; its derivatives by the coordinates are zero.
+
+    Raises:
+        TypeError: f is no field.
+    """
+    if not isinstance(f, Field):
+        raise TypeError(
+            f"mean of a {type(f).__name__}: give an unknown or an expression of them, such as u * x"
+        )
+    value, here, shared = f.value, HERE.get(), SHARED.get()
+
+    def compute() -> Tensor:
+        found = average(value, None if here is None else here.weights)
+        return AcrossProcesses.apply(found) if SPREAD.get() else found
+
+    found = compute() if shared is None else shared.number(compute)
+    return f.like(found.expand(value.shape), dict.fromkeys(f.streams))
+
+
+def integral(f: Field) -> Field:
+    """∫ f = |region| f̄ over the residual's region, see `mean`: length, area or volume, with time
+    times the duration.
+
+    Raises:
+        TypeError: f is no field.
+        ValueError: nobody knows the measure, of measured points or outside of a residual.
+    """
+    here = HERE.get()
+    if here is None or here.measure is None:
+        where = "outside of a residual" if here is None else "over measured points"
+        raise ValueError(
+            f"integral {where} has no length, area or volume: write mean(…) times that of what "
+            "the points stand for"
+        )
+    return here.measure * mean(f)
+
+
+def average(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ w v / Σ w over the first axis."""
+    if weights is None:
+        return values.mean(0)
+    each = weights.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    return (each * values).sum(0) / each.sum()
+
+
+class AcrossProcesses(torch.autograd.Function):
+    """The mean over the processes, whose losses are averaged in turn."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        """v̄."""
+        return averaged(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """The mean of what arrives: every process's loss reads the value of each."""
+        return averaged(gradients[0])
+
+
+def averaged(value: Tensor) -> Tensor:
+    """The mean over the processes, as a tensor of its own."""
+    found = value.detach().clone().contiguous()
+    torch.distributed.all_reduce(found)
+    return found / processes()
+
+
+class Shared(TorchFunctionMode):
+    """The numbers that all points of a region share, in the order in which residuals make them.
+
+    Args:
+        calls: which of the calls of torch in the residuals make such a number.
+        given: the numbers; without, they are computed and noted in `values`.
+    """
+
+    def __init__(
+        self, calls: frozenset[int] = frozenset(), given: Sequence[Tensor] | None = None
+    ) -> None:
+        super().__init__()
+        self.calls, self.given = calls, given
+        self.values: list[Tensor] = []
+        self.count, self.taken, self.computing = 0, 0, False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if self.computing:
+            return func(*args, **(kwargs or {}))
+        self.count += 1
+        return self.called(self.count - 1, func, args, kwargs or {})
+
+    def called(self, count: int, func: Any, args: tuple, kwargs: dict) -> Any:
+        """The result of a call."""
+        if count not in self.calls:
+            return func(*args, **kwargs)
+        return self.number(lambda: func(*args, **kwargs))
+
+    def number(self, compute: Callable[[], Tensor]) -> Tensor:
+        """A number that the points share: computed and noted, or given."""
+        if self.given is not None:
+            self.taken += 1
+            return self.given[self.taken - 1]
+        self.computing = True
+        try:
+            self.values.append(compute())
+        finally:
+            self.computing = False
+        return self.values[-1]
+
+
+@contextmanager
+def over(measure: float | None, weights: Tensor | None) -> Iterator[None]:
+    """Residuals are evaluated at the points of this region."""
+    token, shared = HERE.set(Region(measure, weights)), SHARED.get()
+    try:
+        with nullcontext() if shared is None else shared:
+            yield
+    finally:
+        HERE.reset(token)
+
+
+@contextmanager
+def sharing(shared: Shared) -> Iterator[None]:
+    """The numbers that points share are noted in this, or taken from it."""
+    token = SHARED.set(shared)
+    try:
+        yield
+    finally:
+        SHARED.reset(token)
+
+
+@contextmanager
+def spread() -> Iterator[None]:
+    """The points of all processes are meant, each of which has its own and takes part in this."""
+    token = SPREAD.set(processes() > 1)
+    try:
+        yield
+    finally:
+        SPREAD.reset(token)

@@ -1,0 +1,92 @@
+"""NumPy's functions on fields: torch's of the same meaning."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from pinn.algebra.no_rule import NoRuleError
+from pinn.algebra.rules import RULES
+from pinn.algebra.rules.matrices import MATRICES
+from pinn.algebra.rules.per_point import PER_POINT
+from pinn.algebra.rules.piecewise import PIECEWISE
+
+# What NumPy calls otherwise than torch.
+OTHERWISE = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh", "arctan2": "atan2", "absolute": "abs", "fabs": "abs", "negative": "neg",
+    "power": "pow", "float_power": "pow", "true_divide": "div", "divide": "div",
+    "subtract": "sub", "multiply": "mul", "rint": "round", "fmax": "maximum", "fmin": "minimum",
+    "dot": "matmul", "mod": "remainder", "concatenate": "cat", "max": "amax", "min": "amin",
+    "invert": "logical_not", "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "conjugate": "positive",
+}  # fmt: skip
+KEYWORDS = {
+    "axis": "dim", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "ddof": "correction",
+    "a_min": "min", "a_max": "max",
+}  # fmt: skip
+# The same name in torch, and another meaning.
+UNLIKE = ("split", "take", "repeat", "sort", "unique")
+OPERATORS: dict[str, Callable] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "positive": operator.pos,
+}
+
+
+def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
+    """A function of NumPy on arguments of which at least one is a field.
+
+    Raises:
+        NoRuleError: it has no meaning for fields.
+    """
+    here = OTHERWISE.get(name, name)
+    settings = {KEYWORDS.get(key, key): value for key, value in settings.items()}
+    if name in SPECIAL:
+        return SPECIAL[name](*arguments, **settings)
+    if name in ("std", "var"):  # of all entries by themselves, not of a sample
+        settings = {"correction": 0, **settings}
+    if here in OPERATORS and len(arguments) <= 2 and not settings:
+        home: Any = next(a for a in arguments if hasattr(a, "operand"))
+        return OPERATORS[here](*(home.operand(a) if a is not home else a for a in arguments))
+    for place in (torch, torch.linalg, torch.special):
+        function: Any = getattr(place, here, None)
+        tables = (PIECEWISE, PER_POINT, MATRICES, RULES)
+        rule = next((table[function] for table in tables if function in table), None)
+        if rule is not None and name not in UNLIKE:
+            return rule(*arguments, **settings)
+    if name == "gradient":
+        raise NoRuleError("numpy.gradient takes no field: write grad(u), or partial(u, 'x')")
+    raise NoRuleError(
+        f"numpy.{name} takes no field: its derivative is not known; write it with the functions of "
+        "pinn or torch"
+    )
+
+
+def select(conditions: Any, choices: Any, default: Any = 0.0) -> Any:
+    """The choice of the first condition that holds at a point."""
+    found = default
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
+        found = PIECEWISE[torch.where](condition, choice, found)
+    return found
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Aᵀ at each point, or the axes in another order."""
+    return x.T if axes is None else RULES[torch.permute](x, axes)
+
+
+def trace(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """tr A at each point, of its last two axes unless others are named."""
+    return MATRICES[torch.diagonal](x, offset, dim1, dim2).sum(-1)
+
+
+def rounded(x: Any, decimals: int = 0) -> Any:
+    """The nearest number with so many decimals."""
+    return RULES[torch.round](x * 10**decimals) / 10**decimals
+
+
+SPECIAL: dict[str, Callable] = {
+    "select": select, "transpose": transpose, "trace": trace, "round": rounded,
+}  # fmt: skip

@@ -1,0 +1,154 @@
+"""From residuals to a number:  L_k = mean over points of w(x) |r_k(x)|²."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pinn.base.messages import near_miss
+from pinn.fields.integrals import over
+from pinn.geometry import Points
+from pinn.physics.explanation import calling
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.returned import point_weights
+from pinn.solution.plans import RegionPlan
+from pinn.solution.solution import Solution
+
+
+def region_residuals(
+    solution: Solution, region: str, points: Points, plan: RegionPlan
+) -> dict[str, Tensor]:
+    """r_k of every residual of a region, (N,) or (N, C): one evaluation of the networks."""
+    problem = solution.problem
+    unknowns, at = solution.fields(points.at, plan.networks)
+    measured = problem.geometry.is_measured(region)
+    with over(None if measured else problem.geometry.measure(region), points.weights):
+        return {
+            residual.name: trainable(problem.evaluate(residual, unknowns, at, points), unknowns)
+            for residual in problem.residuals
+            if region in residual.regions
+        }
+
+
+def trainable(residual: Tensor, unknowns: Fields) -> Tensor:
+    """The residual, with a gradient of zero where it has none, as ∇² of a linear network."""
+    if residual.requires_grad or not torch.is_grad_enabled():
+        return residual
+    value = next(iter(unknowns.values())).value
+    nothing = 0 * value.flatten(1).sum(-1) if value.ndim > 1 else 0 * value
+    return residual + nothing.reshape(-1, *[1] * (residual.ndim - 1))
+
+
+def residual_values(
+    solution: Solution, points: Mapping[str, Points], plans: Mapping[str, RegionPlan]
+) -> dict[str, dict[str, Tensor]]:
+    """r_k on each of its regions: one evaluation of the networks per region.
+
+    Returns:
+        residual → region → (N,) or (N, C).
+    """
+    found: dict[str, dict[str, Tensor]] = {r.name: {} for r in solution.problem.residuals}
+    for region, plan in plans.items():
+        for name, value in region_residuals(solution, region, points[region], plan).items():
+            found[name][region] = value
+    return found
+
+
+def weigh(solution: Solution, region: str, points: Points, residual: Tensor) -> Tensor:
+    """√w r, with the problem's importance and the points' quadrature weights in w."""
+    problem = solution.problem
+    with calling(f"{type(problem).__name__}.importance"):
+        found = problem.importance(region, points.at)
+    importance = point_weights(problem, region, found, points.at)
+    for weight in (importance, points.weights):
+        if weight is not None:
+            residual = residual * weight.sqrt().reshape(-1, *[1] * (residual.ndim - 1))
+    return residual
+
+
+def squared_norm(residual: Tensor) -> Tensor:
+    """|r|² per point, (N,) from (N,) or (N, C)."""
+    squares = residual * residual
+    return squares if squares.ndim == 1 else squares.flatten(1).sum(-1)
+
+
+class RegionResiduals(nn.Module):
+    """√w r_k of all residuals of one region, in order."""
+
+    def __init__(self, solution: Solution, region: str, plan: RegionPlan) -> None:
+        super().__init__()
+        self.solution, self.region, self.plan = solution, region, plan
+
+    def forward(self, points: Points) -> list[Tensor]:
+        """(N,) or (N, C) of each residual."""
+        values = region_residuals(self.solution, self.region, points, self.plan).values()
+        return [weigh(self.solution, self.region, points, value) for value in values]
+
+
+def squares(values: Sequence[Tensor]) -> Tensor:
+    """Σ w |r_k|² (K,) over the points."""
+    return torch.stack([squared_norm(value).sum() for value in values])
+
+
+def side_by_side(values: Sequence[Tensor], scales: Tensor) -> Tensor:
+    """(N, K) with the components of all residuals, each times its scale."""
+    parts = [scale * value for scale, value in zip(scales, values, strict=True)]
+    return torch.cat([p.flatten(1) if p.ndim > 1 else p.unsqueeze(1) for p in parts], 1)
+
+
+def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
+    """How many points each residual is averaged over, those of all its regions together."""
+    found: dict[str, int] = {}
+    for region, plan in plans.items():
+        for name in plan.reads:
+            found[name] = found.get(name, 0) + len(points[region])
+    return found
+
+
+def scales_of(
+    plans: Mapping[str, RegionPlan],
+    points: Mapping[str, Points],
+    weights: Mapping[str, float],
+    share: float = 1.0,
+    power: float = 1.0,
+) -> dict[str, Tensor]:
+    """(share λ_k / N_k)^power of the residuals of every region, in order."""
+    numbers = counts(points, plans)
+    return {
+        region: points[region].at.new_tensor(
+            [(share * weights[n] / numbers[n]) ** power for n in plan.reads]
+        )
+        for region, plan in plans.items()
+    }
+
+
+def residual_losses(
+    solution: Solution, points: Mapping[str, Points], plans: Mapping[str, RegionPlan]
+) -> dict[str, Tensor]:
+    """L_k of every residual, the mean taken over the points of all its regions."""
+    numbers = counts(points, plans)
+    losses: dict[str, Tensor] = {}
+    for region, plan in plans.items():
+        sums = squares(RegionResiduals(solution, region, plan)(points[region]))
+        for name, total in zip(plan.reads, sums, strict=True):
+            mean = total / numbers[name]
+            losses[name] = losses[name] + mean if name in losses else mean
+    return {residual.name: losses[residual.name] for residual in solution.problem.residuals}
+
+
+def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str, float]:
+    """λ_k for every residual."""
+    names = [residual.name for residual in problem.residuals]
+    for name, weight in weights.items():
+        if name not in names:
+            raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
+        if getattr(weight, "requires_grad", False):
+            raise ValueError(
+                f"weight of {name!r} is a trained parameter, and training would make it zero: give "
+                "a number, or let balance choose it"
+            )
+        if not 0 <= weight < torch.inf:
+            raise ValueError(f"weight of {name!r} is {weight}: expected a finite number ≥ 0")
+    if all(weights.get(name, 1.0) == 0 for name in names):
+        raise ValueError("model.weights are all 0: there is nothing to minimise")
+    return {name: float(weights.get(name, 1.0)) for name in names}

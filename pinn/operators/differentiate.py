@@ -1,0 +1,109 @@
+"""Operators on plain functions: one evaluation, then any of them.
+
+u = differentiate(f, x)
+grad(u), div(u), curl(u), laplacian(u), advect(u, u)        without another evaluation
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.channels import HIGHEST, Plan, every_channel
+from pinn.base.processes import processes
+from pinn.cache.tracing import in_transform, is_transformed
+from pinn.cache.trust import recall
+from pinn.checking.independence import check_independence
+from pinn.choosing.choice import Choice, check_name, decide, ever_new, still_right
+from pinn.choosing.rehearsal import Trial, magnitude
+from pinn.derivatives.evaluate import check_points, evaluate
+from pinn.derivatives.outputs import Function
+from pinn.fields.field import Field
+from pinn.geometry.coordinates import Coordinates
+
+USUAL = ("x", "y", "z")
+
+
+def differentiate(
+    f: Function,
+    x: Tensor,
+    order: int = 1,
+    names: Sequence[str] | None = None,
+    strategy: str = "auto",
+) -> Field:
+    """f at the points x as a field with all its derivatives, from one evaluation.
+
+    Args:
+        f: maps points (N, D) to a scalar, (N,) or (N, 1), or to a vector: (N, C), or a tuple or
+            dict of components.
+        x: the points (N, D).
+        order: the highest derivatives to carry: 1 for grad, div, curl and advect, 2 for laplacian
+            and for operators of operators, 3 for operators of these.
+        names: of the coordinates; a last one called `t` is time. By default x, y, z, or x1 … xD.
+        strategy: as for `Divergence`.
+
+    Returns:
+        A scalar field (N,) or a vector field (N, C).
+
+    Raises:
+        ValueError: x is not (N, D), f couples points, or the order is not offered.
+        TypeError: x is integer or complex, or its dtype is not that of f's parameters.
+    """
+    if x.ndim != 2:
+        raise ValueError(f"x has shape {tuple(x.shape)}: expected points (N, D); use .reshape")
+    check_points(f, x)
+    coordinates = Coordinates(tuple(names or usual_names(x.shape[-1])))
+    if len(coordinates) != x.shape[-1]:
+        raise ValueError(f"{len(coordinates)} names are given for {x.shape[-1]} coordinates")
+    check_name(strategy)
+    plan = plan_of(order, coordinates)
+    chosen = in_transform(strategy) if is_transformed(x) else settled(f, x, plan, strategy).strategy
+    jet = evaluate(columns(f), x, plan, chosen)
+    part = jet[..., 0] if jet.shape[-1] == 1 else jet
+    return Field(part.value, part.streams, coordinates, getattr(f, "__name__", "f"))
+
+
+def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
+    """The strategy for f, measured once and remembered."""
+    training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    trial = Trial(columns(f), plan, training)
+
+    def settle(worth: bool) -> Choice:
+        check_independence(columns(f), x)
+        return decide(trial, x, strategy, measure=worth and processes() == 1)
+
+    size = magnitude(x) if strategy == "auto" else None
+    settings = (plan, strategy, size)
+    check = partial(still_right, trial, x)
+    safe = ever_new(strategy)
+    return recall(f, x, training, settings, settle, check, safe=safe).decision
+
+
+def plan_of(highest: int, coordinates: Coordinates) -> Plan:
+    """All derivatives up to an order."""
+    if type(highest) is not int or highest not in range(1, HIGHEST + 1):
+        raise ValueError(
+            f"order is {highest!r}: expected a whole number from 1 to {HIGHEST}; for a higher "
+            "derivative differentiate one, such as w = lambda x: laplacian(differentiate(f, x, "
+            "order=2)).value"
+        )
+    return Plan(every_channel(len(coordinates), coordinates.space, highest))
+
+
+def columns(f: Function) -> Function:
+    """f with a scalar result (N,) as one component."""
+
+    def components(x: Any) -> Any:
+        y = f(x)
+        return (y,) if getattr(y, "ndim", None) == x.ndim - 1 else y
+
+    return components
+
+
+def usual_names(dimension: int) -> tuple[str, ...]:
+    """x, y, z; beyond three dimensions x1, x2, …."""
+    if dimension <= len(USUAL):
+        return USUAL[:dimension]
+    return tuple(f"x{i}" for i in range(1, dimension + 1))

@@ -1,0 +1,6 @@
+"""What a problem is: its class, its residuals and boundary conditions, its references.
+
+What may be stated in a problem, and what a mistake in one says, goes here.
+
+May import: fields, algebra, networks, geometry, base.
+"""

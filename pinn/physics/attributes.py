@@ -1,0 +1,121 @@
+"""What a problem holds besides numbers: tables, and networks such as a coefficient k(x).
+
+A network is called with fields. Inside it a field is a jet, whose axes mean what they mean in
+torch; what comes out is a field again. A scalar field (N,) goes in as one column, and one column
+comes out as a scalar.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pinn.algebra.jet import Jet
+from pinn.base.digits import KeepsDigits
+from pinn.fields.field import Field
+from pinn.geometry import Geometry
+from pinn.geometry.coordinates import Coordinates
+from pinn.networks import Network
+from pinn.physics.declaration import check_attribute
+
+T = TypeVar("T")
+
+
+class Lent(Jet):
+    """A field on its way into the outermost of some modules."""
+
+    __slots__ = ("is_scalar",)
+    is_scalar: bool
+
+    def like(self, value: Any, streams: Any) -> Any:
+        """A jet, for what is computed inside."""
+        return Jet(value, streams, lead=1)
+
+
+def take_fields(problem: nn.Module, geometry: Geometry) -> None:
+    """Let every module of a problem take and give fields; doing it again changes nothing.
+
+    A network without layers yet gets those of one value.
+    """
+    coordinates = geometry.coordinates
+    for module in list(problem.modules()):
+        if isinstance(module, Network) and not module.is_built:
+            module.build(geometry, 1)
+    for module in problem.modules():
+        if module is not problem and not getattr(module, "_takes_fields", False):
+            module._takes_fields = True  # type: ignore[assignment]
+            module.register_forward_pre_hook(lend)
+            module.register_forward_hook(partial(give_back, coordinates))
+
+
+def lend(module: nn.Module, arguments: tuple) -> tuple:
+    """Fields as jets on the way in; a module inside another one gets them as they are."""
+    return tuple(lent(a) if isinstance(a, Field | Lent) else a for a in arguments)
+
+
+def lent(field: Jet) -> Jet:
+    """One of them."""
+    if isinstance(field, Lent):
+        return Jet(field.value, field.streams, lead=1)
+    columns: Any = torch.stack([field], -1) if field.ndim == 1 else field  # type: ignore
+    found = Lent(columns.value, columns.streams, lead=1)
+    found.is_scalar = field.ndim == 1
+    return found
+
+
+def give_back(coordinates: Coordinates, module: nn.Module, arguments: tuple, result: Any) -> Any:
+    """The result as a field, where a field came in."""
+    came = [a for a in arguments if isinstance(a, Lent)]
+    if not came or not isinstance(result, Jet):
+        return result
+    found = Field(result.value, result.streams, coordinates, type(module).__name__)
+    scalar = all(a.is_scalar for a in came) and tuple(found.shape[1:]) == (1,)
+    return found[:, 0] if scalar else found
+
+
+class Holder(KeepsDigits):
+    """A module whose tensors are buffers, and which can be seen in float64."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A tensor becomes a buffer, so that it follows device and precision.
+
+        Raises:
+            TypeError: the attribute would be lost, or never be trained.
+        """
+        check_attribute(self, name, value)
+        plain = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
+        held = name in self.__dict__ or name in self.__dict__.get("_buffers", ())
+        if plain and not held and name[0] != "_" and value.grad_fn is None:
+            self.register_buffer(name, value, persistent=False)
+        else:
+            super().__setattr__(name, value)
+
+    def in_double(self, run: Callable[[], T]) -> T:
+        """The result of a function while parameters and buffers are in float64.
+
+        Dry runs and exact solutions are evaluated in float64, whatever the precision of a phase.
+        """
+        state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        for name, buffer in self._buffers.items():
+            if buffer is not None and (given := self.given(name)) is not None:
+                state[name] = given.to(buffer.device)
+        doubled = {
+            f"holder.{name}": tensor.detach().double().requires_grad_(tensor.requires_grad)
+            for name, tensor in state.items()
+            if tensor.is_floating_point()
+        }
+        return torch.func.functional_call(Run(self, run), doubled, ())
+
+
+class Run(nn.Module):
+    """A function of nothing that reads a holder."""
+
+    def __init__(self, holder: Holder, run: Callable[[], Any]) -> None:
+        super().__init__()
+        self.holder, self.run = holder, run
+
+    def forward(self) -> Any:
+        """Its result."""
+        return self.run()

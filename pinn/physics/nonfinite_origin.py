@@ -1,0 +1,221 @@
+"""Which operation, in which line of the user's file, gave the first number that is not finite."""
+
+import math
+import operator
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.later import at_once
+from pinn.algebra.series import Series
+from pinn.base.torch_adapter import DispatchMode
+from pinn.physics.explanation import where
+
+DUNDER = re.compile("__(r?)(truediv|pow|mul|add|sub)__")
+CALLED = "__torch_function__"
+NAMES = {"truediv": "a division", "pow": "a power", "mul": "a product"}
+LINE = re.compile(r'File "([^"]+)", line (\d+)')
+
+
+@dataclass
+class Origin:
+    """What happened.
+
+    Args:
+        what: the operation with its numbers, in words.
+        place: the line of the user's file; empty if it is in none.
+        kind: `zero`, `domain`, `slope` (an infinite derivative), or `large`.
+        trained: whether the numbers depend on what is trained, or on the point alone.
+    """
+
+    what: str
+    place: str
+    kind: str
+    trained: bool
+
+    def __str__(self) -> str:
+        """In one line, with the cure."""
+        text = self.what + (f" ({self.place})" if self.place else "")
+        return f"{text}: {self.cure}"
+
+    @property
+    def cure(self) -> str:
+        """What helps."""
+        if self.kind == "slope":
+            return "add a small positive number to the argument, such as 1e-12"
+        if self.kind == "large":
+            return (
+                "the numbers have grown: lower the learning rate, or scale the equation"
+                if self.trained
+                else "scale the argument"
+            )
+        if self.trained:
+            return "keep the argument away from there, by a square, exp or a small number added"
+        if self.kind == "zero":
+            return "multiply the equation by what is zero there, or keep the region away from there"
+        return "correct the formula, or keep the region away from there"
+
+
+class FirstNonFinite(DispatchMode):
+    """Watches operations until one makes a number that is not finite from finite ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Origin | None = None
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Run the operation, and look at what it gives."""
+        result = func(*args, **(kwargs or {}))
+        if self.found is None and isinstance(result, Tensor) and spoilt(result):
+            given = [a for a in args if isinstance(a, Tensor)]
+            if given and not any(map(spoilt, given)):
+                trained = any(t.requires_grad for t in given)
+                self.found = described(func, args, result, trained, sys._getframe(1))
+        return result
+
+
+def spoilt(tensor: Tensor) -> bool:
+    """Whether a tensor has a number that is not finite."""
+    return tensor.is_floating_point() and not bool(tensor.isfinite().all())
+
+
+def origin(run: Callable[[], Any]) -> Origin | None:
+    """The first operation of a function that makes a number which is not finite."""
+    with at_once(), FirstNonFinite() as watch:
+        run()
+    return watch.found
+
+
+def described(
+    func: Any, args: Sequence[Any], result: Tensor, trained: bool, frame: FrameType | None
+) -> Origin:
+    """An operation below autograd, in the words of the line that asked for it."""
+    index = int((~result.isfinite()).reshape(-1).nonzero()[0])
+    numbers = [number(a, result, index) for a in args if isinstance(a, Tensor | int | float)]
+    what, kind = in_words(func.overloadpacket.__name__, numbers, result.dtype)
+    asked = None
+    while frame is not None and not (place := where(frame.f_code.co_filename, frame.f_lineno)):
+        asked = field_operation(frame) or asked
+        frame = frame.f_back
+    if asked is not None:
+        name, argument, has_value = asked
+        if has_value:  # so that only a derivative is not finite
+            what = f"{name} of {argument} has a value but no finite derivative"
+            kind = "slope"
+    return Origin(what, place if frame is not None else "", kind, trained)
+
+
+def field_operation(frame: FrameType) -> tuple[str, str, bool] | None:
+    """Which operation of a field a frame is, its argument, and whether its value is finite."""
+    name, held = frame.f_code.co_name, frame.f_locals
+    given: Sequence[Any]
+    if name == CALLED and "func" in held:
+        called, given = held["func"], held.get("args", ())
+        text = getattr(called, "__name__", "")
+    elif (match := DUNDER.fullmatch(name)) and isinstance(held.get("self"), Series):
+        given = [held["self"], held.get("other", held.get("exponent", held.get("base")))]
+        given = given[::-1] if match[1] else given
+        called, text = getattr(operator, match[2]), NAMES.get(match[2], match[2])
+    else:
+        return None
+    plain = [g.value if isinstance(g, Series) else g for g in given]
+    values = [p for p in plain if isinstance(p, Tensor)]
+    if not values:
+        return None
+    shown = shortest(float(values[0].reshape(-1)[0]))
+    with suppress(Exception):
+        return text, shown, not spoilt(called(*plain))
+    return None
+
+
+def number(given: Any, result: Tensor, index: int) -> float:
+    """The element of an argument that belongs to an element of the result; NaN if none does."""
+    if not isinstance(given, Tensor):
+        return float(given)
+    with suppress(RuntimeError):
+        return float(given.expand_as(result).reshape(-1)[index])
+    return math.nan
+
+
+def in_words(name: str, numbers: Sequence[float], dtype: torch.dtype) -> tuple[str, str]:
+    """An operation with its numbers, and of which kind it is."""
+    name = name.rstrip("_")
+    first = numbers[0] if numbers else math.nan
+    second = numbers[1] if len(numbers) > 1 else math.nan
+    if (name in ("reciprocal", "rsqrt") and first == 0) or (name == "div" and second == 0):
+        return "a division by zero" if first or name != "div" else "0/0", "zero"
+    if name in ("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "asin", "acos", "acosh", "atanh"):
+        words = {"log": "the logarithm", "sqrt": "the square root", "rsqrt": "the square root"}
+        return f"{words.get(name, name)} of {shortest(first)}", "domain"
+    if name == "pow" and (first == 0 or (first < 0 and second != round(second))):
+        return (
+            f"{shortest(first)} to the power {shortest(second)}",
+            "zero" if not first else "domain",
+        )
+    limit = str(dtype).removeprefix("torch.")
+    shown = ", ".join(shortest(n) for n in numbers if not math.isnan(n))
+    name = {"mul": "a product", "add": "a sum", "sub": "a difference", "mm": "a layer"}.get(
+        name, name
+    )
+    return f"{name}{' of ' + shown if shown else ''} is more than {limit} can hold", "large"
+
+
+def shortest(value: float) -> str:
+    """A number for people."""
+    return f"{value:.4g}"
+
+
+@contextmanager
+def with_lines() -> Iterator[None]:
+    """Let autograd remember which line made each of its nodes."""
+    before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.autograd.set_detect_anomaly(True, check_nan=False)
+        try:
+            yield
+        finally:
+            torch.autograd.set_detect_anomaly(before[0], check_nan=before[1])
+
+
+def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Origin | None:
+    """The first operation whose derivative is not finite, where the value of the loss is."""
+    with at_once(), with_lines(), torch.enable_grad():
+        end = loss()
+        found: list[tuple[str, str]] = []
+        waiting, seen = [end.grad_fn], set()
+        handles = []
+        while waiting:
+            node = waiting.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+
+            def look(made: tuple, came: tuple, node: Any = node) -> None:
+                fine = not any(t is not None and spoilt(t) for t in came)
+                if not found and fine and any(t is not None and spoilt(t) for t in made):
+                    lines = "".join(node.metadata.get("traceback_", ()))
+                    found.append((node.name(), lines))
+
+            handles.append(node.register_hook(look))
+            waiting += [following for following, _ in node.next_functions]
+        torch.autograd.grad(end, parameters, allow_unused=True)
+        for handle in handles:
+            handle.remove()
+    if not found:
+        return None
+    name, lines = found[0]
+    places = [place for file, line in LINE.findall(lines) if (place := where(file, int(line)))]
+    name = re.sub(r"Backward\d*$", "", name).lower()
+    what = f"{NAMES.get(name, name)} has a value but no finite derivative"
+    return Origin(what, places[-1] if places else "", "slope", True)

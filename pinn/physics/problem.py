@@ -1,0 +1,271 @@
+"""Problems: the physics, in the paper's notation."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.series import MissingDerivativeError
+from pinn.base.messages import near_miss
+from pinn.fields.autograd_calls import Ported
+from pinn.fields.constants import remembered
+from pinn.fields.field import Field, coordinate_field, data_field
+from pinn.geometry import Geometry, Points
+from pinn.physics.attributes import Holder
+from pinn.physics.declaration import Declared, check_class
+from pinn.physics.explanation import calling
+from pinn.physics.references import PER_AXIS, Reference, comparison_points
+from pinn.physics.residuals import Residual, collect
+from pinn.physics.returned import Fields, kind, known_values, residual_values, unknown_fields
+
+Gauge = Literal["zero_mean", "pin", "free"]
+TOGETHER = 1024  # points in many coordinates that an exact solution is evaluated at together
+
+
+class Problem(Declared, Holder):
+    """A system of equations  r_k(x) = 0 on regions of a domain.
+
+    A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
+    methods decorated with `@on(region)`. Names are checked when the class is defined.
+
+    A problem is a `torch.nn.Module`. Parameters and modules that it holds, such as a coefficient
+    k(x) = `self.k(at)`, are trained, saved and kept in the precision of a phase like the networks
+    of the unknowns, in `train: output` phases too, unless they are frozen. A `pinn.Network` that
+    it holds takes all coordinates and gives one value, unless the problem calls its `build`. A
+    tensor set as an attribute, such as a table, becomes a buffer, whose own digits are kept
+    through phases of lower precision.
+
+    Attributes:
+        coordinates: names of the columns of a point, time `t` last.
+        unknowns: name → names of its components, or how many: 1 makes a scalar (N,), a tuple or a
+            larger number a vector (N, C).
+        outputs: what the networks give, declared like `unknowns`; by default these themselves. An
+            `ansatz` makes the unknowns of it, as the velocity of a stream function.
+        columns: names of measured data columns that residuals may ask for.
+        divergence_free: vectors that have no divergence by construction, as the velocity of a
+            stream function. Their mass is balanced over boxes like that of the velocities whose
+            divergence is a residual.
+        gauges: unknowns, or components, that the equations fix only up to a constant, and how it is
+            chosen when they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower
+            corner), or `free`. The equations must read only their derivatives, so training is
+            unaffected; where they read none in time, the constant is chosen at every instant. What
+            the equations leave open and nobody names here has `zero_mean`.
+        stages: coefficients by name, of each stage of a run in turn; one stage that changes
+            nothing by default.
+
+    Args:
+        geometry: the domain; may also be a class attribute.
+
+    Raises:
+        TypeError: at class definition, a residual asks for a name that does not exist.
+        ValueError: the geometry lacks a coordinate or a region.
+    """
+
+    gauges: dict[str, Gauge] = {}
+    residuals: tuple[Residual, ...] = ()
+    stages: Sequence[Mapping[str, float]] = ({},)
+    geometry: Geometry
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
+        names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
+        cls.residuals = collect(cls, Problem, names)
+
+    def __init__(self, geometry: Geometry | None = None) -> None:
+        super().__init__()
+        if geometry is not None:
+            self.geometry = geometry
+        if not isinstance(getattr(self, "geometry", None), Geometry):
+            raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
+        self.gauges = dict(type(self).gauges)
+        self._check()
+
+    def enter(self, stage: int) -> None:
+        """Take the coefficients of a stage; what follows from one of them is to be a property."""
+        for name, value in self.stages[stage].items():
+            setattr(self, name, value)
+
+    def ansatz(self, raw: Fields, at: Field) -> Fields:
+        """The unknowns from the network's raw outputs; override to build conditions in.
+
+        Args:
+            raw: the outputs, named and shaped as declared.
+            at: the coordinates (N, D).
+        """
+        return raw
+
+    def represent(self, raw: Fields, at: Field) -> Fields:
+        """The unknowns, by the ansatz.
+
+        Raises:
+            ValueError: the ansatz left one out, or raised.
+        """
+        with calling(f"{type(self).__name__}.ansatz"), remembered(self, "ansatz"):
+            found = self.ansatz(raw, at)
+        return unknown_fields(self, found)
+
+    def exact(self, at: Field) -> Fields | None:
+        """The exact solution at `at`, where one is known. By itself never read in training."""
+        return None
+
+    def reference(self) -> Reference | None:
+        """What the solution is judged against: by default the exact one on a regular grid."""
+        return self.exact_reference(*comparison_points(self.geometry))
+
+    def exact_reference(self, at: Tensor, shape: tuple[int, ...]) -> Reference | None:
+        """The exact solution at points (N, D), all of them judged; None where there is none.
+
+        Raises:
+            ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
+        """
+        values = self.exact_values(at)
+        if values is None:
+            return None
+        scattered = f" at {len(at)} quasi-random points" if len(shape) < at.shape[-1] else ""
+        source = f"exact solution of {type(self).__name__}{scattered}"
+        return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
+
+    @torch.no_grad()
+    def exact_values(self, at: Tensor) -> dict[str, Tensor] | None:
+        """The exact solution at points (N, D) by component (N,), in float64."""
+        parts: list[dict[str, Tensor]] = []
+        many = len(self.coordinates) not in PER_AXIS
+        for some in at.split(TOGETHER) if many else (at,):
+            try:  # derivatives of the coordinates, D of each product, are carried only if read
+                fields = self._exact_fields(some, 0)
+            except MissingDerivativeError:
+                fields = self._exact_fields(some, 2)
+            if fields is None:
+                return None
+            parts.append(self.by_component(known_values(self, fields, len(some))))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _exact_fields(self, at: Tensor, highest: int) -> Any:
+        """What `exact` returns, in float64, of coordinates with derivatives up to an order."""
+        position = coordinate_field(at, self.geometry.coordinates, highest)
+        with calling(f"{type(self).__name__}.exact"):
+            return self.in_double(lambda: self.exact(position))
+
+    def judged_by(self) -> Reference | None:
+        """The reference, checked.
+
+        Raises:
+            ValueError: it is something else, or names a component that does not exist.
+        """
+        where = f"{type(self).__name__}.reference"
+        with calling(where):
+            found = self.reference()
+        if not isinstance(found, Reference | None):
+            raise ValueError(f"{where} returned {kind(found)}: return a Reference, or None")
+        known = self.component_places
+        for name in () if found is None else found.values:
+            if name not in known:
+                raise ValueError(f"{where} has values of {name!r}: {near_miss(name, known)}")
+        return found
+
+    def importance(self, region: str, at: Tensor) -> Tensor | None:
+        """Per-point weights (N,) of the residuals of a region; None counts all points alike.
+
+        Override where the exact residual is singular or a layer deserves more attention.
+        """
+        return None
+
+    def coefficients(self) -> dict[str, float]:
+        """The values of the learnable coefficients that are one number."""
+        return {n: float(p.detach()) for n, p in self.named_parameters() if p.ndim == 0}
+
+    def regions(self) -> tuple[str, ...]:
+        """The regions that residuals live on, each once."""
+        return tuple(dict.fromkeys(r for residual in self.residuals for r in residual.regions))
+
+    def evaluate(self, residual: Residual, unknowns: Fields, at: Field, points: Points) -> Tensor:
+        """The values (N,) or (N, C) of a residual.
+
+        Args:
+            residual: one of `residuals`.
+            unknowns: the unknowns at the points.
+            at: the coordinates at the points.
+            points: normals and data columns there, in the dtype of `at`.
+
+        Raises:
+            ValueError: the residual returned something that is not one value per point.
+        """
+        given: dict[str, Any] = {**unknowns, "at": at}
+        for name in residual.arguments:
+            if name in self.coordinates:
+                given[name] = at[:, self.coordinates.index(name)].named(name)
+            elif name == "normal" and points.normal is not None:
+                given[name] = data_field(points.normal, at.coordinates, name)
+            elif name in points.columns:
+                given[name] = data_field(points.columns[name], at.coordinates, name)
+        given = {name: given[name] for name in residual.arguments}
+        with (
+            calling(f"residual {residual.name!r}"),
+            remembered(self, residual.name),
+            Ported(given.values()),
+        ):
+            result = getattr(self, residual.name)(**given)
+        return residual_values(residual.name, result, len(at.value))
+
+    def _check(self) -> None:
+        """Hold the residuals against the geometry."""
+        name, geometry = type(self).__name__, self.geometry
+        if geometry.coordinates.names != tuple(self.coordinates):
+            raise ValueError(
+                f"{name} has coordinates {tuple(self.coordinates)} but its geometry "
+                f"{geometry.coordinates.names}"
+            )
+        if not self.unknowns or not self.residuals:
+            raise ValueError(f"{name} needs unknowns and at least one @on(region) residual")
+        for unknown in self.divergence_free:
+            if len(self.components(unknown)) != len(geometry.coordinates.space):
+                raise ValueError(
+                    f"{name}.divergence_free names {unknown!r}: it must be an unknown with one "
+                    "component per coordinate of space"
+                )
+        for residual in self.residuals:
+            for region in residual.regions:
+                if region not in geometry.regions:
+                    hint = near_miss(region, geometry.regions)
+                    raise ValueError(f"{name}.{residual.name} is on region {region!r}: {hint}")
+                self._check_data(residual, region)
+
+    def _check_data(self, residual: Residual, region: str) -> None:
+        """Hold a residual's normal and data columns against its region."""
+        sample = self.geometry.sample(region, 1)
+        available = ["normal"] if sample.normal is not None else []
+        available += list(sample.columns)
+        for argument in residual.arguments:
+            special = argument == "normal" or argument in self.columns
+            if special and argument not in available:
+                raise ValueError(
+                    f"{type(self).__name__}.{residual.name} asks for {argument!r}, which region "
+                    f"{region!r} does not have: {', '.join(available) or 'it has no data'}"
+                )
+
+
+def positive(name: str, value: float) -> float:
+    """A physical coefficient that must be positive and finite.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not (isinstance(value, Real) and 0 < value < torch.inf):
+        raise ValueError(f"{name} is {value}: it must be a positive, finite number")
+    return float(value)
+
+
+def in_turn(name: str, values: float | list[float]) -> list[dict[str, float]]:
+    """The stages of a coefficient that must be positive and finite: of one value, one stage.
+
+    Raises:
+        ValueError: a value is not, or there is none.
+    """
+    if isinstance(values, list | tuple):
+        if not values:
+            raise ValueError(f"{name} is an empty list: give at least one value")
+        return [{name: positive(name, value)} for value in values]
+    return [{name: positive(name, values)}]

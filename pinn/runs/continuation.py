@@ -1,0 +1,146 @@
+"""Continuing a run: what has to be the same, and what may differ if it is said."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from pinn.callbacks.early_stopping import stopped_before
+from pinn.checkpoints.file import CheckpointError, read
+from pinn.base.console import say
+from pinn.training.schedule import saved_course
+from pinn.training.solver import Solver
+
+ENDS = ("steps", "seconds", "error", "loss", "patience")  # of a phase: they may change in it
+
+
+def continues(
+    solver: Solver, trainer: L.Trainer, checkpoint: Path, notices: Sequence[str] = ()
+) -> bool:
+    """Hold a checkpoint against this run, and say how it goes on.
+
+    Args:
+        solver: the run as now configured.
+        trainer: what would run it, and may have been told to stop earlier.
+        checkpoint: its file.
+        notices: what else is to be said.
+
+    Returns:
+        Whether there is anything left to do.
+
+    Raises:
+        CheckpointError: it does not fit, or is finished with other coefficients.
+    """
+    saved = read(checkpoint)
+    for line in [*notices, *compare(solver, saved["pinn"])]:
+        say(line)
+    step, limit, course = saved["global_step"], trainer.max_steps, solver.course
+    course.restore(saved["pinn"])
+    stopped = stopped_before(trainer, saved)
+    if course.is_done or 0 <= limit <= step or stopped:
+        why = course.ended or stopped or f"trainer.max_steps, {limit}, are taken"
+        say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
+        other = differences("problem", saved["pinn"]["problem"], solver.describe()["problem"])
+        if other:
+            raise CheckpointError(
+                f"nothing is trained with {other[0]}, which is finished: start a new run, without "
+                "resume or under another name"
+            )
+        asked = [ends(phase) for phase in saved["pinn"]["phases"]]
+        if course.ended and asked != [ends(vars(phase)) for phase in course.phases]:
+            change = "" if course.cause == "stalled" else f"give another {course.cause}, "
+            say(f"more steps do not change that: {change}append a phase, or use --init_from")
+        return False
+    say(f"resuming {checkpoint} at step {step}")
+    return True
+
+
+def ends(phase: Mapping[str, Any]) -> list[Any]:
+    """What ends a phase."""
+    return [phase[name] for name in ENDS]
+
+
+def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
+    """Hold a checkpoint against the run that would continue it.
+
+    Args:
+        solver: the run as now configured.
+        saved: the `pinn` entry of the checkpoint.
+
+    Returns:
+        Announcements: physics, weights, points or lengths of phases that differ from the saved run.
+
+    Raises:
+        CheckpointError: problem class, network or the phases so far differ; the line says how.
+    """
+    now = solver.describe()
+    refuse("problem", saved["problem"]["class_path"], now["problem"]["class_path"])
+    refuse("network", saved["network"], now["network"])
+    lines = compare_phases(saved, now["phases"], len(solver.course.stages))
+    for name in ("problem", "weights", "balance", "data"):
+        lines += differences(name, saved.get(name), now[name])
+    for choice in saved["strategy"].values():
+        if solver.strategy not in ("auto", choice["strategy"]):
+            lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.strategy}")
+    return [f"resuming with {line}" for line in lines]
+
+
+def compare_phases(
+    saved: Mapping[str, Any], now: Sequence[Mapping[str, Any]], stages: int
+) -> list[str]:
+    """The phases so far are the same, except for how long the present one is.
+
+    After the first stage every phase has been taken; the last one of the last stage may change.
+    """
+    course, before = saved_course(saved), saved["phases"]
+    present, taken = course["phase"], course.get("step", 0) - course.get("start", 0)
+    repeated = course["stage"] > 0
+    if len(now) <= present or (repeated and len(now) != len(before)):
+        raise CheckpointError(
+            f"the checkpoint does not fit this run: it is in phase {present + 1} of "
+            f"{count(len(before))}, and the run has {count(len(now))}"
+        )
+    last = (course["stage"] + 1, present + 1) == (stages, len(before))
+    for number in range(len(before) if repeated else present):
+        if number != present or not last:
+            refuse(f"phases.{number}", before[number], now[number])
+    key, old, new = f"phases.{present}", dict(before[present]), dict(now[present])
+    fixed = [{k: v for k, v in phase.items() if k not in ENDS} for phase in (old, new)]
+    refuse(key, *fixed)
+    if new["steps"] is not None and new["steps"] < taken:
+        raise CheckpointError(
+            f"the checkpoint does not fit this run: {key}.steps = {new['steps']}, but the run has "
+            f"taken {taken} of them: give at least as many"
+        )
+    lines = [d for name in ENDS for d in differences(f"{key}.{name}", old[name], new[name])]
+    if new["schedule"] == "cosine" and new["steps"] != old["steps"]:
+        lines.append(f"{key}.schedule: the cosine now runs over {new['steps']} steps")
+    return lines
+
+
+def count(phases: int) -> str:
+    """`1 phase`, `2 phases`."""
+    return f"{phases} phase{'s' if phases != 1 else ''}"
+
+
+def refuse(name: str, saved: Any, now: Any) -> None:
+    """Raise unless two descriptions are equal."""
+    found = differences(name, saved, now)
+    if found:
+        raise CheckpointError(f"the checkpoint does not fit this run: {found[0]}")
+
+
+def differences(name: str, saved: Any, now: Any) -> list[str]:
+    """Where two pieces of plain data differ, one line each."""
+    if isinstance(saved, dict) and isinstance(now, dict):
+        keys = [*saved, *(key for key in now if key not in saved)]
+        return [d for k in keys for d in differences(f"{name}.{k}", saved.get(k), now.get(k))]
+    if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
+        pairs = enumerate(zip(saved, now, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(f"{name}.{i}", a, b)]
+    if saved == now:
+        return []
+    if isinstance(saved, list) and isinstance(now, list):
+        return [f"{name} with {len(now)} entries, where the saved run had {len(saved)}"]
+    return [f"{name.replace('.init_args', '')} = {now}, where the saved run had {saved}"]

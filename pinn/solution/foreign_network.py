@@ -1,0 +1,54 @@
+"""Networks that are none of the package's: what is said before an evaluation fails."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from pinn.choosing.rehearsal import untouched
+from pinn.geometry import Geometry
+from pinn.networks import Network
+from pinn.physics.problem import Problem
+
+
+def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]) -> None:
+    """Try an ordinary module out on a few points.
+
+    Args:
+        network: what is given for one.
+        geometry: the domain that its points come from.
+        widths: the unknowns it stands for, and how many components each has.
+
+    Raises:
+        ValueError: it is no network, or does not take points (N, D) to values (N, C).
+    """
+    name = network.__name__ if isinstance(network, type) else type(network).__name__
+    if isinstance(network, type):
+        raise ValueError(f"network is the class {name}: give an object of it, {name}(…)")
+    if not isinstance(network, nn.Module) or isinstance(network, Problem):
+        raise ValueError(f"network is a {name}: expected a torch.nn.Module")
+    if isinstance(network, Network):
+        return  # which is made for the problem
+    at = geometry.midpoints(1).expand(3, -1)
+    like = next((p for p in network.parameters() if p.is_floating_point()), at)
+    at = at.to(like.device, like.dtype)
+    names = ", ".join(geometry.coordinates.names)
+    try:
+        with torch.no_grad(), untouched(network, at.device):
+            values = network(at)
+    except Exception as error:
+        reason = " ".join(str(error).split()).partition(" Exception raised")[0]
+        raise ValueError(
+            f"network {name} cannot take points with {at.shape[1]} coordinates ({names}): {reason}"
+        ) from error
+    if not isinstance(values, torch.Tensor) or values.shape[:-1] != at.shape[:-1]:
+        shape = getattr(values, "shape", None)
+        found = type(values).__name__ if shape is None else f"shape {tuple(shape)}"
+        raise ValueError(
+            f"network {name} gives {found} at 3 points: expected one row for each, (3, C)"
+        )
+    if values.shape[-1] != sum(widths.values()):
+        raise ValueError(
+            f"network {name} has {values.shape[-1]} outputs, the unknowns {list(widths)} need "
+            f"{sum(widths.values())}"
+        )

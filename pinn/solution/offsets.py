@@ -1,0 +1,198 @@
+"""What gauges subtract from a solution, settled for a set of points.
+
+A constant is the mean over the domain, or the value at its lower corner. One that is chosen at
+every instant is found for each time that occurs, or for many times by its Chebyshev series:
+
+    c(t) = Σ_k c_k T_k(s),   s = (2t − t₀ − t₁)/(t₁ − t₀),
+
+whose coefficients are those of its values at up to 513 instants, where these decay to rounding.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.channels import Channel, Plan, first, second, third
+from pinn.dry_run.gauge import Constant
+from pinn.fields.field import Field
+from pinn.geometry.grids import averaging_points, averaging_rule
+from pinn.physics.problem import Problem
+
+DIRECT = 64  # instants whose means are taken one by one
+MOST = 513  # instants from which those of others are interpolated
+TOGETHER = 2**14  # points evaluated at a time
+
+
+class Offset:
+    """c, or c(t), of one gauge.
+
+    Args:
+        problem: whose domain the mean is taken over.
+        constant: which gauge.
+        unknown: the unknown, as it is now, at points (N, D), with some derivatives.
+        times: the instants (T,) that are going to be asked for.
+        order: up to which derivatives in time are going to be asked for.
+        frozen: any instant may be asked for, of operations that are recorded.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        constant: Constant,
+        unknown: Callable[[Tensor, Plan], Field],
+        times: Tensor,
+        order: int = 0,
+        frozen: bool = False,
+    ) -> None:
+        self.problem, self.constant, self.unknown, self.order = problem, constant, unknown, order
+        geometry = problem.geometry
+        self.space, self.time = list(geometry.coordinates.space), geometry.coordinates.time
+        self.coefficients: list[Tensor] | None = None
+        self.fixed: Tensor | None = None
+        if not constant.at_instants:
+            self.fixed = self.constant_now(times)
+            return
+        assert self.time is not None
+        self.ends = geometry.lower[self.time], geometry.upper[self.time]
+        self.frozen = frozen
+        if frozen:
+            self.coefficients = self.resolved(times) if constant.gauge == "zero_mean" else None
+            return
+        self.times = times.unique()
+        inside = (
+            self.times.numel() and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]
+        )
+        if constant.gauge == "zero_mean" and len(self.times) > DIRECT and inside:
+            self.coefficients = self.resolved(times)
+        if self.coefficients is None:
+            self.table = self.means(self.times, order)
+
+    def constant_now(self, like: Tensor) -> Tensor:
+        """The one constant: the mean over the domain, or the value at its lower corner."""
+        geometry = self.problem.geometry
+        if self.constant.gauge == "pin":
+            at = torch.tensor([geometry.lower], dtype=torch.float64)
+        else:
+            at = averaging_points(geometry, range(len(geometry.coordinates)))
+        parts = [self.unknown(piece.to(like), Plan()).value for piece in at.split(TOGETHER)]
+        return self.masked(torch.cat(parts).mean(0))
+
+    def means(self, times: Tensor, order: int) -> list[Tensor]:
+        """c (T, …) at each of some times, and its derivatives in time up to an order."""
+        geometry = self.problem.geometry
+        if self.constant.gauge == "pin":
+            spots = torch.tensor([[geometry.lower[i] for i in self.space]], dtype=torch.float64)
+            weights = torch.ones(1, dtype=torch.float64)
+        else:
+            spots, weights = averaging_rule(geometry, self.space)
+        spots, weights = spots.to(times), weights.to(times)
+        parts = []
+        pieces = [times] if self.frozen else times.split(max(TOGETHER // len(spots), 1))
+        for few in pieces:
+            count = few.shape[0]  # may be a symbol, while len(few) is a number
+            column = few.repeat_interleave(len(spots))[:, None]
+            at = torch.cat([spots.repeat(count, 1), column], dim=-1)
+            found = self.evaluated(at, order)
+            shaped = (v.reshape(count, len(spots), *v.shape[1:]) for v in found)
+            parts.append([self.masked(average(v, weights)) for v in shaped])
+        return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+    def evaluated(self, at: Tensor, order: int) -> list[Tensor]:
+        """The unknown at points, and its derivatives in time."""
+        channels = () if self.time is None else time_channels(self.time, order)
+        field = self.unknown(at, Plan(channels))
+        return [field.value, *(field.stream(channel) for channel in channels)]
+
+    def resolved(self, like: Tensor) -> list[Tensor] | None:
+        """The Chebyshev coefficients of c and its derivatives; None where they do not decay."""
+        start, end = self.ends
+        count = 33
+        while count <= MOST:
+            angles = torch.pi * torch.arange(count, dtype=torch.float64) / (count - 1)
+            times = 0.5 * (start + end) + 0.5 * (end - start) * torch.cos(angles)
+            halves = torch.ones(count, dtype=torch.float64)
+            halves[0] = halves[-1] = 0.5
+            cosines = torch.cos(torch.outer(torch.arange(count, dtype=torch.float64), angles))
+            weights = halves[:, None] * cosines * halves * (2 / (count - 1))
+            values = self.means(times.to(like), self.order)
+            found = [transform(v.double().cpu(), weights) for v in values]
+            # A derivative is as large as a function of this size that turns once in this time.
+            sizes = [found[0].abs().amax(0) * (2 / (end - start)) ** m for m in range(len(found))]
+            tolerance = 8 * torch.finfo(like.dtype).eps
+            if all(decays(c, s, tolerance) for c, s in zip(found, sizes, strict=True)):
+                return [c.to(like) for c in found]
+            count = 2 * count - 1
+        return None
+
+    def within(self, times: Tensor, values: Tensor) -> Tensor:
+        """Values (N, …) of a series, which means nothing beyond its ends: NaN there."""
+        start, end = self.ends
+        slack = 1e-6 * (end - start)
+        outside = (times < start - slack) | (times > end + slack)
+        shaped = outside.reshape(-1, *[1] * (values.ndim - 1))
+        return torch.where(shaped, torch.nan, values)
+
+    def masked(self, values: Tensor) -> Tensor:
+        """Values of a scalar as they are, of a vector only for the gauged components."""
+        if self.problem.is_scalar(self.constant.unknown):
+            return values
+        count = len(self.problem.components(self.constant.unknown))
+        own = [float(k in self.constant.components) for k in range(count)]
+        return values * values.new_tensor(own)
+
+    def __call__(self, at: Tensor) -> list[Tensor]:
+        """c at points (N, D) of which the instants were given, and its derivatives in time."""
+        if self.fixed is not None:
+            return [self.fixed]
+        times = at[:, self.time]
+        if self.coefficients is not None:
+            found = [series(c, times, self.ends) for c in self.coefficients]
+            return [self.within(times, values) for values in found] if self.frozen else found
+        if self.frozen:
+            return self.means(times, self.order)
+        which = torch.searchsorted(self.times, times.contiguous())
+        return [values[which] for values in self.table]
+
+
+def average(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean (T, …) of values (T, S, …); a large constant costs no digits."""
+    first = values[:, :1]
+    return first[:, 0] + torch.tensordot(weights, values - first, ([0], [1])) / len(weights)
+
+
+def transform(values: Tensor, weights: Tensor) -> Tensor:
+    """Chebyshev coefficients (K, …) of values (K, …); a large constant costs no digits."""
+    first = values[:1]
+    found = torch.tensordot(weights, values - first, dims=1)
+    found[:1] += first
+    return found
+
+
+def decays(coefficients: Tensor, usual: Tensor, tolerance: float) -> bool:
+    """Whether the last Chebyshev coefficients (K, …) are rounding errors, for a usual size (…)."""
+    tiny = torch.finfo(torch.float64).tiny
+    size = torch.maximum(coefficients.abs().amax(0), usual) + tiny
+    return float((coefficients[-4:].abs().amax(0) / size).max()) < tolerance
+
+
+def series(coefficients: Tensor, times: Tensor, ends: tuple[float, float]) -> Tensor:
+    """Σ_k c_k T_k(s) at times (N,): (N, …)."""
+    s = (2 * times - (ends[0] + ends[1])) / (ends[1] - ends[0])
+    k = torch.arange(len(coefficients), dtype=times.dtype, device=times.device)
+    table = torch.cos(torch.acos(s.clamp(-1, 1))[:, None] * k)
+    return torch.tensordot(table, coefficients, dims=1)
+
+
+def time_channels(time: int, order: int) -> tuple[Channel, ...]:
+    """∂/∂t, ∂²/∂t², ∂³/∂t³ up to an order."""
+    return (first(time), second(time, time), third(time, time, time))[:order]
+
+
+def shifted(field: Field, values: Sequence[Tensor], time: int | None) -> Field:
+    """A field less a constant or a function of time, of which some derivatives are known."""
+    channels = () if time is None else time_channels(time, len(values) - 1)
+    known = dict(zip(channels, values[1:], strict=True))
+    streams = {channel: known.get(channel) for channel in field.streams}
+    subtracted = field.like(torch.broadcast_to(values[0], field.value.shape), streams)
+    return (field - subtracted).named(field.name)

@@ -1,0 +1,208 @@
+"""What each residual reads: a dry run before the first step.
+
+Each residual is called once on fields whose every derivative is a separate leaf of the autograd
+graph. The derivatives that its result depends on, structurally and not by value, are what it
+reads; their union over a region's residuals is the region's plan, one evaluation per step.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from pinn.algebra.channels import Plan
+from pinn.dry_run.coupling import couplings
+from pinn.dry_run.detached import hides
+from pinn.dry_run.energy import looks_like_energy
+from pinn.dry_run.leaves import as_needed, dry_run, raw_leaves, tensors_of
+from pinn.fields.integrals import over
+from pinn.geometry import Points
+from pinn.physics.problem import Fields, Problem
+from pinn.physics.residuals import Residual
+from pinn.solution.representation import Plans
+from pinn.solution.smoothness import check_curvature
+from pinn.solution.solution import Solution
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """The derivatives that the residuals of a region read.
+
+    Args:
+        reads: residual name → unknown → plan, as the residual sees it.
+        networks: network name → plan, what one evaluation has to produce.
+        averaged: the residuals that read a `mean` or an `integral`.
+        coupled: the residuals that see the other points in another way.
+        hidden: the residuals of which training does not see a part, as under `.detach()`.
+        energies: those that look like the density of an energy.
+    """
+
+    reads: dict[str, dict[str, Plan]]
+    networks: Plans
+    averaged: tuple[str, ...] = ()
+    coupled: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    energies: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the points of the region have to be evaluated together."""
+        return bool(self.averaged or self.coupled)
+
+
+def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
+    """The plan of every region.
+
+    Raises:
+        ValueError: a residual reads no unknown at all, so that training could not change it, or a
+            network whose derivatives are zero everywhere.
+    """
+    problem = solution.problem
+    plans = problem.in_double(lambda: {r: plan_region(solution, r) for r in problem.regions()})
+    check_curvature(solution, plans_together(plans))
+    return plans
+
+
+def plans_together(plans: Mapping[str, RegionPlan]) -> dict[str, Plan]:
+    """Per network, what the residuals of all regions need."""
+    first, *rest = (plan.networks for plan in plans.values())
+    together = dict(first)
+    for other in rest:
+        together = {name: plan | other[name] for name, plan in together.items()}
+    return together
+
+
+def plan_region(solution: Solution, region: str) -> RegionPlan:
+    """The plan of one region."""
+    problem = solution.problem
+    points = problem.geometry.sample(region, 4)
+    residuals = [r for r in problem.residuals if region in r.regions]
+    measured = problem.geometry.is_measured(region)
+    with over(None if measured else problem.geometry.measure(region), None):
+        for residual in residuals:
+            as_needed(partial(check_shape, problem, residual, region))
+        reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
+        hidden = [r.name for r in residuals if as_needed(partial(hides, problem, r, points))]
+        energies = [
+            r.name
+            for r in residuals
+            if region == "interior" and looks_like_energy(problem, r, reads[r.name], points)
+        ]
+        raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
+    coupled = {r.name: as_needed(partial(couplings, problem, r, region)) for r in residuals}
+    networks = {}
+    for network in solution.networks:
+        plan = Plan()
+        for unknown in solution.widths(network):
+            for found in raw:
+                plan = plan | found.get(unknown, Plan())
+        networks[network] = plan
+    averaged, others = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
+    return RegionPlan(reads, networks, averaged, others, tuple(hidden), tuple(energies))
+
+
+def unread_parameters(solution: Solution) -> tuple[str, ...]:
+    """The problem's trained parameters that reach no residual, as `float(self.k)` does not."""
+    problem = solution.problem
+
+    def unread() -> tuple[str, ...]:
+        left = {name: p for name, p in problem.named_parameters() if p.requires_grad}
+        for residual, region in ((r, region) for r in problem.residuals for region in r.regions):
+            if left:
+                points = problem.geometry.sample(region, 4)
+                values = as_needed(partial(raw_run, problem, residual, points))[1]
+                slopes = torch.autograd.grad(values.sum(), [*left.values()], allow_unused=True)
+                left = {n: left[n] for n, slope in zip(left, slopes, strict=True) if slope is None}
+        return tuple(left)
+
+    return problem.in_double(unread)
+
+
+def raw_run(
+    problem: Problem, residual: Residual, points: Points, highest: int
+) -> tuple[Fields, torch.Tensor]:
+    """A dry run through the ansatz."""
+    return dry_run(problem, residual, points, highest, raw_leaves(problem, points, highest))
+
+
+def read(
+    problem: Problem, residual: Residual, points: Points, through_ansatz: bool, highest: int
+) -> dict[str, Plan]:
+    """What one residual reads of each unknown, or of each raw network output."""
+    run = raw_run if through_ansatz else dry_run
+    leaves, result = run(problem, residual, points, highest)
+    if not result.requires_grad:
+        raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")
+    keys = [(name, c) for name, field in leaves.items() for c in (None, *field.streams)]
+    tensors = tensors_of(leaves)
+    check_held(residual, result, [*tensors, *problem.parameters()])
+    gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
+    found: dict[str, Plan] = {}
+    for (name, channel), gradient in zip(keys, gradients, strict=True):
+        if gradient is not None:
+            if channel is None and not through_ansatz:
+                check_gauge(problem, residual, name)
+            found[name] = found.get(name, Plan()) | Plan(() if channel is None else (channel,))
+    return found
+
+
+def check_held(residual: Residual, result: torch.Tensor, known: list[torch.Tensor]) -> None:
+    """Refuse a trained tensor that no optimiser sees, as in a list or outside of the problem.
+
+    Raises:
+        ValueError: the residual reads one.
+    """
+    held = {id(tensor) for tensor in known}
+    for leaf in leaves_of(result):
+        if isinstance(leaf, torch.nn.Parameter) and id(leaf) not in held:
+            raise ValueError(
+                f"residual {residual.name!r} reads a parameter of shape {tuple(leaf.shape)} that "
+                "the problem does not hold, so it would never be trained: write self.k = "
+                "nn.Parameter(…) for one, nn.ParameterList([…]) or nn.ParameterDict({…}) for "
+                "several, and k.requires_grad_(False) for a constant"
+            )
+
+
+def leaves_of(result: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensors at the ends of an autograd graph."""
+    seen, left = set(), [result.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        left += [after for after, _ in node.next_functions]
+
+
+def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:
+    """Refuse a gauge that would shift a value which the equations fix.
+
+    Raises:
+        ValueError: the residual reads the value of a gauged unknown.
+    """
+    gauge = problem.gauges.get(unknown, "free")
+    if gauge != "free":
+        raise ValueError(
+            f"residual {residual.name!r} reads the value of {unknown!r}, which the gauge "
+            f"{gauge!r} would shift: set the gauge of {unknown!r} to 'free'"
+        )
+
+
+def check_shape(problem: Problem, residual: Residual, region: str, highest: int) -> None:
+    """Refuse a residual whose shape at a point depends on how many points there are.
+
+    Raises:
+        ValueError: it does, as (N, N) from (N, 1) beside (N,) would.
+    """
+    shapes = {}
+    for n in (4, 5):
+        values = dry_run(problem, residual, problem.geometry.sample(region, n), highest)[1]
+        shapes[tuple(values.shape[1:])] = tuple(values.shape)
+    if len(shapes) > 1:
+        raise ValueError(
+            f"residual {residual.name!r} returns {' and '.join(map(str, shapes.values()))} for 4 "
+            "and 5 points: return one value, or one vector, per point"
+        )

@@ -1,1 +1,0 @@
-"""The ways to differentiate a function at points, each the others' oracle."""

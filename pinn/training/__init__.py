@@ -1,0 +1,8 @@
+"""Training on Lightning: the module (`solver`), the points, the phases in turn, the loss weights.
+
+How points are drawn or adapted, how losses are weighted, and the schedule of phases go here; so
+does `lightning_adapter`, the only file that touches the inside of Lightning.
+
+May import: checkpoints, assessment, optim, objective, solution, physics, choosing, checking,
+derivatives, networks, geometry, base.
+"""

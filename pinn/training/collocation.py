@@ -1,0 +1,215 @@
+"""Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pinn.base.messages import near_miss, whole
+from pinn.base.reductions import gathered
+from pinn.geometry import Points
+from pinn.geometry.domains import INSTANTS
+from pinn.geometry.sampling import METHODS, stream_seed
+from pinn.physics.problem import Problem
+from pinn.solution.plans import RegionPlan
+from pinn.training.adaptive_points import CANDIDATES, choose
+
+VOLUME, FACE = 1000, 200  # points where a configuration gives no number
+HELD_OUT = -1  # the "step" whose points validation uses and training never draws
+
+
+class Ticks:
+    """0, 1, 2, …: one tick per training step, without end.
+
+    Not a `DataLoader`, which has its own work to do for every batch.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count()
+
+
+class Collocation(L.LightningDataModule):
+    """Where the residuals are evaluated.
+
+    Points follow from (seed, step, rank, region) alone, so a resumed run draws the same ones;
+    adapted ones also from the weights at that step, so a checkpoint says which they are.
+
+    Args:
+        points: region → number of points, per process; by default 1000 in a region with volume and
+            200 on a face.
+        method: `sobol` (low discrepancy), `lhs` (Latin hypercube), `uniform`, or `gauss`: the
+            points and weights of Gauss–Legendre quadrature, kᵈ near the number asked for, with
+            which the loss is an integral to many digits where the residual is smooth.
+        resample: draw new points every so many steps; 0 keeps the first ones.
+        adapt: from the second draw on, take points where the residual is large, see `adaptation`.
+            A loss is then the mean over these points, not over the region: on purpose it counts
+            most what is worst. The held-out points stay as they are.
+        held_out: points per region that validation uses.
+        seed: the seed of all draws.
+
+    Raises:
+        ValueError: a number of points, or the period, is out of range, or the method unknown.
+    """
+
+    def __init__(
+        self,
+        points: dict[str, int] | None = None,
+        method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
+        resample: int = 0,
+        adapt: bool = False,
+        held_out: int = 2000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(points, Mapping | None):
+            raise ValueError(
+                f"data.points is {points!r}: give the number of each region, {{'interior': 1000}}"
+            )
+        self.points = dict(points or {})
+        for region, count in self.points.items():
+            whole(f"data.points.{region}", count)
+        if method not in METHODS:
+            raise ValueError(f"data.method {method!r} is unknown: {near_miss(method, METHODS)}")
+        self.method = method
+        self.resample = whole("data.resample", resample, least=0)
+        if resample and method == "gauss":
+            raise ValueError(
+                f"data.resample is {resample}, but gauss has one set of points: set it to 0, or "
+                "draw with sobol"
+            )
+        if adapt and not resample:
+            raise ValueError(
+                "data.adapt is true, but data.resample is 0: set it to the steps between draws, "
+                "such as 200"
+            )
+        self.adapt = adapt
+        self.error: Callable[[str, Points], Tensor]  # at points of a region; set by the solver
+        self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
+        self.held_out = whole("data.held_out", held_out)
+        self.seed = seed
+        self._drawn: tuple[tuple, dict[str, Points]] | None = None
+        self._chosen: tuple[tuple[int, int], dict[str, Tensor]] = ((0, 0), {})
+
+    def check(self, problem: Problem, plans: Mapping[str, RegionPlan] | None = None) -> None:
+        """Hold the numbers of points against the problem's regions, and fill in the missing ones.
+
+        Args:
+            problem: whose regions.
+            plans: what each region's residuals read.
+
+        Raises:
+            ValueError: a number is given for a region without residuals, or points are to be drawn
+                where a residual is large, and a residual takes a mean over them.
+        """
+        drawn = {r: p for r, p in (plans or {}).items() if not problem.geometry.is_measured(r)}
+        self.coupled = {r: p.coupled[0] for r, p in drawn.items() if p.coupled}
+        for region, plan in drawn.items():
+            if self.adapt and plan.is_whole:
+                raise ValueError(
+                    f"data.adapt is true, but {(*plan.averaged, *plan.coupled)[0]!r} reads all "
+                    f"points of {region!r}, which then lie where a residual is large: set it to "
+                    "false"
+                )
+        regions = problem.regions()
+        for region in self.points:
+            if region not in regions:
+                raise ValueError(
+                    f"data.points names region {region!r}, where {type(problem).__name__} has no "
+                    f"residual: {near_miss(region, regions)}"
+                )
+        for region in regions:
+            default = VOLUME if region in ("interior", *INSTANTS) else FACE
+            self.points.setdefault(region, default)
+        self._drawn = None  # perhaps of another problem
+
+    def check_processes(self, count: int) -> None:
+        """Hold the method against the number of processes.
+
+        Raises:
+            ValueError: all processes would have the same points, or a residual reads those of one.
+        """
+        if count > 1 and self.method == "gauss":
+            raise ValueError(
+                f"data.method is gauss, which gives all {count} processes the same points: draw "
+                "with sobol"
+            )
+        for region, name in self.coupled.items() if count > 1 else ():
+            raise ValueError(
+                f"{name!r} reads all points of {region!r}, of which {count} processes have their "
+                "own: write what it reads as mean(…) or integral(…), or take one process"
+            )
+
+    def draw(self, problem: Problem, step: int, rank: int, like: Tensor) -> dict[str, Points]:
+        """The points of every region for a step, in the dtype and on the device of `like`."""
+        draw = step // self.resample if self.resample else 0
+        key = (draw, rank, like.dtype, like.device)
+        if self._drawn is None or self._drawn[0] != key:
+            if self.adapt and draw:
+                drawn = self._adapted(problem, draw, rank, like)
+            else:
+                drawn = {r: self._sample(problem, r, n, draw, rank) for r, n in self.points.items()}
+            self._drawn = (key, {region: points.to(like) for region, points in drawn.items()})
+        return self._drawn[1]
+
+    def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
+        """Points that training never sees, the same on every rank."""
+        return {
+            region: self._sample(problem, region, self._count(region), HELD_OUT, 0).to(like)
+            for region in problem.regions()
+        }
+
+    def _count(self, region: str) -> int:
+        """How many points are held out: as many as train where a residual may have counted them."""
+        return self.points[region] if region in self.coupled else self.held_out
+
+    def _adapted(self, problem: Problem, draw: int, rank: int, like: Tensor) -> dict[str, Points]:
+        """Those of many points of each region that were chosen, or are now; all measured ones."""
+        found, chosen = {}, self._chosen[1] if self._chosen[0] == (draw, rank) else {}
+        for region, count in self.points.items():
+            if problem.geometry.is_measured(region):
+                found[region] = self._sample(problem, region, count, draw, rank)
+                continue
+            many = self._sample(problem, region, CANDIDATES * count, draw, rank)
+            if region not in chosen:
+                seed = stream_seed(self.seed, draw, rank, f"{region}, chosen")
+                chosen[region] = choose(self.error(region, many.to(like)), count, seed)
+            found[region] = many.select(chosen[region])
+        self._chosen = ((draw, rank), chosen)
+        return found
+
+    def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
+        seed = stream_seed(self.seed, draw, rank, region)
+        held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
+        method = "sobol" if held_out else self.method
+        return problem.geometry.sample(region, n, method, seed)
+
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, as plain data."""
+        names = ("points", "method", "resample", "adapt", "held_out", "seed")
+        return {name: getattr(self, name) for name in names}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which points every process chose last; nothing if none did."""
+        (draw, _), chosen = self._chosen
+        if not chosen:
+            return {}
+        return {"settings": self.settings(), "draw": draw, "chosen": gathered(chosen)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the points chosen last, unless settings or processes are others."""
+        trainer: Any = self.trainer
+        same = state_dict["settings"] == self.settings()
+        if same and len(state_dict["chosen"]) == trainer.world_size:
+            rank = trainer.global_rank
+            self._chosen = ((state_dict["draw"], rank), state_dict["chosen"][rank])
+
+    def train_dataloader(self) -> Ticks:
+        """An endless sequence of ticks."""
+        return Ticks()
+
+    def val_dataloader(self) -> DataLoader:
+        """One tick."""
+        return DataLoader([0], batch_size=None)  # type: ignore[arg-type]

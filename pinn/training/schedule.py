@@ -1,0 +1,294 @@
+"""The course of a run: the phase that it is in, since when, and what ended the one before."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from pinn.base.console import say
+from pinn.base.reductions import agreed
+from pinn.checkpoints.file import CheckpointError
+from pinn.optim import Phase
+from pinn.solution.solution import Solution
+
+FALL = 0.01  # of the loss; less is none
+KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
+STEPS_TAKEN = "all of its steps are taken"
+
+
+class Course:
+    """Phases one after the other, each until something ends it; all of them in every stage.
+
+    Every process ends a phase at the same step: what they decide by is the first one's.
+
+    Attributes:
+        stage: the number of the present stage of the problem, from 0.
+        phase: the number of the present phase, from 0.
+        start: the step at which it began.
+        step: the last step taken.
+        seconds: spent in the phase up to that step, those before a resumption included.
+        lowest: the loss that is to fall.
+        fell: the step at which it did.
+        ended: why the phase is over; empty while it is not.
+        cause: what ended it: `stalled`, or the name of the phase's limit or target.
+
+    Args:
+        phases: in order.
+        judged: whether there is a reference to judge errors by.
+        stages: the coefficients of each stage, by name.
+
+    Raises:
+        ValueError: there are no phases, or one aims at an error that nothing tells.
+    """
+
+    def __init__(
+        self,
+        phases: Sequence[Phase | dict[str, Any]],
+        judged: bool,
+        stages: Sequence[Mapping[str, float]] = ({},),
+    ) -> None:
+        self.phases = [p if isinstance(p, Phase) else Phase(**p) for p in phases]
+        if not self.phases:
+            raise ValueError(
+                "phases is empty: give at least one, such as {optimizer: Adam, steps: 1000}"
+            )
+        for number, phase in enumerate(self.phases, 1):
+            if phase.error is not None and not judged:
+                raise ValueError(
+                    f"phase {number} ({phase.optimizer}): error is {phase.error:g}, but no "
+                    "reference is known for these parameters: remove it, or aim at a loss"
+                )
+        self.stages = stages
+        self.said: list[str] = []
+        self.trainer: Any = None
+        self.most = math.inf
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Be before the first step."""
+        self.stage = self.phase = self.start = self.step = self.fell = 0
+        self.seconds, self.lowest = 0.0, math.inf
+        self.ended = self.cause = ""
+        self.clock = time.monotonic()
+
+    @property
+    def current(self) -> Phase:
+        """The present phase."""
+        return self.phases[self.phase]
+
+    def precision(self, solution: Solution) -> torch.dtype:
+        """That of the present phase, or float64 where it would lose positions; says so, once."""
+        dtype = self.current.torch_dtype
+        lost = "" if dtype == torch.float64 else solution.unresolved(dtype)
+        if lost and lost not in self.said:
+            self.said.append(lost)
+            say(f"precision float64 in every phase: {lost}; subtract an origin to train in float32")
+        return torch.float64 if lost else dtype
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last phase of the last stage is over."""
+        last = self.stage + 1, self.phase + 1
+        return bool(self.ended) and last == (len(self.stages), len(self.phases))
+
+    @property
+    def last_step(self) -> int | None:
+        """The step at which the run ends at the latest; None where time alone bounds it."""
+        last = self.step
+        for phase, taken, _ in self.upcoming():
+            if phase.steps is None:
+                return None
+            last += phase.steps - taken
+        return last
+
+    def upcoming(self) -> Iterator[tuple[Phase, int, float]]:
+        """The phases still to come, with the steps and the seconds that they had already."""
+        if not self.ended:
+            yield self.current, self.step - self.start, self.seconds
+        again = self.phases * (len(self.stages) - self.stage - 1)
+        yield from ((phase, 0, 0.0) for phase in (*self.phases[self.phase + 1 :], *again))
+
+    def lasts(self, cost: float) -> float:
+        """The seconds that evaluations of loss and gradient, `cost` each, still take at most."""
+        found, left = 0.0, self.most - self.step
+        for phase, taken, spent in self.upcoming():
+            each = phase.evaluations * cost
+            steps = min((phase.steps or math.inf) - taken, left)
+            if each > 0:
+                steps = min(steps, ((phase.seconds or math.inf) - spent) / each)
+                found += steps * each
+            left -= steps
+        return found
+
+    def attach(self, trainer: L.Trainer) -> None:
+        """Let a run of the trainer follow this course, from its beginning.
+
+        Raises:
+            ValueError: the trainer has settings that do not go with a phase.
+        """
+        self.check(trainer)
+        self.trainer = trainer
+        self.most = trainer.max_steps if trainer.max_steps >= 0 else math.inf
+        # The one epoch has no end: min_steps asks for a whole one, and nothing could stop the run.
+        trainer.fit_loop.max_epochs, trainer.fit_loop.min_epochs = -1, 0
+        self.rewind()
+        self.bound()
+
+    def bound(self) -> None:
+        """Let the run end with its last phase, and not after the steps that the trainer has."""
+        if self.trainer is not None:
+            last = min(self.most, math.inf if self.last_step is None else self.last_step)
+            self.trainer.fit_loop.epoch_loop.max_steps = -1 if last == math.inf else int(last)
+
+    def check(self, trainer: L.Trainer) -> None:
+        """Refuse settings that change the loss or its gradient between evaluations of one step.
+
+        Raises:
+            ValueError: gradient clipping or accumulation with a second-order optimiser, or a
+                precision that the phases do not know of.
+        """
+        if trainer.precision not in ("32-true", 32, "32"):
+            raise ValueError(f"precision is {trainer.precision!r}: set dtype in the phases instead")
+        name = next((phase.optimizer for phase in self.phases if phase.has_one_loss), None)
+        if name is None:
+            return
+        if trainer.gradient_clip_val is not None:
+            raise ValueError(
+                f"gradient_clip_val does not go with {name}, which needs the true "
+                "gradient: remove one of them"
+            )
+        if trainer.accumulate_grad_batches != 1:
+            raise ValueError(f"accumulate_grad_batches does not go with {name}: remove one of them")
+
+    def begin(self) -> None:
+        """Go on to the next phase, after the last to the first of the next stage."""
+        self.stage, self.phase = divmod(
+            self.stage * len(self.phases) + self.phase + 1, len(self.phases)
+        )
+        self.start = self.fell = self.step
+        self.seconds, self.lowest = 0.0, math.inf
+        self.ended = self.cause = ""
+        if self.phase == 0:
+            say(self.line)
+
+    @property
+    def line(self) -> str:
+        """Which stage this is: `stage 2   of 3: reynolds 400`."""
+        label, values = f"stage {self.stage + 1}", self.stages[self.stage].items()
+        told = ", ".join(f"{name} {value:g}" for name, value in values)
+        return f"{label:<9} of {len(self.stages)}: {told}"
+
+    def wait(self) -> None:
+        """Count no seconds up to now."""
+        self.clock = time.monotonic()
+
+    def advance(self, loss: Tensor, stalled: bool) -> None:
+        """One more step is taken; see whether it ends the phase.
+
+        Args:
+            loss: the total loss of the step.
+            stalled: whether the optimiser found no smaller one.
+        """
+        now = time.monotonic()
+        self.step, self.seconds, self.clock = self.step + 1, self.seconds + now - self.clock, now
+        phase, value = self.current, math.nan
+        if phase.loss is not None or phase.patience is not None:
+            value = float(loss)  # which waits for the device
+        if phase.seconds is not None or not math.isnan(value):
+            facts = torch.tensor([self.seconds, value], dtype=torch.float64, device=loss.device)
+            self.seconds, value = agreed(facts).tolist()
+        if value < (1 - FALL) * self.lowest:
+            self.lowest, self.fell = value, self.step
+        self.end(*next(self.reasons(value, stalled), ("", "")))
+
+    def reasons(self, loss: float, stalled: bool) -> Iterator[tuple[str, str]]:
+        """What ends the phase with this step, and in words."""
+        phase = self.current
+        if phase.loss is not None and loss < phase.loss:
+            yield "loss", f"loss {loss:.1e} below {phase.loss:g}"
+        if stalled:
+            yield "stalled", "no step makes the loss smaller"
+        if phase.patience is not None and self.step - self.fell >= phase.patience:
+            yield "patience", f"the loss has not fallen by {FALL:.0%} in {phase.patience} steps"
+        if phase.seconds is not None and self.seconds >= phase.seconds:
+            yield "seconds", f"{self.seconds:.1f} s, of {phase.seconds:g} s that it has"
+        if phase.steps is not None and self.step - self.start >= phase.steps:
+            yield "steps", STEPS_TAKEN
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the phase ends by an error, and this is a step at which one is taken."""
+        trainer = self.trainer
+        if trainer is None or trainer.state.fn != "fit" or self.current.error is None:
+            return False
+        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        return batches > 0 and batches % trainer.val_check_batch == 0
+
+    def judge(self, error: float, device: torch.device) -> None:
+        """See whether the error of a validation ends the phase."""
+        goal = self.current.error
+        error = float(agreed(torch.tensor([error], dtype=torch.float64, device=device)))
+        if goal is not None and error < goal:
+            self.end("error", f"error {error:.1e} below {goal:g}")
+
+    def end(self, cause: str, reason: str) -> None:
+        """Note and say, once, why the phase is over."""
+        if reason and not self.ended:
+            self.ended, self.cause = reason, cause
+            steps, label = self.step - self.start, f"phase {self.phase + 1}"
+            taken = f"{steps} step{'s' if steps != 1 else ''}"
+            say(f"{label:<9} {self.current.optimizer} ended after {taken}: {reason}")
+            self.bound()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {name: getattr(self, name) for name in KEPT}
+
+    def restore(self, contents: Mapping[str, Any]) -> None:
+        """Be where a checkpoint was written.
+
+        Raises:
+            CheckpointError: there are fewer phases, or it does not say.
+        """
+        saved = saved_course(contents)
+        if saved["phase"] >= len(self.phases):
+            raise CheckpointError(
+                f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
+            )
+        if saved["stage"] >= len(self.stages):
+            raise CheckpointError(
+                f"the checkpoint is in stage {saved['stage'] + 1}, the run has {len(self.stages)}"
+            )
+        old = "steps" if saved["ended"] == STEPS_TAKEN else "stalled"  # where no cause was saved
+        saved = {"cause": old if saved["ended"] else "", **saved}
+        for name in KEPT:
+            setattr(self, name, saved[name])
+        self.reopen(contents)
+        self.bound()
+
+    def reopen(self, contents: Mapping[str, Any]) -> None:
+        """Go on with a phase that was over, where what ended it has been put farther away."""
+        if not self.ended or self.cause == "stalled" or "phases" not in contents:
+            return
+        before = contents["phases"][self.phase][self.cause]
+        now = getattr(self.current, self.cause)
+        targets = self.cause in ("error", "loss")
+        if now is None or (now < before if targets else now > before):
+            self.ended = self.cause = ""
+
+
+def saved_course(contents: Mapping[str, Any]) -> dict[str, Any]:
+    """The course in the `pinn` entry of a checkpoint.
+
+    Raises:
+        CheckpointError: an earlier version wrote it.
+    """
+    if "course" not in contents:
+        raise CheckpointError(
+            "the checkpoint is of an earlier version: start from its weights with --init_from"
+        )
+    return contents["course"]

@@ -1,0 +1,299 @@
+"""The LightningModule: glue between physics, points and optimisers."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pinn.assessment.scores import Scores, assess, largest_error
+from pinn.base.console import say
+from pinn.base.reductions import averaged
+from pinn.base.spec import spec_of
+from pinn.checking.independence import check_independence
+from pinn.checkpoints.file import FORMAT, revive_estimates
+from pinn.checkpoints.revival import class_names, network_specs
+from pinn.choosing.choice import Choice, check_name, choose
+from pinn.derivatives.evaluate import StrategyName
+from pinn.geometry import Points
+from pinn.networks import Stack
+from pinn.objective.compilation import Compile, Mode, choose_mode
+from pinn.objective.least_squares import LeastSquares
+from pinn.objective.losses import checked_weights
+from pinn.objective.nonfinite import explained
+from pinn.objective.objective import Objective
+from pinn.optim import LevenbergMarquardt, Phase, usual_phases
+from pinn.physics.estimates import Estimate
+from pinn.physics.problem import Problem
+from pinn.physics.references import Reference
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
+from pinn.training.covariance import estimates
+from pinn.training.lightning_adapter import LeanModule
+from pinn.training.loss_weights import Balance, Method
+from pinn.training.schedule import Course
+
+SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
+
+
+class Solver(LeanModule):
+    """Minimise  Σ_k λ_k · mean |r_k|²  over the weights of the networks, phase by phase.
+
+    Args:
+        problem: the equations.
+        network: one for all unknowns, or one per unknown; a list has the layers of one.
+        phases: the optimisers, in order; by default see `optim.usual_phases`.
+        weights: λ_k by residual name; 1 where not given.
+        strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap`, `loop`.
+        compile: whether steps run as a compiled graph; `auto` does what ends the run first.
+        memory: GiB that an evaluation may take; the points are cut into pieces that fit.
+        balance: what multiplies the weights as training goes on, see `balance.Balance`.
+
+    Raises:
+        ValueError: no phases, an unknown strategy, or a weight that cannot be.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: nn.Module | list[nn.Module] | dict[str, nn.Module],
+        phases: list[Phase] | None = None,
+        weights: dict[str, float] | None = None,
+        strategy: StrategyName = "auto",
+        compile: Compile = "auto",
+        memory: float | None = None,
+        balance: Method = "fixed",
+    ) -> None:
+        super().__init__()
+        check_name(strategy)
+        if compile not in (True, False, "auto"):
+            raise ValueError(f"compile is {compile!r}: expected true, false or auto")
+        if memory is not None and not 0 < memory < torch.inf:
+            raise ValueError(f"memory is {memory}: expected a positive number of GiB")
+        network = Stack(network) if isinstance(network, list) else network
+        self.solution = Solution(problem, network)
+        self.reference: Reference | None = problem.judged_by()
+        judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
+        phases = usual_phases(self.solution) if phases is None else phases
+        self.course = Course(phases, judged, problem.stages)
+        self.balance = Balance(balance, checked_weights(problem, weights or {}))
+        self.strategy = strategy
+        self.compile_mode = compile
+        self.choices: dict[str, Choice] = {}
+        self.plans = plan_regions(self.solution)
+        self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
+        self.system: LeastSquares | None = None
+        self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
+        self.mode: Mode | None = None
+        self.collocation: Collocation
+        self.terms: dict[str, Tensor] = {}
+        self.scores: Scores = {}
+        self.drawn: dict[str, Points] = {}  # the points of the last step
+
+    @property
+    def problem(self) -> Problem:
+        """The problem being solved."""
+        return self.solution.problem
+
+    def attach(self, collocation: Collocation) -> None:
+        """Settle where the points come from."""
+        collocation.check(self.problem, self.plans)
+        self.collocation = collocation
+        collocation.error = self.error
+
+    def error(self, region: str, points: Points) -> Tensor:
+        """How large the weighted residuals are at points of a region, (N,)."""
+        return self.objective.error(region, points, self.balance.weights)
+
+    def setup(self, stage: str) -> None:
+        """Check the run as a whole."""
+        super().setup(stage)
+        self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
+        self.collocation.check_processes(self.trainer.world_size)
+        if stage == "fit":
+            self.course.attach(self.trainer)
+            self.enter_stage()
+        self.to(self.course.precision(self.solution))
+        if stage == "fit":
+            self.release()
+            self.describe()  # so that what a checkpoint could not hold is known before the steps
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimiser of the phase that the run is in."""
+        self.release()
+        optimizer = self.course.current.build(self.objective.parameters())
+        self.system = None
+        if isinstance(optimizer, LevenbergMarquardt):
+            record = self.compile_mode is not False
+            self.system = optimizer.system = LeastSquares(self.objective, record)
+        return optimizer
+
+    def release(self) -> bool:
+        """Let the phase train what it is to train; whether that changed anything."""
+        before = [p.requires_grad for p in self.solution.parameters()]
+        trained = self.free
+        if self.course.current.train == "output":
+            trained = trained & self.solution.outer_parameters()
+        for name, parameter in self.solution.named_parameters():
+            parameter.requires_grad_(name in trained)
+        return before != [p.requires_grad for p in self.solution.parameters()]
+
+    def on_fit_start(self) -> None:
+        """Settle strategy and mode; a resumed run brings its own."""
+        self.settle()
+        if self.mode is None or self.compile_mode != "auto":
+            like = next(self.parameters())
+            points = self.collocation.draw(self.problem, 0, self.global_rank, like)
+            run = partial(self.objective.gradient, points, self.balance.weights)
+            self.mode = choose_mode(self.objective, run, self.course.lasts, self.compile_mode)
+        self.objective.mode = self.mode.name
+
+    def on_train_start(self) -> None:
+        """Start the clock; a resumed run may stand where a validation ended its phase."""
+        self.course.wait()
+        if self.course.is_judged:
+            self.scores = self.assess()
+            self.on_validation_end()
+
+    def on_validation_end(self) -> None:
+        """See whether the error ends the phase."""
+        if self.course.is_judged:
+            error = largest_error(self.scores, self.problem)
+            self.course.judge(error, next(self.parameters()).device)
+
+    def on_validation_start(self) -> None:
+        """Settle the strategy for a run that only validates."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Choose a strategy per network, once."""
+        self.choices = self.choices or self.choose_strategies()
+        self.solution.strategy = {name: c.strategy for name, c in self.choices.items()}
+
+    def choose_strategies(self) -> dict[str, Choice]:
+        """The strategy of each network, judged on the region that needs most derivatives."""
+        points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
+        # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
+        system = self.balance.method == "ntk" or any(p.solves_system for p in self.course.phases)
+        strategy = "rule" if system and self.strategy == "auto" else self.strategy
+        for name, network in self.solution.networks.items():
+            demand = {r: plan.networks[name] for r, plan in self.plans.items()}
+            region = max(demand, key=lambda r: len(demand[r].channels))
+            at = points[region].at
+            check_independence(network, at)
+            choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
+        return choices
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Enter the next phase when one is over, and set the learning rate; may be repeated."""
+        course = self.course
+        if course.ended and not course.is_done:
+            course.begin()
+            if course.phase == 0:
+                self.enter_stage()
+            self.enter()
+        for group in self.trainer.optimizers[0].param_groups:
+            base = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = base * course.current.factor(self.global_step - course.start)
+
+    def enter_stage(self) -> None:
+        """Give the problem the coefficients of the stage, and be judged by its reference."""
+        if len(self.course.stages) > 1:
+            self.problem.enter(self.course.stage)
+            self.reference, self.scores = self.problem.judged_by(), {}
+            self.objective.recorder.recordings.clear()  # those of other coefficients
+
+    def enter(self) -> None:
+        """Take up a phase: its precision, its optimiser."""
+        strategy = self.trainer.strategy
+        dtype = self.course.precision(self.solution)
+        recast = dtype != next(self.parameters()).dtype
+        self.to(dtype)
+        recast |= self.release()
+        if recast and hasattr(strategy, "configure_ddp"):
+            # DistributedDataParallel has buckets for the old precision and the old parameters.
+            strategy.model = self
+            strategy.configure_ddp()
+        strategy.optimizers = [self.configure_optimizers()]
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
+        like, now, course = next(self.parameters()), self.global_step, self.course
+        points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
+        one_loss = course.current.has_one_loss
+        weights = self.balance.follow(self.objective, points, now, course.start, one_loss)
+        if self.system is not None:
+            self.system.place(points, weights)
+        total, self.terms = self.objective.loss(points, weights, self.system is None)
+        total = averaged(total)
+        self.terms["total"] = total.detach()
+        return total
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
+        with explained(self.solution, self.plans, self.drawn):
+            super().optimizer_step(*args, **kwargs)
+        optimizer, loss = self.trainer.optimizers[0], self.terms["total"]
+        if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
+            loss = loss.new_tensor(optimizer.loss)
+        self.course.advance(loss, getattr(optimizer, "stalled", False))
+        self.publish("loss/", self.terms)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Errors, residuals and divergence at points that training does not draw."""
+        self.scores = self.assess()
+        self.publish("", self.scores)
+        self.publish("coefficient/", self.problem.coefficients())
+
+    def assess(self) -> Scores:
+        """All scores now."""
+        points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
+        given = self.plans, self.balance.weights, self.terms
+        return assess(self.solution, self.reference, points, *given)
+
+    def estimate(self) -> dict[str, Estimate]:
+        """The coefficients with their intervals; without a step, those of the checkpoint."""
+        if self.terms:
+            self.solution.estimates = estimates(self.system)
+        return self.solution.estimates
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Everything needed to rebuild the run, in plain types."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["pinn"] = self.describe() | {
+            "course": self.course.state(),
+            "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
+            "strategy": {name: vars(choice) for name, choice in self.choices.items()},
+            "mode": None if self.mode is None else vars(self.mode),
+            "scores": dict(self.scores),
+            "classes": class_names(self.solution),
+            "estimates": {name: vars(found) for name, found in self.estimate().items()},
+            "balance_state": self.balance.state(),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What was asked for: problem, networks, phases, weights and points as plain data."""
+        return {
+            "format": FORMAT,
+            "problem": spec_of(self.problem),
+            "network": network_specs(self.solution),
+            "phases": [vars(phase) for phase in self.course.phases],
+            "weights": dict(self.balance.given),
+            "balance": self.balance.method,
+            "data": self.collocation.settings(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Be in the saved phase and precision before weights and optimiser arrive."""
+        saved = checkpoint["pinn"]
+        self.course.restore(saved)
+        self.release()  # before DistributedDataParallel looks for what is trained
+        self.enter_stage()
+        self.to(getattr(torch, saved["dtype"]))
+        self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
+        self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
+        self.scores = dict(saved["scores"])
+        self.solution.estimates = revive_estimates(saved)
+        self.balance.restore(saved.get("balance_state", {}))
