@@ -20,7 +20,7 @@ import sys
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy
-from pinn import balance
+from pinn.training import loss_weights
 from pinn.callbacks import Keeper
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.training.collocation import Collocation
@@ -31,7 +31,7 @@ from pinn.base.quiet import quiet
 from pinn.training.solver import Solver
 
 folder, method, name, *resumed = sys.argv[1:]
-balance.PERIOD = 3
+loss_weights.PERIOD = 3
 
 class Record(L.Callback):
     def on_train_start(self, trainer, solver):
