@@ -148,8 +148,8 @@ FAULTS = (
     Fault(
         "attribute",
         "A recorded graph is used on after an attribute of an object has changed.",
-        "self.read_items(own or {})",
-        "self.read_items({})",
+        "reader.read_items(own or {})",
+        "reader.read_items({})",
         ("test_memory.py::test_a_recorded_step_sees[a dataclass]",),
     ),
     Fault(

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 import pinn
-from pinn.cache.key import UnreadableError, read
+from pinn.cache.key import read
+from pinn.cache.reader import UnreadableError
 from pinn.callbacks import FiniteGuard
 from pinn.fields.field import Field
 from pinn.fields.vector_calculus import laplacian

@@ -7,6 +7,7 @@ rule of that torch function acts on the series. A function without a rule raises
 which names it; whoever evaluates then falls back to a slower exact strategy.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ import torch
 from pinn.algebra.indexing import keeps_points
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules import RULES
-from pinn.algebra.rules.arithmetic import add, divide, multiply, raise_to, subtract
+from pinn.algebra.rules.arithmetic import add, divide, multiply, raise_to, reflected, subtract
 from pinn.algebra.rules.kinks import absolute
 from pinn.algebra.rules.products import matmul
 from pinn.algebra.rules.shape import matrix_transpose
@@ -45,19 +46,27 @@ class Jet(Series):
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        rule = RULES.get(func)
+        rule = cls.rule_of(func)
         if rule is None:
             name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))
-            raise NoRuleError(f"{name} has no derivative rule")
+            raise NoRuleError(cls.refusal(name))
         return rule(*args, **(kwargs or {}))
+
+    # A field overrides these two.
+    @staticmethod
+    def rule_of(function: Any) -> Callable | None:
+        """The derivative rule of a torch function; None if there is none."""
+        return RULES.get(function)
+
+    @staticmethod
+    def refusal(name: str) -> str:
+        """What is said of a function without a rule."""
+        return f"{name} has no derivative rule"
 
     def __getitem__(self, index: Any) -> Self:
         if not keeps_points(index, self.ndim, self.lead):
             raise NoRuleError(f"indexing the points with {index!r} has no derivative rule")
         return self.map(lambda s: s[(slice(None),) * (s.ndim - self.ndim) + as_tuple(index)])
-
-    def __neg__(self) -> Self:
-        return self.map(torch.neg)
 
     def __getattr__(self, name: str) -> Any:
         """What modules look at before they compute, and methods: `x.sin()` is `torch.sin(x)`."""
@@ -67,53 +76,29 @@ class Jet(Series):
             return matrix_transpose(self)
         for home in (torch.Tensor, torch):
             function = getattr(home, name, None)
-            if callable(function) and (rule := RULES.get(function)) is not None:
+            if callable(function) and (rule := self.rule_of(function)) is not None:
                 return partial(rule, self)
-        raise AttributeError(f"Tensor.{name} has no derivative rule")
+        raise AttributeError(self.refusal(f"Tensor.{name}"))
 
     def __len__(self) -> int:
         return len(self.value)
 
-    def __matmul__(self, other: Any) -> Self:
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Self:
-        return matmul(other, self)
-
-    def __abs__(self) -> Any:
-        return absolute(self)
+    def __neg__(self) -> Self:
+        return self.map(torch.neg)
 
     def __pos__(self) -> Self:
         return self
 
-    def __add__(self, other: Any) -> Self:
-        return add(self, other)
-
-    def __sub__(self, other: Any) -> Self:
-        return subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Self:
-        return subtract(other, self)
-
-    def __mul__(self, other: Any) -> Self:
-        return multiply(self, other)
-
-    def __truediv__(self, other: Any) -> Self:
-        return divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Self:
-        return divide(other, self)
-
-    def __pow__(self, exponent: Any) -> Self:
-        return raise_to(self, exponent)
-
-    def __rpow__(self, base: Any) -> Self:
-        return raise_to(base, self)
-
     def _refuse(self, *_: Any) -> Any:
         raise NoRuleError("comparison, truth and in-place arithmetic have no derivative rule")
 
-    __radd__, __rmul__ = __add__, __mul__
+    __add__ = __radd__ = add
+    __sub__, __rsub__ = subtract, reflected(subtract)
+    __mul__ = __rmul__ = multiply
+    __truediv__, __rtruediv__ = divide, reflected(divide)
+    __pow__, __rpow__ = raise_to, reflected(raise_to)
+    __matmul__, __rmatmul__ = matmul, reflected(matmul)
+    __abs__ = absolute
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse
     __setitem__ = _refuse
     # Python's own answers would be wrong numbers: False for `x == 0`, True for `bool(x)`.

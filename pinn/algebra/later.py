@@ -4,8 +4,8 @@ A source term of hundreds of products has derivatives that no equation asks for.
 coordinates keeps what it was made of, and works its derivatives out on demand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -13,19 +13,15 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel
+from pinn.base.context import setting
 
 Streams = Mapping[Channel, Tensor | None]
 AT_ONCE: ContextVar[bool] = ContextVar("AT_ONCE", default=False)
 
 
-@contextmanager
-def at_once() -> Iterator[None]:
+def at_once() -> AbstractContextManager[None]:
     """Within it derivatives are computed where they arise, so that a mistake has its own line."""
-    token = AT_ONCE.set(True)
-    try:
-        yield
-    finally:
-        AT_ONCE.reset(token)
+    return setting(AT_ONCE, True)
 
 
 class Later:

@@ -3,50 +3,27 @@
 What libraries were installed with is taken not to change; a class of theirs may be patched.
 """
 
-from __future__ import annotations
-
 import os
 import sys
-from functools import cache, lru_cache, partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any
 
-if TYPE_CHECKING:
-    from pinn.cache.key import Reader
+from pinn.cache.reader import Reader
 
 FIXED = {"torch", "numpy", "lightning", "pytorch_lightning", "lightning_fabric", "scipy"}
 # What belongs to these changes no result, or is looked at elsewhere.
 UNREAD = FIXED - {"numpy", "scipy"} | {
-    "_io",
-    "_thread",
-    "_weakref",
-    "concurrent",
-    "functorch",
-    "logging",
-    "threading",
-    "types",
-    "typing",
-    "weakref",
-}
-OWN_WORDS = frozenset(
-    [
-        "__module__",
-        "__qualname__",
-        "__doc__",
-        "__dict__",
-        "__weakref__",
-        "__annotations__",
-        "__abstractmethods__",
-        "__parameters__",
-        "__orig_bases__",
-        "__dataclass_fields__",
-        "__dataclass_params__",
-        "__match_args__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "_abc_impl",
-    ]
-)
+    "_io", "_thread", "_weakref", "concurrent", "functorch", "logging", "threading", "types",
+    "typing", "weakref",
+}  # fmt: skip
+# What Python itself writes into a class.
+OWN_WORDS = {
+    "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
+    "__abstractmethods__", "__parameters__", "__orig_bases__", "__dataclass_fields__",
+    "__dataclass_params__", "__match_args__", "__firstlineno__", "__static_attributes__",
+    "_abc_impl",
+}  # fmt: skip
 
 
 def read_function(reader: Reader, f: FunctionType) -> None:
@@ -90,12 +67,6 @@ def read_global(reader: Reader, name: str, value: Any, code: CodeType) -> None:
         reader.read_named(name, value)
 
 
-def read_method(reader: Reader, method: MethodType) -> None:
-    """A bound method."""
-    reader.read(method.__func__)
-    reader.read(method.__self__)
-
-
 def read_class(reader: Reader, cls: type) -> None:
     """A class with its bases: attributes and methods."""
     if not reader.is_new(cls):
@@ -111,21 +82,6 @@ def read_class(reader: Reader, cls: type) -> None:
                 reader.read_named(name, value)
 
 
-def read_property(reader: Reader, value: property) -> None:
-    """A property: its getter."""
-    reader.read(value.fget)
-
-
-def read_wrapped(reader: Reader, value: Any) -> None:
-    """A static or class method."""
-    reader.read(value.__func__)
-
-
-def read_partial(reader: Reader, value: partial) -> None:
-    """A function with some arguments given."""
-    reader.read((value.func, value.args, value.keywords))
-
-
 def read_builtin(reader: Reader, value: Any) -> None:
     """A function written in C, perhaps a method of an object."""
     reader.structure.append(value.__name__)
@@ -136,13 +92,8 @@ def read_builtin(reader: Reader, value: Any) -> None:
 def read_imported(reader: Reader, value: ModuleType) -> None:
     """A Python module that is held as a value."""
     if not is_library(value.__name__) and reader.is_new(value):
-        reader.read_items(
-            {
-                n: v
-                for n, v in vars(value).items()
-                if not isinstance(v, ModuleType) and n[:2] != "__"
-            }
-        )
+        own = [(n, v) for n, v in vars(value).items() if not n.startswith("__")]
+        reader.read_items({n: v for n, v in own if not isinstance(v, ModuleType)})
 
 
 def slots_of(cls: type) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pinn.cache.key import Reading, UnreadableError, read
+from pinn.cache.key import Reading, read
+from pinn.cache.reader import UnreadableError
 from pinn.cache.trust import is_due
 
 MOST = 64  # states that are known

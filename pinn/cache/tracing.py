@@ -10,6 +10,11 @@ from pinn.base.torch_adapter import are_savings_seen, is_differentiated, is_trac
 from pinn.cache.contents import is_wrapped
 
 
+def keeps_graph() -> bool:
+    """Whether a gradient may be taken of what is evaluated now, as in training."""
+    return torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
 def is_transformed(tensor: Tensor) -> bool:
     """Whether numbers cannot be looked at: they stand for others, or are not there at all."""
     return (

@@ -14,13 +14,15 @@ is ever used again. After a few of them reverse mode takes their place.
 
 import weakref
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from types import FunctionType, MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
 from pinn.base.torch_adapter import are_savings_seen
-from pinn.cache.key import UnreadableError, read
+from pinn.cache.key import read
+from pinn.cache.reader import UnreadableError
 from pinn.cache.tracing import unrecorded
 
 Function = Callable[[Any], Any]
@@ -68,16 +70,23 @@ class Trust:
         return is_due(self.uses)
 
 
+@dataclass
 class Remembered:
     """A decision, what it holds for, and notes that hold as long.
 
     Args:
         decision: what was decided.
         notes: what else is known; None where nothing can be remembered.
+        key: the situation and the settings.
+        structure: what the function read.
+        trust: when the decision is held against reverse mode again.
     """
 
-    def __init__(self, decision: Any, notes: dict[Hashable, Any] | None) -> None:
-        self.decision, self.notes = decision, notes
+    decision: Any
+    notes: dict[Hashable, Any] | None
+    key: Hashable = None
+    structure: tuple = ()
+    trust: Trust = field(default_factory=lambda: Trust(()))
 
     def note(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """What is noted under a key, or is computed now."""
@@ -87,31 +96,24 @@ class Remembered:
             self.notes[key] = compute()
         return self.notes[key]
 
-
-class Entry(NamedTuple):
-    """One decision of a function.
-
-    Args:
-        key: the situation and the settings.
-        structure: what the function read.
-        trust: how long it is trusted.
-        remembered: the decision.
-    """
-
-    key: Hashable
-    structure: tuple
-    trust: Trust
-    remembered: Remembered
-
     def holds(self, key: Hashable, structure: tuple, numbers: tuple) -> bool:
         """Whether it was made for this."""
         alike = self.key == key and self.structure == structure
         return alike and len(self.trust.values) == len(numbers)
 
+    def checked(
+        self, numbers: tuple, check: Callable[[Any], bool], again: Callable[[], Any]
+    ) -> "Remembered":
+        """The same, decided again where it is due to be checked and no longer right."""
+        if self.trust.due(numbers) and not check(self.decision):
+            self.decision, self.notes = again(), {}
+        return self
 
-KNOWN: weakref.WeakKeyDictionary[Any, list[Entry]] = weakref.WeakKeyDictionary()
+
+KNOWN: weakref.WeakKeyDictionary[Any, list[Remembered]] = weakref.WeakKeyDictionary()
 
 
+@unrecorded()
 def recall(
     f: Function,
     x: Tensor,
@@ -136,54 +138,27 @@ def recall(
         safe: the decision that is right whatever f reads; it is taken for a function that reads
             something new at every call.
     """
-    with unrecorded():
-        return recalled(f, (settings, situation(x, training)), decide, check, notes, safe)
-
-
-def recalled(
-    f: Function,
-    key: Hashable,
-    decide: Callable[[bool], Any],
-    check: Callable[[Any], bool],
-    notes: dict[Hashable, Any] | None,
-    safe: Callable[[], Any] | None,
-) -> Remembered:
-    """What was decided for f under a key, or is decided now."""
+    key = settings, circumstances(x, training)
     try:
         memory = KNOWN.setdefault(owner_of(f), [])
         structure, numbers = read(f)
-    except (
-        TypeError,
-        UnreadableError,
-    ):  # no weak reference, or an object that Python cannot look into
+    except (TypeError, UnreadableError):  # no weak reference, or Python cannot look into it
         return Remembered(decide(False), None)
-    entry = next((e for e in memory if e.holds(key, structure, numbers)), None)
-    if entry is None:
-        fruitless = sum(e.key == key and not e.trust.uses for e in memory)
-        if fruitless >= NEW and safe is not None:
-            return without_reading(memory, key, check, safe)
-        worth = len(memory) < MOST and fruitless < FRUITLESS
-        found = Remembered(decide(worth), {} if notes is None else notes)
-        memory.append(Entry(key, structure, Trust(numbers), found))
-        del memory[: -2 * MOST]
-        return found
-    found = entry.remembered
-    if entry.trust.due(numbers) and not check(found.decision):
-        found.decision, found.notes = decide(False), {}
-    return found
-
-
-def without_reading(
-    memory: list[Entry], key: Hashable, check: Callable[[Any], bool], safe: Callable[[], Any]
-) -> Remembered:
-    """The decision for a function that reads something new at every call, checked by the period."""
-    known = next((e for e in memory if e.key == (key, NEW)), None)
-    if known is None:
-        known = Entry((key, NEW), (), Trust(()), Remembered(safe(), {}))
-        memory.append(known)
-    if known.trust.due(()) and not check(known.remembered.decision):
-        known.remembered.decision = safe()
-    return known.remembered
+    known = next((e for e in memory if e.holds(key, structure, numbers)), None)
+    if known is not None:
+        return known.checked(numbers, check, lambda: decide(False))
+    fruitless = sum(e.key == key and not e.trust.uses for e in memory)
+    if fruitless >= NEW and safe is not None:  # kept without what is read, checked by the period
+        known = next((e for e in memory if e.key == (key, NEW)), None)
+        if known is None:
+            known = Remembered(safe(), {}, (key, NEW))
+            memory.append(known)
+        return known.checked((), check, safe)
+    decision = decide(len(memory) < MOST and fruitless < FRUITLESS)
+    notes = {} if notes is None else notes
+    memory.append(Remembered(decision, notes, key, structure, Trust(numbers)))
+    del memory[: -2 * MOST]
+    return memory[-1]
 
 
 def owner_of(f: Function) -> Any:
@@ -193,7 +168,7 @@ def owner_of(f: Function) -> Any:
     return f.__code__ if isinstance(f, FunctionType) else f
 
 
-def situation(x: Tensor, training: bool) -> Hashable:
+def circumstances(x: Tensor, training: bool) -> Hashable:
     """What a decision for points x holds for: it does not depend on how many there are.
 
     One point alone does not show whether points interact, so an axis of length 1 differs from

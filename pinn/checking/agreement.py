@@ -13,17 +13,14 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan, order
 from pinn.algebra.jet import Jet
+from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves, refuse_cuts
 from pinn.checking.samples import buffers_kept, trial, undisturbed, within
 from pinn.derivatives.evaluate import evaluate
 from pinn.derivatives.formulas import named_refusals
 from pinn.derivatives.outputs import Function
 
-NAMES = {
-    "taylor": "no fused pass",
-    "vmap": "no batched reverse pass",
-    "loop": "no reverse pass",
-}
+NAMES = {"taylor": "no fused pass", "vmap": "no batched reverse pass", "loop": "no reverse pass"}
 QUANTITIES = ("values", "first derivatives", "second derivatives", "third derivatives")
 
 
@@ -57,7 +54,7 @@ def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | Non
         CutGraphError: even `loop` would be wrong.
         Exception: f itself, or torch's reverse mode through it, fails.
     """
-    training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    training = keeps_graph()
     if x.numel() == 0:
         x = x.new_full((*(max(n, 1) for n in x.shape[:-1]), x.shape[-1]), 0.5)
     with undisturbed(x):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -72,19 +73,36 @@ class Measurement:
                 return best
         return "taylor"
 
+    @property
+    def line(self) -> str:
+        """One line: `taylor: 2.9 ms, vmap 4.4 ms at 1,000 points; loop …`."""
+        best, final = self.fastest, self.final
+        seconds = final.seconds if final else {}
+        if final and best in seconds:
+            ranked = sorted(seconds, key=lambda s: (s != best, seconds[s]))
+            times = [f"{s} {duration(seconds[s])}" for s in ranked]
+            line = f"{', '.join(times)} at {final.points:,} points".replace(" ", ": ", 1)
+        else:
+            line = best + (" by count" if len(self.costs) > 1 else ": no other strategy serves")
+        others = [s for s in self.known if s not in seconds and s != best]
+        return "; ".join([line, *(f"{s} {self.note(s)}" for s in others)])
+
+    @property
+    def known(self) -> list[str]:
+        """The candidates that were counted or left out."""
+        return [s for s in EXACT if s in self.costs or s in self.left_out]
+
     def table(self) -> list[dict[str, Any]]:
         """A row per candidate, plain data."""
-        known = {**self.costs, **self.left_out}
-        return [self.row(s) for s in EXACT if s in known]
+        return [self.row(s) for s in self.known]
 
     def row(self, strategy: str) -> dict[str, Any]:
         """One candidate: None for what was not counted or timed."""
         cost, heat = self.costs.get(strategy), self.last(strategy)
+        counts = ("flops", "memory", "operations")
         return {
             "strategy": strategy,
-            "flops": None if cost is None else cost.flops,
-            "memory": None if cost is None else cost.memory,
-            "operations": None if cost is None else cost.operations,
+            **{name: getattr(cost, name, None) for name in counts},
             "seconds": None if heat is None else heat.seconds[strategy],
             "points": None if heat is None else heat.points,
             "note": "chosen" if strategy == self.fastest else self.note(strategy),
@@ -118,8 +136,8 @@ def measure(
         whole = trial.whole(x)
         for strategy in EXACT:
             if strategy not in refused:
-                cost = count(trial, x, strategy, whole).at(number(x))
-                found.costs[strategy] = cost
+                model = Model(partial(trial, strategy=strategy), x, whole)
+                found.costs[strategy] = cost = model.at(number(x))
                 found.estimates[strategy] = cost.seconds(x.device)
         found.left_out |= discarded(found.costs, found.estimates, all_memory(x.device))
         names = sorted(set(found.estimates) - set(found.left_out), key=found.estimates.__getitem__)
@@ -127,11 +145,6 @@ def measure(
             race = Race(lambda name, n: trial(some(x, n), name), trial.clock, end)
             found.heats = race.run(names, sizes(x, whole))
     return found
-
-
-def count(trial: Trial, x: Tensor, strategy: str, whole: bool) -> Model:
-    """The cost of a strategy as a function of the number of points."""
-    return Model(lambda points: trial(points, strategy), x, whole)
 
 
 def sizes(x: Tensor, whole: bool) -> list[int]:
@@ -148,13 +161,11 @@ def discarded(
     if not fitting:
         fitting = [min(costs, key=lambda s: costs[s].memory)]
     cheapest = min(estimates[s] for s in fitting)
-    found = {}
-    for s, estimate in estimates.items():
-        if s not in fitting:
-            found[s] = f"discarded: needs {costs[s].memory / GIB:.1f} GiB"
-        elif estimate > DEAR * cheapest:
-            found[s] = f"{estimate / cheapest:.2g} times as dear"
-    return found
+    large = {s: costs[s].memory / GIB for s in estimates if s not in fitting}
+    ratios = {s: estimates[s] / cheapest for s in fitting}
+    return {s: f"discarded: needs {size:.1f} GiB" for s, size in large.items()} | {
+        s: f"{ratio:.2g} times as dear" for s, ratio in ratios.items() if ratio > DEAR
+    }
 
 
 def lines_of(table: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -164,19 +175,13 @@ def lines_of(table: Sequence[Mapping[str, Any]]) -> list[str]:
     head = ("strategy", "MFLOP", "MiB", "operations", "time", "points", "note")
     rows = [head]
     for row in table:
-        numbers = (scaled(row["flops"], 1e6), scaled(row["memory"], 2**20))
+        flops, memory = scaled(row["flops"], 1e6), scaled(row["memory"], 2**20)
+        operations, points = scaled(row["operations"], 1), scaled(row["points"], 1)
         time = "–" if row["seconds"] is None else duration(row["seconds"])
-        counts = (scaled(row["operations"], 1), scaled(row["points"], 1))
-        rows.append((row["strategy"], *numbers, counts[0], time, counts[1], row["note"]))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head) - 1)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=False)]
-            + [row[-1]]
-        )
-        for row in rows
-    ]
+        rows.append((row["strategy"], flops, memory, operations, time, points, row["note"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join([f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:-1]), "{}"])
+    return [form.format(*row) for row in rows]
 
 
 def scaled(count: float | None, unit: float) -> str:

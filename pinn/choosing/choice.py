@@ -13,7 +13,7 @@ The rule, without measurement:
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +21,14 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Plan
-from pinn.base.costs import number
-from pinn.base.messages import near_miss
+from pinn.base.messages import one_of
 from pinn.base.processes import processes, rank
+from pinn.cache.trust import Remembered, recall
 from pinn.checking.agreement import disagreement
 from pinn.checking.independence import check_independence
-from pinn.choosing.candidates import TIE, Measurement, duration, lines_of
+from pinn.choosing.candidates import TIE, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
-from pinn.choosing.rehearsal import EXACT, Clock, Trial
+from pinn.choosing.rehearsal import EXACT, Clock, Trial, magnitude
 from pinn.derivatives.evaluate import STRATEGIES
 from pinn.derivatives.outputs import Function
 
@@ -61,33 +61,48 @@ class Choice:
         return "\n".join([self.line, *lines_of(self.table)])
 
 
-def still_right(trial: Trial, x: Tensor, choice: Choice) -> bool:
-    """Whether a choice made earlier still gives the numbers of reverse mode.
-
-    Raises:
-        CoupledPointsError: by now f couples points.
-    """
-    check_independence(trial.f, x)
-    with torch.set_grad_enabled(trial.training):
-        right = choice.strategy not in EXACT or (
-            disagreement(trial.f, x, trial.plan, choice.strategy) is None
-        )
-    return right
-
-
-def ever_new(strategy: str) -> Callable[[], Choice] | None:
-    """What takes the place of a strategy for a function that reads something new at every call.
+def settled(
+    f: Function,
+    trial: Trial,
+    x: Tensor,
+    strategy: str,
+    settings: Hashable,
+    notes: dict[Hashable, Any] | None = None,
+) -> Remembered:
+    """The choice for an evaluation, made once, remembered with f and held against reverse mode.
 
     Args:
-        strategy: the one asked for; an estimate has no better.
+        f: the function that it is remembered with.
+        trial: the evaluation.
+        x: all its points (…, d).
+        strategy: what is asked for, see `choose`.
+        settings: what else the choice depends on.
+        notes: see `recall`.
+
+    Raises:
+        CoupledPointsError: f couples points.
+        ValueError: see `choose`.
     """
+
+    def find(worth: bool) -> Choice:
+        check_independence(trial.f, x)
+        # Nothing says that all processes call this.
+        return decide(trial, x, strategy, measure=worth and processes() == 1)
+
+    def is_right(choice: Choice) -> bool:
+        check_independence(trial.f, x)
+        with torch.set_grad_enabled(trial.training):
+            return obstacle_of(trial, x, choice.strategy) is None
 
     def safe() -> Choice:
         reason = "the function reads something new at every call, such as a list that grows"
         warnings.warn(f"{reason}: its derivatives are taken by strategy 'loop'", stacklevel=2)
         return Choice("loop", reason)
 
-    return None if strategy == "hutchinson" else safe
+    size = magnitude(x) if strategy == "auto" else None
+    key = (strategy, size, settings)
+    instead = None if strategy == "hutchinson" else safe  # an estimate has no better
+    return recall(f, x, trial.training, key, find, is_right, notes, instead)
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:
@@ -152,7 +167,7 @@ def decide(
     Where several processes train, the first one measures and tells the others: every process has
     to get here. Named strategies and the rule need no exchange.
     """
-    check_name(strategy, (*NAMES, "hutchinson"))
+    one_of("strategy", strategy, (*NAMES, "hutchinson"))
     with torch.set_grad_enabled(trial.training):
         if strategy not in ("auto", "rule"):
             return asked_for(trial, x, strategy)
@@ -161,66 +176,37 @@ def decide(
         return together(lambda: measured(trial, x, budget, tie))
 
 
-def check_name(strategy: str, names: Sequence[str] = NAMES) -> None:
-    """Refuse a name that is no strategy.
-
-    Raises:
-        ValueError: it is none; the closest known name is suggested.
-    """
-    if strategy not in names:
-        raise ValueError(f"unknown strategy {strategy!r}: {near_miss(strategy, names)}")
-
-
 def asked_for(trial: Trial, x: Tensor, strategy: str) -> Choice:
     """The user's own choice, unless its numbers are wrong.
 
     Raises:
         ValueError: they differ from reverse mode, or the strategy does not serve this function.
     """
-    if strategy in EXACT:
-        obstacle = disagreement(trial.f, x, trial.plan, strategy)
-        if obstacle is not None:
-            raise ValueError(f"strategy {strategy!r} was asked for, but {obstacle}; use 'auto'")
+    if obstacle := obstacle_of(trial, x, strategy):
+        raise ValueError(f"strategy {strategy!r} was asked for, but {obstacle}; use 'auto'")
     return Choice(strategy, "asked for")
+
+
+def obstacle_of(trial: Trial, x: Tensor, strategy: str) -> str | None:
+    """Why an exact strategy cannot be trusted with an evaluation; None if it can."""
+    return disagreement(trial.f, x, trial.plan, strategy) if strategy in EXACT else None
 
 
 def ruled(trial: Trial, x: Tensor) -> Choice:
     """The rule applied."""
-    obstacle = disagreement(trial.f, x, trial.plan, "taylor")
+    obstacle = obstacle_of(trial, x, "taylor")
     choice = rule(obstacle, x.is_cuda, processes())
-    if choice.strategy != "vmap":
-        return choice
-    other = disagreement(trial.f, x, trial.plan, "vmap")
+    other = obstacle_of(trial, x, "vmap") if choice.strategy == "vmap" else None
     return choice if other is None else Choice("loop", f"{obstacle}; {other}")
 
 
 def measured(trial: Trial, x: Tensor, budget: float = BUDGET, tie: float = TIE) -> Choice:
     """The fastest of the candidates that agree with reverse mode."""
     end = trial.clock() + budget
-    refused = {}
-    for strategy in EXACT:
-        obstacle = disagreement(trial.f, x, trial.plan, strategy)
-        if obstacle is not None:
-            refused[strategy] = obstacle
-    found = measure_candidates(trial, x, refused, end, tie)
-    return Choice(found.fastest, reason(found, number(x)), found.table())
-
-
-def reason(found: Measurement, points: int) -> str:
-    """One line for a measurement: `taylor: 2.9 ms, vmap 4.4 ms at 1,000 points; loop …`."""
-    best, final = found.fastest, found.final
-    seconds = final.seconds if final else {}
-    if final and best in seconds:
-        ranked = sorted(seconds, key=lambda s: (s != best, seconds[s]))
-        times = [f"{s} {duration(seconds[s])}" for s in ranked]
-        line = f"{', '.join(times)} at {final.points:,} points".replace(" ", ": ", 1)
-    elif len(found.costs) > 1:
-        line = f"{best} by count"
-    else:
-        line = f"{best}: no other strategy serves"
-    others = [s for s in EXACT if s not in seconds and s != best]
-    notes = [f"{s} {found.note(s)}" for s in others if s in found.costs or s in found.left_out]
-    return "; ".join([line, *notes])
+    obstacles = {strategy: obstacle_of(trial, x, strategy) for strategy in EXACT}
+    refused = {s: obstacle for s, obstacle in obstacles.items() if obstacle is not None}
+    measurement = measure_candidates(trial, x, refused, end, tie)
+    return Choice(measurement.fastest, measurement.line, measurement.table())
 
 
 def together(decide: Callable[[], Choice]) -> Choice:

@@ -2,8 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,22 +64,20 @@ def hold(
         known, plan = strategy[name], plans[name]
         if known == "loop" or not plan.channels:
             continue
-        find = partial(disagreement, network, at, plan, known)
-        settings = "solution", plan, known
-        training = torch.is_grad_enabled()
-        found = recall(network, at, training, settings, partial(again, find), partial(same, find))
-        if found.decision is not None:
+        found = obstacle(network, at, plan, known)
+        if found is not None:
             strategy[name] = "loop"
             changed = True
-            tell(f"strategy  network {name!r} has changed: loop from now on; {found.decision}")
+            tell(f"strategy  network {name!r} has changed: loop from now on; {found}")
     return changed
 
 
-def again(find: Callable[[], str | None], worth: bool) -> str | None:
-    """What is found now."""
-    return find()
+def obstacle(network: nn.Module, at: Tensor, plan: Plan, strategy: str) -> str | None:
+    """Why a strategy is not right for a network, as it was found or is found again."""
 
+    def find(worth: bool = True) -> str | None:
+        return disagreement(network, at, plan, strategy)
 
-def same(find: Callable[[], str | None], known: str | None) -> bool:
-    """Whether the same is found now."""
-    return find() == known
+    settings, training = ("solution", plan, strategy), torch.is_grad_enabled()
+    remembered = recall(network, at, training, settings, find, lambda known: find() == known)
+    return cast(str | None, remembered.decision)

@@ -1,10 +1,12 @@
-"""The only place derivatives come from: `evaluate(f, x, plan, strategy)`.
+"""The only place derivatives by the points come from.
 
-The training step, `Divergence`, `div(field)` and validation all call it. A strategy changes the
-cost, never the number.
+    evaluate(f, x, plan, strategy)    f and its planned derivatives: training, validation, fields
+    trace(f, x, axes, strategy)       Σ ∂f_k/∂x_k alone, for `Divergence`
+
+A strategy changes the cost, never the number. Hutchinson's estimate runs under the same `settings`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Literal
 
@@ -15,10 +17,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import is_differentiated, uncompiled
-from pinn.derivatives.formulas import Formulas, named_refusals
+from pinn.derivatives.formulas import AT_ONCE, FORMULAS, Formula, Formulas, named_refusals
 from pinn.derivatives.loop import loop
 from pinn.derivatives.outputs import Function
 from pinn.derivatives.taylor import taylor
+from pinn.derivatives.trace import TRACES
 from pinn.derivatives.vmap import vmap
 
 StrategyName = Literal["auto", "rule", "taylor", "vmap", "loop"]
@@ -52,23 +55,45 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     check_points(f, x)
     if strategy == "loop" and is_differentiated():  # which `torch.autograd.grad` does not pass
         strategy = "vmap"
-    with settings(x), nullcontext() if strategy == "taylor" else Formulas():
+    with settings(x, {} if strategy == "taylor" else FORMULAS):
         return STRATEGIES[strategy](f, x, plan, chunk)
 
 
+def trace(
+    f: Function, x: Tensor, axes: Sequence[int], strategy: str, chunk: int | None = None
+) -> Tensor:
+    """Σ_k ∂f_k/∂x_{axes[k]} at the points x (…, D), as (…), without the other entries.
+
+    Args:
+        f: maps x to as many components as there are axes.
+        x: the points; never modified.
+        axes: which coordinate each component is differentiated along.
+        strategy: `taylor`, `vmap` or `loop`.
+        chunk: for `vmap`, how many components to differentiate together.
+    """
+    formulas = FORMULAS if is_differentiated() else AT_ONCE
+    with settings(x, {} if strategy == "taylor" else formulas):
+        return TRACES[strategy](f, x, axes, chunk)
+
+
 @contextmanager
-def settings(x: Tensor) -> Iterator[None]:
+def settings(x: Tensor, formulas: Formula) -> Iterator[None]:
     """What derivatives are computed under, whatever the caller's settings.
 
     Autocast off: second derivatives do not survive half precision. Fused attention has no second
     derivative. A compiled network has none either, so it runs uncompiled, unless it is part of a
     larger function that is being compiled as a whole.
+
+    Args:
+        x: the points.
+        formulas: of torch's functions, those that are taken by elementary operations.
     """
     with (
         nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         uncompiled(),
         nullcontext() if torch.compiler.is_compiling() else named_refusals(),
+        Formulas(formulas) if formulas else nullcontext(),
     ):
         yield
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from pinn.algebra.channels import Channel, Plan
 
 Row = tuple[int, ...]
-Rows = dict[Row, Tensor]
+Gradients = dict[Row, Tensor]
 
 
 def levels(plan: Plan) -> list[list[Row]]:
@@ -25,7 +25,7 @@ def levels(plan: Plan) -> list[list[Row]]:
     return [sorted(row for row in needed if len(row) == n) for n in orders]
 
 
-def stream(rows: Rows, channel: Channel) -> Tensor:
+def stream(rows: Gradients, channel: Channel) -> Tensor:
     """The derivative of one channel, from rows (…, D)."""
     first, *rest = (rows[indices[:-1]][..., indices[-1]] for indices in channel)
     return sum(rest, start=first)

@@ -22,10 +22,10 @@ from torch import Tensor
 from pinn.algebra.channels import first
 from pinn.algebra.jet import Jet
 from pinn.algebra.rows import Rows
-from pinn.base.messages import near_miss
+from pinn.base.messages import one_of
 from pinn.derivatives.evaluate import check_points, settings
-from pinn.derivatives.formulas import AT_ONCE, Formulas
-from pinn.derivatives.loop import leaf_of, slope
+from pinn.derivatives.formulas import AT_ONCE
+from pinn.derivatives.loop import in_reverse, slope
 from pinn.derivatives.outputs import Function, stacked
 
 DISTRIBUTIONS = ("rademacher", "gaussian")
@@ -65,8 +65,7 @@ def hutchinson(
     check_points(f, x)
     if probes < 1:
         raise ValueError(f"probes is {probes}: at least 1 is needed")
-    if strategy not in PRODUCTS:
-        raise ValueError(f"unknown strategy {strategy!r}: {near_miss(strategy, PRODUCTS)}")
+    one_of("strategy", strategy, PRODUCTS)
     along = tuple(range(x.shape[-1])) if dims is None else tuple(dims)
     groups = 2 if pair else 1
     z = probe_vectors((groups * probes, *x.shape[:-1], len(along)), distribution, seed).to(x)
@@ -79,7 +78,7 @@ def hutchinson(
             raise ValueError(f"f has {y.shape[-1]} components and {len(along)} are differentiated")
         return y
 
-    with settings(x), Formulas(AT_ONCE):
+    with settings(x, AT_ONCE):
         found = PRODUCTS[strategy](vector, x, z, along)
     means = found.unflatten(0, (groups, probes)).mean(1)
     return means if pair else means[0]
@@ -91,13 +90,11 @@ def probe_vectors(shape: Sequence[int], distribution: str, seed: int) -> Tensor:
     Raises:
         ValueError: the distribution is unknown.
     """
+    one_of("distribution", distribution, DISTRIBUTIONS)
     generator = torch.Generator().manual_seed(seed)
     if distribution == "rademacher":
         return torch.randint(0, 2, shape, generator=generator, dtype=torch.int8) * 2 - 1
-    if distribution == "gaussian":
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-    hint = near_miss(distribution, DISTRIBUTIONS)
-    raise ValueError(f"unknown distribution {distribution!r}: {hint}")
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def by_taylor(f: Function, x: Tensor, z: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -115,13 +112,13 @@ def by_taylor(f: Function, x: Tensor, z: Tensor, dims: tuple[int, ...]) -> Tenso
 
 def by_loop(f: Function, x: Tensor, z: Tensor, dims: tuple[int, ...]) -> Tensor:
     """(zₖᵀJ)zₖ of each probe (m, …): one reverse pass per probe."""
-    keep_graph = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    with torch.inference_mode(False), torch.enable_grad():
-        points, z = leaf_of(x), z.clone()  # drawn in inference mode they could not be used
-        y = f(points.clone())
-        rows = torch.stack([slope((y * k).sum(-1), points, keep_graph) for k in z])
-        found = (rows[..., list(dims)] * z).sum(-1)
-    return found if keep_graph else found.detach()
+
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
+        y, own = f(points.clone()), z.clone()  # drawn in inference mode they could not be used
+        rows = torch.stack([slope((y * k).sum(-1), points, keep_graph) for k in own])
+        return [(rows[..., list(dims)] * own).sum(-1)]
+
+    return in_reverse(x, run)[0]
 
 
 PRODUCTS: dict[str, Callable[[Function, Tensor, Tensor, tuple[int, ...]], Tensor]] = {

@@ -6,12 +6,15 @@ Cost: (1 + C) forward passes for f: Rᵈ → Rᶜ, and less where the components
 and share little: reverse mode then visits only the part of the graph that a component uses.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, Plan
 from pinn.algebra.jet import Jet
-from pinn.derivatives.gradients import Rows, levels, stream
+from pinn.cache.tracing import keeps_graph
+from pinn.derivatives.gradients import Gradients, levels, stream
 from pinn.derivatives.outputs import Function, split
 
 
@@ -24,21 +27,33 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
         plan: what to produce.
         chunk: unused here; components are differentiated one at a time.
     """
-    keep_graph = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    with torch.inference_mode(False), torch.enable_grad():
-        points = leaf_of(x)
+
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
         components = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
         rows = [derivatives(y, points, plan, keep_graph) for y in components]
-        value = torch.stack(components, dim=-1)
-        streams = {c: torch.stack([row[c] for row in rows], dim=-1) for c in plan.channels}
-    if not keep_graph:
-        value, streams = value.detach(), {c: s.detach() for c, s in streams.items()}
-    return Jet(value, streams, lead=x.ndim - 1)
+        streams = [torch.stack([row[c] for row in rows], dim=-1) for c in plan.channels]
+        return [torch.stack(components, dim=-1), *streams]
+
+    value, *streams = in_reverse(x, run)
+    return Jet(value, dict(zip(plan.channels, streams, strict=True)), lead=x.ndim - 1)
+
+
+def in_reverse(x: Tensor, run: Callable[[Tensor, bool], list[Tensor]]) -> list[Tensor]:
+    """What reverse mode makes of the points x, with a graph only where one is wanted.
+
+    Args:
+        x: the points; a copy of them is differentiated by.
+        run: called with the copy, and whether the graph is kept.
+    """
+    keep_graph = keeps_graph()
+    with torch.inference_mode(False), torch.enable_grad():
+        found = run(leaf_of(x), keep_graph)
+    return found if keep_graph else [part.detach() for part in found]
 
 
 def derivatives(y: Tensor, x: Tensor, plan: Plan, keep_graph: bool) -> dict[Channel, Tensor]:
     """The planned derivatives of one component y (…)."""
-    rows: Rows = {}
+    rows: Gradients = {}
     orders = levels(plan)
     for n, needed in enumerate(orders):
         again = keep_graph or n + 1 < len(orders)

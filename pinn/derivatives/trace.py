@@ -11,31 +11,17 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.rows import Rows
-from pinn.cache.tracing import is_differentiated
-from pinn.derivatives.evaluate import evaluate, settings
-from pinn.derivatives.formulas import AT_ONCE, Formulas
-from pinn.derivatives.loop import slope
+from pinn.derivatives.loop import in_reverse, slope
 from pinn.derivatives.outputs import Function, split, stacked
+from pinn.derivatives.taylor import taylor
 from pinn.derivatives.vmap import pullback
 
 Axes = Sequence[int]
 
 
-def trace(f: Function, x: Tensor, axes: Axes, strategy: str, chunk: int | None = None) -> Tensor:
-    """Σ_k ∂f_k/∂x_{axes[k]} at the points x (…, D), as (…).
-
-    Args:
-        f: maps x to as many components as there are axes.
-        x: the points; never modified.
-        axes: which coordinate each component is differentiated along.
-        strategy: `taylor`, `vmap` or `loop`.
-        chunk: for `vmap`, how many components to differentiate together.
-    """
-    special = TRACES.get(strategy)
-    if special is not None:
-        with settings(x), Formulas() if is_differentiated() else Formulas(AT_ONCE):
-            return special(f, x, axes, chunk)
-    jet = evaluate(f, x, Plan(tuple(first(i) for i in axes)), strategy, chunk)
+def by_taylor(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
+    """One fused forward pass, whose rows hold the diagonal."""
+    jet = taylor(f, x, Plan(tuple(first(i) for i in axes)))
     rows = jet.streams
     if isinstance(rows, Rows) and not rows.zeros:
         order = [rows.axes[i] for i in axes]
@@ -52,13 +38,13 @@ def diagonal(entries: Tensor, order: Axes) -> Tensor:
 
 def by_loop(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
     """One reverse pass per component, of which one entry is read."""
-    keep_graph = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    with torch.inference_mode(False), torch.enable_grad():
-        points = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
+
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
         parts = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
         terms = [slope(y, points, keep_graph)[..., i] for y, i in zip(parts, axes, strict=True)]
-        found = torch.stack(terms).sum(0)
-    return found if keep_graph else found.detach()
+        return [torch.stack(terms).sum(0)]
+
+    return in_reverse(x, run)[0]
 
 
 def by_vmap(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
@@ -73,6 +59,7 @@ def by_vmap(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
 
 
 TRACES: dict[str, Callable[[Function, Tensor, Axes, int | None], Tensor]] = {
+    "taylor": by_taylor,
     "loop": by_loop,
     "vmap": by_vmap,
 }

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
-from pinn.derivatives.gradients import Row, Rows, levels, stream
+from pinn.derivatives.gradients import Gradients, Row, levels, stream
 from pinn.derivatives.outputs import Function, stacked
 
-Found = tuple[Rows, Tensor]
+Found = tuple[Gradients, Tensor]
 Tape = tuple[Tensor, Found]  # dynamo would trace the subscripts of an annotation in a function
 
 

@@ -23,7 +23,7 @@ from pinn.algebra.channels import (
 )
 from pinn.algebra.later import Later
 from pinn.algebra.rows import seed
-from pinn.algebra.rules.piecewise import joined_masks
+from pinn.algebra.rules.piecewise import both, either, exclusive, negated
 from pinn.algebra.series import Series, Streams
 from pinn.fields.constants import constant, holds_series, is_nested, role
 from pinn.fields.notation import UNKNOWN, Notation, reason
@@ -151,23 +151,14 @@ class Mask(Field):
     __slots__ = ()
     is_condition = True
 
-    def __and__(self, other: Any) -> "Mask":
-        return joined_masks(torch.logical_and, self, other)
-
-    def __or__(self, other: Any) -> "Mask":
-        return joined_masks(torch.logical_or, self, other)
-
-    def __xor__(self, other: Any) -> "Mask":
-        return joined_masks(torch.logical_xor, self, other)
-
-    def __invert__(self) -> "Mask":
-        return self.mask(self.value == 0, self.streams)
+    __and__ = __rand__ = both
+    __or__ = __ror__ = either
+    __xor__ = __rxor__ = exclusive
+    __invert__ = negated
 
     def __getitem__(self, index: Any) -> "Mask":
         part = super().__getitem__(index)
         return self.mask(part.value != 0, part.streams)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
 
 def widened(values: Tensor, ndim: int) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 
-from pinn.algebra.rules.arithmetic import series_of
 from pinn.algebra.rules.blend import extremum
 from pinn.algebra.rules.per_point import dot as dot_of
 from pinn.algebra.rules.piecewise import where as where_of
@@ -77,22 +76,12 @@ def atan(f: Field) -> Field:
 
 def maximum(f: Any, g: Any) -> Field:
     """The larger of two fields, or of a field and a number, at each point."""
-    return cast(Field, extremum("maximum")(*alike(f, g)))
+    return cast(Field, extremum("maximum")(f, g))
 
 
 def minimum(f: Any, g: Any) -> Field:
     """The smaller of two fields, or of a field and a number, at each point."""
-    return cast(Field, extremum("minimum")(*alike(f, g)))
-
-
-def alike(f: Any, g: Any) -> tuple[Any, Any]:
-    """Two operands, each as a field or a constant.
-
-    Raises:
-        TypeError: neither is a field.
-    """
-    home: Any = series_of(f, g)
-    return home.operand(f), home.operand(g)
+    return cast(Field, extremum("minimum")(f, g))
 
 
 def where(condition: Any, f: Any, g: Any) -> Field:

@@ -9,7 +9,7 @@ given alike; those are calls of torch whose result has one shape however many po
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from pinn.base.context import setting
 from pinn.base.processes import processes
 from pinn.fields.field import Field
 
@@ -163,29 +164,15 @@ class Shared(TorchFunctionMode):
 @contextmanager
 def over(measure: float | None, weights: Tensor | None) -> Iterator[None]:
     """Residuals are evaluated at the points of this region."""
-    token, shared = HERE.set(Region(measure, weights)), SHARED.get()
-    try:
-        with nullcontext() if shared is None else shared:
-            yield
-    finally:
-        HERE.reset(token)
+    with setting(HERE, Region(measure, weights)), SHARED.get() or nullcontext():
+        yield
 
 
-@contextmanager
-def sharing(shared: Shared) -> Iterator[None]:
+def sharing(shared: Shared) -> AbstractContextManager[None]:
     """The numbers that points share are noted in this, or taken from it."""
-    token = SHARED.set(shared)
-    try:
-        yield
-    finally:
-        SHARED.reset(token)
+    return setting(SHARED, shared)
 
 
-@contextmanager
-def spread() -> Iterator[None]:
+def spread() -> AbstractContextManager[None]:
     """The points of all processes are meant, each of which has its own and takes part in this."""
-    token = SPREAD.set(processes() > 1)
-    try:
-        yield
-    finally:
-        SPREAD.reset(token)
+    return setting(SPREAD, processes() > 1)

@@ -1,8 +1,9 @@
 """What operators, torch's and NumPy's functions mean on a field: the same at every point."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial, wraps
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 import torch
@@ -11,39 +12,32 @@ from pinn.algebra.channels import HIGHEST
 from pinn.algebra.indexing import keeps_points
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.no_rule import PointsError
-from pinn.algebra.rules import RULES
-from pinn.algebra.rules.matrices import MATRICES, transposed
-from pinn.algebra.rules.per_point import PER_POINT, matmul, summand
-from pinn.algebra.rules.piecewise import PIECEWISE, compared, floor_divide, remainder
+from pinn.algebra.rules import FIELD_RULES
+from pinn.algebra.rules.arithmetic import reflected
+from pinn.algebra.rules.matrices import transposed
+from pinn.algebra.rules.per_point import matmul, minus, plus
+from pinn.algebra.rules.piecewise import compared, floor_divide, remainder, using
+from pinn.base.context import setting
 from pinn.fields.constants import REMEMBERED
 from pinn.fields.numpy_functions import of_numpy
 
 UNKNOWN = 99  # as many orders taken as leave none, of values whose derivative is not known
+CUT: ContextVar[bool] = ContextVar("CUT", default=False)
 
 
-CUT: list[bool] = []
-
-
-@contextmanager
-def cut() -> Iterator[None]:
+def cut() -> AbstractContextManager[None]:
     """Within it, `.detach()` leaves no trace of what it was called for, derivatives included."""
-    CUT.append(True)
-    try:
-        yield
-    finally:
-        CUT.pop()
+    return setting(CUT, True)
 
 
 def frozen(f: Any) -> Any:
     """f as it is, with its derivatives; training does not see through it."""
-    if CUT:
+    if CUT.get():
         return f.map(torch.Tensor.detach)
     return f.map(lambda s: s.detach() + 0.0 * s)  # the dry run sees that it is read
 
 
-FIELD_RULES: dict[Callable, Callable] = {
-    **PIECEWISE, **PER_POINT, **MATRICES, torch.detach: frozen, torch.Tensor.detach: frozen,
-}  # fmt: skip
+OWN_RULES = {**FIELD_RULES, torch.detach: frozen, torch.Tensor.detach: frozen}
 
 
 class Notation(Jet):
@@ -51,14 +45,24 @@ class Notation(Jet):
 
     __slots__ = ()
 
-    @classmethod
-    def __torch_function__(
-        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        rule = FIELD_RULES.get(func) or RULES.get(func)
-        if rule is None:
-            raise NoRuleError(no_meaning(torch.overrides.resolve_name(func) or func.__name__))
-        return at_points(rule)(*args, **(kwargs or {}))
+    @staticmethod
+    def rule_of(function: Any) -> Callable | None:
+        """What a torch function means at each point; None if it has no meaning."""
+        rule = OWN_RULES.get(function)
+        return None if rule is None else at_points(rule)
+
+    @staticmethod
+    def refusal(name: str) -> str:
+        """What is said of a function that fields do not take."""
+        short = name.rpartition(".")[2].rstrip("_")
+        if short in ("grad", "backward", "diff", "requires_grad", "jacobian", "gradient"):
+            return f"{name} takes no field: write partial(u, 'x'), grad(u), dt(u) or laplacian(u)"
+        if short in ("numpy", "cpu", "cuda", "item", "tolist", "plot"):
+            return f"{name} takes no field: its values are the tensor u.value"
+        return (
+            f"{name} takes no field: its derivative is not known here. Write it with arithmetic "
+            "and the functions of pinn, such as exp, sqrt and where"
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Methods at each point: `u.norm()`, `A.trace()`, `A.T`."""
@@ -66,16 +70,11 @@ class Notation(Jet):
             return transposed(self)
         if name.startswith("__"):  # Python's own, such as __dict__
             raise AttributeError(f"a field has no attribute {name!r}")
-        for home in (torch.Tensor, torch):
-            rule = FIELD_RULES.get(getattr(home, name, None))  # type: ignore[arg-type]
-            if rule is not None:
-                return partial(at_points(rule), self)
         try:
-            found = super().__getattr__(name)
-            return at_points(found) if callable(found) else found
+            return super().__getattr__(name)
         except AttributeError:
             if callable(getattr(torch.Tensor, name, None)):
-                raise AttributeError(no_meaning(f"Tensor.{name}")) from None
+                raise
             raise AttributeError(
                 f"a field has no attribute {name!r}: its derivatives are partial(u, 'x'), grad(u), "
                 "dt(u) and laplacian(u), its values the tensor u.value"
@@ -101,45 +100,16 @@ class Notation(Jet):
     def __format__(self, spec: str) -> str:
         return self._no_number() if spec else str(self)
 
-    def __add__(self, other: Any) -> Any:
-        return super().__add__(summand(self, other))
-
-    def __radd__(self, other: Any) -> Any:
-        return super().__radd__(summand(self, other))
-
-    def __sub__(self, other: Any) -> Any:
-        return super().__sub__(summand(self, other))
-
-    def __rsub__(self, other: Any) -> Any:
-        return super().__rsub__(summand(self, other))
-
-    def __mod__(self, other: Any) -> Any:
-        return remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return remainder(self.operand(other), self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return floor_divide(self, other)
-
     # `u += 1` is `u = u + 1`: another field under the same name.
-    def __iadd__(self, other: Any) -> Any:
-        return self + other
-
-    def __isub__(self, other: Any) -> Any:
-        return self - other
-
-    def __imul__(self, other: Any) -> Any:
-        return self * other
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self / other
-
-    def __ipow__(self, other: Any) -> Any:
-        return self**other
-
-    def __imatmul__(self, other: Any) -> Any:
-        return self @ other
+    __add__ = __radd__ = __iadd__ = plus
+    __sub__ = __isub__ = minus
+    __rsub__ = reflected(minus)
+    __mod__ = remainder
+    __rmod__ = reflected(remainder)
+    __floordiv__ = floor_divide
+    __imul__, __itruediv__, __ipow__ = Jet.__mul__, Jet.__truediv__, Jet.__pow__
+    __matmul__ = __imatmul__ = matmul
+    __rmatmul__ = reflected(matmul)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a field is not written to: make a new one, such as vector(u, v)")
@@ -156,15 +126,11 @@ class Notation(Jet):
         except IndexError:
             shape = tuple(self.shape[1:])
             held = (
-                f"has {shape[0]} components, the first is u[:, 0]"
-                if len(shape) == 1
-                else (
-                    f"is a matrix {shape} at a point, its first entry u[:, 0, 0]"
-                    if shape
-                    else "is a scalar, one value at a point: write u"
-                )
+                "is a scalar, one value at a point: write u",
+                f"has {self.shape[-1]} components, the first is u[:, 0]",
+                f"is a matrix {shape} at a point, its first entry u[:, 0, 0]",
             )
-            raise IndexError(f"no such component: the field {held}") from None
+            raise IndexError(f"no such component: the field {held[len(shape)]}") from None
 
     def __call__(self, *_: Any) -> Any:
         """Refused: a field is not evaluated elsewhere."""
@@ -172,36 +138,15 @@ class Notation(Jet):
             "a field is no function of other points: it is known at the points of its region"
         )
 
-    def __matmul__(self, other: Any) -> Any:
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return matmul(other, self)
-
     def __bool__(self) -> bool:
         raise TypeError(
             "a condition on a field holds at some points and not at others: use "
             "torch.where(condition, a, b) for `if`, and (0.2 < x) & (x < 0.5) for 0.2 < x < 0.5"
         )
 
-    def __lt__(self, other: Any) -> Any:
-        return compared(torch.lt, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return compared(torch.le, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return compared(torch.gt, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return compared(torch.ge, self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return compared(torch.eq, self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return compared(torch.ne, self, other)
-
+    __lt__, __le__ = using(compared, torch.lt), using(compared, torch.le)
+    __gt__, __ge__ = using(compared, torch.gt), using(compared, torch.ge)
+    __eq__, __ne__ = using(compared, torch.eq), using(compared, torch.ne)
     __hash__ = object.__hash__
 
     def __and__(self, other: Any) -> Any:
@@ -229,19 +174,6 @@ def at_points(rule: Callable) -> Callable:
             ) from None
 
     return run
-
-
-def no_meaning(name: str) -> str:
-    """What is said of a function that fields do not take."""
-    short = name.rpartition(".")[2].rstrip("_")
-    if short in ("grad", "backward", "diff", "requires_grad", "jacobian", "gradient"):
-        return f"{name} takes no field: write partial(u, 'x'), grad(u), dt(u) or laplacian(u)"
-    if short in ("numpy", "cpu", "cuda", "item", "tolist", "plot"):
-        return f"{name} takes no field: its values are the tensor u.value"
-    return (
-        f"{name} takes no field: its derivative is not known here. Write it with arithmetic and "
-        "the functions of pinn, such as exp, sqrt and where"
-    )
 
 
 def reason(derivative: str, taken: int, orders: int) -> str:

@@ -7,10 +7,7 @@ from typing import Any
 import torch
 
 from pinn.algebra.no_rule import NoRuleError
-from pinn.algebra.rules import RULES
-from pinn.algebra.rules.matrices import MATRICES
-from pinn.algebra.rules.per_point import PER_POINT
-from pinn.algebra.rules.piecewise import PIECEWISE
+from pinn.algebra.rules import FIELD_RULES
 
 # What NumPy calls otherwise than torch.
 OTHERWISE = {
@@ -52,8 +49,7 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         return OPERATORS[here](*(home.operand(a) if a is not home else a for a in arguments))
     for place in (torch, torch.linalg, torch.special):
         function: Any = getattr(place, here, None)
-        tables = (PIECEWISE, PER_POINT, MATRICES, RULES)
-        rule = next((table[function] for table in tables if function in table), None)
+        rule = FIELD_RULES.get(function)
         if rule is not None and name not in UNLIKE:
             return rule(*arguments, **settings)
     if name == "gradient":
@@ -68,23 +64,23 @@ def select(conditions: Any, choices: Any, default: Any = 0.0) -> Any:
     """The choice of the first condition that holds at a point."""
     found = default
     for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
-        found = PIECEWISE[torch.where](condition, choice, found)
+        found = FIELD_RULES[torch.where](condition, choice, found)
     return found
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
     """Aᵀ at each point, or the axes in another order."""
-    return x.T if axes is None else RULES[torch.permute](x, axes)
+    return x.T if axes is None else FIELD_RULES[torch.permute](x, axes)
 
 
 def trace(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """tr A at each point, of its last two axes unless others are named."""
-    return MATRICES[torch.diagonal](x, offset, dim1, dim2).sum(-1)
+    return FIELD_RULES[torch.diagonal](x, offset, dim1, dim2).sum(-1)
 
 
 def rounded(x: Any, decimals: int = 0) -> Any:
     """The nearest number with so many decimals."""
-    return RULES[torch.round](x * 10**decimals) / 10**decimals
+    return FIELD_RULES[torch.round](x * 10**decimals) / 10**decimals
 
 
 SPECIAL: dict[str, Callable] = {

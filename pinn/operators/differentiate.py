@@ -5,19 +5,15 @@ grad(u), div(u), curl(u), laplacian(u), advect(u, u)        without another eval
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pinn.algebra.channels import HIGHEST, Plan, every_channel
-from pinn.base.processes import processes
-from pinn.cache.tracing import in_transform, is_transformed
-from pinn.cache.trust import recall
-from pinn.checking.independence import check_independence
-from pinn.choosing.choice import Choice, check_name, decide, ever_new, still_right
-from pinn.choosing.rehearsal import Trial, magnitude
+from pinn.base.messages import one_of
+from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
+from pinn.choosing.choice import NAMES, settled
+from pinn.choosing.rehearsal import Trial
 from pinn.derivatives.evaluate import check_points, evaluate
 from pinn.derivatives.outputs import Function
 from pinn.fields.field import Field
@@ -57,28 +53,16 @@ def differentiate(
     coordinates = Coordinates(tuple(names or usual_names(x.shape[-1])))
     if len(coordinates) != x.shape[-1]:
         raise ValueError(f"{len(coordinates)} names are given for {x.shape[-1]} coordinates")
-    check_name(strategy)
+    one_of("strategy", strategy, NAMES)
     plan = plan_of(order, coordinates)
-    chosen = in_transform(strategy) if is_transformed(x) else settled(f, x, plan, strategy).strategy
+    if is_transformed(x):
+        chosen = in_transform(strategy)
+    else:
+        trial = Trial(columns(f), plan, keeps_graph())
+        chosen = settled(f, trial, x, strategy, plan).decision.strategy
     jet = evaluate(columns(f), x, plan, chosen)
     part = jet[..., 0] if jet.shape[-1] == 1 else jet
     return Field(part.value, part.streams, coordinates, getattr(f, "__name__", "f"))
-
-
-def settled(f: Function, x: Tensor, plan: Plan, strategy: str) -> Choice:
-    """The strategy for f, measured once and remembered."""
-    training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    trial = Trial(columns(f), plan, training)
-
-    def settle(worth: bool) -> Choice:
-        check_independence(columns(f), x)
-        return decide(trial, x, strategy, measure=worth and processes() == 1)
-
-    size = magnitude(x) if strategy == "auto" else None
-    settings = (plan, strategy, size)
-    check = partial(still_right, trial, x)
-    safe = ever_new(strategy)
-    return recall(f, x, training, settings, settle, check, safe=safe).decision
 
 
 def plan_of(highest: int, coordinates: Coordinates) -> Plan:

@@ -5,7 +5,6 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,16 +13,14 @@ from torch import Tensor, nn
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.base.costs import number
-from pinn.base.processes import processes
-from pinn.cache.tracing import in_transform, is_transformed
-from pinn.cache.trust import Remembered, recall
-from pinn.checking.independence import check_independence
-from pinn.choosing.choice import NAMES, Choice, check_name, decide, ever_new, measured, still_right
+from pinn.base.messages import one_of
+from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
+from pinn.cache.trust import Remembered
+from pinn.choosing.choice import NAMES, Choice, measured, settled
 from pinn.choosing.rehearsal import Trial, magnitude
-from pinn.derivatives.evaluate import check_points
+from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import hutchinson
 from pinn.derivatives.outputs import Function, split
-from pinn.derivatives.trace import trace
 from pinn.operators.portions import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
 
@@ -72,7 +69,7 @@ class Divergence(nn.Module):
         probes: Probes | None = None,
     ) -> None:
         super().__init__()
-        check_name(strategy, (*NAMES, "hutchinson"))
+        one_of("strategy", strategy, (*NAMES, "hutchinson"))
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk is {chunk}: it must be at least 1, or None for no limit")
         if memory is not None and not memory > 0:
@@ -92,53 +89,52 @@ class Divergence(nn.Module):
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
-        if is_transformed(x):
-            return self._transformed(f, x)
-        settled = self._settled(f, x)
-        strategy = settled.decision.strategy
-        dims = self._dims(x)
-        vector = self._picked(f, len(dims))
-
+        vector, dims = self._vector(f, x)
+        if is_transformed(x):  # nothing can be measured
+            settled, strategy = None, self.strategy
+        else:
+            settled = self._settled(f, x)
+            strategy = settled.decision.strategy
         if strategy == "hutchinson":
             return self._estimate(vector, x, dims)
-
-        if self.memory is None:
+        if settled is None:
+            return trace(vector, x, dims, in_transform(strategy), self.chunk)
+        if self.memory is None or x.numel() == 0:
             return self._evaluate(f, x, strategy, settled)
 
         def at(part: Tensor) -> Tensor:
             return trace(vector, part, dims, strategy, self.chunk)
 
-        if x.numel() == 0:
-            return at(x)
-        return in_portions(at, x, self._rows(f, x, strategy, settled))
-
-    def _transformed(self, f: Function, x: Tensor) -> Tensor:
-        """Where nothing can be measured: reverse mode, as one pass over all components."""
-        check_points(f, x)
-        dims = self._dims(x)
-        vector = self._picked(f, len(dims))
-        if self.strategy == "hutchinson":
-            return self._estimate(vector, x, dims)
-        return trace(vector, x, dims, in_transform(self.strategy), self.chunk)
+        return in_portions(at, x, self._rows(f, x, strategy, settled, self.memory))
 
     def _evaluate(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> Tensor:
         """An exact strategy, on a CPU in portions that stay in cache."""
-        dims = self._dims(x)
-        vector = self._picked(f, len(dims))
-        rows = None
+        vector, dims = self._vector(f, x)
+        rows = x.numel()
         if settled.notes is not None and number(x) > MANY and x.ndim > 1:
-            rows = self._rows_in_cache(f, x, strategy, settled)
-        parts = (x,) if rows is None or x.shape[0] <= rows else x.split(rows)
+            rows = self._rows(f, x, strategy, settled)
+        parts = x.split(rows) if x.ndim > 1 and x.shape[0] > rows else (x,)
         found = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
         return found[0] if len(found) == 1 else torch.cat(found)
 
-    def _rows_in_cache(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> int:
-        """How many rows of x stay in cache."""
+    def _rows(
+        self,
+        f: Function,
+        x: Tensor,
+        strategy: str,
+        settled: Remembered,
+        memory: float | None = None,
+    ) -> int:
+        """How many rows of x the memory holds in GiB, or stay in cache."""
 
         def count() -> int:
-            return in_cache(self._trial(f, x, settled), x, strategy)
+            trial = self._trial(f, x, settled)
+            if memory is None:
+                return in_cache(trial, x, strategy)
+            return portion(trial, x, strategy, memory)
 
-        return max(1, settled.note(("in cache", strategy), count) // x.shape[1:-1].numel())
+        points = settled.note(("rows", memory, strategy), count)
+        return max(1, points // x.shape[1:-1].numel())
 
     def choice(self, f: Function, x: Tensor) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
@@ -148,16 +144,8 @@ class Divergence(nn.Module):
         """The choice, with what is noted beside it."""
         notes: dict[Hashable, Any] = {}
         trial = self._trial(f, x, Remembered(None, notes))
-
-        def settle(worth: bool) -> Choice:
-            check_independence(f, x)
-            return decide(trial, x, self.strategy, measure=worth and processes() == 1)
-
-        size = magnitude(x) if self.strategy == "auto" else None
-        settings = (size, self._settings())
-        check = partial(still_right, trial, x)
-        safe = ever_new(self.strategy)
-        return recall(f, x, trial.training, settings, settle, check, notes, safe)
+        settings = (self.dims, self.components, self.chunk, self.memory)
+        return settled(f, trial, x, self.strategy, settings, notes)
 
     def explain(self, f: Function, x: Tensor) -> Choice:
         """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.
@@ -181,14 +169,6 @@ class Divergence(nn.Module):
         """The settings, for printing a module tree."""
         return f"strategy={self.strategy!r}, dims={self.dims}, components={self.components}"
 
-    def _dims(self, x: Tensor) -> tuple[int, ...]:
-        if x.ndim == 0:
-            raise ValueError("x has no axis of coordinates: expected shape (…, d)")
-        dims = tuple(range(x.shape[-1])) if self.dims is None else self.dims
-        if not dims or not all(0 <= i < x.shape[-1] for i in dims) or len(set(dims)) < len(dims):
-            raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
-        return dims
-
     def _estimate(self, vector: Function, x: Tensor, dims: tuple[int, ...]) -> Tensor:
         """One call's estimate; reverse mode, one pass per probe, serves every f."""
         seed = self.probes.seed_of(int(self.calls))
@@ -198,45 +178,39 @@ class Divergence(nn.Module):
 
     def _trial(self, f: Function, x: Tensor, settled: Remembered) -> Trial:
         """The evaluation, as it is to be measured."""
+        vector, dims = self._vector(f, x)
+        plan = Plan(tuple(first(i) for i in dims))
+
+        def run(at: Tensor, strategy: str) -> list[Tensor]:
+            return [self._evaluate(f, at, strategy, settled)]
+
+        return Trial(vector, plan, keeps_graph(), run)
+
+    def _vector(self, f: Function, x: Tensor) -> tuple[Function, tuple[int, ...]]:
+        """f reduced to the components of the vector, kept separate for the loop's sake; the dims.
+
+        Raises:
+            TypeError, ValueError: x or dims cannot be differentiated at or along.
+        """
         check_points(f, x)
-        dims = self._dims(x)
-        vector = self._picked(f, len(dims))
-        training = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-        return Trial(
-            vector,
-            Plan(tuple(first(i) for i in dims)),
-            training,
-            lambda at, strategy: [self._evaluate(f, at, strategy, settled)],
-        )
-
-    def _rows(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> int:
-        """How many rows of x the memory holds."""
-
-        def count() -> int:
-            return portion(self._trial(f, x, settled), x, strategy, float(self.memory or 0.0))
-
-        return max(1, settled.note(("portion", strategy), count) // x.shape[1:-1].numel())
-
-    def _settings(self) -> Hashable:
-        return self.strategy, self.dims, self.components, self.chunk, self.memory
-
-    def _picked(self, f: Function, count: int) -> Function:
-        """f reduced to the components of the vector, kept separate for the loop's sake."""
+        dims = tuple(range(x.shape[-1])) if self.dims is None else self.dims
+        if not dims or not all(0 <= i < x.shape[-1] for i in dims) or len(set(dims)) < len(dims):
+            raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
 
         def vector(x: Tensor) -> Any:
             y = f(x)
             parts = split(y, x.shape[:-1])
             chosen = range(len(parts)) if self.components is None else self.components
-            if len(chosen) != count or any(not 0 <= i < len(parts) for i in chosen):
+            if len(chosen) != len(dims) or any(not 0 <= i < len(parts) for i in chosen):
                 raise ValueError(
-                    f"f has {len(parts)} components and {count} coordinates are differentiated: "
-                    f"pick as many with components=, got {self.components}"
+                    f"f has {len(parts)} components and {len(dims)} coordinates are "
+                    f"differentiated: pick as many with components=, got {self.components}"
                 )
             if list(chosen) == list(range(len(parts))) and isinstance(y, Tensor | Jet):
                 return y
             return tuple(parts[i] for i in chosen)
 
-        return vector
+        return vector, dims
 
 
 def divergence(

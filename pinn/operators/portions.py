@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.costs import Model
+from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves
 from pinn.choosing.candidates import GIB
 from pinn.choosing.rehearsal import Trial, modules_of, untouched
@@ -50,7 +51,7 @@ def in_portions(evaluate: Evaluate, x: Tensor, rows: int) -> Tensor:
     """A pointwise function of x (…, D), `rows` of its first axis at a time."""
     if x.ndim == 1 or x.shape[0] <= rows:
         return evaluate(x)
-    if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+    if not keeps_graph():
         return torch.cat([evaluate(part) for part in x.split(rows)])
     one = x[:1].detach().requires_grad_()
     parameters = [end for end in leaves(evaluate(one)) if end is not one]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pinn.base.messages import near_miss, whole
+from pinn.base.messages import one_of, whole
 from pinn.base.processes import rank
 from pinn.derivatives.hutchinson import DISTRIBUTIONS
 from pinn.geometry.sampling import stream_seed
@@ -30,9 +30,7 @@ class Probes:
 
     def __post_init__(self) -> None:
         whole("probes.count", self.count)
-        if self.distribution not in DISTRIBUTIONS:
-            hint = near_miss(self.distribution, DISTRIBUTIONS)
-            raise ValueError(f"unknown distribution {self.distribution!r}: {hint}")
+        one_of("distribution", self.distribution, DISTRIBUTIONS)
 
     def seed_of(self, call: int) -> int:
         """The seed of one call, different on every process."""

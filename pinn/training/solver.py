@@ -9,12 +9,13 @@ from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess, largest_error
 from pinn.base.console import say
+from pinn.base.messages import one_of
 from pinn.base.reductions import averaged
 from pinn.base.spec import spec_of
 from pinn.checking.independence import check_independence
 from pinn.checkpoints.file import FORMAT, revive_estimates
 from pinn.checkpoints.revival import class_names, network_specs
-from pinn.choosing.choice import Choice, check_name, choose
+from pinn.choosing.choice import NAMES, Choice, choose
 from pinn.derivatives.evaluate import StrategyName
 from pinn.geometry import Points
 from pinn.networks import Stack
@@ -67,7 +68,7 @@ class Solver(LeanModule):
         balance: Method = "fixed",
     ) -> None:
         super().__init__()
-        check_name(strategy)
+        one_of("strategy", strategy, NAMES)
         if compile not in (True, False, "auto"):
             raise ValueError(f"compile is {compile!r}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:

@@ -80,6 +80,11 @@ def shifted(a: Any, b: Any) -> Series | None:
     return home.like(value, Rows(rows.channels, rows.rest, rows.zeros))
 
 
+def reflected(rule: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A rule with its operands exchanged, as `2 - u` asks for."""
+    return lambda a, b: rule(b, a)
+
+
 def is_constant(home: Series, other: Any) -> bool:
     """Whether a network multiplies by a plain tensor; a field would have to line up its points."""
     return type(home).align is Series.align and isinstance(other, Tensor)
@@ -137,7 +142,7 @@ ARITHMETIC: dict[Callable, Callable] = {
     **{getattr(t, name): rule for t in (torch, torch.Tensor) for name, rule in BINARY.items()},
     torch.neg: lambda x: x.map(torch.neg),
     torch.Tensor.__pow__: raise_to,
-    torch.Tensor.__rsub__: lambda a, b: subtract(b, a),
-    torch.Tensor.__rtruediv__: lambda a, b: divide(b, a),
-    torch.Tensor.__rpow__: lambda a, b: raise_to(b, a),
+    torch.Tensor.__rsub__: reflected(subtract),
+    torch.Tensor.__rtruediv__: reflected(divide),
+    torch.Tensor.__rpow__: reflected(raise_to),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.rules.arithmetic import add, multiply, operands, series_of, subtract
+from pinn.algebra.rules.arithmetic import add, multiply, operands, reflected, series_of, subtract
 from pinn.algebra.rules.axes import named
 from pinn.algebra.rules.products import einsum as einsum_over_points
 from pinn.algebra.series import Series, product
@@ -195,7 +195,7 @@ PER_POINT: dict[Callable, Callable] = named(
     add=plus,
     sub=minus,
     subtract=minus,
-    __rmatmul__=lambda a, b: matmul(b, a),
+    __rmatmul__=reflected(matmul),
     **dict.fromkeys(("matmul", "__matmul__", "mm", "mv", "bmm"), matmul),
     **dict.fromkeys(("dot", "vdot", "inner", "vecdot"), dot),
 )

@@ -4,7 +4,6 @@ A condition is 1 where it holds, else 0. Its derivative is zero, which is right 
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -65,7 +64,13 @@ def joined_masks(function: Callable, a: Any, b: Any) -> Any:
     return home.mask(function(s != 0, t != 0), shared(a.streams, b.streams))
 
 
-both, either = partial(joined_masks, torch.logical_and), partial(joined_masks, torch.logical_or)
+def using(rule: Callable, function: Callable) -> Callable[[Any, Any], Any]:
+    """A rule of two operands with one of torch's functions, such as `torch.lt`."""
+    return lambda a, b: rule(function, a, b)
+
+
+both, either = using(joined_masks, torch.logical_and), using(joined_masks, torch.logical_or)
+exclusive = using(joined_masks, torch.logical_xor)
 
 
 def negated(mask: Any) -> Any:
@@ -172,10 +177,10 @@ def floor_divide(a: Any, b: Any) -> Any:
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "less", "less_equal", "greater",
                "greater_equal", "not_equal", "isclose")  # fmt: skip
 PIECEWISE: dict[Callable, Callable] = {
-    **named(**{name: partial(compared, getattr(torch, name)) for name in COMPARISONS}),
+    **named(**{name: using(compared, getattr(torch, name)) for name in COMPARISONS}),
     **named(**dict.fromkeys(("logical_and", "bitwise_and", "__and__", "__rand__"), both)),
     **named(**dict.fromkeys(("logical_or", "bitwise_or", "__or__", "__ror__"), either)),
-    **named(logical_xor=partial(joined_masks, torch.logical_xor)),
+    **named(logical_xor=exclusive),
     **named(logical_not=negated, bitwise_not=negated, clamp=bounded, clip=bounded),
     **named(where, masked_fill, heaviside, bucketize, remainder, floor_divide),
     **named(

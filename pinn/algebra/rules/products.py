@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.rules.arithmetic import add, bilinear, multiply, series_of
+from pinn.algebra.rules.arithmetic import add, bilinear, multiply, reflected, series_of
 from pinn.algebra.rules.axes import feature_axis, named, refuse, width
 from pinn.algebra.rules.reduce import summed
 from pinn.algebra.series import Series
@@ -130,5 +130,5 @@ PRODUCTS: dict[Callable, Callable] = {
     **named(matmul, dot, inner, einsum, mm=matmul, bmm=batched, bilinear=bilinear_form),
     **named(addmm=added(matmul, "addmm"), baddbmm=added(batched, "baddbmm")),
     torch.Tensor.__matmul__: matmul,
-    torch.Tensor.__rmatmul__: lambda a, b: matmul(b, a),
+    torch.Tensor.__rmatmul__: reflected(matmul),
 }
