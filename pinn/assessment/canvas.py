@@ -5,6 +5,7 @@ TensorBoard shows a figure in a card of some 350 pixels and at its full size whe
 
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -138,20 +139,21 @@ def canvas(height: float, title: str, source: str = "", equal: bool = False) -> 
 
 def grid_of_maps(
     section: Section, rows: int, columns: int, bars: int, title: str, source: str = ""
-) -> tuple[Figure, list[list[Axes]]]:
-    """Panels of the section's proportions, with room for some colour bars beside them."""
+) -> tuple[Figure, Any]:
+    """Panels (rows, columns) of the section's proportions, with room for colour bars."""
     proportion = section.proportion
     if proportion is None and len(section.names) > 1 and "t" not in section.names:
         title += "\naxes not to scale"
     room = WIDTH - 0.9 - 1.3 * bars - 0.2 * (columns - 1)
     height = min(room / columns / (proportion or 1.2), 4.6)
     figure = canvas(rows * (height + 3 * LINE), title, source, proportion is not None)
-    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def as_map(ax: Axes, section: Section, title: str = "", left: bool = True) -> None:
-    """Let a panel hold a map of a section."""
-    frame = Frame.of(section)
+def as_map(ax: Axes, section: Section, title: str = "") -> None:
+    """Let a panel hold a map of a section; the first of a row tells the second axis."""
+    frame, place = Frame.of(section), ax.get_subplotspec()
+    left = place is None or place.is_first_col()
     ax.set_aspect("equal" if section.proportion else "auto")
     ax.set_facecolor("0.8")
     ax.set_title(title, fontsize=TEXT)
@@ -196,36 +198,39 @@ def field_map(
     return mesh
 
 
-def is_smooth(values: np.ma.MaskedArray, levels: Array) -> bool:
-    """Whether lines of equal value have room, and there are any."""
-    if not values.count() or values.min() >= levels[-1] or values.max() <= levels[0]:
-        return False
-    values = np.ma.clip(values, levels[0], levels[-1])  # a singular corner has no line
-    changes = [np.ma.abs(np.ma.diff(values, axis=axis)).mean() for axis in (0, 1)]
-    return bool(max(changes) < DENSE * (levels[-1] - levels[0]))
-
-
-def colour_bar(
+def field_maps(
     figure: Figure,
-    mesh: ScalarMappable,
-    axes: list[Axes],
-    label: str,
-    drawn: list[Array],
+    panels: Sequence[tuple[Axes, Section, Array, str]],
     scale: Scale,
+    label: str,
     below: bool = False,
+    lines: bool = True,
+    beside: Sequence[Axes] = (),
 ) -> None:
-    """A colour bar below some panels or as high as the last one, beside it.
+    """Maps on one scale with one colour bar, with arrows where values lie beyond its ends.
 
-    It has arrows where values lie beyond its ends.
+    Args:
+        figure: what the panels belong to.
+        panels: each panel with its section, the values on it and its title.
+        scale: of all values.
+        label: of the colour bar.
+        below: whether the colour bar is below the panels.
+        lines: whether lines of equal value are drawn.
+        beside: the panels next to the colour bar; all of them by default.
     """
+    for ax, section, value, title in panels:
+        as_map(ax, section, title)
+        mesh = field_map(ax, section, value, scale, lines)
+    values = [value for _, _, value, _ in panels]
+    beside = list(beside) or [ax for ax, *_ in panels]
     low, high = scale.ends
-    lower = any(bool((v < low).any()) for v in drawn)
-    higher = any(bool((v > high).any()) for v in drawn)
+    lower = any(bool((v < low).any()) for v in values)
+    higher = any(bool((v > high).any()) for v in values)
     extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[lower, higher]
-    last = axes[-1]
+    last = beside[-1]
     height = last.get_data_ratio() if last.get_aspect() == 1 else 1.0  # in widths
     if below:
-        place: dict[str, Any] = {"ax": axes, "location": "bottom", "aspect": 18, "pad": 0.02}
+        place: dict[str, Any] = {"ax": beside, "location": "bottom", "aspect": 18, "pad": 0.02}
     else:
         box = (1.04, 0.0, 0.06 * max(1.0, height), 1.0)
         place = {"cax": last.inset_axes(box, label="<colorbar>")}
@@ -239,6 +244,15 @@ def colour_bar(
     else:
         axis.set_major_locator(MaxNLocator(3 if few else 5, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(number)
+
+
+def is_smooth(values: np.ma.MaskedArray, levels: Array) -> bool:
+    """Whether lines of equal value have room, and there are any."""
+    if not values.count() or values.min() >= levels[-1] or values.max() <= levels[0]:
+        return False
+    values = np.ma.clip(values, levels[0], levels[-1])  # a singular corner has no line
+    changes = [np.ma.abs(np.ma.diff(values, axis=axis)).mean() for axis in (0, 1)]
+    return bool(max(changes) < DENSE * (levels[-1] - levels[0]))
 
 
 def entitled(*lines: str) -> str:

@@ -3,7 +3,7 @@
 Each function returns a matplotlib Figure of its own; no global state is read or changed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from pinn.assessment.canvas import (
     Frame,
-    as_map,
-    colour_bar,
     entitled,
     error_scale,
-    field_map,
+    field_maps,
     field_scale,
     grid_of_maps,
     shift_of,
@@ -139,16 +137,14 @@ def comparison_of_maps(
     rows, columns = (4, 1) if section.long else (2, 2)
     title = entitled(title, f"shown at {section.note}" if section.note else "")
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
-    axes = [ax for row in grid for ax in row]
+    axes = list(grid.flat)
     (found, truth, judged), shift = drawn, shift_of(drawn[1])
     found, truth = found - shift, truth - shift
-    scale, label = field_scale(truth), shifted(component, shift)
-    for number, (name, value) in enumerate((("prediction", found), ("reference", truth))):
-        as_map(axes[number], section, name, left=number % columns == 0)
-        mesh = field_map(axes[number], section, value, scale)
+    label = shifted(component, shift)
+    panels = [(axes[0], section, found, "prediction"), (axes[1], section, truth, "reference")]
     beside = axes[:2] if section.long else axes[1:2]
-    colour_bar(figure, mesh, beside, label, [found, truth], scale)
-    error_map(figure, axes[3:], section, [(found, truth, judged)], component, columns == 1)
+    field_maps(figure, panels, field_scale(truth), label, beside=beside)
+    error_map(figure, axes[3:], section, [(found, truth, judged)], component)
     profile(axes[2], section, found, truth, label)
     return figure
 
@@ -160,18 +156,16 @@ def comparison_of_sections(
     rows = len(sections)
     figure, grid = grid_of_maps(sections[0], rows, 3, 0, title, source)
     shift = shift_of(np.stack([truth for _, truth, _ in drawn]))
-    drawn = [[found - shift, truth - shift, judged] for found, truth, judged in drawn]
-    values = [value for found, truth, _ in drawn for value in (found, truth)]
-    scale = field_scale(np.stack(values[1::2]))
-    for row, section, (found, truth, _) in zip(grid, sections, drawn, strict=True):
-        for ax, value, name in zip(row, (found, truth), ("prediction", "reference"), strict=False):
-            as_map(ax, section, name, left=ax is row[0])
-            mesh = field_map(ax, section, value, scale)
+    triples = [(found - shift, truth - shift, judged) for found, truth, judged in drawn]
+    panels = []
+    for row, section, (found, truth, _) in zip(grid, sections, triples, strict=True):
+        panels.append((row[0], section, found, "prediction"))
+        panels.append((row[1], section, truth, "reference"))
+    scale = field_scale(np.stack([truth for _, truth, _ in triples]))
+    field_maps(figure, panels, scale, shifted(component, shift), below=True)
+    for row, section in zip(grid, sections, strict=True):
         row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
-    left = [ax for row in grid for ax in row[:2]]
-    colour_bar(figure, mesh, left, shifted(component, shift), values, scale, below=True)
-    triples = [(found, truth, judged) for found, truth, judged in drawn]
-    error_map(figure, [row[2] for row in grid], sections[0], triples, component, below=True)
+    error_map(figure, grid[:, 2], sections[0], triples, component, below=True)
     for number, row in enumerate(grid):
         for ax in row:
             if number > 0:
@@ -184,11 +178,10 @@ def comparison_of_sections(
 
 def error_map(
     figure: Figure,
-    axes: list[Axes],
+    axes: Sequence[Axes],
     section: Section,
     triples: list[tuple[Array, Array, Array]],
     component: str,
-    left: bool = False,
     below: bool = False,
 ) -> None:
     """|prediction − reference| on one logarithmic scale, and what is not judged."""
@@ -198,13 +191,13 @@ def error_map(
     size = float(sizes[np.isfinite(sizes)].max(initial=0.0))
     scale = error_scale(counted, size)
     whole = all(bool(judged.all()) for _, _, judged in triples)
-    for ax, error, (_, _, judged) in zip(axes, errors, triples, strict=True):
-        as_map(ax, section, "|error|" if whole else "|error|, dashed: not judged", left=left)
-        mesh = field_map(ax, section, error, scale, lines=False)
+    title = "|error|" if whole else "|error|, dashed: not judged"
+    panels = [(ax, section, error, title) for ax, error in zip(axes, errors, strict=True)]
+    field_maps(figure, panels, scale, f"|error of {component}|", below, lines=False)
+    for ax, (_, _, judged) in zip(axes, triples, strict=True):
         if not judged.all():
             at = Frame.of(section).axes
             ax.contour(*at, judged, [0.5], colors="white", linestyles="--", linewidths=1.8)
-    colour_bar(figure, mesh, axes, f"|error of {component}|", errors, scale, below)
 
 
 def prediction(
@@ -241,9 +234,9 @@ def prediction(
         title = entitled(title, f"shown at {sections[0].note}")
     rows, columns = (len(drawn), 1) if sections[0].long else (1, len(drawn))
     figure, grid = grid_of_maps(sections[0], rows, columns, int(columns == 1), title)
-    axes = [ax for row in grid for ax in row]
-    for number, (ax, section, field) in enumerate(zip(axes, sections, drawn, strict=True)):
-        as_map(ax, section, section.note if len(drawn) > 1 else "", left=number % columns == 0)
-        mesh = field_map(ax, section, field, scale)
-    colour_bar(figure, mesh, axes, shifted(component, shift), drawn, scale, columns > 1)
+    panels = [
+        (ax, section, field, section.note if len(drawn) > 1 else "")
+        for ax, section, field in zip(grid.flat, sections, drawn, strict=True)
+    ]
+    field_maps(figure, panels, scale, shifted(component, shift), below=columns > 1)
     return figure

@@ -52,17 +52,14 @@ def planes(geometry: Geometry, axis: int) -> tuple[Tensor, Tensor]:
     corners = torch.arange(boxes, dtype=torch.float64).unsqueeze(-1)
     along = ((corners + 0.5 * (1 + unit)) / boxes).flatten()
     shares = (0.5 * weight).repeat(boxes)
-    lines, factors = [], []
-    for i, (low, high) in enumerate(zip(geometry.lower, geometry.upper, strict=True)):
-        ends = torch.linspace(0, 1, boxes + 1, dtype=torch.float64)
-        lines.append(low + (high - low) * (ends if i == axis else along))
-        factors += [] if i == axis else [shares]
+    ends = torch.linspace(0, 1, boxes + 1, dtype=torch.float64)
+    sides = zip(geometry.lower, geometry.upper, strict=True)
+    lines = [
+        low + (high - low) * (ends if i == axis else along) for i, (low, high) in enumerate(sides)
+    ]
     order = [axis, *(i for i in range(len(lines)) if i != axis)]
-    grid = torch.meshgrid(*(lines[i] for i in order), indexing="ij")
-    at = torch.empty(grid[0].numel(), len(lines), dtype=torch.float64)
-    for i, column in zip(order, grid, strict=True):
-        at[:, i] = column.flatten()
-    weights = torch.tensor([1.0], dtype=torch.float64)
-    for factor in factors:
-        weights = torch.outer(weights, factor).flatten()
-    return at, weights
+    grid = torch.cartesian_prod(*(lines[i] for i in order))
+    at = torch.empty_like(grid)
+    at[:, order] = grid
+    across = torch.meshgrid(*[shares] * (len(lines) - 1), indexing="ij")
+    return at, torch.stack(across).prod(0).flatten()

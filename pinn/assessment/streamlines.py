@@ -9,10 +9,8 @@ from pinn.assessment.canvas import (
     PALE,
     Frame,
     Scale,
-    as_map,
-    colour_bar,
     entitled,
-    field_map,
+    field_maps,
     field_scale,
     grid_of_maps,
 )
@@ -56,12 +54,12 @@ def streamlines(
     title = entitled("streamlines and speed", heading, note)
     rows, columns = (len(given), 1) if section.long else (1, len(given))
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
-    axes = [ax for row in grid for ax in row]
-    for number, (name, speed, velocity) in enumerate(zip(given, speeds, velocities, strict=True)):
-        as_map(axes[number], section, name, left=number % columns == 0)
-        mesh = field_map(axes[number], section, speed, scale, lines=False)
-        stream(axes[number], section, velocity)
-    colour_bar(figure, mesh, axes, f"|({', '.join(components)})|", speeds, scale)
+    panels = [
+        (ax, section, speed, name) for ax, speed, name in zip(grid.flat, speeds, given, strict=True)
+    ]
+    field_maps(figure, panels, scale, f"|({', '.join(components)})|", lines=False)
+    for ax, velocity in zip(grid.flat, velocities, strict=True):
+        stream(ax, section, velocity)
     return figure
 
 

@@ -61,7 +61,7 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
     Raises:
         ValueError: a gauge is unknown, or given for something that is no unknown.
     """
-    found = []
+    used = []
     timed = problem.geometry.coordinates.time is not None
     places = problem.component_places
     for name, gauge in problem.gauges.items():
@@ -74,8 +74,8 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
             hint = near_miss(name, [*problem.unknowns, *places])
             raise ValueError(f"a gauge is given for {name!r}, which is no unknown: {hint}")
         moving = any(reading.rates[unknown][k] for k in which)
-        found.append(Constant(name, unknown, which, gauge, timed and not moving))
-    return found
+        used.append(Constant(name, unknown, which, gauge, timed and not moving))
+    return used
 
 
 def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
@@ -166,22 +166,19 @@ def moves(
     at = position(problem, points, highest)
     raw = leaf_fields(problem, problem.raw, len(points), highest)
     before = problem.represent(dict(raw), at)
-    found = []
+    read = [part for part, (n, k) in problem.component_places.items() if reading.values[n][k]]
+    moved = []
     for name in problem.raw:
         for k in range(len(problem.components(name))):
             step = torch.zeros_like(raw[name].value)
             step.reshape(len(step), -1)[:, k] = 1.0
             lifted = raw[name].like(raw[name].value + step, raw[name].streams).named(name)
             after = problem.represent({**raw, name: lifted}, at)
-            shift = {
-                n: (after[n].value - before[n].value).detach().reshape(len(step), -1)
-                for n in problem.unknowns
-            }
-            own = shift[unknown][:, component]
-            read = [
-                shift[n][:, i] for n in shift for i, seen in enumerate(reading.values[n]) if seen
-            ]
-            still = all(float(values.abs().max()) < 1e-9 for values in read)
+            shifts = problem.by_component(
+                {n: (after[n].value - before[n].value).detach() for n in problem.unknowns}
+            )
+            own = shifts[problem.components(unknown)[component]]
+            still = all(float(shifts[part].abs().max()) < 1e-9 for part in read)
             even = float((own - own[0]).abs().max()) < 1e-9 < float(own[0].abs())
-            found.append(still and even)
-    return found
+            moved.append(still and even)
+    return moved

@@ -22,6 +22,21 @@ from pinn.physics.explanation import where
 DUNDER = re.compile("__(r?)(truediv|pow|mul|add|sub)__")
 CALLED = "__torch_function__"
 NAMES = {"truediv": "a division", "pow": "a power", "mul": "a product"}
+APART = "keep the argument away from there, by a square, exp or a small number added"
+SLOPE = "add a small positive number to the argument, such as 1e-12"
+# What helps where the numbers depend on what is trained, and where they depend on the point alone.
+CURES = {
+    "slope": (SLOPE, SLOPE),
+    "large": (
+        "the numbers have grown: lower the learning rate, or scale the equation",
+        "scale the argument",
+    ),
+    "zero": (
+        APART,
+        "multiply the equation by what is zero there, or keep the region away from there",
+    ),
+    "domain": (APART, "correct the formula, or keep the region away from there"),
+}
 LINE = re.compile(r'File "([^"]+)", line (\d+)')
 
 
@@ -44,24 +59,8 @@ class Origin:
     def __str__(self) -> str:
         """In one line, with the cure."""
         text = self.what + (f" ({self.place})" if self.place else "")
-        return f"{text}: {self.cure}"
-
-    @property
-    def cure(self) -> str:
-        """What helps."""
-        if self.kind == "slope":
-            return "add a small positive number to the argument, such as 1e-12"
-        if self.kind == "large":
-            return (
-                "the numbers have grown: lower the learning rate, or scale the equation"
-                if self.trained
-                else "scale the argument"
-            )
-        if self.trained:
-            return "keep the argument away from there, by a square, exp or a small number added"
-        if self.kind == "zero":
-            return "multiply the equation by what is zero there, or keep the region away from there"
-        return "correct the formula, or keep the region away from there"
+        trained, of_the_point = CURES[self.kind]
+        return f"{text}: {trained if self.trained else of_the_point}"
 
 
 class FirstNonFinite(DispatchMode):
@@ -103,20 +102,18 @@ def described(
     index = int((~result.isfinite()).reshape(-1).nonzero()[0])
     numbers = [number(a, result, index) for a in args if isinstance(a, Tensor | int | float)]
     what, kind = in_words(func.overloadpacket.__name__, numbers, result.dtype)
-    asked = None
+    asked, place = "", ""
     while frame is not None and not (place := where(frame.f_code.co_filename, frame.f_lineno)):
-        asked = field_operation(frame) or asked
+        operation = field_operation(frame)
+        asked = asked if operation is None else operation
         frame = frame.f_back
-    if asked is not None:
-        name, argument, has_value = asked
-        if has_value:  # so that only a derivative is not finite
-            what = f"{name} of {argument} has a value but no finite derivative"
-            kind = "slope"
-    return Origin(what, place if frame is not None else "", kind, trained)
+    if asked:  # the value is finite, so that only a derivative is not
+        what, kind = f"{asked} has a value but no finite derivative", "slope"
+    return Origin(what, place, kind, trained)
 
 
-def field_operation(frame: FrameType) -> tuple[str, str, bool] | None:
-    """Which operation of a field a frame is, its argument, and whether its value is finite."""
+def field_operation(frame: FrameType) -> str | None:
+    """An operation of a field and its argument; empty if its value is not finite."""
     name, held = frame.f_code.co_name, frame.f_locals
     given: Sequence[Any]
     if name == CALLED and "func" in held:
@@ -134,7 +131,7 @@ def field_operation(frame: FrameType) -> tuple[str, str, bool] | None:
         return None
     shown = shortest(float(values[0].reshape(-1)[0]))
     with suppress(Exception):
-        return text, shown, not spoilt(called(*plain))
+        return "" if spoilt(called(*plain)) else f"{text} of {shown}"
     return None
 
 

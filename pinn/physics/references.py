@@ -83,14 +83,12 @@ def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
         per_axis = PER_AXIS[dimensions]
         return geometry.grid(per_axis), (per_axis,) * dimensions
     axes: list[Tensor] = []
-    for name, low, high in zip(
-        geometry.coordinates.names, geometry.lower, geometry.upper, strict=True
-    ):
+    names = geometry.coordinates.names
+    for name, low, high in zip(names, geometry.lower, geometry.upper, strict=True):
         fixed = high if name == "t" else 0.5 * (low + high)
         drawn = torch.linspace(low, high, PER_AXIS[2], dtype=torch.float64)
         axes.append(drawn if len(axes) < 2 else torch.tensor([fixed], dtype=torch.float64))
-    at = torch.cartesian_prod(*axes)
-    return at, (PER_AXIS[2], PER_AXIS[2], *[1] * (dimensions - 2))
+    return torch.cartesian_prod(*axes), tuple(map(len, axes))
 
 
 def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:

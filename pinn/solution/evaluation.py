@@ -198,33 +198,29 @@ def evaluate(
     plan = plan_of(wanted)
     plans = solution.plans(plan)
     rows = 1 + max(len(p.channels) for p in plans.values())
-    flat: dict[str, list[Tensor]] = {}
-    extra: dict[str, list[Tensor]] = {}
+    flat, extra = [], []
     with evaluating(solution):
         offsets = solution.offsets(at, plan.order)
         for piece in solution.placed(at, rows):
             fields, _ = solution.gauged_fields(piece, plans, offsets)
-            for name, field in fields.items():
-                flat.setdefault(name, []).append(field.value.detach().to(at.device))
-            for each in wanted:
-                extra.setdefault(each.name, []).append(each.of(fields).value.detach().to(at.device))
+            flat.append({n: f.value.detach().to(at.device) for n, f in fields.items()})
+            extra.append({q.name: q.of(fields).value.detach().to(at.device) for q in wanted})
     return joined(flat), joined(extra)
 
 
 @torch.no_grad()
 def sizes(solution: Representation, at: Tensor) -> dict[str, float]:
     """How large the unknowns are before any gauge, at some of the points (N, D)."""
-    few = next(solution.placed(at[:: max(len(at) // 64, 1)]))
+    if not len(at):
+        return dict.fromkeys(solution.problem.unknowns, 0.0)
     with evaluating(solution):
-        found = solution.values(few) if len(few) else {}
-    return {
-        n: float(found[n].abs().max()) if n in found else 0.0 for n in solution.problem.unknowns
-    }
+        values = solution.values(next(solution.placed(at[:: max(len(at) // 64, 1)])))
+    return {name: float(value.abs().max()) for name, value in values.items()}
 
 
-def joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Parts one after the other."""
-    return {name: torch.cat(each) for name, each in parts.items()}
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def evaluate_on_grid(

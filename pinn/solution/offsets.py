@@ -11,6 +11,7 @@ whose coefficients are those of its values at up to 513 instants, where these de
 from collections.abc import Callable, Sequence
 
 import torch
+from scipy.fft import dct
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, Plan, first, second, third
@@ -87,22 +88,18 @@ class Offset:
         else:
             spots, weights = averaging_rule(geometry, self.space)
         spots, weights = spots.to(times), weights.to(times)
+        channels = () if self.time is None else time_channels(self.time, order)
         parts = []
         pieces = [times] if self.frozen else times.split(max(TOGETHER // len(spots), 1))
         for few in pieces:
             count = few.shape[0]  # may be a symbol, while len(few) is a number
             column = few.repeat_interleave(len(spots))[:, None]
             at = torch.cat([spots.repeat(count, 1), column], dim=-1)
-            found = self.evaluated(at, order)
-            shaped = (v.reshape(count, len(spots), *v.shape[1:]) for v in found)
+            field = self.unknown(at, Plan(channels))
+            values = (field.value, *map(field.stream, channels))
+            shaped = (v.reshape(count, len(spots), *v.shape[1:]) for v in values)
             parts.append([self.masked(average(v, weights)) for v in shaped])
         return [torch.cat(column) for column in zip(*parts, strict=True)]
-
-    def evaluated(self, at: Tensor, order: int) -> list[Tensor]:
-        """The unknown at points, and its derivatives in time."""
-        channels = () if self.time is None else time_channels(self.time, order)
-        field = self.unknown(at, Plan(channels))
-        return [field.value, *(field.stream(channel) for channel in channels)]
 
     def resolved(self, like: Tensor) -> list[Tensor] | None:
         """The Chebyshev coefficients of c and its derivatives; None where they do not decay."""
@@ -111,17 +108,12 @@ class Offset:
         while count <= MOST:
             angles = torch.pi * torch.arange(count, dtype=torch.float64) / (count - 1)
             times = 0.5 * (start + end) + 0.5 * (end - start) * torch.cos(angles)
-            halves = torch.ones(count, dtype=torch.float64)
-            halves[0] = halves[-1] = 0.5
-            cosines = torch.cos(torch.outer(torch.arange(count, dtype=torch.float64), angles))
-            weights = halves[:, None] * cosines * halves * (2 / (count - 1))
-            values = self.means(times.to(like), self.order)
-            found = [transform(v.double().cpu(), weights) for v in values]
+            each = [chebyshev(v.double().cpu()) for v in self.means(times.to(like), self.order)]
             # A derivative is as large as a function of this size that turns once in this time.
-            sizes = [found[0].abs().amax(0) * (2 / (end - start)) ** m for m in range(len(found))]
+            sizes = [each[0].abs().amax(0) * (2 / (end - start)) ** m for m in range(len(each))]
             tolerance = 8 * torch.finfo(like.dtype).eps
-            if all(decays(c, s, tolerance) for c, s in zip(found, sizes, strict=True)):
-                return [c.to(like) for c in found]
+            if all(decays(c, s, tolerance) for c, s in zip(each, sizes, strict=True)):
+                return [c.to(like) for c in each]
             count = 2 * count - 1
         return None
 
@@ -147,8 +139,8 @@ class Offset:
             return [self.fixed]
         times = at[:, self.time]
         if self.coefficients is not None:
-            found = [series(c, times, self.ends) for c in self.coefficients]
-            return [self.within(times, values) for values in found] if self.frozen else found
+            sums = [series(c, times, self.ends) for c in self.coefficients]
+            return [self.within(times, values) for values in sums] if self.frozen else sums
         if self.frozen:
             return self.means(times, self.order)
         which = torch.searchsorted(self.times, times.contiguous())
@@ -161,12 +153,14 @@ def average(values: Tensor, weights: Tensor) -> Tensor:
     return first[:, 0] + torch.tensordot(weights, values - first, ([0], [1])) / len(weights)
 
 
-def transform(values: Tensor, weights: Tensor) -> Tensor:
-    """Chebyshev coefficients (K, …) of values (K, …); a large constant costs no digits."""
+def chebyshev(values: Tensor) -> Tensor:
+    """c_k (K, …) of values (K, …) at cos πj/(K − 1); a large constant costs no digits."""
     first = values[:1]
-    found = torch.tensordot(weights, values - first, dims=1)
-    found[:1] += first
-    return found
+    coefficients = torch.from_numpy(dct((values - first).numpy(), type=1, axis=0))
+    coefficients /= len(values) - 1
+    coefficients[[0, -1]] /= 2
+    coefficients[:1] += first
+    return coefficients
 
 
 def decays(coefficients: Tensor, usual: Tensor, tolerance: float) -> bool:

@@ -5,13 +5,14 @@ graph. The derivatives that its result depends on, structurally and not by value
 reads; their union over a region's residuals is the region's plan, one evaluation per step.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
 from pinn.algebra.channels import Plan
+from pinn.checking.autograd_graph import leaves
 from pinn.dry_run.coupling import couplings
 from pinn.dry_run.detached import hides
 from pinn.dry_run.energy import looks_like_energy
@@ -131,11 +132,11 @@ def read(
 ) -> dict[str, Plan]:
     """What one residual reads of each unknown, or of each raw network output."""
     run = raw_run if through_ansatz else dry_run
-    leaves, result = run(problem, residual, points, highest)
+    fields, result = run(problem, residual, points, highest)
     if not result.requires_grad:
         raise ValueError(f"residual {residual.name!r} reads no unknown: training cannot reduce it")
-    keys = [(name, c) for name, field in leaves.items() for c in (None, *field.streams)]
-    tensors = tensors_of(leaves)
+    keys = [(name, c) for name, field in fields.items() for c in (None, *field.streams)]
+    tensors = tensors_of(fields)
     check_held(residual, result, [*tensors, *problem.parameters()])
     gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
     found: dict[str, Plan] = {}
@@ -154,7 +155,7 @@ def check_held(residual: Residual, result: torch.Tensor, known: list[torch.Tenso
         ValueError: the residual reads one.
     """
     held = {id(tensor) for tensor in known}
-    for leaf in leaves_of(result):
+    for leaf in leaves(result):
         if isinstance(leaf, torch.nn.Parameter) and id(leaf) not in held:
             raise ValueError(
                 f"residual {residual.name!r} reads a parameter of shape {tuple(leaf.shape)} that "
@@ -162,19 +163,6 @@ def check_held(residual: Residual, result: torch.Tensor, known: list[torch.Tenso
                 "nn.Parameter(…) for one, nn.ParameterList([…]) or nn.ParameterDict({…}) for "
                 "several, and k.requires_grad_(False) for a constant"
             )
-
-
-def leaves_of(result: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The tensors at the ends of an autograd graph."""
-    seen, left = set(), [result.grad_fn]
-    while left:
-        node = left.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            yield node.variable
-        left += [after for after, _ in node.next_functions]
 
 
 def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:

@@ -51,10 +51,6 @@ class Program(nn.Module):
         used = [c for c in solution.constants if c.gauge != "free"]
         self.offsets = [solution.offset(c, none, plan.order, frozen=True) for c in used]
 
-    def itself(self, points: Tensor) -> "Program":
-        """As it is."""
-        return self
-
     def forward(self, points: Tensor) -> dict[str, Tensor]:
         """The values at points (N, D) in the solution's precision."""
         fields = self.solution.fields(points, self.plans)[0]
@@ -138,10 +134,11 @@ def traced(
     program, before = Program(solution, wanted), solution.strategy
     points = next(solution.placed(solution.problem.geometry.sample("interior", SAMPLE).at))
     try:
-        for strategy, make in product(("taylor", "loop"), (Program.itself, Recorded)):
+        for strategy, is_recorded in product(("taylor", "loop"), (False, True)):
             solution.strategy = dict.fromkeys(before, strategy)
             try:
-                return held(make(program, points), points, expected)
+                traceable = Recorded(program, points) if is_recorded else program
+                return held(traceable, points, expected)
             except Exception as error:  # whatever torch, the network or the problem raise
                 failed = error
     finally:

@@ -4,8 +4,8 @@ A ReLU network is made of flat pieces: its second derivative is zero everywhere,
 changes that. It is noticed on a line through the domain, t ↦ u(x + t v), before the first step.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from pinn.algebra.channels import Plan, symbol
 from pinn.algebra.channels import order as channel_order
 from pinn.algebra.no_rule import NoRuleError
 from pinn.derivatives.evaluate import evaluate
+from pinn.solution.queries import evaluating
 from pinn.solution.solution import Solution
 
 POINTS = 48
@@ -62,7 +63,7 @@ def flat_order(solution: Solution, network: nn.Module, highest: int) -> int | No
     plan = Plan(tuple(((0,) * n,) for n in range(1, highest + 1)))
     for strategy in ("loop", "taylor"):
         try:
-            with as_it_was(network):
+            with torch.random.fork_rng(devices=[]), evaluating(network):
                 jet = evaluate(lambda t: network(places + t * direction),
                                like.new_zeros(POINTS, 1), plan, strategy)  # fmt: skip
             break
@@ -70,9 +71,9 @@ def flat_order(solution: Solution, network: nn.Module, highest: int) -> int | No
             continue
     else:
         return None  # it cannot be differentiated so often at all: said where it is tried
-    found = [jet.value.detach(), *(jet.stream(c).detach() for c in plan.channels)]
-    for order in range(1, highest + 1):
-        if not found[order].any() and varies(found[order - 1]):
+    orders = [jet.value.detach(), *(jet.stream(c).detach() for c in plan.channels)]
+    for order, (below, slope) in enumerate(pairwise(orders), 1):
+        if not slope.any() and varies(below):
             return order
     return None
 
@@ -93,16 +94,3 @@ def varies(values: Tensor) -> bool:
         return False
     spread = finite.amax(0) - finite.amin(0)
     return bool((spread > 1e-4 * finite.abs().amax(0)).any())
-
-
-@contextmanager
-def as_it_was(network: nn.Module) -> Iterator[None]:
-    """Evaluate without noise, and leave modes, buffers and random numbers untouched."""
-    modes = {module: module.training for module in network.modules()}
-    with torch.random.fork_rng(devices=[]):
-        network.eval()
-        try:
-            yield
-        finally:
-            for module, training in modes.items():
-                module.training = training
