@@ -3,6 +3,6 @@
 What a user asks of a trained solution goes here. `plans` finds the derivatives that each residual
 reads.
 
-May import: dry_run, physics, export, choosing, derivatives, fields, algebra, networks, geometry,
-base.
+May import: dry_run, physics, export, choosing, checking, derivatives, fields, algebra, networks,
+geometry, base.
 """
