@@ -9,10 +9,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lightning as L
 import pytest
+from matplotlib.figure import Figure
 from small import FLOW, SMALL
 
 from pinn.base.quiet import quiet
-from pinn.callbacks import Keeper
+from pinn.callbacks import Keeper, figures
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.cli.launch import main
 from pinn.training.collocation import Collocation
@@ -27,6 +28,19 @@ QUIET = {
     "check_val_every_n_epoch": None,
     "val_check_interval": 1000,
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Runs show an empty picture, since drawing takes a second; tests of pictures are marked."""
+    figures.draw = drawn if item.get_closest_marker("pictures") else sketched
+
+
+drawn = figures.draw
+
+
+def sketched(*_):
+    return {"u": Figure(figsize=(1, 1), dpi=20)}
 
 
 @pytest.fixture

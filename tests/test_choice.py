@@ -1,8 +1,7 @@
-"""What the rule picks, and why; names, errors, and what several processes agree on."""
+"""What the rule picks, and why; names and errors."""
 
 import pytest
 import torch
-from test_distributed import finish
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
@@ -147,51 +146,3 @@ def test_an_error_of_the_function_is_the_users():
 
     with pytest.raises(KeyError, match="weights"):
         choose(broken, X, PLAN)
-
-
-SCRIPT = """
-import sys
-import torch
-import torch.distributed as dist
-from torch import nn
-from pinn.algebra.channels import Plan, first
-from pinn.choosing.choice import choose
-from pinn.operators.divergence import Divergence
-
-rank, store = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-torch.manual_seed(0)
-net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
-x, plan = torch.rand(64, 2), Plan((first(0), first(1)))
-choice = choose(net, x, plan)
-seen = [None, None]
-dist.all_gather_object(seen, vars(choice))
-assert seen[0] == seen[1], seen
-assert len(choice.table) == 3
-
-def broken(x):
-    raise KeyError("weights")
-
-try:
-    choose(broken, x, plan)
-except Exception as error:
-    sys.stdout.write(f"{rank} {type(error).__name__} {error}\\n")
-if rank == 0:  # one process alone may call the operator: it does not wait for the other
-    print(Divergence().choice(net, x).reason)
-dist.barrier()
-dist.destroy_process_group()
-"""
-
-
-@pytest.mark.slow
-def test_the_first_process_decides_for_all(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    spawn = (
-        "import subprocess, sys; both = [subprocess.Popen([sys.executable, 'script.py', str(r), "
-        f"{str(tmp_path / 'store')!r}]) for r in (0, 1)]; sys.exit(sum(p.wait() for p in both))"
-    )
-    code, said = finish(tmp_path, "-c", spawn)
-    assert code == 0, said
-    assert "0 KeyError 'weights'" in said
-    assert "1 RuntimeError the first process could not choose a strategy: KeyError" in said
-    assert FUSED in said

@@ -174,7 +174,7 @@ EARLY = [
 
 def test_resumed_at_any_step_phases_end_where_they_did(train, tmp_path, capsys):
     settings = {"points": {"interior": 9, "boundary": 6}, "val_check_interval": 3}
-    whole = solver_of(EARLY)
+    whole = solver_of(EARLY, compile=False)
     last = train(whole, callbacks=[Copies(every=1)], **settings).global_step
     said = capsys.readouterr().out.splitlines()
     assert [line.split(" ended")[1].split(":")[0] for line in said[:2]] == [
@@ -184,8 +184,8 @@ def test_resumed_at_any_step_phases_end_where_they_did(train, tmp_path, capsys):
     assert "has not fallen" in said[2]
     assert last == 3 * (whole.course.start // 3 + 1) < 40
     stuck = whole.course.start
-    for step in (1, 2, 3, 4, stuck - 1, stuck, stuck + 1, last):
-        part = solver_of(EARLY)
+    for step in (1, 2, 3, stuck, stuck + 1, last):
+        part = solver_of(EARLY, compile=False)
         path = tmp_path / "checkpoints" / f"step-{step}.ckpt"
         assert train(part, ckpt_path=path, **settings).global_step == last
         assert equal(part.state_dict(), whole.state_dict()), step

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_levenberg_marquardt import CASES, four_steps
 
 from pinn.callbacks.checkpoints import newest_first
 from pinn.checkpoints.file import read
@@ -21,6 +22,7 @@ from pinn.optim import LevenbergMarquardt
 from pinn.problems import Kovasznay
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
+from pinn.training.loss_weights import Balance
 
 pytestmark = pytest.mark.slow
 
@@ -38,26 +40,20 @@ def finish(folder, *command):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=150,
+        timeout=600,
         check=False,
     )
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("config", "options"),
-    [
-        ("navier_stokes", ["--data.method", "sobol", "--model.network.width", "24"]),
-        # A loss of derivatives alone does not depend on the last bias.
-        ("continuity", ["--model.weights", "{continuity: 1, initial: 0, inflow: 0}"]),
-    ],
-)
-def test_the_shipped_configurations_run_on_two_processes(tmp_path, config, options):
-    phases = "[{optimizer: Adam, steps: 45}, {optimizer: LBFGS, steps: 5, dtype: float64}]"
-    points = "{interior: 200}"
-    few = ["--model.phases", phases, "--data.points", points, "--data.held_out", "200"]
-    code, said = finish(tmp_path, ROOT / "train.py", "--config", config, *few, *options, *TWO)
+def test_a_shipped_configuration_runs_on_two_processes(tmp_path):
+    phases = "[{optimizer: Adam, steps: 9}, {optimizer: LBFGS, steps: 3, dtype: float64}]"
+    few = ["--model.phases", phases, "--data.points", "{interior: 100}", "--data.held_out", "100"]
+    few += ["--data.method", "sobol", "--model.network.width", "24"]
+    call = [ROOT / "train.py", "--config", "navier_stokes", *few, *TWO]
+    code, said = finish(tmp_path, *call)
     assert code == 0, said
+    assert not re.search("Warning|Tip|GPU|Seed|http", said)  # on standard error neither
     lines = said.splitlines()
     assert [line[:16] for line in lines if line.startswith("strategy")] == ["strategy  taylor"]
     for once in (
@@ -65,102 +61,33 @@ def test_the_shipped_configurations_run_on_two_processes(tmp_path, config, optio
         "plan      interior",
         "phases ",
         "files: ",
-        "50 steps in",
+        "12 steps in",
         "look at it: ",
+        "│ residual of momentum",
     ):
         assert len([line for line in lines if line.startswith(once)]) == 1, once
-    assert "200 points on each of 2 processes" in said
-    (run,) = tmp_path.glob(f"runs/{config}/*")
-    assert newest_first(run / "checkpoints")[0].name == "step-0000050.ckpt"
-
-
-SCRIPT = """
-import sys
-import lightning as L
-import torch
-from lightning.pytorch.strategies import DDPStrategy
-from pinn.callbacks import Keeper
-from pinn.checkpoints.file import AtomicCheckpointIO
-from pinn.training.collocation import Collocation
-from pinn.networks import MLP
-from pinn.optim import Phase
-from pinn.problems import Kovasznay
-from pinn.base.quiet import quiet
-from pinn.training.solver import Solver
-
-folder, fails = sys.argv[1], sys.argv[2] == "fails"
-
-class Record(L.Callback):
-    def on_train_start(self, trainer, solver):
-        self.start = {n: p.detach().clone() for n, p in solver.solution.state_dict().items()}
-
-    def on_before_optimizer_step(self, trainer, solver, optimizer):
-        if trainer.global_step:
-            return
-        like = next(solver.parameters())
-        points = solver.collocation.draw(solver.problem, 0, trainer.global_rank, like)
-        self.first = {
-            "start": self.start,
-            "points": {name: (p.at, p.normal) for name, p in points.items()},
-            "grads": {
-                n: p.grad.clone()
-                for n, p in solver.solution.named_parameters()
-                if p.grad is not None
-            },
-            "loss": solver.terms["total"],
-        }
-
-    def on_train_batch_end(self, trainer, solver, *args):
-        if fails and trainer.global_rank == 1 and trainer.global_step == 4:
-            raise OSError("the disk of the second process is full")
-
-    def on_train_end(self, trainer, solver):
-        seen = self.first | {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
-        seen["course"] = solver.course.state()
-        seen["minimum"] = getattr(trainer.optimizers[0], "loss", None)
-        torch.save(seen, f"{folder}/rank{trainer.global_rank}.pt")
-
-quiet()
-torch.manual_seed(0)
-phases = [
-    Phase(2, lr=0.01, dtype="float64"),
-    Phase(3, lr=0.01),
-    Phase(4, "LBFGS", dtype="float64"),
-]
-if sys.argv[2] == "system":
-    system = "LevenbergMarquardt"
-    phases = [Phase(2, system, train="output"), Phase(2, system)]
-if sys.argv[2] == "early":
-    phases = [Phase(seconds=0.5), Phase(90, error=1e9), Phase(90, loss=1e9), Phase(9, patience=3)]
-solver = Solver(Kovasznay(), MLP(8, 2), phases)
-trainer = L.Trainer(
-    accelerator="cpu",
-    devices=2,
-    strategy=DDPStrategy(process_group_backend="gloo"),
-    logger=False,
-    enable_progress_bar=False,
-    enable_model_summary=False,
-    num_sanity_val_steps=0,
-    check_val_every_n_epoch=None,
-    val_check_interval=6,
-    default_root_dir=folder,
-    callbacks=[Record(), Keeper()],
-    plugins=[AtomicCheckpointIO()],
-)
-points = {"interior": 20, "boundary": 12}
-resample = 0 if phases[0].solves_system else 2
-trainer.fit(solver, datamodule=Collocation(points, held_out=30, resample=resample))
-"""
+    assert "100 points on each of 2 processes" in said
+    (run,) = tmp_path.glob("runs/navier_stokes/*")
+    assert newest_first(run / "checkpoints")[0].name == "step-0000012.ckpt"
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
-    """What each process saw: Adam in float64, Adam in float32, then L-BFGS in float64."""
+def runs(tmp_path_factory):
+    """All that ranks.py does, the last of which fails: code, output, folder, what was seen."""
     folder = tmp_path_factory.mktemp("ranks")
-    (folder / "script.py").write_text(SCRIPT)
-    code, said = finish(folder, folder / "script.py", folder, "runs")
-    assert code == 0, said
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    code, said = finish(folder, ROOT / "tests" / "ranks.py", folder)
+
+    def seen(part):
+        assert (folder / f"{part}1.pt").is_file(), said
+        return [torch.load(folder / f"{part}{rank}.pt") for rank in range(2)]
+
+    return code, said, folder, seen
+
+
+@pytest.fixture(scope="module")
+def ranks(runs):
+    """What each process saw: Adam in float64, Adam in float32, then L-BFGS in float64."""
+    return runs[-1]("orders")
 
 
 def test_each_process_has_points_of_its_own(ranks):
@@ -203,11 +130,8 @@ def test_a_line_search_in_another_precision_keeps_the_processes_together(ranks):
     assert float(ranks[0]["total"]) < float(ranks[0]["loss"])
 
 
-def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "system")
-    assert code == 0, said
-    ranks = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
+def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(runs):
+    ranks = runs[-1]("system")
     points, solution = together(ranks)
     weights = dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
     system = LeastSquares(Objective(solution, plan_regions(solution)))
@@ -227,11 +151,10 @@ def test_levenberg_marquardt_steps_are_those_of_one_process_on_all_points(tmp_pa
         assert rank["minimum"] == pytest.approx(optimizer.loss, rel=1e-8)
 
 
-def test_processes_end_a_phase_at_the_same_step(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "early")
-    assert code == 0, said
-    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+def test_processes_end_a_phase_at_the_same_step(runs):
+    _, said, _, seen = runs
+    first, second = seen("early")
+    said = said.split("run: early")[1].split("run: slopes")[0]
     assert {**first["course"], "seconds": 0} == {**second["course"], "seconds": 0}
     assert all(torch.equal(first["end"][name], second["end"][name]) for name in first["end"])
     why = ["s, of 0.5 s that it has", "below 1e+09", "below 1e+09", ""]
@@ -241,11 +164,61 @@ def test_processes_end_a_phase_at_the_same_step(tmp_path):
     assert first["course"]["phase"] == 3
 
 
-def test_an_error_in_one_process_ends_all(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    code, said = finish(tmp_path, tmp_path / "script.py", tmp_path, "fails")
+def test_a_loss_of_derivatives_alone_does_not_depend_on_the_last_bias(runs):
+    first, second = (rank["end"] for rank in runs[-1]("slopes"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_an_error_in_one_process_ends_all(runs):
+    code, said, *_ = runs
     assert code != 0
-    assert "the disk of the second process is full" in said
+    assert "the disk of the second process is full" in said.split("run: fails")[1]
+
+
+@pytest.mark.parametrize("method", ["gradient_norm", "ntk"])
+def test_weights_that_follow_and_adapted_points_agree_and_resume(runs, method):
+    _, _, folder, seen = runs
+    ranks = seen(f"{method}-whole")
+    assert ranks[0]["weights"] == ranks[1]["weights"]
+    assert all(torch.equal(w, ranks[1]["end"][n]) for n, w in ranks[0]["end"].items())
+
+    # The first weights are those of one process at all points.
+    points, solution = together([rank | {"points": rank["drawn"][0]} for rank in ranks])
+    given = dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
+    alone = Balance(method, given)
+    alone.follow(Objective(solution, plan_regions(solution)), points, 0, 0, False)
+    assert ranks[0]["weights"][0] == pytest.approx(alone.weights, rel=1e-10)
+
+    # Each process chose points of its own, and goes on with them.
+    path = folder / f"{method}-whole" / "checkpoints" / "step-0000005.ckpt"
+    assert len(read(path)["Collocation"]["chosen"]) == 2
+    for whole, part in zip(ranks, seen(f"{method}-part"), strict=True):
+        assert torch.equal(part["drawn"][0]["interior"][0], whole["drawn"][5]["interior"][0])
+        assert all(torch.equal(w, part["end"][n]) for n, w in whole["end"].items())
+        assert part["weights"] == whole["weights"][5:]
+    own = [set(map(tuple, rank["drawn"][2]["interior"][0].tolist())) for rank in ranks]
+    assert not own[0] & own[1]
+
+
+def test_the_first_process_decides_for_all(runs):
+    first, second = runs[-1]("choices")
+    assert first["choice"] == second["choice"]
+    assert len(first["choice"]["table"]) == 3
+    assert first["error"] == "KeyError 'weights'"
+    message = "RuntimeError the first process could not choose a strategy: KeyError"
+    assert second["error"].startswith(message)
+    assert first["reason"] == "every function of the network has a derivative rule"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_of_two_processes_equal_those_of_one(runs, case):
+    (mine, losses, past), (other, *same) = (rank[case] for rank in runs[-1]("shares"))
+    assert torch.equal(mine, other)
+    assert [losses, past] == same
+    theta, alone, _ = four_steps(case)
+    assert losses == pytest.approx(alone, rel=1e-10)
+    assert losses[-1] < 0.5 * losses[0]
+    assert float((theta - mine).norm()) < 1e-10 * float(mine.norm())
 
 
 def test_a_signal_stops_both_processes_after_the_same_step(tmp_path):

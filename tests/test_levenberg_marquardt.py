@@ -1,11 +1,7 @@
 """Levenberg–Marquardt against problems whose minimum is known."""
 
 import math
-import os
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +12,6 @@ from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import LevenbergMarquardt, linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.levenberg_marquardt import TRIALS, changed
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Function:
@@ -343,18 +337,9 @@ def test_residuals_that_are_not_finite_are_refused():
         optimizer.step()
 
 
-SCRIPT = """
-import sys
-import torch
-import torch.distributed as dist
-from test_levenberg_marquardt import CASES, four_steps
+# --- rows shared by two processes; tests/test_distributed.py has both
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-found = {case: four_steps(case, rank) for case in CASES}
-torch.save(found, f"{folder}/rank{rank}.pt")
-dist.destroy_process_group()
-"""
+
 CASES = ["tall cholesky", "tall qr", "wide cholesky", "wide qr"]
 
 
@@ -382,36 +367,3 @@ def four_steps(case, rank=None):
         optimizer, theta = minimiser(lambda x: function(x)[part], start, 4, damping=damping)
         losses = [optimizer.step() for _ in range(4)]
     return theta.detach(), losses, dict(optimizer.past)
-
-
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
-    """What each of two processes found, by case."""
-    folder = tmp_path_factory.mktemp("ranks")
-    (folder / "script.py").write_text(SCRIPT)
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(folder / "script.py"), str(rank), str(folder)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=150)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0], said
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_two_processes_equal_one(ranks, case):
-    (mine, losses, past), (other, *same) = (found[case] for found in ranks)
-    assert torch.equal(mine, other)
-    assert [losses, past] == same
-    theta, alone, _ = four_steps(case)
-    assert losses == pytest.approx(alone, rel=1e-10)
-    assert losses[-1] < 0.5 * losses[0]
-    assert float((theta - mine).norm()) < 1e-10 * float(mine.norm())

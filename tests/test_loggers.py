@@ -105,6 +105,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.pictures
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", MADE)
 def test_a_logger_has_what_the_page_says(tmp_path, capsys, name):

@@ -95,7 +95,9 @@ def test_a_module_without_tables_of_hooks_has_none():
     assert list(torch_adapter.hooks(module)) == [print]
 
 
-@pytest.mark.parametrize("names", [OFTEN, ARITHMETIC, torch_adapter.RECORDING, ("flops",)])
+@pytest.mark.parametrize(
+    "names", [OFTEN, ARITHMETIC, torch_adapter.RECORDING, ("flops", "tracing")]
+)
 def test_a_run_ends_with_the_same_weights(without, tmp_path, names):
     import pinn
 

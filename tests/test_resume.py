@@ -20,7 +20,7 @@ from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
 
 
-def solver_of(phases, width=8, weights=None, strategy="auto", reynolds=40.0, compile="auto"):
+def solver_of(phases, width=8, weights=None, strategy="taylor", reynolds=40.0, compile="auto"):
     torch.manual_seed(0)
     return Solver(Kovasznay(reynolds), MLP(width, 2), phases, weights, strategy, compile)
 
@@ -73,28 +73,29 @@ SECOND_ORDER = [
 @pytest.mark.parametrize(
     ("phases", "resample", "compile", "steps"),
     [
-        (FIRST_ORDER, 0, "auto", range(1, 11)),
-        (FIRST_ORDER, 1, "auto", range(1, 11)),
-        (FIRST_ORDER, 3, "auto", range(1, 11)),
-        (SECOND_ORDER, 0, "auto", (3, 5, 8)),
-        (SECOND_ORDER, 5, False, range(1, 11)),
+        (FIRST_ORDER, 0, "auto", (2, 4, 9)),
+        (FIRST_ORDER, 1, False, (1, 7, 10)),
+        (FIRST_ORDER, 3, False, range(1, 11)),
+        (SECOND_ORDER, 0, "auto", (3, 8)),
+        (SECOND_ORDER, 5, False, (2, 4, 5, 6, 9)),
     ],
 )
 def test_resumed_at_any_step_the_run_ends_the_same(
     train, tmp_path, phases, resample, compile, steps
 ):
-    whole = solver_of(phases, compile=compile)
+    settings = {"strategy": "auto" if compile else "taylor", "compile": compile}
+    whole = solver_of(phases, **settings)
     straight = Validations()
-    settings = {"resample": resample, "val_check_interval": 3}
-    train(whole, callbacks=[Copies(every=1), straight], **settings)
+    often = {"resample": resample, "val_check_interval": 3}
+    train(whole, callbacks=[Copies(every=1), straight], **often)
     assert straight.steps == [3, 6, 9]
     for step in steps:
-        part, validations = solver_of(phases, compile=compile), Validations()
+        part, validations = solver_of(phases, **settings), Validations()
         with torch.no_grad():  # the weights have to come from the checkpoint
             for p in part.parameters():
                 p.fill_(7.0)
         path = tmp_path / "checkpoints" / f"step-{step}.ckpt"
-        trainer = train(part, ckpt_path=path, callbacks=[validations], **settings)
+        trainer = train(part, ckpt_path=path, callbacks=[validations], **often)
         assert trainer.global_step == 11
         assert equal(part.state_dict(), whole.state_dict()), step
         assert validations.steps == [s for s in straight.steps if s > step]

@@ -25,6 +25,7 @@ from pinn.problems import Kovasznay, KovasznayViscosity, LidDrivenCavity
 from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
 
+pytestmark = pytest.mark.pictures
 PHASES = [Phase(6, lr=0.01, schedule="cosine"), Phase(2, "LBFGS", dtype="float64")]
 POINTS = {"interior": 32, "boundary": 16}
 OFTEN = {"log_every_n_steps": 2, "val_check_interval": 4, "accelerator": "cpu"}

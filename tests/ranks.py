@@ -1,0 +1,163 @@
+"""What two processes do together: a program that tests/test_distributed.py starts once.
+
+    python ranks.py FOLDER
+
+Each part leaves what the processes saw in files of its name; the last part fails.
+"""
+
+import os
+import sys
+
+import lightning as L
+import torch
+import torch.distributed as dist
+from lightning.pytorch.strategies import DDPStrategy
+from test_levenberg_marquardt import CASES, four_steps
+from torch import nn
+
+from pinn.algebra.channels import Plan, first
+from pinn.base.quiet import quiet
+from pinn.callbacks import Keeper
+from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.choosing.choice import choose
+from pinn.networks import MLP
+from pinn.operators.divergence import Divergence
+from pinn.optim import Phase
+from pinn.problems import Continuity, Kovasznay
+from pinn.training import loss_weights
+from pinn.training.collocation import Collocation
+from pinn.training.solver import Solver
+
+FOLDER = sys.argv[1]
+POINTS = {"interior": 20, "boundary": 12}
+
+
+class Record(L.Callback):
+    """The first gradient, and the points and weights of every step; it may fail."""
+
+    def __init__(self, part):
+        self.part = part
+        self.seen = {"weights": [], "drawn": []}
+
+    def on_train_start(self, trainer, solver):
+        state = solver.solution.state_dict()
+        self.seen["start"] = {n: p.detach().clone() for n, p in state.items()}
+
+    def on_before_optimizer_step(self, trainer, solver, optimizer):
+        if "grads" in self.seen or self.part not in ("orders", "system"):
+            return
+        like = next(solver.parameters())
+        points = solver.collocation.draw(
+            solver.problem, trainer.global_step, trainer.global_rank, like
+        )
+        self.seen["points"] = {name: (p.at, p.normal) for name, p in points.items()}
+        self.seen["loss"] = solver.terms["total"]
+        named = solver.solution.named_parameters()
+        self.seen["grads"] = {n: p.grad.clone() for n, p in named if p.grad is not None}
+
+    def on_train_batch_end(self, trainer, solver, *args):
+        if self.part == "fails" and trainer.global_rank == 1 and trainer.global_step == 4:
+            raise OSError("the disk of the second process is full")
+        if self.part.startswith(("gradient_norm", "ntk")):
+            self.seen["weights"].append(dict(solver.balance.weights))
+            points = solver.objective.points.items()
+            self.seen["drawn"].append({r: (p.at, p.normal) for r, p in points})
+
+    def on_train_end(self, trainer, solver):
+        end = {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
+        end["minimum"] = getattr(trainer.optimizers[0], "loss", None)
+        save(self.part, self.seen | end | {"course": solver.course.state()})
+
+
+def save(part, seen):
+    torch.save(seen, f"{FOLDER}/{part}{dist.get_rank()}.pt")
+
+
+def run(part, phases, problem=None, points=None, weights=None, resumed=None, **settings):
+    """Train on two processes."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print("run:", part, flush=True)
+    torch.manual_seed(0)
+    trainer = L.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy=DDPStrategy(process_group_backend="gloo"),
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=None,
+        val_check_interval=6,
+        default_root_dir=f"{FOLDER}/{part}",
+        callbacks=[Record(part), Keeper(every=5)],
+        plugins=[AtomicCheckpointIO()],
+    )
+    adapt = "balance" in settings
+    resample = 0 if phases[0].solves_system else 2
+    data = Collocation(points or POINTS, resample=resample, adapt=adapt, held_out=30)
+    solver = Solver(problem or Kovasznay(), MLP(8, 2), phases, weights, **settings)
+    trainer.fit(solver, datamodule=data, ckpt_path=resumed)
+
+
+def orders():
+    run("orders", [Phase(2, lr=0.01, dtype="float64"), Phase(3, lr=0.01), lbfgs(4, "float64")])
+
+
+def lbfgs(steps, dtype=None):
+    return Phase(steps, "LBFGS", dtype=dtype, options={"max_iter": 5})
+
+
+def system():
+    phases = [Phase(2, "LevenbergMarquardt", train="output"), Phase(2, "LevenbergMarquardt")]
+    run("system", phases)
+
+
+def early():
+    phases = [Phase(seconds=0.5), Phase(90, error=1e9), Phase(90, loss=1e9), Phase(9, patience=3)]
+    run("early", phases)
+
+
+def slopes():
+    """A loss of derivatives alone does not depend on the last bias."""
+    weights = {"continuity": 1.0, "initial": 0.0, "inflow": 0.0}
+    run("slopes", [Phase(2)], Continuity(), {"interior": 20}, weights)
+
+
+def balances():
+    """Weights that follow the training and adapted points, whole and resumed."""
+    period, loss_weights.PERIOD = loss_weights.PERIOD, 3
+    phases = [Phase(6, lr=0.01, dtype="float64"), lbfgs(3)]
+    for method in ("gradient_norm", "ntk"):
+        run(f"{method}-whole", phases, balance=method)
+        path = f"{FOLDER}/{method}-whole/checkpoints/step-0000005.ckpt"
+        run(f"{method}-part", phases, balance=method, resumed=path)
+    loss_weights.PERIOD = period
+
+
+def choices():
+    """The first process decides for all, and tells the other why it could not."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+    x, plan = torch.rand(64, 2), Plan((first(0), first(1)))
+    seen = {"choice": vars(choose(net, x, plan))}
+
+    def broken(x):
+        raise KeyError("weights")
+
+    try:
+        choose(broken, x, plan)
+    except Exception as error:
+        seen["error"] = f"{type(error).__name__} {error}"
+    if dist.get_rank() == 0:  # one process alone may call the operator: it waits for no other
+        seen["reason"] = Divergence().choice(net, x).reason
+    dist.barrier()
+    save("choices", seen)
+
+
+if __name__ == "__main__":
+    quiet()
+    for part in (orders, system, early, slopes, balances):
+        part()
+    choices()
+    save("shares", {case: four_steps(case, dist.get_rank()) for case in CASES})
+    run("fails", [Phase(9)])
