@@ -512,3 +512,25 @@ def test_one_training_knows_every_reynolds_number(load):
     assert len(inside) == 16
     assert max(inside) < 0.05
     assert found["classical error"] < 1e-6
+
+
+def test_lines_of_code_are_neither_blank_nor_comment_nor_docstring(load):
+    text = '''"""A module,
+
+    described."""
+
+import math  # used below
+
+# why
+def area(
+    r: float,
+) -> float:
+    """π r²"""
+    return math.pi * r**2
+
+
+TEXT = """first
+
+third"""
+'''
+    assert load("code_lines").code_lines(text) == 1 + 3 + 1 + 2
