@@ -10,7 +10,7 @@ from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import STRIPE, Gram, Kernel, add_square, mirror
 from pinn.optim.linear_model import LinearModel
-from pinn.optim.rows import Rows
+from pinn.optim.system import JacobianRows
 
 MANY = 1e12
 
@@ -54,10 +54,10 @@ def ways(J, r, at_a_time=7):
     m, n = J.shape
     system = Linear(J, r, at_a_time)
     found = {
-        "gram": Gram(Rows(system, r, n, m, most=5)),
-        "factor": Factor(Rows(system, r, n, m, most=5)),
-        "gram of all": Gram(Rows(system, r, n, m, most=m)),
-        "factor of all": Factor(Rows(system, r, n, m, most=m)),
+        "gram": Gram(JacobianRows(system, r, n, m, most=5)),
+        "factor": Factor(JacobianRows(system, r, n, m, most=5)),
+        "gram of all": Gram(JacobianRows(system, r, n, m, most=m)),
+        "factor of all": Factor(JacobianRows(system, r, n, m, most=m)),
     }
     if m < n:
         found |= {"kernel": Kernel(whole(J, r)), "reflectors": Reflectors(whole(J, r))}
@@ -69,7 +69,7 @@ def whole(J, r):
 
 
 def rows(J, r):
-    return Rows(Linear(J, r), r, J.shape[1], len(r), most=len(r))
+    return JacobianRows(Linear(J, r), r, J.shape[1], len(r), most=len(r))
 
 
 def close(found, expected, tolerance):

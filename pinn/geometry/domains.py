@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
+from pinn.geometry import sampling
 from pinn.geometry.coordinates import Coordinates, bound, span
 from pinn.geometry.points import Points, point_cloud
-from pinn.geometry.sampling import apportion, gauss_order, gauss_points, stream_seed, unit_points
 
 Bounds = tuple[float, float]
-
-__all__ = ["Box", "Geometry", "Interval", "Points", "Rectangle"]
 
 INSTANTS = ("initial", "final")
 _FACES = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front")}
@@ -106,7 +104,7 @@ class Geometry:
         if region not in self._unions:
             return self._sample_part(region, n, method, seed)
         faces = self._unions[region]
-        counts = apportion(n, [self.measure(face) for face in faces])
+        counts = sampling.apportion(n, [self.measure(face) for face in faces])
         parts = [
             self._sample_part(face, count, method, seed)
             for face, count in zip(faces, counts, strict=True)
@@ -131,7 +129,7 @@ class Geometry:
             torch.linspace(low, high, per_axis, dtype=torch.float64)
             for low, high in zip(self.lower, self.upper, strict=True)
         ]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
+        return sampling.product(axes)
 
     def midpoints(self, per_axis: int) -> Tensor:
         """The midpoints of a regular partition (per_axisᴰ, D), float64; none on the boundary."""
@@ -139,7 +137,7 @@ class Geometry:
             low + (high - low) * (torch.arange(per_axis, dtype=torch.float64) + 0.5) / per_axis
             for low, high in zip(self.lower, self.upper, strict=True)
         ]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
+        return sampling.product(axes)
 
     def contains(self, at: Tensor) -> Tensor:
         """Which of the points (N, D) lie in the closed box and time interval: a mask (N,)."""
@@ -200,11 +198,12 @@ class Geometry:
         free = self._free_axes(region)
         weights = None
         if method == "gauss" and free:
-            unit, weights = gauss_points(gauss_order(n, len(free)), len(free))
+            unit, weights = sampling.gauss_points(sampling.gauss_order(n, len(free)), len(free))
             n = len(unit)
         else:
             drawn = "sobol" if method == "gauss" else method
-            unit = unit_points(n, len(free), drawn, stream_seed(seed, 0, 0, region))
+            stream = sampling.stream_seed(seed, 0, 0, region)
+            unit = sampling.unit_points(n, len(free), drawn, stream)
         at = torch.tensor(self.lower, dtype=torch.float64).repeat(n, 1)
         for column, axis in enumerate(free):
             low, high = self.lower[axis], self.upper[axis]

@@ -9,7 +9,6 @@ import math
 from functools import lru_cache
 
 import torch
-from torch import Tensor
 
 from pinn.geometry.coordinates import span
 from pinn.geometry.domains import Geometry
@@ -51,16 +50,11 @@ def unresolved_points(geometry: Geometry, region: str, dtype: torch.dtype) -> st
     if after < before:
         return f"{before - after} of the points {region!r} coincide with others in {short(dtype)}"
     for name, column in cloud.columns.items():
-        low, high = (float(end) for end in extremes(column))
+        low, high = (float(end) for end in column.aminmax())
         if low < high and spacing(low, high, dtype) > VALUES * (high - low):
             step = f"{spacing(low, high, dtype):.3g}"
             return f"{short(dtype)} tells {name!r} in {span(low, high)} apart by {step} at best"
     return ""
-
-
-def extremes(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest and the largest."""
-    return values.min(), values.max()
 
 
 def spacing(low: float, high: float, dtype: torch.dtype) -> float:

@@ -76,9 +76,12 @@ def gauss_points(k: int, d: int) -> tuple[Tensor, Tensor]:
         Points (kᵈ, d) in the open unit cube, and weights (kᵈ,) of mean 1.
     """
     at, weight = (torch.from_numpy(values) for values in leggauss(k))
-    axes = torch.meshgrid(*[0.5 * (1 + at)] * d, indexing="ij")
-    weights = torch.meshgrid(*[0.5 * k * weight] * d, indexing="ij")
-    return torch.stack(axes, -1).reshape(-1, d), torch.stack(weights, -1).prod(-1).reshape(-1)
+    return product([0.5 * (1 + at)] * d), product([0.5 * k * weight] * d).prod(-1)
+
+
+def product(axes: Sequence[Tensor]) -> Tensor:
+    """Every combination of one number per axis, the first axis the slowest: (Π nᵢ, d)."""
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
 
 
 def stream_seed(seed: int, step: int, rank: int, region: str) -> int:

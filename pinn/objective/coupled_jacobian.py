@@ -80,20 +80,6 @@ def shared_calls(evaluate: Callable[[Points], Any], points: Points) -> frozenset
     return frozenset(found)
 
 
-@torch.enable_grad()
-def slopes(values: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
-    """∂m/∂θ (numbers, P), by reverse mode."""
-    found = [torch.zeros(0, sum(p.numel() for p in parameters)).to(parameters[0])]
-    for number in (n for value in values for n in value.reshape(-1)):
-        parts: Sequence[Tensor] = [torch.zeros_like(p) for p in parameters]
-        if number.requires_grad:
-            parts = torch.autograd.grad(
-                number, parameters, retain_graph=True, materialize_grads=True
-            )
-        found.append(torch.cat([p.reshape(-1) for p in parts])[None])
-    return torch.cat(found)
-
-
 def entire(rows: Tensor, parameters: Sequence[Tensor], names: Sequence[str]) -> Tensor:
     """J (M, P) of rows (M,) that have a graph, in the fewer of M and P directions.
 

@@ -128,9 +128,11 @@ class LeastSquares:
         note = Shared(self.calls_of(whole.region))
         with sharing(note):
             self.graph_of(whole)
-        if sum(value.numel() for value in note.values) > coupled.MOST:
+        with torch.enable_grad():
+            flat = torch.cat([v.reshape(-1) for v in (*note.values, self.scales[whole.region][:0])])
+        if len(flat) > coupled.MOST:
             raise ValueError(f"more than {coupled.MOST} numbers are shared by all points")
-        slope = coupled.slopes(note.values, self.parameters())
+        slope = torch.cat(list(coupled.by_rows(flat, self.parameters())))
         slope = averaged(slope) if processes() > 1 else slope
         return [value.detach() for value in note.values], slope
 
@@ -204,9 +206,8 @@ class LeastSquares:
                     return self.evaluate("jacobian", chunk, formula, python, numbers)
             except Exception as error:  # whatever a problem's or a network's Python raises
                 self.point_by_point = False
-                self.tell(
-                    f"jacobian  points one after the other, which is slower: {coupled.cause(error)}"
-                )
+                why = coupled.cause(error)
+                self.tell(f"jacobian  points one after the other, which is slower: {why}")
         return self.row_by_row(chunk, numbers)
 
     def evaluate(
@@ -254,10 +255,8 @@ class LeastSquares:
     def row_by_row(self, chunk: Chunk, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         """J and r of a chunk by reverse mode over the whole chunk."""
         leaves, rows = self.given_numbers(chunk, numbers)
-        return [
-            torch.cat(list(coupled.by_rows(rows, [*self.parameters(), *leaves]))),
-            rows.detach(),
-        ]
+        slopes = list(coupled.by_rows(rows, [*self.parameters(), *leaves]))
+        return [torch.cat(slopes), rows.detach()]
 
 
 def named(numbers: Sequence[Tensor]) -> dict[str, Tensor]:

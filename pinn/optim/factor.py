@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pinn.base.processes import processes
 from pinn.base.reductions import stacked
-from pinn.optim.gram import Solution, scale
-from pinn.optim.rows import Rows
+from pinn.optim.gram import Step, scale
+from pinn.optim.system import JacobianRows
 
 BLOCK = 64  # columns that LAPACK takes at a time
 
@@ -26,7 +26,7 @@ BLOCK = 64  # columns that LAPACK takes at a time
 class Factor:
     """R of [J r] of all processes, whatever the number of rows."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: JacobianRows) -> None:
         size, found = rows.size, rows.like.new_zeros(0, rows.size + 1)
         for some in rows:
             found = triangle(torch.cat([found, some]) if len(found) else some)
@@ -37,7 +37,7 @@ class Factor:
         self.scale = scale(self.matrix[:, :-1].square().sum(0))
         self.matrix[:, :-1] *= self.scale
 
-    def solve(self, damping: float) -> Solution | None:
+    def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts."""
         size = self.matrix.shape[1] - 1
         found = damped(self.matrix, damping**0.5)
@@ -62,7 +62,7 @@ class Reflectors:
         self.residuals = whole[:, -1]
         self.packed, self.tau = torch.geqrf((whole[:, :-1] * self.scale).T)
 
-    def solve(self, damping: float) -> Solution | None:
+    def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts."""
         size, count = len(self.packed), len(self.residuals)
         upper = self.packed[:count].triu()

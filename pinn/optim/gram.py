@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from pinn.base.reductions import stacked, total
-from pinn.optim.rows import Rows
+from pinn.optim.system import JacobianRows
 
 STRIPE = 256  # rows; a matrix product would compute both halves of a symmetric matrix
 
-Solution = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
+Step = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
 
 
 class Gram:
     """JᵀJ of the rows of all processes."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: JacobianRows) -> None:
         self.rows = rows
         size = rows.size
         squares = rows.like.new_zeros(size + 1, size + 1)  # of [J r]
@@ -34,7 +34,7 @@ class Gram:
         self.slope.mul_(self.scale)
         self.root = self.matrix
 
-    def solve(self, damping: float) -> Solution | None:
+    def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts; None where there is no factor."""
         root = cholesky(self.matrix, damping)
         if root is None:
@@ -65,7 +65,7 @@ class Kernel:
         mirror(self.matrix)
         self.root = self.matrix
 
-    def solve(self, damping: float) -> Solution | None:
+    def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts; None where there is no factor."""
         root = cholesky(self.matrix, damping)
         if root is None:

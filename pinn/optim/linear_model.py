@@ -14,8 +14,7 @@ from pinn.base.reductions import agreed, stacked
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import Gram, Kernel
-from pinn.optim.rows import Rows
-from pinn.optim.system import System
+from pinn.optim.system import JacobianRows, System
 
 # D^-½ JᵀJ D^-½ is known to ε P; a Cholesky factor is used while the damping is so much larger.
 SAFETY = 10.0
@@ -34,7 +33,7 @@ class LinearModel:
 
     def __init__(self, system: System, like: Tensor, budget: Budget, count: int) -> None:
         self.like, self.budget = like, budget
-        self.rows = Rows(system, like, budget.parameters, count, budget.rows)
+        self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
         self.form: Gram | Kernel | Factor | Reflectors | None = None
 
     def solve(self, damping: float) -> tuple[Tensor, float] | None:

@@ -1,8 +1,12 @@
-"""What least squares is told of a problem:  r(θ) and J = ∂r/∂θ, for  min ½|r(θ)|²."""
+"""What least squares is told of a problem:  r(θ) and J = ∂r/∂θ, for  min ½|r(θ)|².
+
+The rows [J r] are kept where they fit, else evaluated again.
+"""
 
 from collections.abc import Iterator
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -21,3 +25,64 @@ class System(Protocol):
 
         What is handed out may be overwritten once the next block is asked for.
         """
+
+
+class JacobianRows:
+    """J (M, P) and r (M,) of this process, at the θ at which they are asked for first.
+
+    Args:
+        system: the residuals; θ has to stay while there are rows that do not fit.
+        like: a tensor of the parameters' precision and device.
+        size: P.
+        count: M.
+        most: how many rows are held at a time; all of them are kept.
+    """
+
+    def __init__(self, system: System, like: Tensor, size: int, count: int, most: int) -> None:
+        self.system, self.like, self.size = system, like, size
+        self.most, self.keeps = max(min(most, count), 1), most >= count
+        self.kept: list[Tensor] = []
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """[J r] (m, P + 1), some rows at a time; without room the next overwrites the last."""
+        if self.kept:
+            yield from self.kept
+            return
+        for some in self.evaluated():
+            if self.keeps:
+                self.kept.append(some)
+            yield some
+
+    def evaluated(self) -> Iterator[Tensor]:
+        """So many rows at a time, in one buffer."""
+        # By columns, as LAPACK wants it.
+        buffer, filled = self.like.new_empty(self.size + 1, self.most).T, 0
+        for J, r in self.system.blocks():
+            start = 0
+            while start < len(r):
+                part = slice(start, start + self.most - filled)
+                into = slice(filled, filled + len(r[part]))
+                buffer[into, :-1], buffer[into, -1] = J[part], r[part]
+                start, filled = part.stop, into.stop
+                if filled == self.most:
+                    yield buffer
+                    filled = 0
+        if filled:
+            yield buffer[:filled]
+
+    def times(self, vector: Tensor) -> Tensor:
+        """J v (M,)."""
+        parts = [some[:, :-1] @ vector for some in self]
+        return torch.cat([self.like.new_zeros(0), *parts])
+
+    def transposed_times(self, vector: Tensor) -> Tensor:
+        """Jᵀ v (P,)."""
+        found, start = self.like.new_zeros(self.size), 0
+        for some in self:
+            found.addmv_(some[:, :-1].T, vector[start : start + len(some)])
+            start += len(some)
+        return found
+
+    def whole(self) -> Tensor:
+        """[J r] (M, P + 1)."""
+        return torch.cat([self.like.new_zeros(0, self.size + 1), *self])

@@ -27,7 +27,7 @@ from pinn.objective.least_squares import LeastSquares
 from pinn.optim.budget import budget
 from pinn.optim.factor import Factor, damped
 from pinn.optim.levenberg_marquardt import totals
-from pinn.optim.rows import Rows
+from pinn.optim.system import JacobianRows
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.solution.plans import unread_parameters
@@ -44,19 +44,15 @@ def estimates(system: LeastSquares | None) -> dict[str, Estimate]:
     """
     if system is None or not system.points or not measured(system.objective.solution.problem):
         return {}
-    columns = coefficients(system)
-    if not columns:
-        return {}
-    for name in unread_parameters(system.objective.solution):
+    solution, columns = system.objective.solution, coefficients(system)
+    for name in unread_parameters(solution) if columns else ():
         columns.pop(name, None)
-    if not columns:
-        return {}
     with torch.no_grad():
-        found = covariance(system, list(columns.values()))
-    if found is None:
+        known = covariance(system, list(columns.values())) if columns else None
+    if known is None:
         return {}
-    matrix, freedom, left = found
-    values = dict(system.objective.solution.problem.named_parameters())
+    matrix, freedom, left = known
+    values = dict(solution.problem.named_parameters())
     return {
         name: Estimate(float(values[name].detach()), float(variance) ** 0.5, freedom, float(step))
         for name, variance, step in zip(columns, matrix.diagonal(), left, strict=True)
@@ -88,7 +84,7 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
         return None
     if room.wide or not room.has_room_for_factor:
         return None
-    factor = Factor(Rows(system, r, size, len(r), room.rows))
+    factor = Factor(JacobianRows(system, r, size, len(r), room.rows))
     rounding = torch.finfo(r.dtype).eps * size
     found = damped(factor.matrix, rounding)
     root, right = found[:size, :size], found[:size, size:]

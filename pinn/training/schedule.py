@@ -70,10 +70,15 @@ class Course:
 
     def rewind(self) -> None:
         """Be before the first step."""
-        self.stage = self.phase = self.start = self.step = self.fell = 0
+        self.stage = self.phase = self.step = 0
+        self.open()
+        self.wait()
+
+    def open(self) -> None:
+        """Begin the present phase at the present step."""
+        self.start = self.fell = self.step
         self.seconds, self.lowest = 0.0, math.inf
         self.ended = self.cause = ""
-        self.clock = time.monotonic()
 
     @property
     def current(self) -> Phase:
@@ -166,12 +171,9 @@ class Course:
 
     def begin(self) -> None:
         """Go on to the next phase, after the last to the first of the next stage."""
-        self.stage, self.phase = divmod(
-            self.stage * len(self.phases) + self.phase + 1, len(self.phases)
-        )
-        self.start = self.fell = self.step
-        self.seconds, self.lowest = 0.0, math.inf
-        self.ended = self.cause = ""
+        count = len(self.phases)
+        self.stage, self.phase = divmod(self.stage * count + self.phase + 1, count)
+        self.open()
         if self.phase == 0:
             say(self.line)
 
@@ -255,14 +257,11 @@ class Course:
             CheckpointError: there are fewer phases, or it does not say.
         """
         saved = saved_course(contents)
-        if saved["phase"] >= len(self.phases):
-            raise CheckpointError(
-                f"the checkpoint is in phase {saved['phase'] + 1}, the run has {len(self.phases)}"
-            )
-        if saved["stage"] >= len(self.stages):
-            raise CheckpointError(
-                f"the checkpoint is in stage {saved['stage'] + 1}, the run has {len(self.stages)}"
-            )
+        for name, count in (("phase", len(self.phases)), ("stage", len(self.stages))):
+            if saved[name] >= count:
+                raise CheckpointError(
+                    f"the checkpoint is in {name} {saved[name] + 1}, the run has {count}"
+                )
         old = "steps" if saved["ended"] == STEPS_TAKEN else "stalled"  # where no cause was saved
         saved = {"cause": old if saved["ended"] else "", **saved}
         for name in KEPT:
