@@ -110,7 +110,7 @@ def check_strategy(name: str) -> None:
     """
     if name not in NAMES:
         raise ValueError(
-            f"strategy is {name!r}, which here is how derivatives are computed, "
+            f"strategy is {name!r}, but in pinn.fit it says how derivatives are computed: "
             f"{near_miss(name, NAMES)}; for several processes devices=2 is enough"
         )
 

@@ -107,6 +107,6 @@ def test_without_phases_a_drawn_network_is_solved_by_least_squares(tmp_path, cap
     exact = torch.sin(torch.pi * at[:, 0]) * torch.sin(torch.pi * at[:, 1])
     assert (solution(at)["u"] - exact).norm() < 1e-4 * exact.norm()
     assert (
-        "phases    LevenbergMarquardt 50 steps or 5 steps in vain float64"
+        "phases    LevenbergMarquardt 50 steps or 5 steps without progress float64"
         in capsys.readouterr().out
     )

@@ -153,7 +153,9 @@ def test_a_network_of_another_kind_has_to_be_given(saved):
     network = nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 3))
     solver = solver_of(network=network)
     path = saved(solver)
-    with pytest.raises(CheckpointError, match="does not hold its network's recipe: pass network="):
+    with pytest.raises(
+        CheckpointError, match="does not hold the arguments of its network: pass network="
+    ):
         pinn.load(path)
     again = nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 3))
     at = torch.rand(9, 2, dtype=torch.float64)

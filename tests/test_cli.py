@@ -271,7 +271,10 @@ def test_a_configuration_may_leave_its_phases_out(folder, capsys):
     lines = [line for line in text.splitlines() if "phases" not in line]
     (folder / "short.yaml").write_text("\n".join(lines))
     assert main(["--config", "short", "--trainer.max_steps", "2"]) == 0
-    assert "phases    LevenbergMarquardt 200 steps or 10 steps in vain" in capsys.readouterr().out
+    assert (
+        "phases    LevenbergMarquardt 200 steps or 10 steps without progress"
+        in capsys.readouterr().out
+    )
     assert main(["--config", "short", "--resume", "auto", "--trainer.max_steps", "3"]) == 0
     assert "at step 2" in capsys.readouterr().out
 

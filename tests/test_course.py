@@ -67,7 +67,7 @@ def test_patience_counts_steps_without_a_fall_by_one_per_cent():
 def test_seconds_end_a_phase():
     ends = gone([Phase(seconds=10.0), Phase(2)], [1.0] * 9, seconds=4.0)
     assert [end[:2] for end in ends] == [(0, 3), (1, 5)]
-    assert ends[0][2].endswith("s, of 10 s that it has")
+    assert ends[0][2].endswith("s, all of its 10 s")
 
 
 def test_what_is_still_to_come():
@@ -143,7 +143,7 @@ def test_a_run_without_steps_ends_by_its_seconds(train, capsys):
     solver = solver_of([Phase(seconds=0.3), Phase(3)])
     trainer = train(solver)
     assert trainer.global_step == solver.course.start + 3
-    assert "of 0.3 s that it has" in capsys.readouterr().out
+    assert "s, all of its 0.3 s" in capsys.readouterr().out
 
 
 def test_cosine_counts_from_the_beginning_of_its_phase(train):

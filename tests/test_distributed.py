@@ -157,7 +157,7 @@ def test_processes_end_a_phase_at_the_same_step(runs):
     said = said.split("run: early")[1].split("run: slopes")[0]
     assert {**first["course"], "seconds": 0} == {**second["course"], "seconds": 0}
     assert all(torch.equal(first["end"][name], second["end"][name]) for name in first["end"])
-    why = ["s, of 0.5 s that it has", "below 1e+09", "below 1e+09", ""]
+    why = ["s, all of its 0.5 s", "below 1e+09", "below 1e+09", ""]
     lines = [line for line in said.splitlines() if line.startswith("phase ")]
     assert len(lines) == 4
     assert all(line.endswith(end) for line, end in zip(lines, why, strict=True))

@@ -97,7 +97,7 @@ def test_separate_heads_leave_only_the_loop_and_a_cat_hides_them():
     choice = choose(heads(12, apart=True), x, plan)
     assert choice.strategy == "loop"
     for row in choice.table[:2]:
-        assert row["note"].endswith(" times as dear")
+        assert row["note"].endswith(" times as expensive")
         assert row["flops"] > 5 * choice.table[2]["flops"]
         assert row["seconds"] is None
     hidden = choose(heads(12, apart=False), points(40, 12), plan, budget=0.0)
@@ -112,7 +112,7 @@ def cost(flops=1.0, memory=1.0):
 def test_more_than_three_times_the_cheapest_is_discarded():
     costs = {"taylor": cost(), "vmap": cost(), "loop": cost()}
     found = discarded(costs, {"taylor": 1.0, "vmap": 2.9, "loop": 3.1}, 10.0)
-    assert found == {"loop": "3.1 times as dear"}
+    assert found == {"loop": "3.1 times as expensive"}
 
 
 def test_more_than_the_memory_is_discarded():

@@ -69,7 +69,7 @@ def test_cosine_goes_from_one_to_zero():
 def test_a_phase_says_what_ends_it():
     assert str(Phase(200)) == "Adam 200 steps float32"
     phase = Phase(9, "LBFGS", seconds=60.0, error=1e-6, loss=1e-9, patience=5)
-    ends = "9 steps or 60 s or error 1e-06 or loss 1e-09 or 5 steps in vain"
+    ends = "9 steps or 60 s or error 1e-06 or loss 1e-09 or 5 steps without progress"
     assert str(phase) == f"LBFGS {ends} float64"
 
 

@@ -145,7 +145,7 @@ FAULTS = [
     ([["a", "b"]], TypeError, "points are text: give numbers, one per coordinate (x, y)"),
     ("points.csv", TypeError, "points are text: give numbers"),
     (None, TypeError, "points are object: give numbers"),
-    ([[0.5, 0.5], [0.5]], TypeError, "points are no array of numbers: give numbers"),
+    ([[0.5, 0.5], [0.5]], TypeError, "points are not an array of numbers: give numbers"),
     (np.zeros((2, 2), dtype=complex), TypeError, "points are complex128: give numbers"),
     (torch.zeros(2, 2, dtype=torch.complex64), TypeError, "points are complex64: give numbers"),
     (np.zeros((2, 2), dtype=bool), TypeError, "points are bool: give numbers"),

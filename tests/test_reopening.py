@@ -147,7 +147,9 @@ def test_a_module_without_a_record_is_given_as_an_object(session, tmp_path, caps
     torch.manual_seed(0)
     found, path = solved(main_.Bar(), main_.Siren(6), tmp_path)
     assert "open them by pinn.load(FILE, network=Siren(…))" in capsys.readouterr().out
-    with pytest.raises(CheckpointError, match=r"recipe: pass network=Siren\(…\), as in pinn\.load"):
+    with pytest.raises(
+        CheckpointError, match=r"of its network: pass network=Siren\(…\), as in pinn\.load"
+    ):
         pinn.load(path)
     with pytest.raises(CheckpointError, match=r"arguments of Siren: pass an object, .*Siren\(…\)"):
         pinn.load(path, network=main_.Siren)

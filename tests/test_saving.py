@@ -42,7 +42,7 @@ def pickled_code(path):
     torch.save({"pinn": Run()}, path)
 
 
-DAMAGED = "is damaged or no checkpoint"
+DAMAGED = "is damaged, or it is not a checkpoint"
 FOREIGN = "was not written by this program"
 
 

@@ -68,7 +68,7 @@ def read(path: str | Path) -> dict[str, Any]:
         contents = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen unrelated types for damaged files
         kind = type(error).__name__
-        raise CheckpointError(f"{file} is damaged or no checkpoint ({kind})") from error
+        raise CheckpointError(f"{file} is damaged, or it is not a checkpoint ({kind})") from error
     if not isinstance(contents, dict) or not isinstance(contents.get("pinn"), dict):
         raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
     found = contents["pinn"].get("format")

@@ -100,7 +100,9 @@ class Revival:
                 wanted = "{" + ", ".join(f"{n!r}: {call}" for n, call in each.items()) + "}"
             else:
                 wanted = each.get(SHARED, "…")
-            self.lack("the checkpoint does not hold its network's recipe", f"network={wanted}")
+            self.lack(
+                "the checkpoint does not hold the arguments of its network", f"network={wanted}"
+            )
             return None
         if "class_path" in spec:
             return self.build(spec, "network")

@@ -83,7 +83,7 @@ class Measurement:
             times = [f"{s} {duration(seconds[s])}" for s in ranked]
             line = f"{', '.join(times)} at {final.points:,} points".replace(" ", ": ", 1)
         else:
-            line = best + (" by count" if len(self.costs) > 1 else ": no other strategy serves")
+            line = best + (" by count" if len(self.costs) > 1 else ": no other strategy works")
         others = [s for s in self.known if s not in seconds and s != best]
         return "; ".join([line, *(f"{s} {self.note(s)}" for s in others)])
 
@@ -164,7 +164,7 @@ def discarded(
     large = {s: costs[s].memory / GIB for s in estimates if s not in fitting}
     ratios = {s: estimates[s] / cheapest for s in fitting}
     return {s: f"discarded: needs {size:.1f} GiB" for s, size in large.items()} | {
-        s: f"{ratio:.2g} times as dear" for s, ratio in ratios.items() if ratio > DEAR
+        s: f"{ratio:.2g} times as expensive" for s, ratio in ratios.items() if ratio > DEAR
     }
 
 

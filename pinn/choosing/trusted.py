@@ -68,7 +68,7 @@ def hold(
         if found is not None:
             strategy[name] = "loop"
             changed = True
-            tell(f"strategy  network {name!r} has changed: loop from now on; {found}")
+            tell(f"strategy  network {name!r} has changed: loop from now on. {found}")
     return changed
 
 

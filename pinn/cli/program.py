@@ -32,7 +32,7 @@ def described_by(request: Request) -> Request:
     saved = read(path)["pinn"]
     check_importable(path, saved)
     if saved["network"] is None:
-        raise UsageError(f"{path} does not hold its network's recipe: add --config NAME")
+        raise UsageError(f"{path} does not hold the arguments of its network: add --config NAME")
     data = dict(saved["data"])
     config = {
         "seed_everything": data.pop("seed"),

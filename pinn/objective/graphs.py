@@ -117,8 +117,8 @@ class Recorder:
     def confess(self, held: Held) -> None:
         """Say that a graph stopped giving the numbers of the Python."""
         self.tell(
-            "compile   a recorded step no longer gives the numbers of the Python, which reads "
-            "something that changed unseen: steps go on by Python; up to "
+            "compile   a recorded step no longer gives the numbers of the Python: something that "
+            "the Python reads has changed unnoticed. Steps run as Python from now on; up to "
             f"{held.uses - held.checked} evaluations before this one used old values"
         )
 

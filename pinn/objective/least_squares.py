@@ -154,7 +154,7 @@ class LeastSquares:
                 self.calls[region] = None
                 names = ", ".join(plan.coupled or plan.averaged)
                 self.tell(
-                    f"jacobian  {names}: the points of {region!r} see each other in a way that "
+                    f"jacobian  {names}: a point of {region!r} depends on the others in a way that "
                     "takes longer; a mean(…) or integral(…) would be fast"
                 )
         return self.calls[region] is not None

@@ -34,8 +34,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.least > self.given:
             raise InsufficientMemoryError(
-                f"LevenbergMarquardt takes {self.least / 1e9:.3g} GB for {self.parameters} "
-                f"parameters and {self.residuals} residuals, {self.given / 1e9:.3g} GB are there: "
+                f"LevenbergMarquardt needs {self.least / 1e9:.3g} GB for {self.parameters} "
+                f"parameters and {self.residuals} residuals, and has {self.given / 1e9:.3g} GB: "
                 "take a smaller network or fewer points, or the optimizer Adam or LBFGS"
             )
 

@@ -239,7 +239,7 @@ class Phase:
         ends += [f"{self.seconds:g} s"] if self.seconds is not None else []
         ends += [f"error {self.error:g}"] if self.error is not None else []
         ends += [f"loss {self.loss:g}"] if self.loss is not None else []
-        ends += [f"{self.patience} steps in vain"] if self.patience is not None else []
+        ends += [f"{self.patience} steps without progress"] if self.patience is not None else []
         return f"{self.optimizer} {' or '.join(ends)} {self.dtype}"
 
 

@@ -115,7 +115,7 @@ def tensor_of(values: Any, names: Sequence[str]) -> Tensor:
     try:
         array = np.asarray(np.ma.filled(values, np.nan) if np.ma.isMA(values) else values)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"points are no array of numbers: {expected}") from error
+        raise TypeError(f"points are not an array of numbers: {expected}") from error
     if array.dtype.kind not in "iuf":
         kind = "text" if array.dtype.kind in "US" else str(array.dtype)
         raise TypeError(f"points are {kind}: {expected}")
@@ -165,7 +165,7 @@ def warn_outside(geometry: Geometry, at: Tensor) -> None:
     if outside:
         warnings.warn(
             f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
-            "trained: its values there mean nothing by themselves",
+            "trained: do not rely on its values there",
             stacklevel=3,
         )
 

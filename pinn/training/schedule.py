@@ -217,7 +217,7 @@ class Course:
         if phase.patience is not None and self.step - self.fell >= phase.patience:
             yield "patience", f"the loss has not fallen by {FALL:.0%} in {phase.patience} steps"
         if phase.seconds is not None and self.seconds >= phase.seconds:
-            yield "seconds", f"{self.seconds:.1f} s, of {phase.seconds:g} s that it has"
+            yield "seconds", f"{self.seconds:.1f} s, all of its {phase.seconds:g} s"
         if phase.steps is not None and self.step - self.start >= phase.steps:
             yield "steps", STEPS_TAKEN
 
