@@ -9,13 +9,11 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 
 from pinn.base.console import say
-from pinn.base.messages import near_miss
 from pinn.base.quiet import quiet
 from pinn.callbacks import Keeper, Panels
 from pinn.callbacks.monitored_metrics import check_monitors
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read, restore_weights
-from pinn.choosing.choice import NAMES
 from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile
 from pinn.optim import Phase
@@ -37,10 +35,10 @@ def fit(
     phases: list[Phase] | None = None,
     points: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
-    strategy: StrategyName = "auto",
+    derivatives: StrategyName = "auto",
     compile: Compile = "auto",
     memory: float | None = None,
-    balance: Method = "fixed",
+    weighting: Method = "fixed",
     method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
     resample: int = 0,
     adapt: bool = False,
@@ -63,10 +61,10 @@ def fit(
             5,000; for more, Adam and L-BFGS.
         points: region → number of collocation points.
         weights: residual → weight of its loss.
-        strategy: how derivatives are computed.
+        derivatives: how they are computed: `auto`, `rule`, `taylor`, `vmap` or `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take.
-        balance: what multiplies the weights as training goes on.
+        weighting: what multiplies the weights as training goes on.
         method: how points are drawn.
         resample: draw new points every so many steps; 0 keeps the first ones.
         adapt: draw them where the residual is large.
@@ -88,10 +86,9 @@ def fit(
         NonFiniteError: the loss became NaN or infinite.
     """
     quiet()
-    check_strategy(strategy)
     check_trainer(trainer, prefix="")
     L.seed_everything(checked_seed(seed, "seed"), verbose=False)
-    solver = Solver(problem, network, phases, weights, strategy, compile, memory, balance)
+    solver = Solver(problem, network, phases, weights, derivatives, compile, memory, weighting)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
     if init_from is not None:
@@ -100,19 +97,6 @@ def fit(
     fitter = make_trainer(trainer, [Panels(), Keeper()], solver.course)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
     return solver.solution.eval()
-
-
-def check_strategy(name: str) -> None:
-    """Refuse one of Lightning's, under the name that means something else here.
-
-    Raises:
-        ValueError: it is no way to compute derivatives.
-    """
-    if name not in NAMES:
-        raise ValueError(
-            f"strategy is {name!r}, but in pinn.fit it says how derivatives are computed: "
-            f"{near_miss(name, NAMES)}; for several processes devices=2 is enough"
-        )
 
 
 def carry_out(

@@ -128,9 +128,9 @@ def balances():
     period, loss_weights.PERIOD = loss_weights.PERIOD, 3
     phases = [Phase(6, lr=0.01, dtype="float64"), lbfgs(3)]
     for method in ("gradient_norm", "ntk"):
-        run(f"{method}-whole", phases, balance=method)
+        run(f"{method}-whole", phases, weighting=method)
         path = f"{FOLDER}/{method}-whole/checkpoints/step-0000005.ckpt"
-        run(f"{method}-part", phases, balance=method, resumed=path)
+        run(f"{method}-part", phases, weighting=method, resumed=path)
     loss_weights.PERIOD = period
 
 

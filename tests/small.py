@@ -5,7 +5,7 @@ model:
   problem: {class_path: Poisson, init_args: {wavenumber: 1}}
   network: {class_path: MLP, init_args: {width: 8, depth: 2}}
   phases: [{optimizer: Adam, steps: 4, lr: 1.0e-2}]
-  strategy: taylor
+  derivatives: taylor
   compile: false
 data: {points: {interior: 32, boundary: 16}, held_out: 32}
 trainer: {accelerator: cpu, val_check_interval: 2}
@@ -15,7 +15,7 @@ model:
   problem: {class_path: LidDrivenCavity, init_args: {reynolds: 100.0}}
   network: {class_path: MLP, init_args: {width: 8, depth: 2}}
   phases: [{optimizer: Adam, steps: 4}]
-  strategy: taylor
+  derivatives: taylor
   compile: false
 data: {points: {interior: 32}, held_out: 32}
 trainer: {accelerator: cpu, val_check_interval: 2}

@@ -79,7 +79,7 @@ def test_settings_of_the_trainer(tmp_path):
 
 
 def test_strategy_and_points_are_passed_on(tmp_path):
-    solution = fit(tmp_path, strategy="loop", method="uniform", resample=2)
+    solution = fit(tmp_path, derivatives="loop", method="uniform", resample=2)
     assert solution.strategy == {"all": "loop"}
     saved = torch.load(newest_first(only(tmp_path) / "checkpoints")[0], weights_only=True)["pinn"]
     assert saved["data"] == {

@@ -183,7 +183,7 @@ def test_fixed_weights_stay_as_they_are():
 
 def solver_of(phases, method, weights=None, compile="auto"):
     torch.manual_seed(0)
-    return Solver(Kovasznay(), MLP(8, 2), phases, weights, compile=compile, balance=method)
+    return Solver(Kovasznay(), MLP(8, 2), phases, weights, compile=compile, weighting=method)
 
 
 class Weights(L.Callback):
@@ -232,9 +232,9 @@ def test_another_method_begins_anew(train, tmp_path):
     train(solver_of([Phase(4)], "ntk"), callbacks=[Copies(every=1)])
     path = tmp_path / "checkpoints" / "step-3.ckpt"
     saved = read(path)["pinn"]
-    assert saved["balance"] == "ntk"
+    assert saved["weighting"] == "ntk"
     assert saved["weights"] == dict.fromkeys(("momentum", "continuity", "boundary"), 1.0)
-    assert min(saved["balance_state"]["factors"].values()) > 1
+    assert min(saved["weighting_state"]["factors"].values()) > 1
     part = solver_of([Phase(4)], "fixed")
     train(part, ckpt_path=path)
     assert part.balance.weights == saved["weights"]
@@ -257,11 +257,11 @@ def test_the_weights_have_curves(train, tmp_path):
 @pytest.mark.parametrize(
     ("method", "weights", "message"),
     [
-        ("ntkk", {}, "model.balance 'ntkk' is unknown: did you mean 'ntk'? known: fixed"),
+        ("ntkk", {}, "model.weighting 'ntkk' is unknown: did you mean 'ntk'? known: fixed"),
         (
             "ntk",
             {"continuity": 0.0, "boundary": 0.0},
-            "model.balance is ntk, but 'momentum' is the only residual with a weight: remove it",
+            "model.weighting is ntk, but 'momentum' is the only residual with a weight: remove it",
         ),
     ],
 )
@@ -273,8 +273,11 @@ def test_mistakes(method, weights, message):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--model.balance", "gradient_nrom"], "did you mean 'gradient_norm'?"),
-        (["--model.balance", "ntk", "--model.weights.boundary", "0"], "is the only residual with"),
+        (["--model.weighting", "gradient_nrom"], "did you mean 'gradient_norm'?"),
+        (
+            ["--model.weighting", "ntk", "--model.weights.boundary", "0"],
+            "is the only residual with",
+        ),
         (["--data.adapt", "true"], "data.adapt is true, but data.resample is 0: set it to"),
     ],
 )
@@ -286,7 +289,7 @@ def test_mistakes_on_the_command_line_are_one_line(folder, capsys, argv, message
 
 
 def test_the_command_line_announces_resumes_and_judges(folder, capsys):
-    argv = ["--config", "small", "--model.balance", "ntk", "--data.adapt", "true"]
+    argv = ["--config", "small", "--model.weighting", "ntk", "--data.adapt", "true"]
     argv += ["--data.resample", "2"]
     assert main([*argv, "--trainer.max_steps", "3"]) == 0
     said = capsys.readouterr().out

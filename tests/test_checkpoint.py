@@ -99,7 +99,7 @@ def test_only_plain_data_is_saved(saved, phases):
 @pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
 @pytest.mark.parametrize("case", [Kovasznay, LidDrivenCavity])
 def test_a_loaded_solution_is_the_trained_one_to_the_last_bit(saved, case, strategy):
-    solver = solver_of(case(), strategy=strategy)
+    solver = solver_of(case(), derivatives=strategy)
     found = pinn.load(saved(solver))
     ours = solver.solution.eval()
     assert found.strategy == ours.strategy == {"all": strategy}

@@ -158,7 +158,7 @@ def test_validate_prints_the_scores(configuration, checkpoint, capsys):
 
 @pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
 def test_validate_computes_derivatives_by_any_strategy(strategy, checkpoint):
-    argv = ["validate", "--ckpt_path", str(checkpoint), "--model.strategy", strategy]
+    argv = ["validate", "--ckpt_path", str(checkpoint), "--model.derivatives", strategy]
     assert main(argv) == 0
 
 

@@ -213,7 +213,7 @@ def test_a_parameter_that_was_cut_off_is_told(tmp_path, capsys):
 
     phases = [pinn.Phase(optimizer="Adam", steps=1, lr=1e-3)]
     pinn.fit(Cut(), pinn.MLP(width=4, depth=1), points={"interior": 8}, phases=phases,
-             folder=str(tmp_path), strategy="taylor", compile=False)  # fmt: skip
+             folder=str(tmp_path), derivatives="taylor", compile=False)  # fmt: skip
     told = capsys.readouterr().out
     assert "kx of the problem reaches no residual and is not trained" in told
     assert "ky of the problem" not in told

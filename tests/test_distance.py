@@ -85,7 +85,7 @@ def test_training_goes_as_with_the_elementary_form(optimizer, tmp_path):
     networks = pair(2.0)
     for net in networks:
         pinn.fit(Load(), net, phases=phases, points={"interior": 20}, folder=str(tmp_path),
-                 strategy="taylor", compile=False)  # fmt: skip
+                 derivatives="taylor", compile=False)  # fmt: skip
     before = dict(pair(2.0)[0].named_parameters())
     for (name, a), b in zip(networks[0].named_parameters(), networks[1].parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)

@@ -66,7 +66,7 @@ def test_its_run_goes_on_as_it_would_have_then(tmp_path, name, make):
             problem,
             network,
             phases,
-            strategy="taylor",
+            derivatives="taylor",
             compile=False,
             accelerator="cpu",
             logger=False,

@@ -309,7 +309,7 @@ def test_a_prescribed_mean_by_every_optimiser(kind, optimizer, train, monkeypatc
     problem = problem_of((AVERAGED | COUPLED)[kind])
     problem.k.requires_grad_(False)
     phases = [Phase(steps, optimizer, **settings)]
-    solver = Solver(problem, MLP(16, 1), phases, compile=False, strategy="taylor")
+    solver = Solver(problem, MLP(16, 1), phases, compile=False, derivatives="taylor")
     train(solver, {"interior": 400})
     ends = solver.solution(torch.tensor([[0.0], [2.0]], dtype=torch.float64))["u"]
     expected = torch.tensor([-0.5, 1.5], dtype=torch.float64)

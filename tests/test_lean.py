@@ -23,7 +23,9 @@ STEPS = 6
 
 def solver_of(**phase):
     torch.manual_seed(0)
-    return Solver(Poisson(), MLP(8, 2), [Phase(STEPS, **phase)], strategy="taylor", compile=False)
+    return Solver(
+        Poisson(), MLP(8, 2), [Phase(STEPS, **phase)], derivatives="taylor", compile=False
+    )
 
 
 class CountCalls(L.Callback):

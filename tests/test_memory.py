@@ -371,7 +371,7 @@ def test_a_run_ends_with_a_look_at_the_python(train, monkeypatch, capsys):
     problem = Reads()
     problem.hook = lambda value: value * Clock()()
     phases = [Phase(10, "SGD", lr=1e-6)]
-    solver = Solver(problem, MLP(4, 1), phases, strategy="taylor", compile="auto")
+    solver = Solver(problem, MLP(4, 1), phases, derivatives="taylor", compile="auto")
     solver.mode = Mode("recorded", "asked for by this test")
     train(solver, points={"interior": 12}, callbacks=[FiniteGuard(), Late()])
     assert "used old values" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Every mistake is one line and code 2, and leaves nothing behind."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import torch
 from small import SMALL
 
 from pinn.cli.launch import main
+from pinn.cli.schema import HOMES, SECTIONS
+from pinn.cli.signatures import find, parameters, source
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -34,7 +38,7 @@ ON_THE_COMMAND_LINE = {
     "unknown key of the model": (["--model.problm", "x"], ["'model.problm'", "'problem'"]),
     "unknown key of the data": (["--data.metod", "lhs"], ["'data.metod'", "'method'"]),
     "unknown key of the trainer": (["--trainer.max_step", "5"], ["max_step", "'max_steps'"]),
-    "unknown section": (["--modle.strategy", "vmap"], ["'modle'", "'model'"]),
+    "unknown section": (["--modle.compile", "true"], ["'modle'", "'model'"]),
     "stray word": (["stray"], ["'stray'", "--KEY VALUE"]),
     "no value": (["--model.network"], ["--model.network", "needs a value"]),
     "key given twice": (["--data.resample", "1", "--data.resample", "2"], ["2 times"]),
@@ -149,7 +153,7 @@ ON_THE_COMMAND_LINE = {
         ["trainer.precision"],
     ),
     "unknown precision": (["--trainer.precision", "33"], ["trainer.precision", "33"]),
-    "unknown strategy": (["--model.strategy", "vmapp"], ["'vmapp'", "did you mean 'vmap'?"]),
+    "unknown strategy": (["--model.derivatives", "vmapp"], ["'vmapp'", "did you mean 'vmap'?"]),
     "unknown sampling": (["--data.method", "sobl"], ["'sobl'", "did you mean 'sobol'?"]),
     "negative resampling": (["--data.resample", "-1"], ["resample", "-1"]),
     "negative max_steps": (["--trainer.max_steps=-5"], ["max_steps", "-5"]),
@@ -189,6 +193,41 @@ def test_a_mistake_on_the_command_line_is_one_line(mistake, capsys):
     refused(capsys, ["--config", "flow", *argv], words)
 
 
+EARLY = [
+    ["--model.netwrok.width", "4"],
+    ["--model.network.width", "wide"],
+    ["--model.problem", "Kovaznay"],
+    ["--trainer.max_step", "3"],
+    ["--trainer.callbacks", "{class_path: EarlyStopping, init_args: {monitr: loss/total}}"],
+    ["--sweep", "model.network.width=8,wide"],
+]
+
+
+@pytest.mark.parametrize("argv", EARLY, ids=" ".join)
+def test_names_and_types_are_told_before_torch_is_loaded(folder, argv):
+    code = "import sys; from pinn.cli.launch import main; main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, "--config", "flow", *argv]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.stderr.startswith("train.py: ")
+    assert not {"torch", "numpy", "lightning"} & set(answer.stdout.split())
+
+
+def test_what_the_schema_names_is_there():
+    for path in SECTIONS.values():
+        assert parameters(find(path))[1]
+    for homes in HOMES.values():
+        assert all(source(home) for home in homes)
+
+
+def test_a_class_of_ones_own_is_held_against_its_source(folder, capsys):
+    (folder / "mine.py").write_text(
+        "from pinn.problems import Poisson\n\n\nclass Bent(Poisson):\n"
+        "    def __init__(self, bend: float = 1.0, **more):\n        super().__init__(**more)\n"
+    )
+    argv = ["--allow_import", "mine", "--model.problem", "mine.Bent", "--model.problem.bnd", "2"]
+    refused(capsys, ["--config", "flow", *argv], ["'model.problem.bnd'", "'bend'", "wavenumber"])
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_missing_gpu_is_one_line(capsys):
     argv = ["--config", "flow", "--trainer.accelerator", "gpu"]
@@ -196,7 +235,7 @@ def test_a_missing_gpu_is_one_line(capsys):
 
 
 IN_THE_FILE = {
-    "unknown section": (SMALL + "modl: {strategy: vmap}\n", ["'modl'", "'model'"]),
+    "unknown section": (SMALL + "modl: {compile: true}\n", ["'modl'", "'model'"]),
     "unknown key": (SMALL.replace("held_out", "hold_out"), ["data.hold_out", "'held_out'"]),
     "unknown key of the trainer": (
         SMALL.replace("interval:", "intervl:"),

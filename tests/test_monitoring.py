@@ -49,7 +49,7 @@ def test_the_losses_are_those_of_the_step(tmp_path, optimizer):
     """
     diary = Diary()
     fit(tmp_path, PHASES[optimizer], callbacks=[diary], val_check_interval=2)
-    solver = Solver(Poisson(), MLP(8, 2), [PHASES[optimizer]], strategy="loop", compile=False)
+    solver = Solver(Poisson(), MLP(8, 2), [PHASES[optimizer]], derivatives="loop", compile=False)
     solver.double()
     data = Collocation(dict(POINTS))
     data.check(solver.problem)
@@ -85,7 +85,7 @@ def test_the_scores_are_there_at_a_validation_and_after_the_run(tmp_path, optimi
 
 @pytest.mark.parametrize("problem", [Poisson, Kovasznay, TaylorGreen2D])
 def test_every_score_is_known_before_it_is_taken(train, problem):
-    solver = Solver(problem(), MLP(6, 2), [Phase(1)], strategy="taylor", compile=False)
+    solver = Solver(problem(), MLP(6, 2), [Phase(1)], derivatives="taylor", compile=False)
     train(solver, val_check_interval=1)
     assert set(solver.scores) == set(tags(solver.solution, solver.reference))
 

@@ -38,7 +38,7 @@ class Decay(Problem):
 def test_time_in_seconds_since_1970_by_adam(train, capsys):
     torch.manual_seed(0)
     phases = [Phase(150, "Adam", lr=2e-2, schedule="cosine")]
-    solver = Solver(Decay(), MLP(16, 2), phases, strategy="taylor", compile=False)
+    solver = Solver(Decay(), MLP(16, 2), phases, derivatives="taylor", compile=False)
     train(solver, points={"interior": 50, "initial": 1})
     middle = solver.solution(torch.tensor([[T0 + 30.0]], dtype=torch.float64))["y"]
     assert float(middle) == pytest.approx(math.exp(-1), abs=0.02)

@@ -2,14 +2,19 @@
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 from torch import nn
 
+import pinn
 from pinn import MLP
 from pinn.base import torch_adapter
 from pinn.cache.contents import requires_grad
 from pinn.cache.tracing import is_transformed
+from pinn.callbacks.other_callbacks import waits_for_an_epoch
+from pinn.cli.mistakes import explain
 from pinn.objective.recording import Recording, RecordingError
 from pinn.problems import Poisson
+from pinn.training import lightning_adapter as lean
 
 OFTEN = ("transform", "is_wrapped", "unwrapped", "modes", "saving_hooks")
 ARITHMETIC = ("multiply", "add", "norms")
@@ -104,7 +109,7 @@ def test_a_run_ends_with_the_same_weights(without, tmp_path, names):
     def weights():
         phases = [pinn.Phase(steps=3, lr=1e-2)]
         solution = pinn.fit(
-            Poisson(), MLP(8, 1), phases, {"interior": 16}, strategy="taylor", folder=tmp_path
+            Poisson(), MLP(8, 1), phases, {"interior": 16}, derivatives="taylor", folder=tmp_path
         )
         return [p.detach().clone() for p in solution.parameters()]
 
@@ -112,3 +117,60 @@ def test_a_run_ends_with_the_same_weights(without, tmp_path, names):
     without(*names)
     for own, other in zip(before, weights(), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
+
+
+# --- Lightning's
+
+
+class Nothing:
+    """A trainer whose loops say nothing."""
+
+    val_check_interval = 4
+    global_step = 8
+    should_stop = False
+
+
+def test_a_trainer_that_says_little_is_judged_by_its_steps():
+    trainer = Nothing()
+    assert lean.steps_begun(trainer) == 8
+    assert lean.validates(trainer)
+    trainer.global_step = 9
+    assert not lean.validates(trainer)
+    lean.bound(trainer, 10)
+    assert not trainer.should_stop
+    lean.bound(trainer, 9)
+    assert trainer.should_stop
+
+
+def test_weights_are_not_saved_where_nobody_says_that_a_step_is_whole():
+    assert not lean.is_between_steps(Nothing())
+
+
+def test_what_a_callback_does_not_say_has_its_default():
+    timer = Timer("00:00:01:00")
+    del timer._interval
+    assert lean.setting(timer, "interval") is None
+    assert waits_for_an_epoch(timer) == ""
+    assert not lean.has_written(Nothing())
+
+
+def test_a_checkpoint_without_counts_of_batches_is_saved():
+    checkpoint = {"loops": {"fit_loop": {}}}
+    lean.LeanModule().on_save_checkpoint(checkpoint)
+    assert checkpoint == {"loops": {"fit_loop": {}}}
+
+
+def test_callbacks_of_others_are_left_as_they_are(tmp_path):
+    given = [EarlyStopping("loss/total", patience=7), Timer("00:00:10:00")]
+    pinn.fit(Poisson(), MLP(4, 1), [pinn.Phase(2)], folder=tmp_path, callbacks=given)
+    for callback in given:
+        assert not set(lean.EVERY_STEP) & set(vars(callback))
+    assert given[0].patience == 7
+
+
+# --- the parser's wording
+
+
+def test_a_report_in_other_words_is_shown_as_it_is():
+    assert explain("something is wrong\nwith that") == "something is wrong"
+    assert explain(ValueError()) == "ValueError"

@@ -89,7 +89,7 @@ def newest(name):
 
 
 # The shipped networks take seconds for a step; how the commands differ is in their options.
-FEW = ["--model.network.width", "30", "--data.held_out", "50", "--model.strategy", "taylor"]
+FEW = ["--model.network.width", "30", "--data.held_out", "50", "--model.derivatives", "taylor"]
 FEW += ["--data.points", "{interior: 60}"]
 
 

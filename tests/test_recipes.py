@@ -55,7 +55,7 @@ def test_the_table_links_every_recipe_in_order():
 
 
 # The shipped network takes seconds for a step; how the commands differ is in their options.
-FEW = ["--model.network.width", "24", "--data.held_out", "50", "--model.strategy", "taylor"]
+FEW = ["--model.network.width", "24", "--data.held_out", "50", "--model.derivatives", "taylor"]
 FEW += ["--data.points", "{interior: 60}"]
 
 

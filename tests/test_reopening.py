@@ -84,7 +84,7 @@ def solved(problem, network, folder):
         points={"interior": 8, "boundary": 2},
         folder=folder,
         compile=False,
-        strategy="loop",
+        derivatives="loop",
         enable_progress_bar=False,
     )
     return solution, str(next(folder.rglob("step-0000002.ckpt")))

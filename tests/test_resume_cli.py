@@ -156,7 +156,7 @@ def shipped(*options):
     argv += ["--model.phases", json.dumps(PHASES)]
     argv += ["--trainer.val_check_interval", "10", "--trainer.log_every_n_steps", "15"]
     # Two runs are compared: what they would decide by the clock is settled.
-    return [*argv, "--model.strategy", "taylor", "--model.compile", "false", *options]
+    return [*argv, "--model.derivatives", "taylor", "--model.compile", "false", *options]
 
 
 def train_py(folder, *options):

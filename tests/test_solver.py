@@ -116,7 +116,7 @@ def test_the_divergence_that_is_reported_comes_from_the_evaluation(train, monkey
 def test_strategies_give_the_same_weights(train, case):
     found = {}
     for strategy in STRATEGIES:
-        solver = solver_of(case(), strategy=strategy)
+        solver = solver_of(case(), derivatives=strategy)
         train(solver)
         assert solver.solution.strategy == {"all": strategy}
         found[strategy] = weights_of(solver)
@@ -127,7 +127,7 @@ def test_strategies_give_the_same_weights(train, case):
 
 @pytest.mark.parametrize("strategy", ["auto", *STRATEGIES])
 def test_derivatives_in_validation(train, make_trainer, strategy):
-    solver = solver_of(strategy=strategy)
+    solver = solver_of(derivatives=strategy)
     train(solver, val_check_interval=5)
     in_fit = dict(solver.scores)
     assert in_fit["residual/momentum_rms"] > 0
@@ -146,7 +146,7 @@ def test_a_solver_that_only_validates_settles_its_strategy(make_trainer):
 
 def test_unknown_strategy_and_no_phases():
     with pytest.raises(ValueError, match="unknown strategy 'tailor': did you mean 'taylor'"):
-        solver_of(strategy="tailor")
+        solver_of(derivatives="tailor")
     with pytest.raises(ValueError, match="phases is empty: give at least one"):
         solver_of(phases=())
 

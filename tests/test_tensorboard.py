@@ -117,7 +117,7 @@ def test_one_page_groups_the_curves_that_are_compared(run):
 
 def test_the_page_has_what_the_run_logs(train, tmp_path):
     logger = TensorBoardLogger(tmp_path)
-    solver = Solver(Inverse(), MLP(8, 2), [Phase(2)], balance="gradient_norm")
+    solver = Solver(Inverse(), MLP(8, 2), [Phase(2)], weighting="gradient_norm")
     train(solver, logger=logger, callbacks=[Scalars()], log_every_n_steps=1)
     charts = chart_tags(read(logger.log_dir))
     assert charts["coefficients"] == {"coefficient/k"}

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.objective.nonfinite import NonFiniteError
+from pinn.training.lightning_adapter import is_between_steps
 
 KEPT = 2  # the newest, and one before it in case the newest is lost
 
@@ -48,8 +49,7 @@ class Keeper(Checkpoint):
         if self.saved_step < 0 or isinstance(exception, NonFiniteError):
             return
         # A step broken off in the middle, in a line search say, leaves weights of no step at all.
-        progress = trainer.fit_loop.epoch_loop.batch_progress.current
-        complete = progress.ready == progress.processed  # type: ignore[attr-defined]
+        complete = is_between_steps(trainer)
         # Saving waits for all processes, which an error in one of them does not reach.
         together = trainer.world_size == 1 or isinstance(exception, InterruptedRunError)
         if complete and together:

@@ -24,12 +24,14 @@ class Stopping(L.Callback):
         """Remember the settings."""
         self.given = {c.state_key: settings(c) for c in stoppers(trainer)}
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Put them back."""
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let what each will find in the checkpoint be as given, and that it has ended nothing."""
         for callback in stoppers(trainer):
-            for name, value in self.given[callback.state_key].items():
-                setattr(callback, name, value)
-            callback.stopping_reason, callback.stopping_reason_message = FREE, None
+            state = checkpoint.get("callbacks", {}).get(callback.state_key, {})
+            state |= {"stopping_reason": FREE.value, "stopping_reason_message": None}
+            state |= {name: value for name, value in settings(callback).items() if name in state}
 
     def state_dict(self) -> dict[str, Any]:
         """The settings that ended a run, or did not."""

@@ -10,6 +10,7 @@ from lightning.pytorch import callbacks as theirs
 
 from pinn.assessment.scores import tags
 from pinn.base.messages import near_miss
+from pinn.training.lightning_adapter import setting
 from pinn.training.solver import Solver
 
 OWN = ("loss/", "residual/", "error/", "check/", "divergence/")
@@ -48,11 +49,10 @@ def waits(callback: L.Callback) -> bool:
 
 def saves_at(callback: L.Callback) -> str:
     """When a callback of Lightning looks at its metric: `validations`, `steps` or `end`."""
-    if getattr(callback, "_save_on_train_epoch_end", False):
+    if setting(callback, "save_on_train_epoch_end"):
         return "end"
-    steps = getattr(callback, "_every_n_train_steps", 0)
-    timed = getattr(callback, "_train_time_interval", None)
-    return "steps" if steps or timed is not None else "validations"
+    every = setting(callback, "every_n_train_steps"), setting(callback, "train_time_interval")
+    return "steps" if any(every) else "validations"
 
 
 def check_monitors(trainer: Any, solver: Solver) -> None:
@@ -92,7 +92,7 @@ def check_device_stats(trainer: Any) -> None:
     for callback in trainer.callbacks:
         if not isinstance(callback, theirs.DeviceStatsMonitor):
             continue
-        wanted = callback._cpu_stats
+        wanted = setting(callback, "cpu_stats")
         if wanted is False and on_cpu:
             raise ValueError(
                 "callback DeviceStatsMonitor has cpu_stats false, and this run is on the CPU: "
@@ -111,12 +111,12 @@ def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
     Raises:
         ValueError: it would look never, or at an old value.
     """
-    if getattr(callback, "_check_on_train_epoch_end", False):
+    if setting(callback, "check_on_train_epoch_end"):
         raise ValueError(
             f"{name} has check_on_train_epoch_end, and a run is one epoch: remove it, so that it "
             "looks at every validation"
         )
-    if getattr(callback, "_every_n_epochs", 1) > 1:
+    if setting(callback, "every_n_epochs", 1) > 1:
         raise ValueError(
             f"{name} has every_n_epochs, and a run is one epoch: use every_n_train_steps"
         )

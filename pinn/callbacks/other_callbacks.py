@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch import callbacks as theirs
 
 from pinn.callbacks.progress import Bar, Lines
+from pinn.training.lightning_adapter import setting
 
 # What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
 REFUSED: dict[str, str] = {
@@ -76,7 +77,7 @@ def check_callbacks(
 
 def waits_for_an_epoch(callback: L.Callback) -> str:
     """What is wrong with a callback that acts as epochs end or begin; empty if nothing is."""
-    if isinstance(callback, theirs.Timer) and callback._interval == "epoch":
+    if isinstance(callback, theirs.Timer) and setting(callback, "interval") == "epoch":
         return "callback Timer has interval epoch, and a run is one epoch: set it to step"
     if isinstance(callback, theirs.LearningRateMonitor) and callback.logging_interval == "epoch":
         return (

@@ -10,10 +10,11 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm, convert_inf
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
 from pinn.base.console import is_terminal, say
 from pinn.optim import LevenbergMarquardt
+from pinn.training.lightning_adapter import validates
 from pinn.training.solver import Solver
 
 APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
@@ -180,7 +181,7 @@ class Bar(TQDMProgressBar):
         """Show where the run stands; phases that end early bring its end closer."""
         self.drawn = time.perf_counter()
         bar, last = self.train_progress_bar, last_step(trainer)
-        bar.n, bar.total = trainer.global_step, convert_inf(last)
+        bar.n, bar.total = trainer.global_step, None if last == math.inf else last
         phase, step = self.track.head(solver, trainer)
         part = blocks(trainer.global_step / last) if 0 < last < math.inf else ""
         time_ = clock(self.track.seconds), self.track.left(solver, trainer)
@@ -259,10 +260,3 @@ class Lines(L.Callback):
         text = values[0] if values else f"loss {loss_of(solver)}"
         parts = phase, f"step {count}", text, self.track.left(solver, trainer)
         say("  ".join(part for part in parts if part))
-
-
-def validates(trainer: L.Trainer) -> bool:
-    """Whether a validation follows this step."""
-    every = trainer.val_check_batch
-    done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-    return every is not None and every != math.inf and done % int(every) == 0

@@ -10,13 +10,12 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from pinn.base.console import say
+from pinn.checkpoints.migrations import FORMAT, MIGRATIONS, current
 from pinn.checkpoints.revival import CheckpointError as CheckpointError
 from pinn.checkpoints.revival import Given, Revival
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.solution.solution import Solution
-
-FORMAT = 1
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -72,9 +71,9 @@ def read(path: str | Path) -> dict[str, Any]:
     if not isinstance(contents, dict) or not isinstance(contents.get("pinn"), dict):
         raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
     found = contents["pinn"].get("format")
-    if found != FORMAT:
-        raise CheckpointError(f"{file} has format {found}, this version reads format {FORMAT}")
-    return contents
+    if found not in (*MIGRATIONS, FORMAT):
+        raise CheckpointError(f"{file} has format {found}, this version reads up to {FORMAT}")
+    return current(contents)
 
 
 def check_sums(file: Path) -> None:

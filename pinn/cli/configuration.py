@@ -2,18 +2,20 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pinn.base.messages import nearest
-from pinn.cli.recipe import check_recipes
+from pinn.checkpoints.migrations import KEYS, renamed
+from pinn.cli.recipe import FORM, check_recipes, is_recipe
+from pinn.cli.schema import SECTIONS
 from pinn.cli.yaml_nodes import NULL, UsageError, entries, shown
 
 CONFIGS = Path("configs")
 SWEEP = "sweep.csv"  # the table of a sweep, in its folder
-SECTIONS = ("model", "data", "trainer", "checkpoints", "pictures")
 
 
 def find_config(name: str) -> Path:
@@ -96,6 +98,10 @@ def check_file(path: Path) -> None:
         if name in SECTIONS and not isinstance(value, yaml.MappingNode) and not empty:
             raise UsageError(f"{path}: expected keys below {name!r}, got {shown(value)}")
     check_recipes(node, str(path))
+    for old, new in KEYS.items():
+        section, _, key = old.partition(".")
+        if key in entries(entries(node).get(section)):
+            print(f"note      {path}: {old} is called {new} now", file=sys.stderr)
 
 
 def gives_phases(path: Path) -> bool:
@@ -151,3 +157,60 @@ def check_nodes(node: yaml.Node | None, where: str, key: str) -> None:
             raise UsageError(f"{where} gives {path!r} twice{lines}: remove one of them")
         seen[name.value] = line
         check_nodes(value, where, path)
+
+
+def gathered(files: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
+    """The settings of configuration files and of `--KEY=VALUE`, the later over the earlier.
+
+    Raises:
+        UsageError: a text gives a key twice, or makes an object.
+    """
+    settings: dict[str, Any] = {}
+    for file in files:
+        settings = merged(settings, loaded(Path(file).read_text(encoding="utf-8"), file))
+    for flag in flags:
+        option, _, text = flag.partition("=")
+        key = option.removeprefix("--")
+        put(settings, key.split("."), loaded(text, f"{text[:50]!r}", key))
+    return settings
+
+
+def loaded(text: str, where: str, key: str = "") -> Any:
+    """A text as YAML; as it is where it is none."""
+    try:
+        if (node := parse_yaml(text, where)) is not None:
+            check_recipes(node, where, key)
+        return yaml.safe_load(text) if key else renamed(yaml.safe_load(text))
+    except UsageError as error:
+        if isinstance(error.__cause__, yaml.YAMLError):
+            return text
+        raise
+
+
+def merged(old: Any, new: Any) -> Any:
+    """What is given later over what was given before; the arguments of another class go."""
+    if is_recipe(old) and isinstance(new, str):
+        new = {"class_path": new}
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    if new.get("class_path", old.get("class_path")) != old.get("class_path"):
+        return new
+    return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
+
+
+def put(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Give a value to a key; below a class, to an argument of it."""
+    name, *rest = path
+    inner = settings.get(name)
+    if not rest and name.endswith("+"):
+        before = settings.get(name[:-1])
+        more = value if isinstance(value, list) else [value]
+        settings[name[:-1]] = [*(before if isinstance(before, list) else []), *more]
+    elif not rest:
+        settings[name] = merged(inner, value)
+    elif not isinstance(inner, list):  # of lists the parser knows which entry is meant
+        inner = {"class_path": inner} if isinstance(inner, str) else dict(inner or {})
+        settings[name] = inner
+        if "class_path" in inner and rest[0] not in FORM:
+            rest = ["init_args", *rest]
+        put(inner, rest, value)

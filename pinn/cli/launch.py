@@ -3,36 +3,30 @@
 A mistake made here is answered in a fraction of a second; importing torch takes several.
 """
 
-import argparse
 import os
 import shlex
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinn import __version__
+from pinn.checkpoints.migrations import option as current_option
+from pinn.cli.checks import KEYS, RESET, SUBCOMMANDS, check_options, check_words, is_text_asked
 from pinn.cli.configuration import (
-    SECTIONS,
     closest,
     find_config,
+    gathered,
     gives_phases,
     known_configs,
     run_name,
 )
-from pinn.cli.options import HELP, OWN, check_own, listing, own_options, swept, versions
+from pinn.cli.options import HELP, listing, own_options, swept, versions
 from pinn.cli.predict import predict
+from pinn.cli.schema import check, importable
 from pinn.cli.sweep_members import Member, members, this_member
 from pinn.cli.yaml_nodes import UsageError
-
-SUBCOMMANDS = ("fit", "validate")
-KEYS = ("seed_everything", *SECTIONS)
-# Options of the parser that are no keys of a configuration, with a value or without.
-OTHERS = ("help", "print_config", "config", "ckpt_path")
-# Put before new phases: as many new ones as old would otherwise inherit what they do not state.
-RESET = "--model.phases=[]"
 
 
 @dataclass
@@ -110,6 +104,8 @@ def main(argv: Sequence[str]) -> int:
         if argv and argv[0] == "predict":
             return predict(argv[1:])
         request = parse(argv)
+        for each in [request, *(parse(member.argv) for member in request.sweep)]:
+            check_settings(each)
         request.member = this_member()
         if request.member:
             request.label = request.member.label
@@ -127,9 +123,7 @@ def main(argv: Sequence[str]) -> int:
 
 def greet(request: Request) -> None:
     """Load what takes seconds, and say so; silent where only text is asked for."""
-    asks = ("-h", "--help", "--print_config")
-    text = any(a in asks or a.startswith("--help") or ".help" in a for a in request.arguments)
-    if text or os.environ.get("LOCAL_RANK", "0") != "0":
+    if is_text_asked(request.arguments) or os.environ.get("LOCAL_RANK", "0") != "0":
         return
     name = f" · {request.name}" if request.name else ""
     tell(f"pinn {__version__}{name} · loading torch …")
@@ -176,7 +170,7 @@ def parse(argv: Sequence[str]) -> Request:
     own, rest = own_options(given)
     sweep = [swept(text, KEYS) for text in own.sweep]
     own.allow_import = [name.removesuffix(".py") for name in own.allow_import]
-    configs, flags, name = with_configs(rest)
+    configs, flags, name = with_configs([current_option(word) for word in rest])
     check_words([*configs, *flags])
     check_options(subcommand, [*configs, *flags, *(f"--{key}" for key, _ in sweep)], own, name)
     request = Request([subcommand, *configs, *flags], name, own.resume, own.init_from)
@@ -185,6 +179,18 @@ def parse(argv: Sequence[str]) -> Request:
     request.label, request.check = own.name or "", own.check
     request.sweep = members(argv, sweep) if sweep else []
     return request
+
+
+def check_settings(request: Request) -> None:
+    """Hold names and types of all settings against what they are for.
+
+    Raises:
+        UsageError: one cannot be.
+    """
+    importable(request.allow_import, [Path(path).parent for path in request.files])
+    whole = request.name and not request.resume and not is_text_asked(request.arguments)
+    flags = [f.replace(".help=", "=") for f in request.flags if "--ckpt_path=" not in f]
+    check(gathered(request.files, flags), request.allow_import, bool(whole))
 
 
 def joined(argv: Sequence[str]) -> list[str]:
@@ -219,76 +225,6 @@ def with_configs(argv: list[str]) -> tuple[list[str], list[str], str]:
         configs += [RESET] if gives_phases(path) else []
         configs.append(f"--config={path}")
     return configs, result, name
-
-
-def check_words(argv: Sequence[str]) -> None:
-    """Hold each word against its place: an option, or the value of the one before it."""
-    waiting = optional = ""
-    for word in [*argv, "--help"]:
-        option = word.startswith("--") or word == "-h"
-        if option and waiting:
-            raise UsageError(f"{waiting} needs a value")
-        if not option and not waiting and not optional:
-            raise UsageError(stray(word))
-        waiting = optional = ""
-        if not option or word in ("-h", "--help", "--print_config"):
-            continue
-        key = word.removeprefix("--").partition("=")[0].partition(".")[0].removesuffix("+")
-        if key not in (*KEYS, *OTHERS):
-            raise UsageError(unknown(key))
-        if "=" in word:
-            continue
-        if word.endswith(".help"):
-            optional = word
-        else:
-            waiting = word
-
-
-def unknown(key: str) -> str:
-    """A line about a key of no section."""
-    near = closest(key, (*OWN, *OTHERS, *KEYS))
-    return f"unknown key {key!r}{near}: known: {', '.join(KEYS)}"
-
-
-def stray(word: str) -> str:
-    """A line about a word that is neither an option nor the value of one."""
-    if not word:
-        return "one of the arguments is empty: remove it"
-    if word in SUBCOMMANDS:
-        return f"{word!r} is a subcommand: give one of fit and validate, as the first word"
-    name = word.lstrip("-—–")
-    key = name.partition(".")[0].partition("=")[0]
-    hint = f" (did you mean '--{name}'?)" if key in (*KEYS, *OTHERS, *OWN) else ""
-    return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
-
-
-def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, name: str) -> None:
-    """Hold the options against each other."""
-    options = [a.partition("=")[0] for a in argv if a.startswith("--") and a != RESET]
-    for option, count in Counter(options).items():
-        if count > 1 and option != "--config" and not option.endswith("+"):
-            raise UsageError(f"{option} is given {count} times: remove all but one")
-    checkpoint = "--ckpt_path" in options
-    if subcommand == "fit" and checkpoint:
-        raise UsageError(
-            "--ckpt_path belongs to validate: use --resume FILE to continue a run, or "
-            "--init_from FILE to start one from its weights"
-        )
-    if subcommand == "validate" and (own.resume or own.init_from):
-        raise UsageError("--resume and --init_from belong to fit: use --ckpt_path FILE")
-    check_own(subcommand, own)
-    if own.more_steps and "--model.phases" in options:
-        raise UsageError("--more_steps and --model.phases both say how long: give one of them")
-    asks = any(a == "-h" or a.startswith("--help") or ".help" in a for a in argv)
-    if subcommand == "validate" and not checkpoint and not asks and "--print_config" not in options:
-        raise UsageError("validate needs a solution: add --ckpt_path FILE")
-    if own.resume == "auto" and not name:
-        raise UsageError(
-            "--resume auto continues the newest run of a configuration: add --config NAME, or give "
-            "a checkpoint, --resume FILE"
-        )
-    if not name and not asks and not checkpoint and not own.resume:
-        raise UsageError(f"no configuration: add --config NAME, {known_configs()}")
 
 
 def wants_traceback() -> bool:

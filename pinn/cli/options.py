@@ -1,7 +1,6 @@
 """The options of this program that are no keys of a configuration."""
 
 import argparse
-import os
 import platform
 import re
 from collections.abc import Sequence
@@ -75,32 +74,6 @@ def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
             "=, up to 100"
         )
     return own, rest
-
-
-def check_own(subcommand: str, own: argparse.Namespace) -> None:
-    """Hold the options of this program against each other.
-
-    Raises:
-        UsageError: two of them do not go together.
-    """
-    if own.more_steps and not own.resume:
-        raise UsageError("--more_steps trains a run on: add --resume auto, or --resume FILE")
-    if own.resume and own.init_from:
-        raise UsageError("--resume continues a run, --init_from starts a new one: give one of them")
-    new = [name for name in ("sweep", "name", "check") if getattr(own, name)]
-    if new and subcommand != "fit":
-        raise UsageError(f"--{new[0]} belongs to fit: remove it")
-    if own.name and own.resume and own.resume != "auto":
-        raise UsageError(
-            "--name goes with --resume auto; a checkpoint says which run: remove --name"
-        )
-    new = [name for name in new if name != "name"]
-    if new and own.resume:
-        raise UsageError(f"--{new[0]} is for a new run, --resume continues one: remove one of them")
-    if own.sweep and own.check:
-        raise UsageError("--check tries one run: remove --sweep")
-    if own.sweep and "LOCAL_RANK" in os.environ:
-        raise UsageError("--sweep starts its runs itself: call it without torchrun")
 
 
 def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:

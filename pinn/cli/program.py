@@ -66,7 +66,7 @@ def run(request: Request) -> int:
     read_utf8()
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        trust(request.allow_import, [Path(path).parent for path in request.files])
+        trust(request.allow_import)
         if request.sweep:
             return sweep(request, checked)
         CommandLine(continued(described_by(request)))

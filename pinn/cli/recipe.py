@@ -1,5 +1,8 @@
 """Recipes in a configuration file: `{class_path: MLP, init_args: {width: 64}}`, by their form."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import yaml
 
 from pinn.base.messages import nearest
@@ -43,3 +46,8 @@ def check_form(fields: dict[str, yaml.Node], where: str, key: str) -> None:
         raise UsageError(
             f"{where}: {key}.init_args is {shown(arguments)}: expected keys, or leave it out"
         )
+
+
+def is_recipe(value: Any) -> bool:
+    """Whether a value says which class to make, or with what."""
+    return isinstance(value, Mapping) and bool({"class_path", "init_args"} & set(value))

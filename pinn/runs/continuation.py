@@ -6,9 +6,9 @@ from typing import Any
 
 import lightning as L
 
+from pinn.base.console import say
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
-from pinn.base.console import say
 from pinn.training.schedule import saved_course
 from pinn.training.solver import Solver
 
@@ -78,11 +78,11 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     refuse("problem", saved["problem"]["class_path"], now["problem"]["class_path"])
     refuse("network", saved["network"], now["network"])
     lines = compare_phases(saved, now["phases"], len(solver.course.stages))
-    for name in ("problem", "weights", "balance", "data"):
+    for name in ("problem", "weights", "weighting", "data"):
         lines += differences(name, saved.get(name), now[name])
     for choice in saved["strategy"].values():
-        if solver.strategy not in ("auto", choice["strategy"]):
-            lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.strategy}")
+        if solver.derivatives not in ("auto", choice["strategy"]):
+            lines.append(f"the saved run's strategy {choice['strategy']}, not {solver.derivatives}")
     return [f"resuming with {line}" for line in lines]
 
 

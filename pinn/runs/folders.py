@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pinn.base.console import say
 from pinn.callbacks.checkpoints import newest_first
 from pinn.checkpoints.file import CheckpointError, read
-from pinn.base.console import say
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 

@@ -13,6 +13,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pinn.base.messages import near_miss
+from pinn.checkpoints.migrations import KEYS
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 PROFILERS = ("simple", "advanced", "pytorch")
@@ -71,6 +72,8 @@ def check_trainer(given: Mapping[str, Any], prefix: str = "trainer.") -> None:
     for key in given:
         if key not in FLAGS or key == "self":
             known = [name for name in FLAGS if name != "self"]
+            if now := KEYS.get(f"model.{key}"):
+                raise TypeError(f"{key!r} is called {now.partition('.')[2]!r} now")
             raise TypeError(f"unknown setting {prefix + key!r}: {near_miss(key, known)}")
     settings = {key: flag.default for key, flag in FLAGS.items()}
     settings |= {"check_val_every_n_epoch": None, "val_check_interval": None, **given}
@@ -166,7 +169,9 @@ def strategies(strategy: object) -> Iterator[str]:
         yield f"strategy is {name!r}: use ddp"
     if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla", name):
         yield f"strategy is {name!r}: every process needs all of the weights: use ddp"
-    if isinstance(strategy, str) and strategy not in ("auto", *StrategyRegistry):
+    if name in ("rule", "taylor", "vmap", "loop"):
+        yield f"strategy is {name!r}: how derivatives are computed is called derivatives"
+    elif isinstance(strategy, str) and strategy not in ("auto", *StrategyRegistry):
         yield f"strategy is {name!r}: expected auto, or ddp for several processes"
 
 

@@ -15,6 +15,7 @@ from lightning.pytorch.plugins import CheckpointIO, Precision
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities import rank_zero_only
 
+from pinn.base.console import say
 from pinn.callbacks import (
     Alarm,
     Announce,
@@ -24,17 +25,17 @@ from pinn.callbacks import (
     Scalars,
     progress_bar,
 )
-from pinn.callbacks.phase_start import Entrance
-from pinn.callbacks.other_callbacks import check_callbacks, replaces
-from pinn.callbacks.signals import Interrupt
-from pinn.callbacks.monitored_metrics import validation_period
-from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.early_stopping import Stopping
+from pinn.callbacks.monitored_metrics import validation_period
+from pinn.callbacks.other_callbacks import check_callbacks, replaces
+from pinn.callbacks.phase_start import Entrance
+from pinn.callbacks.progress import Bar, Lines
+from pinn.callbacks.signals import Interrupt
 from pinn.checkpoints.file import AtomicCheckpointIO
-from pinn.base.console import say
-from pinn.training.schedule import Course
-from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.runs.folders import discard, new_run, present
+from pinn.runs.requirements import PROFILERS, STEPS
+from pinn.training.lightning_adapter import has_written
+from pinn.training.schedule import Course
 
 # What every trainer of this package starts from; each can be set under `trainer`.
 TRAINER: dict[str, Any] = {
@@ -215,7 +216,7 @@ def check_loggers(given: Any) -> None:
 
 def table_of(logger: Any) -> Path | None:
     """The table that a new CSVLogger would begin with removing; one that has written goes on."""
-    if not isinstance(logger, CSVLogger) or logger._experiment is not None:
+    if not isinstance(logger, CSVLogger) or has_written(logger):
         return None
     table = Path(logger.log_dir) / "metrics.csv"
     return table if table.exists() else None

@@ -1,7 +1,12 @@
-"""Less of what Lightning does around every step for nobody."""
+"""All that is used of Lightning's inside, which its next version may change.
+
+It serves two ends: to know where a run stands, and to leave out of a step what nobody needs. Where
+something is missing, a run is slower or more careful; docs/design.md lists it.
+"""
 
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -58,7 +63,8 @@ class LeanModule(L.LightningModule):
         trainer: Any = self.trainer
         if type(trainer.profiler) is PassThroughProfiler:
             trainer.profiler = NoProfiler()
-        for callback in trainer.callbacks:
+        own = [c for c in trainer.callbacks if type(c).__module__.startswith("pinn.")]
+        for callback in own:
             for hook in EVERY_STEP:
                 if getattr(getattr(callback, hook), "__func__", None) is getattr(L.Callback, hook):
                     setattr(callback, hook, None)  # what cannot be called is passed over
@@ -82,9 +88,10 @@ class LeanModule(L.LightningModule):
 
         Without this a resumed run would validate one step late.
         """
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        for count in (progress["total"], progress["current"]):
-            count["completed"] = count["processed"]
+        progress = checkpoint["loops"]["fit_loop"].get("epoch_loop.batch_progress", {})
+        for count in progress.values():
+            if isinstance(count, dict) and "processed" in count:
+                count["completed"] = count["processed"]
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
@@ -97,3 +104,72 @@ class LeanModule(L.LightningModule):
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
+
+
+def inside(thing: Any, path: str, default: Any = None) -> Any:
+    """An attribute by its dotted path; the default where this version has none."""
+    for name in path.split("."):
+        thing = getattr(thing, name, None)
+        if thing is None:
+            return default
+    return thing
+
+
+def steps_begun(trainer: Any) -> int:
+    """The batches that a run has taken up, the one at work included."""
+    before = inside(trainer, "fit_loop.epoch_loop.total_batch_idx")
+    return trainer.global_step if before is None else before + 1
+
+
+def validates(trainer: Any) -> bool:
+    """Whether a validation follows the step at work."""
+    every = inside(trainer, "val_check_batch", trainer.val_check_interval) or math.inf
+    begun = steps_begun(trainer)
+    return begun > 0 and every != math.inf and begun % int(every) == 0
+
+
+def is_between_steps(trainer: Any) -> bool:
+    """Whether the weights are those of a step; False where Lightning does not say."""
+    progress = inside(trainer, "fit_loop.epoch_loop.batch_progress.current")
+    begun, done = inside(progress, "ready"), inside(progress, "processed")
+    return begun is not None and begun == done
+
+
+def bound(trainer: Any, last: float) -> None:
+    """Let a run end with a step; where Lightning takes no other bound, it is told to stop there."""
+    loop = inside(trainer, "fit_loop.epoch_loop")
+    if hasattr(loop, "max_steps"):
+        loop.max_steps = -1 if last == math.inf else int(last)
+    elif trainer.global_step >= last:
+        trainer.should_stop = True
+
+
+def run_one_epoch(trainer: Any) -> None:
+    """One epoch without an end: min_steps asks for a whole one, and nothing could stop the run."""
+    trainer.fit_loop.max_epochs, trainer.fit_loop.min_epochs = -1, 0
+
+
+def replace_optimizer(trainer: Any, make: Callable[[], Optimizer], recast: bool) -> None:
+    """Go on with another optimiser.
+
+    Args:
+        trainer: of the run.
+        make: makes it.
+        recast: whether precision or trained parameters have changed, for which
+            DistributedDataParallel has buckets.
+    """
+    strategy = trainer.strategy
+    if recast and hasattr(strategy, "configure_ddp"):
+        strategy.model = trainer.lightning_module
+        strategy.configure_ddp()
+    strategy.optimizers = [make()]
+
+
+def setting(callback: L.Callback, name: str, default: Any = None) -> Any:
+    """A setting that a callback of Lightning keeps to itself; the default where it has none."""
+    return getattr(callback, f"_{name}", default)
+
+
+def has_written(logger: Any) -> bool:
+    """Whether a logger has begun; one that does not say has not, and is asked for its file."""
+    return getattr(logger, "_experiment", None) is not None

@@ -58,12 +58,12 @@ class Balance:
     def __init__(self, method: Method, given: Mapping[str, float]) -> None:
         if method not in get_args(Method):
             raise ValueError(
-                f"model.balance {method!r} is unknown: {near_miss(method, get_args(Method))}"
+                f"model.weighting {method!r} is unknown: {near_miss(method, get_args(Method))}"
             )
         weighty = [name for name, weight in given.items() if weight > 0]
         if method != "fixed" and len(weighty) == 1:
             raise ValueError(
-                f"model.balance is {method}, but {weighty[0]!r} is the only residual with a "
+                f"model.weighting is {method}, but {weighty[0]!r} is the only residual with a "
                 "weight: remove it"
             )
         self.method, self.given = method, dict(given)

@@ -14,6 +14,7 @@ from pinn.base.reductions import agreed
 from pinn.checkpoints.file import CheckpointError
 from pinn.optim import Phase
 from pinn.solution.solution import Solution
+from pinn.training.lightning_adapter import bound, run_one_epoch, validates
 
 FALL = 0.01  # of the loss; less is none
 KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
@@ -138,16 +139,15 @@ class Course:
         self.check(trainer)
         self.trainer = trainer
         self.most = trainer.max_steps if trainer.max_steps >= 0 else math.inf
-        # The one epoch has no end: min_steps asks for a whole one, and nothing could stop the run.
-        trainer.fit_loop.max_epochs, trainer.fit_loop.min_epochs = -1, 0
+        run_one_epoch(trainer)
         self.rewind()
         self.bound()
 
     def bound(self) -> None:
         """Let the run end with its last phase, and not after the steps that the trainer has."""
         if self.trainer is not None:
-            last = min(self.most, math.inf if self.last_step is None else self.last_step)
-            self.trainer.fit_loop.epoch_loop.max_steps = -1 if last == math.inf else int(last)
+            last = math.inf if self.last_step is None else self.last_step
+            bound(self.trainer, min(self.most, last))
 
     def check(self, trainer: L.Trainer) -> None:
         """Refuse settings that change the loss or its gradient between evaluations of one step.
@@ -227,8 +227,7 @@ class Course:
         trainer = self.trainer
         if trainer is None or trainer.state.fn != "fit" or self.current.error is None:
             return False
-        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        return batches > 0 and batches % trainer.val_check_batch == 0
+        return validates(trainer)
 
     def judge(self, error: float, device: torch.device) -> None:
         """See whether the error of a validation ends the phase."""

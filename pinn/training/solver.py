@@ -13,7 +13,8 @@ from pinn.base.messages import one_of
 from pinn.base.reductions import averaged
 from pinn.base.spec import spec_of
 from pinn.checking.independence import check_independence
-from pinn.checkpoints.file import FORMAT, revive_estimates
+from pinn.checkpoints.file import revive_estimates
+from pinn.checkpoints.migrations import FORMAT
 from pinn.checkpoints.revival import class_names, network_specs
 from pinn.choosing.choice import NAMES, Choice, choose
 from pinn.derivatives.evaluate import StrategyName
@@ -32,7 +33,7 @@ from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
 from pinn.training.covariance import estimates
-from pinn.training.lightning_adapter import LeanModule
+from pinn.training.lightning_adapter import LeanModule, replace_optimizer
 from pinn.training.loss_weights import Balance, Method
 from pinn.training.schedule import Course
 
@@ -47,10 +48,10 @@ class Solver(LeanModule):
         network: one for all unknowns, or one per unknown; a list has the layers of one.
         phases: the optimisers, in order; by default see `optim.usual_phases`.
         weights: λ_k by residual name; 1 where not given.
-        strategy: how derivatives are computed: `auto` (measured), `rule`, `taylor`, `vmap`, `loop`.
+        derivatives: how they are computed: `auto` (measured), `rule`, `taylor`, `vmap`, `loop`.
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
-        balance: what multiplies the weights as training goes on, see `balance.Balance`.
+        weighting: what multiplies the weights as training goes on, see `balance.Balance`.
 
     Raises:
         ValueError: no phases, an unknown strategy, or a weight that cannot be.
@@ -62,13 +63,13 @@ class Solver(LeanModule):
         network: nn.Module | list[nn.Module] | dict[str, nn.Module],
         phases: list[Phase] | None = None,
         weights: dict[str, float] | None = None,
-        strategy: StrategyName = "auto",
+        derivatives: StrategyName = "auto",
         compile: Compile = "auto",
         memory: float | None = None,
-        balance: Method = "fixed",
+        weighting: Method = "fixed",
     ) -> None:
         super().__init__()
-        one_of("strategy", strategy, NAMES)
+        one_of("strategy", derivatives, NAMES)
         if compile not in (True, False, "auto"):
             raise ValueError(f"compile is {compile!r}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:
@@ -79,8 +80,8 @@ class Solver(LeanModule):
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
         phases = usual_phases(self.solution) if phases is None else phases
         self.course = Course(phases, judged, problem.stages)
-        self.balance = Balance(balance, checked_weights(problem, weights or {}))
-        self.strategy = strategy
+        self.balance = Balance(weighting, checked_weights(problem, weights or {}))
+        self.derivatives = derivatives
         self.compile_mode = compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
@@ -178,7 +179,7 @@ class Solver(LeanModule):
         points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
         # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
         system = self.balance.method == "ntk" or any(p.solves_system for p in self.course.phases)
-        strategy = "rule" if system and self.strategy == "auto" else self.strategy
+        strategy = "rule" if system and self.derivatives == "auto" else self.derivatives
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
             region = max(demand, key=lambda r: len(demand[r].channels))
@@ -208,16 +209,11 @@ class Solver(LeanModule):
 
     def enter(self) -> None:
         """Take up a phase: its precision, its optimiser."""
-        strategy = self.trainer.strategy
         dtype = self.course.precision(self.solution)
         recast = dtype != next(self.parameters()).dtype
         self.to(dtype)
         recast |= self.release()
-        if recast and hasattr(strategy, "configure_ddp"):
-            # DistributedDataParallel has buckets for the old precision and the old parameters.
-            strategy.model = self
-            strategy.configure_ddp()
-        strategy.optimizers = [self.configure_optimizers()]
+        replace_optimizer(self.trainer, self.configure_optimizers, recast)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
@@ -271,7 +267,7 @@ class Solver(LeanModule):
             "scores": dict(self.scores),
             "classes": class_names(self.solution),
             "estimates": {name: vars(found) for name, found in self.estimate().items()},
-            "balance_state": self.balance.state(),
+            "weighting_state": self.balance.state(),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -282,7 +278,7 @@ class Solver(LeanModule):
             "network": network_specs(self.solution),
             "phases": [vars(phase) for phase in self.course.phases],
             "weights": dict(self.balance.given),
-            "balance": self.balance.method,
+            "weighting": self.balance.method,
             "data": self.collocation.settings(),
         }
 
@@ -297,4 +293,4 @@ class Solver(LeanModule):
         self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
         self.solution.estimates = revive_estimates(saved)
-        self.balance.restore(saved.get("balance_state", {}))
+        self.balance.restore(saved.get("weighting_state", {}))

@@ -1,0 +1,294 @@
+"""Settings held against the signatures of the classes they are for, before torch is loaded.
+
+What is certainly wrong is told at once: an unknown key or class, a value of another type. The rest,
+such as a class of another package, is left to the parser.
+"""
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pinn.base.messages import near_miss, nearest
+from pinn.cli.recipe import is_recipe
+from pinn.cli.signatures import (
+    Named,
+    Parameter,
+    derives,
+    find,
+    is_dataclass,
+    look_up,
+    names,
+    parameters,
+)
+from pinn.cli.yaml_nodes import UsageError
+
+SEED = "seed_everything"
+# Section of a configuration → the class that it is for.
+SECTIONS = {
+    "model": "pinn.training.solver.Solver",
+    "data": "pinn.training.collocation.Collocation",
+    "trainer": "lightning.pytorch.trainer.trainer.Trainer",
+    "checkpoints": "pinn.callbacks.checkpoints.Keeper",
+    "pictures": "pinn.callbacks.figures.Panels",
+}
+# Name of a class in an annotation → where those that derive from it are named without a module.
+HOMES = {
+    "Problem": ("pinn.problems",),
+    "Module": ("pinn.networks",),
+    "Embedding": ("pinn.networks",),
+    "Callback": ("lightning.pytorch.callbacks", "pinn.callbacks"),
+    "Logger": ("lightning.pytorch.loggers",),
+    "Profiler": ("lightning.pytorch.profilers",),
+    "Strategy": ("lightning.pytorch.strategies",),
+}
+BASES = {"Module": "Network"}  # by which name they are told from others of their home
+# What a configuration may name; naming a class imports and runs its module.
+TRUSTED = (
+    "pinn",
+    "torch.optim",
+    "torch.nn",
+    *(
+        f"lightning.{package}.{part}"
+        for package in ("pytorch", "fabric")
+        for part in ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
+    ),
+)
+LISTS = ("list", "List", "Sequence", "Iterable", "tuple", "Tuple")
+MAPPINGS = ("dict", "Dict", "Mapping")
+
+
+def check(settings: Mapping[str, Any], allowed: Sequence[str], whole: bool) -> None:
+    """Hold all settings of a run against the classes that they are for.
+
+    Args:
+        settings: sections, as a configuration has them.
+        allowed: packages whose classes may be named, beside this program's.
+        whole: whether nothing else will be added, so that what must be given has to be here.
+
+    Raises:
+        UsageError: one cannot be; the line says which, and what could.
+    """
+    checker = Checker(allowed)
+    for section, value in settings.items():
+        if section not in (SEED, *SECTIONS):
+            raise UsageError(f"unknown key {section!r}{suggestion(section, (SEED, *SECTIONS))}")
+        if section == SEED and not any(fits(value, kind) for kind in ("int", "bool", "None")):
+            raise UsageError(f"{SEED} is {shown(value)}: expected int")
+        cls = find(SECTIONS[section]) if section in SECTIONS else None
+        if cls is not None and value is not None and not is_file(value):
+            checker.arguments(value, cls, section)
+    needed = parameters(find(SECTIONS["model"]))[0] if whole else {}  # type: ignore[arg-type]
+    given = settings.get("model") or {}
+    for name in [n for n, each in needed.items() if each.required and n not in given]:
+        raise UsageError(f"model.{name} needs a value")
+
+
+def importable(packages: Sequence[str], folders: Sequence[Path]) -> None:
+    """Let modules of the current folder and of those of the configurations be imported.
+
+    Raises:
+        UsageError: a package does not exist.
+    """
+    places = [str(folder.resolve()) for folder in (Path.cwd(), *folders)] if packages else []
+    sys.path[:0] = [place for place in dict.fromkeys(places) if place not in sys.path]
+    for name in packages:
+        identifiers = all(part.isidentifier() for part in name.split("."))
+        if not identifiers or importlib.util.find_spec(name.split(".")[0]) is None:
+            raise UsageError(
+                f"--allow_import {name!r}: no such module in this folder or beside the "
+                "configuration, and none is installed"
+            )
+
+
+def check_path(path: str, allowed: Sequence[str]) -> None:
+    """Refuse a class below none of the allowed packages.
+
+    Raises:
+        UsageError: it is not imported.
+    """
+    if not any(f"{path}.".startswith(f"{known}.") for known in (*TRUSTED, *allowed)):
+        raise UsageError(refusal(path))
+
+
+def refusal(path: str) -> str:
+    """A line about a class that was not imported."""
+    return (
+        f"{path!r} is not part of this program and was not imported: if you trust it, "
+        f"add --allow_import {path.split('.')[0]}"
+    )
+
+
+class Checker:
+    """Walks through settings and annotations together; see `check`."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self.allowed = allowed
+
+    def arguments(self, given: Any, cls: Named, key: str) -> None:
+        """Hold keys and values against the arguments of a class."""
+        if not isinstance(given, Mapping):
+            raise UsageError(f"expected keys below {key!r}, got {shown(given)}")
+        known, complete = parameters(cls)
+        for name, value in given.items():
+            if name in known:
+                self.value(value, known[name], f"{key}.{name}")
+            elif complete:
+                raise UsageError(f"unknown key '{key}.{name}'{suggestion(name, known)}")
+
+    def value(self, value: Any, taken: Parameter, key: str) -> None:
+        """Hold a value against an annotation."""
+        kinds = list(alternatives(taken.annotation, taken.module))
+        if not kinds or is_file(value) or any(kind in ("Any", "?") for kind, *_ in kinds):
+            return
+        inner = [(kind, Parameter(of, where, False)) for kind, of, where in kinds]
+        lists = [each for kind, each in inner if kind in LISTS]
+        mappings = [each for kind, each in inner if kind in MAPPINGS]
+        classes = [kind for kind, *_ in kinds if kind in HOMES]
+        records = [find_class(kind, where) for kind, _, where in kinds]
+        record = next((cls for cls in records if cls is not None), None)
+        if classes and (isinstance(value, str) or is_recipe(value)):
+            if "str" not in [kind for kind, *_ in kinds] or not isinstance(value, str):
+                self.recipe(value, classes[0], key)
+        elif isinstance(value, Mapping) and (mappings or classes):
+            for name, item in value.items() if mappings else ():
+                self.value(item, mappings[0], f"{key}.{name}")
+        elif isinstance(value, Mapping) and record is not None:
+            self.arguments(value, record, key)
+        elif isinstance(value, list) and lists:
+            for item in value:
+                self.value(item, lists[0], key)
+        elif not any(fits(value, kind) for kind, *_ in kinds):
+            raise UsageError(wrong_type(value, kinds, key))
+
+    def recipe(self, value: Any, base: str, key: str) -> None:
+        """Hold a class and its arguments against what the class takes."""
+        value = value if isinstance(value, Mapping) else {"class_path": value}
+        path, given = value.get("class_path"), value.get("init_args", {})
+        cls = None if path is None else self.named(path, base)
+        if cls is not None:
+            self.arguments(given, cls, key)
+
+    def named(self, path: str, base: str) -> Named | None:
+        """The class of a name, if it can be told."""
+        homes, kind = HOMES[base], BASES.get(base, base)
+        if "." in path:
+            check_path(path, self.allowed)
+            if path.split(".")[0] not in ("pinn", "lightning"):
+                own = any(f"{path}.".startswith(f"{name}.") for name in self.allowed)
+                return find(path) if own else None
+            cls = find(path)
+        else:
+            cls = next((c for home in homes if (c := look_up(home, path))), None)
+            if cls is None and self.allowed:
+                return None
+        if cls is not None and not isinstance(cls.node, ast.ClassDef):
+            return None
+        if cls is not None and derives(cls, base) is not False:
+            return cls
+        each = {name: look_up(home, name) for home in homes for name in names(home)}
+        known = [n for n, c in each.items() if c and n != kind and derives(c, kind)]
+        if cls is None:
+            raise UsageError(f"unknown class {path!r}{suggestion(path.split('.')[-1], known)}")
+        raise UsageError(f"{path!r} is no {kind}{suggestion('', known)}")
+
+
+def find_class(kind: str, module: str) -> Named | None:
+    """A class of this program that is given as plain keys, such as `Phase`."""
+    named = look_up(module, kind) if kind.isidentifier() else None
+    return named if named is not None and is_dataclass(named.node) else None
+
+
+Kind = tuple[str, ast.expr | None, str]
+
+
+def alternatives(node: ast.expr | None, module: str) -> Iterator[Kind]:
+    """The types of an annotation: name, what it holds, and the module to read that in."""
+    match node:
+        case ast.BinOp(left=left, right=right):
+            yield from alternatives(left, module)
+            yield from alternatives(right, module)
+        case ast.Constant(value=None):
+            yield "None", None, module
+        case ast.Constant(value=str() as text):
+            yield from alternatives(ast.parse(text, mode="eval").body, module)
+        case ast.Subscript(value=ast.Name(id="Optional" | "Union" as name), slice=inner):
+            for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
+                yield from alternatives(part, module)
+            if name == "Optional":
+                yield "None", None, module
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
+            for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
+                yield repr(ast.literal_eval(part)), None, module
+        case ast.Subscript(value=outer, slice=inner):
+            parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            yield ast.unparse(outer).rpartition(".")[2], parts[-1], module
+        case ast.Name(id=name) if (there := look_up(module, name)) is not None:
+            if isinstance(there.node, ast.BinOp | ast.Subscript):
+                yield from alternatives(there.node, there.module)
+            else:
+                told = name in HOMES or is_dataclass(there.node)
+                yield name if told else "?", None, there.module
+        case ast.Name(id=name):
+            yield name, None, module
+        case ast.Attribute(attr=name):
+            yield name if name in HOMES else "?", None, module
+        case _:
+            yield "?", None, module
+
+
+def is_file(value: Any) -> bool:
+    """Whether a value names a file, which holds what is meant."""
+    return isinstance(value, str) and Path(value).is_file()
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value may be of a type."""
+    match kind:
+        case "None":
+            return value is None
+        case "int":
+            return not isinstance(value, bool) and is_number(value) and float(value) % 1 == 0
+        case "float":
+            return not isinstance(value, bool) and is_number(value)
+        case "bool":
+            return isinstance(value, bool) or value in ("true", "false")
+        case "str" | "Path":
+            return not isinstance(value, list | Mapping)
+        case _ if kind[0] in "'\"" or kind.isdigit():
+            return repr(value) == kind
+    return isinstance(value, Mapping if kind in MAPPINGS else list) and kind in LISTS + MAPPINGS
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, also one that YAML takes for text, such as 1e-3."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def wrong_type(value: Any, kinds: Sequence[Kind], key: str) -> str:
+    """A line about a value that is none of the types which a key can have."""
+    choices = [kind.strip("'") for kind, *_ in kinds if kind[0] in "'\""]
+    others = [kind for kind, *_ in kinds if kind[0] not in "'\"" and kind != "None"]
+    expected = [*dict.fromkeys(others), *(["one of " + ", ".join(choices)] if choices else [])]
+    near = nearest(value, choices)
+    hint = f" (did you mean {near!r}?)" if near else ""
+    return f"{key} is {shown(value)}: expected {' or '.join(expected)}{hint}"
+
+
+def shown(value: Any) -> str:
+    """A value as an error line names it."""
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return "null" if value is None else repr(str(value))
+
+
+def suggestion(name: str, known: Any) -> str:
+    """The end of a line about an unknown name: the closest one, and all if they are few."""
+    hint = near_miss(name, known)
+    return f": {hint if len(known) <= 12 else hint.split('known:')[0].strip()}".rstrip(": ")
