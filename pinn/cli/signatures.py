@@ -83,8 +83,8 @@ def look_up(module: str, name: str) -> Named | None:
             continue
         for alias in node.names:
             if (alias.asname or alias.name.partition(".")[0]) == name:
-                outside = isinstance(node, ast.Import) or node.level or not node.module
-                there = None if outside else look_up(str(node.module), alias.name)
+                home = "" if isinstance(node, ast.Import) or node.level else node.module
+                there = look_up(home, alias.name) if home else None
                 return there or Named(module, node)
     return None
 
