@@ -92,7 +92,7 @@ def run(part, phases, problem=None, points=None, weights=None, resumed=None, **s
         callbacks=[Record(part), Keeper(every=5)],
         plugins=[AtomicCheckpointIO()],
     )
-    adapt = "balance" in settings
+    adapt = "weighting" in settings
     resample = 0 if phases[0].solves_system else 2
     data = Collocation(points or POINTS, resample=resample, adapt=adapt, held_out=30)
     solver = Solver(problem or Kovasznay(), MLP(8, 2), phases, weights, **settings)

@@ -27,7 +27,7 @@ def kovasznay():
         "weights": {"boundary": 10.0},
         "resample": 3,
         "adapt": True,
-        "balance": "gradient_norm",
+        "weighting": "gradient_norm",
     }
     return Kovasznay(40.0, gauge="zero_mean"), MLP(8, 2), phases, settings
 
