@@ -202,9 +202,9 @@ FAULTS = (
         ("test_levenberg_marquardt.py::test_the_state_resumes_bit_by_bit",),
     ),
     Fault(
-        "balance_state",
+        "weighting_state",
         "The loss weights that a run has found are not restored.",
-        'self.balance.restore(saved.get("balance_state", {}))',
+        'self.balance.restore(saved.get("weighting_state", {}))',
         "self.balance.restore({})",
         ("test_balance.py::test_resumed_at_any_step_the_run_ends_the_same[gradient_norm]",),
     ),
