@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 
 Values = Mapping[str, Tensor]
 FEW = 4  # further axes that a note names
@@ -106,8 +106,7 @@ def place(axis: Array, index: int) -> float:
 
 def component_of(values: Values, name: str, points: int) -> Tensor:
     """One component (N,) in float64 on the CPU."""
-    if name not in values:
-        raise ValueError(f"no component {name!r} to draw: {near_miss(name, values)}")
+    check_name(name, values, f"no component {name!r} to draw")
     value = values[name].detach().to("cpu", torch.float64)
     if value.shape != (points,):
         raise ValueError(f"{name!r} has shape {tuple(value.shape)}: expected ({points},) to draw")

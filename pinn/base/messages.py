@@ -36,9 +36,20 @@ def one_of(what: str, name: object, known: Iterable[str]) -> None:
     Raises:
         ValueError: it is none of them; the line suggests the closest.
     """
+    check_name(name, known, f"unknown {what} {name!r}")
+
+
+def check_name(
+    name: object, known: Iterable[str], line: str, error: type[Exception] = ValueError
+) -> None:
+    """Refuse a name that is not known, with a line that ends with the closest and all known ones.
+
+    Raises:
+        ValueError: it is not known; or the error that is given.
+    """
     names = list(known)
     if name not in names:
-        raise ValueError(f"unknown {what} {name!r}: {near_miss(name, names)}")
+        raise error(f"{line}: {near_miss(name, names)}")
 
 
 def likeness(one: str, other: str) -> float:

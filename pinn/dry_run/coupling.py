@@ -21,6 +21,7 @@ POINTS = 6
 SIZES = (1.0, 30.0)  # of the random fields: a condition may be met by all values of one size
 NEAR = 1e-9
 Change = Callable[[Tensor], Tensor]
+Trial = Callable[..., Tensor]  # the values of a residual on fields, as they are or changed
 
 
 class Constant(Shared):
@@ -32,48 +33,33 @@ class Constant(Shared):
         return torch.ones_like(found)
 
 
-class Trial:
-    """A residual at some points of a region, on random fields.
-
-    Args:
-        problem: whose.
-        residual: which.
-        region: where.
-        highest: the order of the derivatives.
-    """
-
-    def __init__(self, problem: Problem, residual: Residual, region: str, highest: int) -> None:
-        self.problem, self.residual = problem, residual
-        self.region, self.highest = region, highest
-        geometry = problem.geometry
-        points = geometry.sample(region, POINTS)
-        # Measured points are all there: take some from end to end.
-        index = torch.linspace(0, len(points) - 1, min(POINTS, len(points))).round().long()
-        self.points = points.select(index)
-        self.measure = None if geometry.is_measured(region) else geometry.measure(region)
-        self.means = 0
-
-    def __call__(self, leaves: Fields, change: Change = torch.clone) -> Tensor:
-        """√w r (N, C), where fields and points are changed alike."""
-        points, means = self.points.map(change), Constant()
-        with sharing(means), over(self.measure, points.weights):
-            fields = mapped(leaves, change)
-            value = dry_run(self.problem, self.residual, points, self.highest, fields)[1]
-        self.means = len(means.values)
-        value = value.detach().double().reshape(len(value), -1)
-        weight = self.problem.importance(self.region, points.at)
-        return value if weight is None else value * weight.sqrt().reshape(-1, 1)
-
-
 def couplings(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:
     """Whether a residual reads a mean or integral, and whether it sees other points besides."""
-    trial = Trial(problem, residual, region, highest)
-    leaves = raw_leaves(problem, trial.points, highest)
+    geometry = problem.geometry
+    sample = geometry.sample(region, POINTS)
+    # Measured points are all there: take some from end to end.
+    chosen = sample.select(
+        torch.linspace(0, len(sample) - 1, min(POINTS, len(sample))).round().long()
+    )
+    leaves = raw_leaves(problem, chosen, highest)
+    measure = None if geometry.is_measured(region) else geometry.measure(region)
+    means: list[Tensor] = []
+
+    def values(fields: Fields, change: Change = torch.clone) -> Tensor:
+        """√w r (N, C), where fields and points are changed alike."""
+        points, shared = chosen.map(change), Constant()
+        with sharing(shared), over(measure, points.weights):
+            value = dry_run(problem, residual, points, highest, mapped(fields, change))[1]
+        means.extend(shared.values)
+        value = value.detach().double().reshape(len(value), -1)
+        weight = problem.importance(region, points.at)
+        return value if weight is None else value * weight.sqrt().reshape(-1, 1)
+
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # of fields that no solution has
-        differing = [differs(trial, scaled(leaves, size)) for size in SIZES]
-        several = len(trial.points) > 1
-        return trial.means > 0, several and (any(differing) or spreads(trial, leaves))
+        differing = [differs(values, scaled(leaves, size)) for size in SIZES]
+        others = len(chosen) > 1 and (any(differing) or spreads(values, leaves))
+        return len(means) > 0, others
 
 
 def differs(trial: Trial, leaves: Fields) -> bool:

@@ -12,7 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from pinn.base.messages import near_miss, one_of
+from pinn.base.messages import check_name, one_of
 from pinn.dry_run.incompressible import velocity_of
 from pinn.dry_run.leaves import as_needed, dry_run, leaf_fields, position
 from pinn.geometry import Points
@@ -66,13 +66,12 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
     places = problem.component_places
     for name, gauge in problem.gauges.items():
         one_of("gauge", gauge, get_args(Gauge))
+        line = f"a gauge is given for {name!r}, which is no unknown"
+        check_name(name, [*problem.unknowns, *places], line)
         if name in problem.unknowns:
             unknown, which = name, tuple(range(len(problem.components(name))))
-        elif name in places:
-            unknown, which = places[name][0], (places[name][1],)
         else:
-            hint = near_miss(name, [*problem.unknowns, *places])
-            raise ValueError(f"a gauge is given for {name!r}, which is no unknown: {hint}")
+            unknown, which = places[name][0], (places[name][1],)
         moving = any(reading.rates[unknown][k] for k in which)
         used.append(Constant(name, unknown, which, gauge, timed and not moving))
     return used

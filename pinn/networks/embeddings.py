@@ -161,9 +161,10 @@ class Periodic(Embedding):
         inputs = self.scaling.build(geometry)
         columns = {geometry.coordinates.index(name): p for name, p in self.periods.items()}
         rows = torch.zeros(len(columns) * self.harmonics, inputs, dtype=torch.float64)
+        harmonics = torch.arange(1, self.harmonics + 1, dtype=torch.float64)
         for i, (column, period) in enumerate(columns.items()):
-            for k in range(self.harmonics):
-                rows[i * self.harmonics + k, column] = 2.0 * math.pi * (k + 1) / period
+            own = slice(i * self.harmonics, (i + 1) * self.harmonics)
+            rows[own, column] = 2.0 * math.pi * harmonics / period
         self.constant("wavenumbers", rows)
         self._others = tuple(i for i in range(inputs) if i not in columns)
         return 2 * len(rows) + len(self._others)

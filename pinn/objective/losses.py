@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.fields.integrals import over
 from pinn.geometry import Points
 from pinn.physics.explanation import calling
@@ -140,8 +140,7 @@ def checked_weights(problem: Problem, weights: Mapping[str, float]) -> dict[str,
     """λ_k for every residual."""
     names = [residual.name for residual in problem.residuals]
     for name, weight in weights.items():
-        if name not in names:
-            raise ValueError(f"a weight is given for residual {name!r}: {near_miss(name, names)}")
+        check_name(name, names, f"a weight is given for residual {name!r}")
         if getattr(weight, "requires_grad", False):
             raise ValueError(
                 f"weight of {name!r} is a trained parameter, and training would make it zero: give "

@@ -2,5 +2,5 @@
 
 What may be stated in a problem, and what a mistake in one says, goes here.
 
-May import: fields, algebra, networks, geometry, base.
+May import: checking, fields, algebra, networks, geometry, base.
 """

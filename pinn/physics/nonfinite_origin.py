@@ -4,10 +4,10 @@ import math
 import operator
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -17,11 +17,15 @@ from torch import Tensor
 from pinn.algebra.later import at_once
 from pinn.algebra.series import Series
 from pinn.base.torch_adapter import DispatchMode
+from pinn.checking.autograd_graph import nodes
 from pinn.physics.explanation import where
 
 DUNDER = re.compile("__(r?)(truediv|pow|mul|add|sub)__")
 CALLED = "__torch_function__"
-NAMES = {"truediv": "a division", "pow": "a power", "mul": "a product"}
+NAMES = {
+    "truediv": "a division", "pow": "a power", "mul": "a product", "add": "a sum",
+    "sub": "a difference", "mm": "a layer",
+}  # fmt: skip
 APART = "keep the argument away from there, by a square, exp or a small number added"
 SLOPE = "add a small positive number to the argument, such as 1e-12"
 # What helps where the numbers depend on what is trained, and where they depend on the point alone.
@@ -155,10 +159,8 @@ def in_words(name: str, numbers: Sequence[float], dtype: torch.dtype) -> tuple[s
         words = {"log": "the logarithm", "sqrt": "the square root", "rsqrt": "the square root"}
         return f"{words.get(name, name)} of {shortest(first)}", "domain"
     if name == "pow" and (first == 0 or (first < 0 and second != round(second))):
-        return (
-            f"{shortest(first)} to the power {shortest(second)}",
-            "zero" if not first else "domain",
-        )
+        text = f"{shortest(first)} to the power {shortest(second)}"
+        return text, "domain" if first else "zero"
     limit = str(dtype).removeprefix("torch.")
     shown = ", ".join(shortest(n) for n in numbers if not math.isnan(n))
     name = {"mul": "a product", "add": "a sum", "sub": "a difference", "mm": "a layer"}.get(
@@ -172,43 +174,21 @@ def shortest(value: float) -> str:
     return f"{value:.4g}"
 
 
-@contextmanager
-def with_lines() -> Iterator[None]:
-    """Let autograd remember which line made each of its nodes."""
-    before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.autograd.set_detect_anomaly(True, check_nan=False)
-        try:
-            yield
-        finally:
-            torch.autograd.set_detect_anomaly(before[0], check_nan=before[1])
-
-
 def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Origin | None:
     """The first operation whose derivative is not finite, where the value of the loss is."""
-    with at_once(), with_lines(), torch.enable_grad():
+    found: list[tuple[str, str]] = []
+
+    def look(node: Any, made: tuple, came: tuple) -> None:
+        fine = not any(t is not None and spoilt(t) for t in came)
+        if not found and fine and any(t is not None and spoilt(t) for t in made):
+            found.append((node.name(), "".join(node.metadata.get("traceback_", ()))))
+
+    # Every node of the graph remembers the line that made it.
+    with at_once(), torch.autograd.set_detect_anomaly(True, check_nan=False), torch.enable_grad():
         end = loss()
-        found: list[tuple[str, str]] = []
-        waiting, seen = [end.grad_fn], set()
-        handles = []
-        while waiting:
-            node = waiting.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-
-            def look(made: tuple, came: tuple, node: Any = node) -> None:
-                fine = not any(t is not None and spoilt(t) for t in came)
-                if not found and fine and any(t is not None and spoilt(t) for t in made):
-                    lines = "".join(node.metadata.get("traceback_", ()))
-                    found.append((node.name(), lines))
-
-            handles.append(node.register_hook(look))
-            waiting += [following for following, _ in node.next_functions]
+        for node in nodes(end):
+            node.register_hook(partial(look, node))
         torch.autograd.grad(end, parameters, allow_unused=True)
-        for handle in handles:
-            handle.remove()
     if not found:
         return None
     name, lines = found[0]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.series import MissingDerivativeError
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.fields.autograd_calls import Ported
 from pinn.fields.constants import remembered
 from pinn.fields.field import Field, coordinate_field, data_field
@@ -160,10 +160,8 @@ class Problem(Declared, Holder):
             found = self.reference()
         if not isinstance(found, Reference | None):
             raise ValueError(f"{where} returned {kind(found)}: return a Reference, or None")
-        known = self.component_places
         for name in () if found is None else found.values:
-            if name not in known:
-                raise ValueError(f"{where} has values of {name!r}: {near_miss(name, known)}")
+            check_name(name, self.component_places, f"{where} has values of {name!r}")
         return found
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
@@ -194,13 +192,12 @@ class Problem(Declared, Holder):
             ValueError: the residual returned something that is not one value per point.
         """
         given: dict[str, Any] = {**unknowns, "at": at}
+        data = {"normal": points.normal, **points.columns}
         for name in residual.arguments:
             if name in self.coordinates:
                 given[name] = at[:, self.coordinates.index(name)].named(name)
-            elif name == "normal" and points.normal is not None:
-                given[name] = data_field(points.normal, at.coordinates, name)
-            elif name in points.columns:
-                given[name] = data_field(points.columns[name], at.coordinates, name)
+            elif (values := data.get(name)) is not None:
+                given[name] = data_field(values, at.coordinates, name)
         given = {name: given[name] for name in residual.arguments}
         with (
             calling(f"residual {residual.name!r}"),
@@ -228,16 +225,14 @@ class Problem(Declared, Holder):
                 )
         for residual in self.residuals:
             for region in residual.regions:
-                if region not in geometry.regions:
-                    hint = near_miss(region, geometry.regions)
-                    raise ValueError(f"{name}.{residual.name} is on region {region!r}: {hint}")
+                line = f"{name}.{residual.name} is on region {region!r}"
+                check_name(region, geometry.regions, line)
                 self._check_data(residual, region)
 
     def _check_data(self, residual: Residual, region: str) -> None:
         """Hold a residual's normal and data columns against its region."""
         sample = self.geometry.sample(region, 1)
-        available = ["normal"] if sample.normal is not None else []
-        available += list(sample.columns)
+        available = [*([] if sample.normal is None else ["normal"]), *sample.columns]
         for argument in residual.arguments:
             special = argument == "normal" or argument in self.columns
             if special and argument not in available:
@@ -264,8 +259,7 @@ def in_turn(name: str, values: float | list[float]) -> list[dict[str, float]]:
     Raises:
         ValueError: a value is not, or there is none.
     """
-    if isinstance(values, list | tuple):
-        if not values:
-            raise ValueError(f"{name} is an empty list: give at least one value")
-        return [{name: positive(name, value)} for value in values]
-    return [{name: positive(name, values)}]
+    several = values if isinstance(values, list | tuple) else [values]
+    if not several:
+        raise ValueError(f"{name} is an empty list: give at least one value")
+    return [{name: positive(name, value)} for value in several]

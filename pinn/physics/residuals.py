@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -104,8 +104,5 @@ def describe(cls: type, base: type, name: str, known: tuple[str, ...]) -> Residu
             )
     arguments = tuple(inspect.signature(method).parameters)[1:]
     for argument in arguments:
-        if argument not in known:
-            raise TypeError(
-                f"{cls.__name__}.{name} asks for {argument!r}: {near_miss(argument, known)}"
-            )
+        check_name(argument, known, f"{cls.__name__}.{name} asks for {argument!r}", TypeError)
     return Residual(name, method._regions, arguments)

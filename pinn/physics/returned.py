@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.fields.field import Field, Mask, vector
 from pinn.physics.declaration import Declared
 from pinn.physics.explanation import ProblemError
@@ -118,9 +118,8 @@ def known_values(problem: Declared, found: Any, n: int) -> dict[str, Tensor]:
     where = f"{type(problem).__name__}.exact"
     values = {}
     for name, value in by_unknown(problem, found, where).items():
-        if name not in problem.unknowns:
-            hint = near_miss(str(name), problem.unknowns)
-            raise ProblemError(f"{where} returned {name!r}, which is no unknown: {hint}")
+        line = f"{where} returned {name!r}, which is no unknown"
+        check_name(name, problem.unknowns, line, ProblemError)
         expected = problem.shape_of(name, n)
         tensor = as_values(value, f"{where} returned {name!r} as", n)
         if tensor.shape == (n, 1) and len(expected) == 1:

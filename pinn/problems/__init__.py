@@ -11,7 +11,8 @@ from pinn.problems.beltrami import Beltrami3D
 from pinn.problems.cavity import LidDrivenCavity
 from pinn.problems.continuity import Continuity
 from pinn.problems.kovasznay import Kovasznay
-from pinn.problems.navier_stokes import NavierStokes, UnsteadyNavierStokes
+from pinn.problems.navier_stokes import NavierStokes as NavierStokes
+from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
 from pinn.problems.poisson import Poisson
 from pinn.problems.taylor_green import TaylorGreen2D
 from pinn.problems.viscosity import KovasznayViscosity
@@ -26,17 +27,3 @@ PROBLEMS: dict[str, type[Problem]] = {
     "advection": Advection,
     "viscosity": KovasznayViscosity,
 }
-
-__all__ = [
-    "PROBLEMS",
-    "Advection",
-    "Beltrami3D",
-    "Continuity",
-    "Kovasznay",
-    "KovasznayViscosity",
-    "LidDrivenCavity",
-    "NavierStokes",
-    "Poisson",
-    "TaylorGreen2D",
-    "UnsteadyNavierStokes",
-]

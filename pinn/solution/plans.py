@@ -7,7 +7,8 @@ reads; their union over a region's residuals is the region's plan, one evaluatio
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 
 import torch
 
@@ -67,11 +68,8 @@ def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
 
 def plans_together(plans: Mapping[str, RegionPlan]) -> dict[str, Plan]:
     """Per network, what the residuals of all regions need."""
-    first, *rest = (plan.networks for plan in plans.values())
-    together = dict(first)
-    for other in rest:
-        together = {name: plan | other[name] for name, plan in together.items()}
-    return together
+    every = [plan.networks for plan in plans.values()]
+    return {name: reduce(or_, (networks[name] for networks in every)) for name in every[0]}
 
 
 def plan_region(solution: Solution, region: str) -> RegionPlan:
@@ -94,11 +92,9 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     coupled = {r.name: as_needed(partial(couplings, problem, r, region)) for r in residuals}
     networks = {}
     for network in solution.networks:
-        plan = Plan()
-        for unknown in solution.widths(network):
-            for found in raw:
-                plan = plan | found.get(unknown, Plan())
-        networks[network] = plan
+        outputs = solution.widths(network)
+        plans = (read.get(output, Plan()) for output in outputs for read in raw)
+        networks[network] = reduce(or_, plans, Plan())
     averaged, others = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
     return RegionPlan(reads, networks, averaged, others, tuple(hidden), tuple(energies))
 
@@ -185,12 +181,10 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
     Raises:
         ValueError: it does, as (N, N) from (N, 1) beside (N,) would.
     """
-    shapes = {}
-    for n in (4, 5):
-        values = dry_run(problem, residual, problem.geometry.sample(region, n), highest)[1]
-        shapes[tuple(values.shape[1:])] = tuple(values.shape)
-    if len(shapes) > 1:
+    samples = (problem.geometry.sample(region, n) for n in (4, 5))
+    of_4, of_5 = (dry_run(problem, residual, points, highest)[1].shape for points in samples)
+    if of_4[1:] != of_5[1:]:
         raise ValueError(
-            f"residual {residual.name!r} returns {' and '.join(map(str, shapes.values()))} for 4 "
-            "and 5 points: return one value, or one vector, per point"
+            f"residual {residual.name!r} returns {tuple(of_4)} and {tuple(of_5)} for 4 and 5 "
+            "points: return one value, or one vector, per point"
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pinn.algebra.channels import HIGHEST, Channel, Plan, first, laplace, order
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.fields.field import Field, partial
 from pinn.fields.vector_calculus import curl, div, laplacian
 from pinn.physics.problem import Fields, Problem
@@ -72,8 +72,7 @@ def quantity(name: str, problem: Problem) -> Quantity:
         gradient = tuple(first(i) for i in space)
         return Quantity(name, gradient, lambda fields: OF_VECTORS[operator](fields[unknown]))
     places = problem.component_places
-    if stem not in places:
-        raise ValueError(f"{name!r} is no quantity here: {near_miss(stem, places)}")
+    check_name(stem, places, f"{name!r} is no quantity here")
     place = places[stem]
     if rest == "laplacian":
         return Quantity(name, (laplace(space),), lambda f: laplacian(component_field(f, *place)))

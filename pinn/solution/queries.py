@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.geometry import Coordinates, Geometry
 
 
@@ -81,13 +81,9 @@ def columns_of(points: Any, names: Sequence[str]) -> dict[str, Any] | None:
         return None
     known = list(map(str, known))
     for name in names:
-        if name not in known:
-            raise ValueError(f"points have no column {name!r}: {near_miss(name, known)}")
-    if isinstance(points, Mapping):
-        for name in known:
-            if name not in names:
-                hint = near_miss(name, names)
-                raise ValueError(f"points have a column {name!r}, which is no coordinate: {hint}")
+        check_name(name, known, f"points have no column {name!r}")
+    for name in known if isinstance(points, Mapping) else ():
+        check_name(name, names, f"points have a column {name!r}, which is no coordinate")
     return {name: points[name] for name in names}
 
 
