@@ -1,9 +1,11 @@
 """The page on a problem of one's own: its files run, its lines are what is printed."""
 
+import contextlib
 import importlib
+import io
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -47,15 +49,22 @@ def followed(tmp_path_factory):
         if title.endswith((".py", ".yaml")):
             (folder / title).write_text(body, encoding="utf-8")
     printed = []
-    for _, command in blocks(PAGE, "bash"):
-        program, script, *rest = shlex.split(command)
-        assert program == "python"
-        script = str(TRAIN) if script == "train.py" else script
-        argv = [sys.executable, script, *rest]
-        answer = subprocess.run(argv, cwd=folder, capture_output=True, encoding="utf-8")
-        assert answer.returncode == 0, answer.stderr
-        assert answer.stderr == ""
-        printed.append(answer.stdout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        for _, command in blocks(PAGE, "bash"):
+            program, script, *rest = shlex.split(command)
+            assert program == "python"
+            patch.setattr(sys, "argv", [str(TRAIN) if script == "train.py" else script, *rest])
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                if script == "train.py":
+                    assert main(rest) == 0
+                else:
+                    runpy.run_path(script, run_name="__main__")
+            assert err.getvalue() == ""
+            printed.append(out.getvalue())
+    sys.modules.pop("my_problem", None)
     return folder, printed
 
 
