@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams.backend_context import Context
 from pinn.checkpoints.file import read
 from pinn.cli.configuration import run_name
 from pinn.cli.launch import main, parse
+from pinn.cli.sweep import forwarded
 from pinn.cli.sweep_members import members
 from pinn.cli.yaml_nodes import UsageError
 
@@ -121,7 +122,8 @@ def test_a_sweep_has_a_folder_and_a_row_for_each_run(folder, capfd):
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(late, folder, capfd):
-    assert main([*late, "--sweep", "model.problem.most=500,1000"]) == 1
+    argv = [*late, "--trainer.logger=false"]  # without pictures
+    assert main([*argv, "--sweep", "model.problem.most=500,1000"]) == 1
     (sweep,) = (folder / "runs" / "late").iterdir()
     assert sweep.name.endswith("_sweep")
     assert [row["state"] for row in rows(sweep)] == ["failed", "done"]
@@ -197,9 +199,25 @@ def test_combinations_and_their_folders():
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_run_and_the_sweep(folder, signum):
+def test_a_signal_is_passed_on_to_the_run(signum):
+    class Process:
+        told = []
+
+        def send_signal(self, signum):
+            self.told.append(signum)
+
+    before = signal.getsignal(signum)
+    with forwarded([Process()]) as received:
+        signal.raise_signal(signum)
+    assert received == Process.told == [signum]
+    assert signal.getsignal(signum) is before
+
+
+def test_a_signal_stops_the_run_and_the_sweep(folder):
+    signum = signal.SIGTERM
     argv = ["--config", "small", "--model.phases=[{optimizer: Adam, steps: 1000000}]"]
     argv += ["--checkpoints.every=1", "--trainer.val_check_interval=1000000"]
+    argv += ["--trainer.logger=false"]
     command = [sys.executable, TRAIN, *argv, "--sweep", "seed_everything=1,2", "--name", "s"]
     environment = {**os.environ, "PYTHONPATH": str(TRAIN.parent)}
     process = subprocess.Popen(
