@@ -185,7 +185,7 @@ FAULTS = (
         "A resumed run with adapted points takes those that it chose for those of the next draw.",
         'self._chosen = ((state_dict["draw"], rank)',
         'self._chosen = ((state_dict["draw"] + 1, rank)',
-        ("test_adaptation.py::test_resumed_at_any_step_the_run_ends_the_same[phases1-3-auto]",),
+        ("test_adaptation.py::test_resumed_at_any_step_the_run_ends_the_same[phases1-3-auto-steps1]",),
     ),
     Fault(
         "lost_step",

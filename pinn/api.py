@@ -1,4 +1,4 @@
-"""From Python what the command line does."""
+"""What the command line does, from Python."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What Lightning does at every step for nobody is left out; what somebody asked for is not."""
+"""What no run needs of Lightning's work at every step is left out; what a user asks for is not."""
 
 import sys
 from collections import Counter

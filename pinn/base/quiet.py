@@ -1,4 +1,4 @@
-"""No advice from third parties between the program's own lines."""
+"""Keeps advice of other packages out of the program's own lines."""
 
 import logging
 import warnings

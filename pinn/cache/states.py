@@ -1,4 +1,4 @@
-"""The states that objects are seen in: what a recorded graph is valid for."""
+"""The states of objects, told apart: a recorded graph is valid for one of them."""
 
 from typing import Any
 

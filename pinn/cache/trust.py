@@ -1,4 +1,4 @@
-"""What was decided for a function, and how long it is trusted.
+"""What was decided for a function, and when the decision is checked again.
 
 A decision is remembered with the function for as long as it lives: with a module, with the object
 of a method, with the code of a function, so that `lambda x: net(x)` made anew at every call is

@@ -1,4 +1,4 @@
-"""EarlyStopping across resumptions: what it ended is over, unless it is told otherwise."""
+"""EarlyStopping in a resumed run: what it ended stays ended, unless its settings change."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A loss that is no number stops the run before it spoils the weights, and says where it arose."""
+"""A loss that is not a number stops the run before it spoils the weights; a line says where."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: what is lost, left, wrong, weighed, found and spent, step by step."""
+"""Curves for TensorBoard: losses, residuals, errors, weights, coefficients and time."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The options of this program that are no keys of a configuration."""
+"""The options of this program that are not keys of a configuration."""
 
 import argparse
 import platform

@@ -1,4 +1,4 @@
-"""The runs of a sweep: which there are, what each is told from the others by, what came out."""
+"""The runs of a sweep: which ones there are, how their values differ, and their results."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Normalisation and distances by their formulas, where torch's own kernels do not serve.
+"""Normalisation and distances by their formulas, where torch's own kernels are wrong.
 
 Measured with torch 2.13: the gradient in the parameters of a second derivative through
 `F.layer_norm` or `F.instance_norm` is off by the order of itself, without an error; that of a first

@@ -1,4 +1,4 @@
-"""What every exported program is held to, and how it is said that one cannot be."""
+"""The checks of every exported program, and the message if it cannot be exported."""
 
 import contextlib
 import io

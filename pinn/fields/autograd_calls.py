@@ -1,4 +1,4 @@
-"""`torch.autograd.grad` in a residual, as scripts that were written for plain torch have it."""
+"""`torch.autograd.grad` in a residual, for scripts that were written for plain torch."""
 
 from collections.abc import Iterable
 from typing import Any

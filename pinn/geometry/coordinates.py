@@ -12,7 +12,7 @@ def bound(name: str, value: Any) -> float:
     """A bound of a coordinate.
 
     Raises:
-        ValueError: it is no number, such as a date.
+        ValueError: it is not a number; a date is not one.
     """
     try:
         return float(value)

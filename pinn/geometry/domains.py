@@ -81,7 +81,7 @@ class Geometry:
         return math.prod(self.upper[axis] - self.lower[axis] for axis in self._free_axes(region))
 
     def is_measured(self, region: str) -> bool:
-        """Whether a region is a cloud of measured points, of which a sample has all."""
+        """Whether a region is a cloud of measured points; a sample of it has all of them."""
         return region in self._clouds
 
     def sample(self, region: str, n: int, method: str = "sobol", seed: int = 0) -> Points:

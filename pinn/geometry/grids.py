@@ -1,4 +1,4 @@
-"""Points that stand for a whole domain, of a number that does not grow with its dimension."""
+"""Points that represent a whole domain; their number does not grow with its dimension."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from pinn.geometry.sampling import gauss_points, unit_points
 
 
 def averaging_points(geometry: Geometry, axes: Sequence[int]) -> Tensor:
-    """Points (N, len(axes)), the mean over which is that over these axes of the domain.
+    """Points (N, len(axes)): the mean over them is the mean over these axes of the domain.
 
-    There are 32 midpoints per axis up to three axes; more axes would have 32ᴰ of them, and 16,384
-    quasi-random points (Sobol) take their place.
+    Up to three axes have 32 midpoints each. More axes would need 32ᴰ points, and have 16,384
+    quasi-random points (Sobol) instead.
     """
     part = Coordinates(tuple(f"x{axis}" for axis in axes))
     box = Geometry(part, [geometry.lower[i] for i in axes], [geometry.upper[i] for i in axes])

@@ -2,7 +2,7 @@
 
     spacing of its numbers at max |x|  ≤  10⁻⁶ (upper − lower)
 
-Float32 has no numbers between 1.7e9 and 1.7e9 + 128: of a minute of that day nothing is left.
+Float32 has no numbers between 1.7e9 and 1.7e9 + 128: it cannot tell the seconds of a minute apart.
 """
 
 import math
@@ -21,7 +21,7 @@ VALUES = 1e-3  # of the range of measured values
 def unresolved(
     geometry: Geometry, dtype: torch.dtype, lengths: tuple[tuple[str, float], ...] = ()
 ) -> str:
-    """What of a geometry a precision does not hold, in words; nothing where it holds all.
+    """What a precision cannot hold of a geometry, in words; empty if it holds everything.
 
     Args:
         geometry: the box, with its measured points.
@@ -44,7 +44,7 @@ def unresolved(
 
 
 def unresolved_points(geometry: Geometry, region: str, dtype: torch.dtype) -> str:
-    """The same of the measured points of a region."""
+    """The same for the measured points of a region."""
     cloud = geometry.sample(region, 1)
     before, after = (len(torch.unique(t, dim=0)) for t in (cloud.at, cloud.at.to(dtype)))
     if after < before:

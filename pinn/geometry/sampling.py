@@ -58,7 +58,7 @@ def gauss_order(n: int, d: int) -> int:
     """How many Gauss points per axis come nearest to n in d dimensions.
 
     Raises:
-        ValueError: in many dimensions none comes near: one point, or far more than n.
+        ValueError: in many dimensions, no number kᵈ comes near n.
     """
     k = max(1, round(n ** (1 / d)))
     if d > FEW and not n / 4 <= k**d <= 4 * n:

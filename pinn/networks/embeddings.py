@@ -127,7 +127,7 @@ class FourierFeatures(Embedding):
 class Periodic(Embedding):
     """Exactly periodic features  cos(2πk x/P), sin(2πk x/P), k = 1 … harmonics.
 
-    Coordinates without a period pass on, scaled to [-1, 1]. Source: Dong & Ni (2021), "A method
+    Coordinates without a period are scaled to [-1, 1]. Source: Dong & Ni (2021), "A method
     for representing periodic functions and enforcing exactly periodic boundary conditions with
     deep neural networks", doi:10.1016/j.jcp.2021.110242; here without trainable phases.
 

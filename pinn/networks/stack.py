@@ -6,7 +6,7 @@ from pinn.base.spec import Restorable
 
 
 class Stack(Restorable, nn.Sequential):
-    """f = fₙ ∘ … ∘ f₂ ∘ f₁: torch's Sequential, of a list.
+    """f = fₙ ∘ … ∘ f₂ ∘ f₁: torch's Sequential, made from a list.
 
     Args:
         layers: modules, the one that takes the points first.

@@ -81,7 +81,7 @@ def portion(trial: Trial, x: Tensor, strategy: str, memory: float) -> int:
 def in_cache(trial: Trial, x: Tensor, strategy: str) -> int:
     """How many points an evaluation on a CPU may have for its largest tensor to stay in cache.
 
-    All of them where f works only so, or where it has buffers, which every call may change.
+    All of them if f works only with all of them, or has buffers, which every call may change.
     """
     buffers = (b for module in modules_of(trial.f) for b in module.buffers(recurse=False))
     if x.device.type != "cpu" or next(buffers, None) is not None or trial.whole(x):

@@ -3,8 +3,8 @@
     G = JᵀJ:   (G + μ) δ = −Jᵀ r        parameters,  P ≤ M
     K = JJᵀ:   δ = −Jᵀ (K + μ)⁻¹ r      residuals,   M < P
 
-J's columns are scaled by D^-½, to length one at most. Singular values of J below √ε drown in the
-rounding of G and K, so that μ has to stay above it.
+J's columns are scaled by D^-½, to length one at most. Singular values of J below √ε are lost in
+the rounding of G and K, so μ has to stay above it.
 """
 
 import torch

@@ -62,7 +62,7 @@ class LevenbergMarquardt(Optimizer):
 
     @property
     def past(self) -> dict[str, Any]:
-        """What a step passes on to the next; kept with the first parameter, as torch wants it."""
+        """What a step passes on to the next; kept with the first parameter, as torch expects it."""
         state = self.state[self.parameters[0]]
         if not state:
             state.update(

@@ -165,7 +165,7 @@ class Phase:
         return begun(self.optimizer_class()(list(parameters), **(self.defaults | options)))
 
     def rehearse(self) -> None:
-        """Take one step on a parabola: many a wrong value is noticed only then.
+        """Take one step on a parabola: many wrong values show only in a step.
 
         Raises:
             ValueError: the optimiser cannot do it; the line names the option that is to blame.

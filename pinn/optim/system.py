@@ -1,4 +1,4 @@
-"""What least squares is told of a problem:  r(θ) and J = ∂r/∂θ, for  min ½|r(θ)|².
+"""What least squares needs from a problem:  r(θ) and J = ∂r/∂θ, for  min ½|r(θ)|².
 
 The rows [J r] are kept where they fit, else evaluated again.
 """

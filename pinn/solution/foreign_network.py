@@ -1,4 +1,4 @@
-"""Networks that are none of the package's: what is said before an evaluation fails."""
+"""Networks from outside the package: their mistakes are told before an evaluation fails."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Points as people have them: tensors, arrays, lists, columns; answers come in the same form."""
+"""Points in any form: tensors, arrays, lists, columns; answers come in the same form."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How well least squares knows the coefficients of a problem: the Gauss–Newton covariance,
+"""How exactly least squares determines the coefficients of a problem: the Gauss–Newton covariance,
 
     Cov θ = s² (JᵀJ)⁻¹,   s² = Σ r_d² / (m − tr H_d),   H = J (JᵀJ)⁻¹ Jᵀ,
 

@@ -1,6 +1,6 @@
 """All that is used of Lightning's inside, which its next version may change.
 
-It serves two ends: to know where a run stands, and to leave out of a step what nobody needs. Where
+It tells where a run stands, and leaves out of a step what no run of this package needs. Where
 something is missing, a run is slower or more careful; docs/design.md lists it.
 """
 
