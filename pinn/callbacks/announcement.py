@@ -26,36 +26,34 @@ class Announce(L.Callback):
         self.checking = Activity("checking the solution")
         self.began = False
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, solver: Any) -> None:
         """A new run tries out strategies, and perhaps how a step runs fastest."""
         self.prepared.clear()
         self.began = False
-        if not pl_module.choices:
+        if not solver.choices:
             say("choosing how to differentiate …")
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """The first step of a kind may take long."""
-        stage, phase = upcoming(pl_module)  # type: ignore[arg-type]
+        stage, phase = upcoming(solver)
         kind = stage, phase.solves_system, phase.dtype
         if kind not in self.prepared:
             self.prepared.add(kind)
-            if line := preparation(pl_module, phase):  # type: ignore[arg-type]
+            if line := preparation(solver, phase):
                 say(line)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Errors and residuals at many points."""
         self.checking.__enter__()
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """They are known."""
         self.checking.__exit__()
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Print it."""
         self.began = True
-        for line in announcement(pl_module, trainer.world_size):  # type: ignore[arg-type]
+        for line in announcement(solver, trainer.world_size):
             say(line)
         if trainer.accumulate_grad_batches > 1:
             say(
@@ -64,17 +62,16 @@ class Announce(L.Callback):
                 "in a step set points"
             )
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say so where something else than the phases has ended the run."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         if reason := early_end(trainer, solver):
             steps = trainer.global_step
             say(f"run       ended after {steps} step{'s' if steps != 1 else ''}: {reason}")
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say so where nothing was trained at all."""
         if not self.began:
-            reason = early_end(trainer, pl_module)  # type: ignore[arg-type]
+            reason = early_end(trainer, solver)
             say(f"run       ended before its first step: {reason}")
 
 

@@ -44,17 +44,12 @@ class Check(L.Callback):
         kept = [c for c in trainer.callbacks if isinstance(c, Announce | FiniteGuard)]
         trainer.callbacks = [*kept, check, Interrupt()]
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """A step begins."""
         self.since = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Time the step, and go on to the next phase when the pace of this one is known."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         course = solver.course
         if torch.cuda.is_available():
             torch.cuda.synchronize()
@@ -69,9 +64,9 @@ class Check(L.Callback):
         course.end("check", "enough to know its pace")
         course.bound()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say what was found."""
-        for line in self.told or self.lines(pl_module):  # type: ignore[arg-type]
+        for line in self.told or self.lines(solver):
             say(line)
         say("checked   nothing is kept; to train, leave out --check")
 

@@ -26,17 +26,15 @@ class Deadline(L.Callback):
         self.step = 0
         self.over = False
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
         """The time begins."""
         self.began, self.over = time.monotonic(), False
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Know a step that is taken from those of the job before."""
         self.step = trainer.global_step
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Look at the clock once a step is complete; the first process decides."""
         if trainer.global_step == self.step:
             return

@@ -1,6 +1,6 @@
 """Pictures for the loggers: prediction, reference and error of every component."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
@@ -31,17 +31,17 @@ class Panels(L.Callback):
         self.drawing = Activity("drawing the fields")
         self.failed = ""
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Draw when it is time."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         self.validations += 1
         if self.validations % self.every == 1 or self.every == 1:
-            self.draw(trainer, pl_module)  # type: ignore[arg-type]
+            self.draw(trainer, solver)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Draw the result."""
-        self.draw(trainer, pl_module)  # type: ignore[arg-type]
+        self.draw(trainer, solver)
 
     def draw(self, trainer: L.Trainer, solver: Solver) -> None:
         """Give the figures to the loggers that take any, once per step; a run goes on without."""

@@ -43,18 +43,14 @@ class FiniteGuard(L.Callback):
         self.recent: list[Moment] = []
         self.suspicion = ""  # of an evaluation inside a step, which a line search may recover from
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Look at the residuals and their gradients before anything is measured by them."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         solver.settle()
         if found := self.found(solver):
             raise NonFiniteError(f"before the first step {found}")
 
-    def on_before_optimizer_step(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Any
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: L.Trainer, solver: Any, optimizer: Any) -> None:
         """Remember the evaluation; look at it where that costs nothing."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         several = solver.course.current.has_one_loss
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         slopes = [p.grad for p in parameters if p.grad is not None]
@@ -71,16 +67,13 @@ class FiniteGuard(L.Callback):
         elif line:
             raise NonFiniteError(line)
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Check when it is time."""
         if self.suspicion or trainer.global_step % PERIOD == 0:
-            self.check(pl_module)  # type: ignore[arg-type]
+            self.check(solver)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Check the steps since, and hold what was recorded against the Python once more."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         self.check(solver)
         with torch.inference_mode(False), torch.enable_grad():
             (solver.system or solver.objective).recheck()

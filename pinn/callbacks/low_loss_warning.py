@@ -17,14 +17,14 @@ class Alarm(L.Callback):
     def __init__(self) -> None:
         self.warned = False
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Look at the scores."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+            self.look(solver, trainer.global_step)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Look at the last ones."""
-        self.look(pl_module, trainer.global_step)  # type: ignore[arg-type]
+        self.look(solver, trainer.global_step)
 
     def look(self, solver: Solver, step: int) -> None:
         """Warn if there is reason to."""

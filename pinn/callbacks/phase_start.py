@@ -11,8 +11,6 @@ class Entrance(L.Callback):
     Hooks of callbacks come before the module's, and would see those of the step before.
     """
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Enter the phase; the module, when its turn comes, finds that done."""
-        pl_module.on_train_batch_start(*args)
+        solver.on_train_batch_start(*args)

@@ -29,34 +29,31 @@ class Report(L.Callback):
         self.assessed_step = -1
         self.checking = Activity("checking the solution")
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
         """Count all of the run's time from here, and note what was asked for."""
         self.whole = Stopwatch()
         self.whole.start()
         if stage == "fit" and trainer.enable_autolog_hparams:
-            log_settings(trainer, pl_module)  # type: ignore[arg-type]
+            log_settings(trainer, solver)
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Count steps from here."""
         self.watch, self.first_step = Stopwatch(), trainer.global_step
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """The clock runs again, if a validation stopped it."""
         self.watch.start()
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
         """The time that validation and pictures take is not the steps'."""
         self.watch.stop()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, solver: Any) -> None:
         """The last step is done; others may draw before this callback's turn at the end."""
         self.watch.stop()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Assess, log, print."""
-        solver: Solver = pl_module  # type: ignore[assignment]
         new = self.assessed_step != trainer.global_step
         solver.estimate()
         if new:
@@ -88,12 +85,12 @@ class Report(L.Callback):
             if isinstance(logger, TensorBoardLogger):
                 advise(logger.log_dir)
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """These weights are assessed; a run that only validates shows how good they are."""
         self.assessed_step = trainer.global_step
         if trainer.state.fn == "validate":
-            show(score_table(pl_module.scores))  # type: ignore[arg-type]
-            for line in coefficient_lines(pl_module):  # type: ignore[arg-type]
+            show(score_table(solver.scores))
+            for line in coefficient_lines(solver):
                 say(line)
 
 

@@ -33,7 +33,7 @@ class KeepConfig(SaveConfigCallback):
         # Now, so that values which have no YAML are a mistake and not the end of a run.
         self.text = parser.dump(portable(config), skip_unset=False)
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
         """Write `config.yaml`, or `config.resume-N.yaml` in the folder of a continued run."""
         log_dir = trainer.log_dir  # a broadcast: every process has to ask
         if not trainer.is_global_zero or log_dir is None:
@@ -49,7 +49,7 @@ class KeepConfig(SaveConfigCallback):
                 logger.experiment.add_text(target.stem, fenced, trainer.global_step)
 
     def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: L.Trainer, solver: Any, checkpoint: dict[str, Any]
     ) -> None:
         """A command that continues the run begins with what this one was given."""
         checkpoint["flags"] = self.flags

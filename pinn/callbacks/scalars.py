@@ -23,44 +23,40 @@ class Scalars(L.Callback):
         self.logged_step = 0
         self.logged_seconds = 0.0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Count steps from here, and lay out the page that groups the curves."""
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                logger.experiment.add_custom_scalars(layout(pl_module))  # type: ignore[arg-type]
+                logger.experiment.add_custom_scalars(layout(solver))
         self.watch = Stopwatch()
         self.logged_step, self.logged_seconds = trainer.global_step, 0.0
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """The clock runs again, if a validation stopped it."""
         self.watch.start()
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Log the step."""
         step, period = trainer.global_step, trainer.log_every_n_steps  # type: ignore[attr-defined]
         if not trainer.loggers or not period or step % period:
             return
         steps, seconds = step - self.logged_step, self.watch.seconds - self.logged_seconds
         self.logged_step, self.logged_seconds = step, self.watch.seconds
-        scalars = step_scalars(pl_module, trainer)  # type: ignore[arg-type]
+        scalars = step_scalars(solver, trainer)
         scalars["perf/steps_per_second"] = steps / max(seconds, 1e-9)
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
         """The time that validation and pictures take is not the steps'."""
         self.watch.stop()
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Log the scores."""
         if trainer.sanity_checking:
             return
         for logger in trainer.loggers:
-            logger.log_metrics(pl_module.scores, trainer.global_step)  # type: ignore[arg-type]
+            logger.log_metrics(solver.scores, trainer.global_step)
 
 
 def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:

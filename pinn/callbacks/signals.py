@@ -37,7 +37,7 @@ class Interrupt(L.Callback):
     def __init__(self) -> None:
         self.received = 0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Listen, in the place of the trainer's own handlers, which act in mid-step."""
         if threading.current_thread() is not threading.main_thread():
             return  # where Python delivers no signals
@@ -49,9 +49,7 @@ class Interrupt(L.Callback):
         self.received = signum
         signal.signal(signum, signal.SIG_DFL)
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Stop if told to."""
         received = self.received
         if trainer.world_size > 1:
