@@ -111,11 +111,11 @@ class Plan:
 
     def describe(self, names: tuple[str, ...]) -> str:
         """The plan in one line, such as `value ∂x ∂y ∇²`."""
-        found = ["value"]
+        words = ["value"]
         for n in range(1, self.order + 1):
             symbols = [symbol(c, names) for c in self.channels if order(c) == n]
-            found += symbols if len(symbols) <= 12 else [*symbols[:3], "…", symbols[-1]]
-        return " ".join(found)
+            words += symbols if len(symbols) <= 12 else [*symbols[:3], "…", symbols[-1]]
+        return " ".join(words)
 
 
 def common_channels(
@@ -128,21 +128,21 @@ def common_channels(
     """
     if dimension <= MANY:
         return every_channel(dimension, space, highest)
-    found: list[Channel] = [first(i) for i in range(dimension)] if highest else []
+    channels: list[Channel] = [first(i) for i in range(dimension)] if highest else []
     if highest > 1:
-        found += [second(i, i) for i in range(dimension)]
+        channels += [second(i, i) for i in range(dimension)]
     if highest > 2:
-        found += [differentiated(laplace(space), i) for i in range(dimension)]
-    return tuple(found)
+        channels += [differentiated(laplace(space), i) for i in range(dimension)]
+    return tuple(channels)
 
 
 def every_channel(dimension: int, space: tuple[int, ...], highest: int = 2) -> tuple[Channel, ...]:
     """Every channel up to an order that a residual can read, the collapsed ones included."""
-    found: list[Channel] = []
+    channels: list[Channel] = []
     for n in range(1, highest + 1):
-        found += [(indices,) for indices in combinations_with_replacement(range(dimension), n)]
+        channels += [(indices,) for indices in combinations_with_replacement(range(dimension), n)]
         if space and n == 2:
-            found.append(laplace(space))
+            channels.append(laplace(space))
         if space and n == 3:
-            found += [differentiated(laplace(space), i) for i in range(dimension)]
-    return tuple(dict.fromkeys(found))
+            channels += [differentiated(laplace(space), i) for i in range(dimension)]
+    return tuple(dict.fromkeys(channels))

@@ -90,11 +90,11 @@ def slope_of_quadratic(rows: Tensor, pairs: Pairs) -> Tensor:
     """∂q/∂z_i for every row i."""
     if is_diagonal(pairs, len(rows)):
         return 2 * rows
-    found: list[Tensor] = [torch.zeros_like(rows[0]) for _ in range(len(rows))]
+    slopes: list[Tensor] = [torch.zeros_like(rows[0]) for _ in range(len(rows))]
     for i, j in pairs:
-        found[i] = found[i] + rows[j]
-        found[j] = found[j] + rows[i]
-    return torch.stack(found)
+        slopes[i] = slopes[i] + rows[j]
+        slopes[j] = slopes[j] + rows[i]
+    return torch.stack(slopes)
 
 
 def is_diagonal(pairs: Pairs, count: int) -> bool:

@@ -19,26 +19,26 @@ Counted = tuple[tuple[Term, int], ...]
 @functools.lru_cache(4096)
 def splits(channel: Channel) -> Counted:
     """What stands beside f_c g + f g_c: pairs of lower channels, and how often each occurs."""
-    found: Counter[Term] = Counter()
+    pairs: Counter[Term] = Counter()
     for indices in channel:
         for chosen in range(1, 2 ** len(indices) - 1):
             left = tuple(i for k, i in enumerate(indices) if chosen >> k & 1)
             right = tuple(i for k, i in enumerate(indices) if not chosen >> k & 1)
-            found[(left,), (right,)] += 1
-    return tuple(found.items())
+            pairs[(left,), (right,)] += 1
+    return tuple(pairs.items())
 
 
 @functools.lru_cache(4096)
 def partitions(channel: Channel) -> Counted:
     """What stands behind σ″ and higher: groups of lower channels, and how often each occurs."""
-    found: Counter[Term] = Counter()
+    groups: Counter[Term] = Counter()
     for indices in channel:
         for blocks in parted(indices):
             if len(blocks) > 1:
-                found[
+                groups[
                     tuple(sorted(((block,) for block in blocks), key=lambda c: (len(c[0]), c)))
                 ] += 1
-    return tuple(found.items())
+    return tuple(groups.items())
 
 
 def parted(indices: Sequence[int]) -> Iterator[list[tuple[int, ...]]]:

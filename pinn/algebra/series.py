@@ -121,11 +121,11 @@ class Series:
         """
         if not carries(self.streams, channel):
             raise MissingDerivativeError(self.missing(channel))
-        found = derivative(self.streams, channel)
-        if found is None:
+        known = derivative(self.streams, channel)
+        if known is None:
             return torch.zeros_like(self.value)
         shape = self.value.shape
-        return found if found.shape == shape else torch.broadcast_to(found, shape)
+        return known if known.shape == shape else torch.broadcast_to(known, shape)
 
     def describe(self, channel: Channel) -> str:
         """A derivative of this series, written for people."""
@@ -187,8 +187,7 @@ def product(f: Series, g: Series, times: Binary) -> Contents:
 def composition(f: Series, derivatives: Derivatives) -> Contents:
     """σ(f) by the chain rule; `derivatives(f, k)` returns (σ, σ′, …) up to order k."""
     if isinstance(f.streams, Rows) and f.streams.order < 3:
-        rows = activated(f, derivatives)
-        return None, rows
+        return None, activated(f, derivatives)
     return chained(f, derivatives)
 
 
@@ -204,16 +203,16 @@ def chained(f: Series, derivatives: Derivatives) -> Contents:
 
 def factors(streams: Streams, channel: Channel) -> dict[int, Tensor]:
     """What multiplies σ′, σ″, σ‴ in the chain rule for one channel, where it is not zero."""
-    found: dict[int, list[Tensor]] = {}
+    behind: dict[int, list[Tensor]] = {}
     if (stream := streams[channel]) is not None:
-        found[1] = [stream]
+        behind[1] = [stream]
     for blocks, count in partitions(channel):
         parts = [derivative(streams, block) for block in blocks]
         present = [part for part in parts if part is not None]
         if len(present) == len(parts):
             term = scaled(functools.reduce(torch.mul, present), count)
-            found.setdefault(len(blocks), []).append(term)
-    return {n: functools.reduce(torch.add, terms) for n, terms in sorted(found.items())}
+            behind.setdefault(len(blocks), []).append(term)
+    return {n: functools.reduce(torch.add, terms) for n, terms in sorted(behind.items())}
 
 
 def scaled(term: Tensor, count: int) -> Tensor:

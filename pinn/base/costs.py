@@ -25,27 +25,15 @@ from pinn.base.torch_adapter import DispatchMode, flops_rules, storage_key, tens
 FEW = 4
 
 
-@dataclass(frozen=True)
-class Machine:
+def rates(device: torch.device) -> tuple[float, float, float]:
     """Nominal rates of a device, for deciding what is worth timing and never for a result.
 
-    Args:
-        flops: matrix-product FLOPs per second in single precision.
-        bandwidth: bytes per second read and written.
-        overhead: seconds per operation, launch and bookkeeping together.
+    Returns:
+        Matrix-product FLOPs per second in single precision, bytes per second read and written, and
+        seconds per operation, launch and bookkeeping together.
     """
-
-    flops: float
-    bandwidth: float
-    overhead: float
-
-
-def machine(device: torch.device) -> Machine:
-    """The rates of a device: per core on the CPU."""
-    if device.type == "cpu":
-        cores = torch.get_num_threads()
-        return Machine(60e9 * cores, 15e9 * cores, 5e-6)
-    return Machine(3e13, 2e12, 1e-5)
+    cores = torch.get_num_threads()
+    return (60e9 * cores, 15e9 * cores, 5e-6) if device.type == "cpu" else (3e13, 2e12, 1e-5)
 
 
 def all_memory(device: torch.device) -> float:
@@ -87,9 +75,8 @@ class Cost:
 
     def seconds(self, device: torch.device) -> float:
         """A rough estimate of the time on a device."""
-        rates = machine(device)
-        work = self.flops / rates.flops + self.traffic / rates.bandwidth
-        return work + self.operations * rates.overhead
+        flops, bandwidth, overhead = rates(device)
+        return self.flops / flops + self.traffic / bandwidth + self.operations * overhead
 
 
 @dataclass

@@ -28,15 +28,15 @@ class Watch:
         """The number of the state they are in; None where Python cannot tell, see `obstacle`."""
         self.uses += 1
         try:
-            found = read(*self.roots)
+            reading = read(*self.roots)
         except UnreadableError as error:
             self.obstacle = str(error)
             return None
         for number, known in reversed(self.states.items()):
-            if known == found:
+            if known == reading:
                 return number
         self.latest += 1
-        self.states[self.latest] = found
+        self.states[self.latest] = reading
         if len(self.states) > MOST:
             del self.states[next(iter(self.states))]
         self.uses = 1

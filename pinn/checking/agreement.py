@@ -63,10 +63,10 @@ def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | Non
         if strategy == "loop":
             return None
         try:
-            found = expected.evaluated(strategy)
+            numbers = expected.evaluated(strategy)
         except Exception as error:
             return f"{NAMES[strategy]}: {words(error)}"
-        what = expected.difference(found)
+        what = expected.difference(numbers)
     if what is None:
         return None
     return f"{NAMES[strategy]}: its {what} differ from reverse mode (a custom backward?)"
@@ -134,7 +134,7 @@ class Expected:
         )
         return Numbers(streams.detach(), list(slopes))
 
-    def difference(self, found: Numbers) -> str | None:
+    def difference(self, numbers: Numbers) -> str | None:
         """Which quantities differ by more than rounding; None if none do."""
         orders = torch.tensor([0, *map(order, self.plan.channels)], device=self.size.device)
         for k in range(int(orders.max()) + 1):
@@ -144,12 +144,12 @@ class Expected:
             terms = terms * self.points.detach().abs().amax().clamp(min=1.0)
             near = (self.size + self.typical)[orders == k]
             tolerance = self.eps**0.5 * near + self.eps**0.75 * own + 64 * self.eps * terms
-            pair = found.streams[orders == k], self.numbers.streams[orders == k]
+            pair = numbers.streams[orders == k], self.numbers.streams[orders == k]
             if not within(*pair, tolerance).all():
                 noise = 256 * self.eps * self.rounding()[orders == k]
                 if not within(*pair, tolerance + noise).all():
                     return QUANTITIES[k]
-        for a, b in zip(found.slopes, self.numbers.slopes, strict=True):
+        for a, b in zip(numbers.slopes, self.numbers.slopes, strict=True):
             size = b.abs().nan_to_num(0, 0, 0)
             row = size.amax(-1, keepdim=True) if b.ndim > 1 else size
             tolerance = 10 * self.eps**0.5 * row + 1e3 * self.eps * size.amax()
@@ -176,10 +176,10 @@ class Expected:
             signs = [torch.randn(p.shape, generator=generator).sign().to(p) for p in theirs]
             moves = zip(slopes, theirs, signs, strict=True)
             total = torch.stack([(s * p.detach() * e).sum() for s, p, e in moves]).sum()
-            (found,) = torch.autograd.grad(total, v, allow_unused=True, materialize_grads=True)
+            (slope,) = torch.autograd.grad(total, v, allow_unused=True, materialize_grads=True)
         except RuntimeError:  # torch lacks a derivative
             return moved
-        return found.abs().amax(1, keepdim=True)
+        return slope.abs().amax(1, keepdim=True)
 
 
 def without_singular(points: Tensor, jet: Jet) -> Tensor:

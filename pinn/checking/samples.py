@@ -100,8 +100,8 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
 
 def owners_of_hooks(module: nn.Module) -> list[Any]:
     """What else than modules has hooks in a module, such as a profiler: it cannot be copied."""
-    found = [getattr(hook, "func", hook) for part in module.modules() for hook in hooks(part)]
-    owners = [getattr(hook, "__self__", None) for hook in found]
+    functions = [getattr(hook, "func", hook) for part in module.modules() for hook in hooks(part)]
+    owners = [getattr(hook, "__self__", None) for hook in functions]
     return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
 
 

@@ -131,20 +131,21 @@ def measure(
         end: when, by the trial's clock, the timing has to be over.
         tie: see `Measurement`.
     """
-    found = Measurement(left_out=dict(refused), tie=tie)
+    measurement = Measurement(left_out=dict(refused), tie=tie)
+    costs, estimates = measurement.costs, measurement.estimates
     with untouched(trial.f, x.device):
         whole = trial.whole(x)
         for strategy in EXACT:
             if strategy not in refused:
                 model = Model(partial(trial, strategy=strategy), x, whole)
-                found.costs[strategy] = cost = model.at(number(x))
-                found.estimates[strategy] = cost.seconds(x.device)
-        found.left_out |= discarded(found.costs, found.estimates, all_memory(x.device))
-        names = sorted(set(found.estimates) - set(found.left_out), key=found.estimates.__getitem__)
+                costs[strategy] = model.at(number(x))
+                estimates[strategy] = costs[strategy].seconds(x.device)
+        measurement.left_out |= discarded(costs, estimates, all_memory(x.device))
+        names = sorted(set(estimates) - set(measurement.left_out), key=estimates.__getitem__)
         if len(names) > 1:
             race = Race(lambda name, n: trial(some(x, n), name), trial.clock, end)
-            found.heats = race.run(names, sizes(x, whole))
-    return found
+            measurement.heats = race.run(names, sizes(x, whole))
+    return measurement
 
 
 def sizes(x: Tensor, whole: bool) -> list[int]:

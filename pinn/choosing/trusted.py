@@ -64,11 +64,11 @@ def hold(
         known, plan = strategy[name], plans[name]
         if known == "loop" or not plan.channels:
             continue
-        found = obstacle(network, at, plan, known)
-        if found is not None:
+        reason = obstacle(network, at, plan, known)
+        if reason is not None:
             strategy[name] = "loop"
             changed = True
-            tell(f"strategy  network {name!r} has changed: loop from now on. {found}")
+            tell(f"strategy  network {name!r} has changed: loop from now on. {reason}")
     return changed
 
 

@@ -62,14 +62,14 @@ class Formulas(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Pass everything else on, jets included: they have rules of their own."""
-        found = kwargs or {}
+        settings = kwargs or {}
         if func not in self.table or not args or not isinstance(args[0], Tensor):
-            return func(*args, **found)
+            return func(*args, **settings)
         (x, *rest), (formula, lead) = args, self.table[func]
         try:
-            return formula(Series(x, {}, lead), *rest, **found).value
+            return formula(Series(x, {}, lead), *rest, **settings).value
         except NoRuleError:  # such as running statistics that are to be updated
-            return func(*args, **found)
+            return func(*args, **settings)
 
 
 @contextmanager
@@ -82,10 +82,10 @@ def named_refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        found = MISSING.search(str(error))
-        if found is None:
+        missing = MISSING.search(str(error))
+        if missing is None:
             raise
-        name, again = found.groups()
+        name, again = missing.groups()
         cure = CURES.get(name, "write it with elementary operations such as +, *, exp and indexing")
         what = "second derivative" if again else "derivative"
         raise NotImplementedError(

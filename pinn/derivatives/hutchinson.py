@@ -79,8 +79,8 @@ def hutchinson(
         return y
 
     with settings(x, AT_ONCE):
-        found = PRODUCTS[strategy](vector, x, z, along)
-    means = found.unflatten(0, (groups, probes)).mean(1)
+        products = PRODUCTS[strategy](vector, x, z, along)
+    means = products.unflatten(0, (groups, probes)).mean(1)
     return means if pair else means[0]
 
 

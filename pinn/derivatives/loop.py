@@ -47,8 +47,8 @@ def in_reverse(x: Tensor, run: Callable[[Tensor, bool], list[Tensor]]) -> list[T
     """
     keep_graph = keeps_graph()
     with torch.inference_mode(False), torch.enable_grad():
-        found = run(leaf_of(x), keep_graph)
-    return found if keep_graph else [part.detach() for part in found]
+        results = run(leaf_of(x), keep_graph)
+    return results if keep_graph else [part.detach() for part in results]
 
 
 def derivatives(y: Tensor, x: Tensor, plan: Plan, keep_graph: bool) -> dict[Channel, Tensor]:

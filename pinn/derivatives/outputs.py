@@ -32,17 +32,17 @@ def split(y: Any, shape: Sequence[int]) -> list[Any]:
     return [flatten(check(part), tuple(shape)) for part in parts]
 
 
-def misshapen(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
+def misshapen(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
     """What is wrong with the shape of an output."""
     lead = len(shape)
-    if found[:lead] == shape and len(found) == lead + 2:
+    if given[:lead] == shape and len(given) == lead + 2:
         return (
-            f"f returned a matrix {found[lead:]} at each point: take one row at a time, such as "
+            f"f returned a matrix {given[lead:]} at each point: take one row at a time, such as "
             "torch.stack([divergence(lambda x: f(x)[..., i, :], x) for i in "
-            f"range({found[lead]})], -1)"
+            f"range({given[lead]})], -1)"
         )
     return (
-        f"f returned shape {found} for points of leading shape {shape}: "
+        f"f returned shape {given} for points of leading shape {shape}: "
         "expected the same leading shape and one axis of components"
     )
 

@@ -52,8 +52,8 @@ def nested(f: Function, x: Tensor, orders: list[list[Row]], chunk: int | None) -
 
     jacobian, (rows, value) = pullback(sources, x, chunk)
     shape = (*jacobian.shape[:-2], len(needed), value.shape[-1], x.shape[-1])
-    found = jacobian.reshape(shape).unbind(-3)
-    return rows | dict(zip(needed, found, strict=True)), value
+    gradients = jacobian.reshape(shape).unbind(-3)
+    return rows | dict(zip(needed, gradients, strict=True)), value
 
 
 def pullback(f: Function, x: Tensor, chunk: int | None) -> tuple[Tensor, Any]:

@@ -37,9 +37,9 @@ class Ported(TorchFunctionMode):
         if not all(isinstance(f, Field) for f in (*of, *to)):
             return torch.autograd.grad(outputs, inputs, grad_outputs, **rest)
         factors = listed(grad_outputs) if grad_outputs is not None else [None] * len(of)
-        found = [sum(slope(f, x, g) for f, g in zip(of, factors, strict=True)) for x in to]
+        gradients = [sum(slope(f, x, g) for f, g in zip(of, factors, strict=True)) for x in to]
         raw = any(isinstance(given, Tensor) for given in (*listed(outputs), *listed(inputs)))
-        return tuple(f.value if raw else f for f in found)
+        return tuple(f.value if raw else f for f in gradients)
 
     def named(self, given: list) -> list:
         """The same with the fields of this residual in place of their values."""

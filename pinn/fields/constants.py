@@ -7,6 +7,7 @@ a tensor (C,) or (C, D)           the same, where it cannot be one value per poi
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Real
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.algebra.series import Series
+from pinn.base.context import setting
 
 OBJECTS = np.dtype(object)
 Nested = tuple | list | nn.ParameterList
@@ -96,7 +98,8 @@ def number(given: Any) -> float:
         ) from None
 
 
-REMEMBERED: list[tuple[list[str], list[str]]] = []  # what was seen before, and now
+Meanings = tuple[list[str], list[str]]  # of the tensors that were seen before, and now
+REMEMBERED: ContextVar[Meanings | None] = ContextVar("REMEMBERED", default=None)
 SEEN: WeakKeyDictionary[Any, dict[str, list[str]]] = WeakKeyDictionary()
 
 
@@ -109,11 +112,8 @@ def remembered(problem: Any, name: str) -> Iterator[None]:
     """
     memory = SEEN.setdefault(problem, {})
     now: list[str] = []
-    REMEMBERED.append((memory.get(name, []), now))
-    try:
+    with setting(REMEMBERED, (memory.get(name, []), now)):
         yield
-    finally:
-        REMEMBERED.pop()
     memory[name] = now
 
 
@@ -123,8 +123,8 @@ def settle(meaning: str | None, what: str) -> str:
     Raises:
         TypeError: nothing is remembered.
     """
-    if REMEMBERED:
-        before, now = REMEMBERED[-1]
+    if (meanings := REMEMBERED.get()) is not None:
+        before, now = meanings
         if meaning is None and len(now) < len(before):
             meaning = before[len(now)]
         now.append(meaning or "")
@@ -156,7 +156,7 @@ def role(given: Tensor, count: int, shape: tuple[int, ...], space: int) -> str:
     own = tuple(given.shape)
     if given.numel() == 1 and (count != 1 or is_own(given)):
         return "number"
-    if given.numel() == 1 and REMEMBERED:  # at other numbers of points it was held to be right
+    if given.numel() == 1 and REMEMBERED.get():  # at other numbers of points it was right
         return settle("number", "number")
     by_point = own[0] == count and (len(own) == 1 or not shape or own[1:] == shape)
     same = own == shape if shape else own in ((space,), (space, space))

@@ -13,14 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import (
-    Channel,
-    every_channel,
-    first,
-    integrated,
-    order,
-    symbol,
-)
+from pinn.algebra.channels import Channel, every_channel, first, integrated, order, symbol
 from pinn.algebra.later import Later
 from pinn.algebra.rows import seed
 from pinn.algebra.rules.piecewise import both, either, exclusive, negated
@@ -97,8 +90,8 @@ class Field(Notation):
     def still(self, given: Any, has_components: bool) -> Series:
         """A constant, with zero derivatives; its gradient is kept."""
         value = constant(given, self.dtype, self.device)
-        zeros = Later(lambda: dict.fromkeys(self.streams), self.made) if self.is_later else None
-        streams = dict.fromkeys(self.streams) if zeros is None else zeros
+        later = Later(lambda: dict.fromkeys(self.streams), self.made) if self.is_later else None
+        streams = later or dict.fromkeys(self.streams)
         return Series(value.unsqueeze(0) if has_components else value, streams)
 
     def at_points(self, given: Tensor) -> "Field":

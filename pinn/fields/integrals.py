@@ -64,11 +64,11 @@ def mean(f: Field) -> Field:
     value, here, shared = f.value, HERE.get(), SHARED.get()
 
     def compute() -> Tensor:
-        found = average(value, None if here is None else here.weights)
-        return AcrossProcesses.apply(found) if SPREAD.get() else found
+        number = average(value, None if here is None else here.weights)
+        return AcrossProcesses.apply(number) if SPREAD.get() else number
 
-    found = compute() if shared is None else shared.number(compute)
-    return f.like(found.expand(value.shape), dict.fromkeys(f.streams))
+    number = compute() if shared is None else shared.number(compute)
+    return f.like(number.expand(value.shape), dict.fromkeys(f.streams))
 
 
 def integral(f: Field) -> Field:
@@ -113,9 +113,9 @@ class AcrossProcesses(torch.autograd.Function):
 
 def averaged(value: Tensor) -> Tensor:
     """The mean over the processes, as a tensor of its own."""
-    found = value.detach().clone().contiguous()
-    torch.distributed.all_reduce(found)
-    return found / processes()
+    total = value.detach().clone().contiguous()
+    torch.distributed.all_reduce(total)
+    return total / processes()
 
 
 class Shared(TorchFunctionMode):

@@ -196,7 +196,7 @@ def reason(derivative: str, taken: int, orders: int) -> str:
             "make the inner one an unknown of its own, such as w with the residual "
             "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
         )
-    if REMEMBERED:
+    if REMEMBERED.get():
         return (
             f"{derivative} was not evaluated: the residual does not read it where it is tried "
             "before the first step, or under torch.no_grad(); read it in any case, and for a value "

@@ -62,10 +62,10 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
 
 def select(conditions: Any, choices: Any, default: Any = 0.0) -> Any:
     """The choice of the first condition that holds at a point."""
-    found = default
+    result = default
     for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
-        found = FIELD_RULES[torch.where](condition, choice, found)
-    return found
+        result = FIELD_RULES[torch.where](condition, choice, result)
+    return result
 
 
 def transpose(x: Any, axes: Any = None) -> Any:

@@ -114,8 +114,8 @@ class Divergence(nn.Module):
         if settled.notes is not None and number(x) > MANY and x.ndim > 1:
             rows = self._rows(f, x, strategy, settled)
         parts = x.split(rows) if x.ndim > 1 and x.shape[0] > rows else (x,)
-        found = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        values = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
+        return values[0] if len(values) == 1 else torch.cat(values)
 
     def _rows(
         self,
@@ -157,8 +157,8 @@ class Divergence(nn.Module):
         own = settled.decision
         if own.table:
             return own
-        found = settled.note(magnitude(x), lambda: measured(self._trial(f, x, settled), x))
-        table = [dict(row) for row in found.table]
+        measurement = settled.note(magnitude(x), lambda: measured(self._trial(f, x, settled), x))
+        table = [dict(row) for row in measurement.table]
         for row in table:
             row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
             if row["strategy"] == own.strategy:

@@ -43,8 +43,8 @@ class Portion(torch.autograd.Function):
         inputs = [t for t, w in zip([at, *parameters], wanted, strict=True) if w]
         settings = {"create_graph": again, "allow_unused": True, "retain_graph": True}
         with torch.enable_grad():
-            found = iter(torch.autograd.grad(ctx.evaluate(at), inputs, slope, **settings))
-        return None, *(next(found) if w else None for w in wanted)
+            gradients = iter(torch.autograd.grad(ctx.evaluate(at), inputs, slope, **settings))
+        return None, *(next(gradients) if w else None for w in wanted)
 
 
 def in_portions(evaluate: Evaluate, x: Tensor, rows: int) -> Tensor:

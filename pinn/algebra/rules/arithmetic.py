@@ -56,8 +56,8 @@ def bilinear(function: Callable, a: Series, b: Series) -> Series:
 def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """a + αb."""
     b = b if alpha == 1 else multiply(series_of(a, b).operand(b), alpha)
-    found = shifted(a, b)
-    return combine(total, torch.add, a, b) if found is None else found
+    simple = shifted(a, b)
+    return combine(total, torch.add, a, b) if simple is None else simple
 
 
 def shifted(a: Any, b: Any) -> Series | None:

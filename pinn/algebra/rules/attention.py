@@ -1,7 +1,9 @@
 """Attention among the tokens of each point, and gated linear units."""
 
+import inspect
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -106,46 +108,34 @@ def swap(x: Series, dim0: int, dim1: int) -> Any:
     return transpose(x, dim0, dim1)
 
 
-def multi_head_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    embed_dim: int,
-    heads: int,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    bias_k: Tensor | None,
-    bias_v: Tensor | None,
-    add_zero_attn: bool,
-    dropout_p: float,
-    out_weight: Tensor,
-    out_bias: Tensor | None,
-    training: bool = True,
-    key_padding_mask: Tensor | None = None,
-    need_weights: bool = True,
-    attn_mask: Tensor | None = None,
-    average_attn_weights: bool = True,
-    **other: Any,
-) -> tuple[TokensFirst, Series | None]:
+SIGNATURE = inspect.signature(F.multi_head_attention_forward)
+
+
+def multi_head_attention(*arguments: Any, **settings: Any) -> tuple[TokensFirst, Series | None]:
     """Attention among the tokens of each point, as `nn.MultiheadAttention(batch_first=True)`."""
-    name, parts = "multi_head_attention_forward", (query, key, value)
+    bound = SIGNATURE.bind(*arguments, **settings)
+    bound.apply_defaults()
+    a = SimpleNamespace(**bound.arguments)
+    name, parts = "multi_head_attention_forward", (a.query, a.key, a.value)
     if not all(isinstance(x, TokensFirst) for x in parts):
         raise refuse(name, "of points that are the tokens (use batch_first=True)")
-    unusual = (bias_k, bias_v, key_padding_mask, other.get("static_k"), other.get("static_v"))
-    if any(t is not None for t in unusual) or add_zero_attn or other.get("is_causal"):
+    unusual = (a.bias_k, a.bias_v, a.key_padding_mask, a.static_k, a.static_v)
+    if any(t is not None for t in unusual) or a.add_zero_attn or a.is_causal:
         raise refuse(name, "with extra tokens or a mask per point")
-    separate: Any = (other.get(f"{k}_proj_weight") for k in "qkv")
-    weights: Any = separate if weight is None else weight.chunk(3)
-    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    separate, together = (a.q_proj_weight, a.k_proj_weight, a.v_proj_weight), a.in_proj_weight
+    weights = separate if together is None else together.chunk(3)
+    biases = (None,) * 3 if a.in_proj_bias is None else a.in_proj_bias.chunk(3)
+    embedding, size = a.embed_dim_to_check, a.embed_dim_to_check // a.num_heads
     q, k, v = (
-        transpose(reshape(y, *y.value.shape[:2], heads, embed_dim // heads), 1, 2)
+        transpose(reshape(y, *y.value.shape[:2], a.num_heads, size), 1, 2)
         for y in (linear(x.jet, w, b) for x, w, b in zip(parts, weights, biases, strict=True))
     )
-    seen = weights_of(q, k, 1 / math.sqrt(embed_dim // heads), attn_mask, False)
-    mixed = transpose(matmul(dropout("dropout")(seen, dropout_p, training), v), 1, 2)
-    found = linear(reshape(mixed, *query.jet.value.shape[:2], embed_dim), out_weight, out_bias)
-    shown = mean(seen, 1) if average_attn_weights else seen
-    return TokensFirst(found), shown if need_weights else None
+    seen = weights_of(q, k, 1 / math.sqrt(size), a.attn_mask, False)
+    mixed = transpose(matmul(dropout("dropout")(seen, a.dropout_p, a.training), v), 1, 2)
+    tokens = reshape(mixed, *a.query.jet.value.shape[:2], embedding)
+    result = TokensFirst(linear(tokens, a.out_proj_weight, a.out_proj_bias))
+    shown = mean(seen, 1) if a.average_attn_weights else seen
+    return result, shown if a.need_weights else None
 
 
 ATTENTION: dict[Callable, Callable] = {

@@ -34,13 +34,8 @@ def joined(join: Callable, parts: Sequence[Any], dim: int, new_axes: int) -> Ser
         return home.like(None, Rows(first.channels, None, first.zeros, whole))
     streams: dict[Channel, Tensor | None] = {}
     for channel in shared(*(j.streams for j in jets)):
-        found = [derivative(j.streams, channel) for j in jets]
-        pairs = zip(found, jets, strict=True)
-        filled = [
-            torch.zeros_like(j.value) if s is None else torch.broadcast_to(s, j.value.shape)
-            for s, j in pairs
-        ]
-        streams[channel] = None if all(s is None for s in found) else join(filled, dim)
+        vanishes = all(derivative(j.streams, channel) is None for j in jets)
+        streams[channel] = None if vanishes else join([j.stream(channel) for j in jets], dim)
     return home.like(join([j.value for j in jets], dim), streams)
 
 

@@ -77,8 +77,8 @@ def group_norm(
         raise refuse("group_norm", f"of shape {tuple(x.value.shape)} with {x.lead} point axes")
     n, *features = x.value.shape
     grouped = reshape(x, n, num_groups, math.prod(features) // num_groups)
-    found = reshape(unit(centred(grouped, (-1,)), (-1,), eps), n, *features)
-    return scaled(found, by_channel(x, weight), by_channel(x, bias))
+    normal = reshape(unit(centred(grouped, (-1,)), (-1,), eps), n, *features)
+    return scaled(normal, by_channel(x, weight), by_channel(x, bias))
 
 
 def batch_norm(
@@ -134,8 +134,8 @@ def softmax(
 ) -> Series:
     """eˣ / Σ eˣ over features."""
     axes = only_axis(x, dim, dtype, "softmax")
-    found = compose(log_terms(x, axes), SMOOTH[torch.exp])
-    return divide(found, summed(found, axes, keepdim=True))
+    powers = compose(log_terms(x, axes), SMOOTH[torch.exp])
+    return divide(powers, summed(powers, axes, keepdim=True))
 
 
 def log_softmax(

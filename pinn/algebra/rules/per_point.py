@@ -176,16 +176,16 @@ def einsum(equation: str, *operands: Any) -> Any:
 
 def contraction(terms: list[str], factors: list[Any], output: str) -> Any:
     """Factors multiplied one after the other; a letter is summed as soon as no other needs it."""
-    term, found = terms[0], factors[0]
+    term, result = terms[0], factors[0]
     if len(factors) == 1:
-        return found.map(lambda s: torch.einsum(f"...{term}->...{output}", s))
+        return result.map(lambda s: torch.einsum(f"...{term}->...{output}", s))
     for k in range(1, len(factors)):
         later = set(output).union(*terms[k + 1 :])
         both = "".join(dict.fromkeys(term + terms[k]))
         kept = output if k == len(factors) - 1 else "".join(c for c in both if c in later)
-        found = at_each_point(f"{term},{terms[k]}->{kept}", found, factors[k])
+        result = at_each_point(f"{term},{terms[k]}->{kept}", result, factors[k])
         term = kept
-    return found
+    return result
 
 
 PER_POINT: dict[Callable, Callable] = named(

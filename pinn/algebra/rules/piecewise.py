@@ -138,8 +138,8 @@ def heaviside(x: Any, values: Any) -> Any:
 
 def bucketize(x: Any, boundaries: Tensor, *, right: bool = False, **_: Any) -> Any:
     """The number of the interval that x lies in; an index into a table of values."""
-    found = torch.bucketize(x.value.detach().contiguous(), boundaries.to(x.value), right=right)
-    return x.like(found.to(x.value.dtype), dict.fromkeys(x.streams))
+    interval = torch.bucketize(x.value.detach().contiguous(), boundaries.to(x.value), right=right)
+    return x.like(interval.to(x.value.dtype), dict.fromkeys(x.streams))
 
 
 def looked_up(table: Tensor, index: Any) -> Any:
@@ -170,8 +170,8 @@ def remainder(a: Any, b: Any) -> Any:
 
 def floor_divide(a: Any, b: Any) -> Any:
     """⌊a/b⌋, piecewise constant."""
-    found = divide(a, b)
-    return found.like(torch.floor(found.value.detach()), dict.fromkeys(found.streams))
+    quotient = divide(a, b)
+    return quotient.like(torch.floor(quotient.value.detach()), dict.fromkeys(quotient.streams))
 
 
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "less", "less_equal", "greater",

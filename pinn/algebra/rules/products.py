@@ -61,8 +61,8 @@ def added(product: Callable, name: str) -> Callable[..., Series]:
     def rule(c: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Series:
         if not (isinstance(a, Series) or isinstance(b, Series)):
             raise refuse(name, "of constants")
-        found = product(a, b)
-        return add(multiply(found, alpha) if alpha != 1 else found, c * beta if beta != 1 else c)
+        result = product(a, b)
+        return add(multiply(result, alpha) if alpha != 1 else result, c * beta if beta != 1 else c)
 
     return rule
 
@@ -122,8 +122,8 @@ def anonymous(term: str, points: str, has_points: bool) -> str:
 
 def bilinear_form(x: Any, y: Any, weight: Tensor, bias: Tensor | None = None) -> Series:
     """xᵀ Wₖ y + bₖ."""
-    found = einsum("...i,kij,...j->...k", x, weight, y)
-    return found if bias is None else add(found, bias)
+    form = einsum("...i,kij,...j->...k", x, weight, y)
+    return form if bias is None else add(form, bias)
 
 
 PRODUCTS: dict[Callable, Callable] = {

@@ -66,9 +66,9 @@ def logsumexp(x: Series, dim: Dims, keepdim: bool = False) -> Series:
     """ln Σ eˣ = m + ln Σ e^(x − m) over features, with their maximum m."""
     axes = feature_axes(x, dim, "logsumexp")
     total = compose(log_terms(x, axes), SMOOTH[torch.exp])
-    found = compose(summed(total, axes, keepdim=True), SMOOTH[torch.log])
-    found = add(found, largest(x, axes))
-    return found if keepdim else found.map(lambda s: s.squeeze(axes))
+    result = compose(summed(total, axes, keepdim=True), SMOOTH[torch.log])
+    result = add(result, largest(x, axes))
+    return result if keepdim else result.map(lambda s: s.squeeze(axes))
 
 
 def log_terms(x: Series, axes: tuple[int, ...]) -> Series:

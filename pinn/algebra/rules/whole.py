@@ -22,10 +22,10 @@ def detach(x: Series) -> Series:
 
 def cast(x: Series, *target: Any, **more: Any) -> Series:
     """Another dtype or device."""
-    found: Any = [t.value if isinstance(t, Series) else t for t in target]
-    if not x.value[:0].to(*found, **more).dtype.is_floating_point:
+    like: Any = [t.value if isinstance(t, Series) else t for t in target]
+    if not x.value[:0].to(*like, **more).dtype.is_floating_point:
         raise refuse("to", f"of {target}")
-    return x.map(lambda s: s.to(*found, **more))
+    return x.map(lambda s: s.to(*like, **more))
 
 
 def constant(name: str) -> Callable[..., Tensor]:
