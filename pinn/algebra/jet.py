@@ -43,9 +43,7 @@ class Jet(Series):
         return 0
 
     @classmethod
-    def __torch_function__(
-        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         rule = cls.rule_of(func)
         if rule is None:
             name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))

@@ -116,9 +116,7 @@ class Count(DispatchMode):
         super().__enter__()
         return self.tally
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         if (rule := flops_rules().get(func.overloadpacket)) is not None:

@@ -50,9 +50,7 @@ def refuse_cuts(f: Function, x: Tensor, twice: bool) -> None:
 class Constants(TorchFunctionMode):
     """Refuses functions whose result does not depend on their input as far as torch knows."""
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         lost = (
             torch.is_grad_enabled()

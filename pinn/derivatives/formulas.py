@@ -58,9 +58,7 @@ class Formulas(TorchFunctionMode):
         super().__init__()
         self.table = table
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Pass everything else on, jets included: they have rules of their own."""
         settings = kwargs or {}
         if func not in self.table or not args or not isinstance(args[0], Tensor):

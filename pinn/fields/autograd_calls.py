@@ -24,9 +24,7 @@ class Ported(TorchFunctionMode):
         super().__init__()
         self.fields = tuple(fields)
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.autograd.grad:
             return self.gradient(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))

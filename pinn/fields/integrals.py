@@ -134,9 +134,7 @@ class Shared(TorchFunctionMode):
         self.values: list[Tensor] = []
         self.count, self.taken, self.computing = 0, 0, False
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if self.computing:
             return func(*args, **(kwargs or {}))
         self.count += 1

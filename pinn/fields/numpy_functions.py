@@ -17,7 +17,7 @@ OTHERWISE = {
     "subtract": "sub", "multiply": "mul", "rint": "round", "fmax": "maximum", "fmin": "minimum",
     "dot": "matmul", "mod": "remainder", "concatenate": "cat", "max": "amax", "min": "amin",
     "invert": "logical_not", "bitwise_and": "logical_and",
-    "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "conjugate": "positive",
+    "bitwise_or": "logical_or", "bitwise_xor": "logical_xor",
 }  # fmt: skip
 KEYWORDS = {
     "axis": "dim", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "ddof": "correction",
@@ -25,11 +25,6 @@ KEYWORDS = {
 }  # fmt: skip
 # The same name in torch, and another meaning.
 UNLIKE = ("split", "take", "repeat", "sort", "unique")
-OPERATORS: dict[str, Callable] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "positive": operator.pos,
-}
 
 
 def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
@@ -44,9 +39,6 @@ def of_numpy(name: str, arguments: tuple, settings: dict[str, Any]) -> Any:
         return SPECIAL[name](*arguments, **settings)
     if name in ("std", "var"):  # of all entries by themselves, not of a sample
         settings = {"correction": 0, **settings}
-    if here in OPERATORS and len(arguments) <= 2 and not settings:
-        home: Any = next(a for a in arguments if hasattr(a, "operand"))
-        return OPERATORS[here](*(home.operand(a) if a is not home else a for a in arguments))
     for place in (torch, torch.linalg, torch.special):
         function: Any = getattr(place, here, None)
         rule = FIELD_RULES.get(function)
@@ -85,4 +77,5 @@ def rounded(x: Any, decimals: int = 0) -> Any:
 
 SPECIAL: dict[str, Callable] = {
     "select": select, "transpose": transpose, "trace": trace, "round": rounded,
+    "positive": operator.pos, "conjugate": operator.pos,
 }  # fmt: skip

@@ -25,7 +25,7 @@ from pinn.objective.objective import Formula, Objective, Residuals
 BLOCK = 2**26  # bytes of one block of the Jacobian
 FEW = 7  # points, unlike the lengths of vectors, so that a constant matrix is not taken for values
 NUMBER = "shared "  # how the name of a number begins that all points share
-Rows = tuple[Chunk, Tensor, Tensor]  # points with their rows of J (m, P) and of r
+Block = tuple[Chunk, Tensor, Tensor]  # points with their rows of J (m, P) and of r
 
 
 class LeastSquares:
@@ -101,7 +101,7 @@ class LeastSquares:
         for _, jacobian, rows in self.jacobians():
             yield jacobian, rows.reshape(-1)
 
-    def jacobians(self) -> Iterator[Rows]:
+    def jacobians(self) -> Iterator[Block]:
         """Chunks with their rows of J and of r; all of them in order."""
         for whole in self.whole:
             plan = self.objective.plans[whole.region]
@@ -111,7 +111,7 @@ class LeastSquares:
             else:
                 yield from self.by_blocks(whole)
 
-    def by_blocks(self, whole: Chunk) -> Iterator[Rows]:
+    def by_blocks(self, whole: Chunk) -> Iterator[Block]:
         """The same of one region, some points at a time."""
         is_whole = self.objective.plans[whole.region].is_whole
         numbers, slope = self.numbers(whole) if is_whole else ([], Tensor())

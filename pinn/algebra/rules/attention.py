@@ -93,9 +93,7 @@ class TokensFirst:
         return self.jet
 
     @classmethod
-    def __torch_function__(
-        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not F.multi_head_attention_forward:
             raise NoRuleError(f"{func.__name__} of transposed points has no derivative rule")
         return multi_head_attention(*args, **(kwargs or {}))
