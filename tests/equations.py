@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
-from pinn.fields.vector_calculus import div, grad, laplacian
-from pinn.geometry import Rectangle
+from pinn.fields.field import partial
+from pinn.fields.vector_calculus import div, dt, grad, laplacian
+from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
@@ -49,6 +50,22 @@ class Inverse(Problem):
     @on("interior")
     def data(self, u, x, y):
         return u - (x**2 + y**2) / 2
+
+
+class Unsteady(Problem):
+    """∂u/∂t = −∂p/∂x, p up to a function of time."""
+
+    coordinates = ("x", "t")
+    unknowns = {"u": 1, "p": 1}
+    geometry = Interval(x=(0, 2), time=(0, 3))
+
+    @on("interior")
+    def momentum(self, u, p):
+        return dt(u) + partial(p, "x")
+
+    @on("initial", "boundary")
+    def known(self, u):
+        return u
 
 
 def solution_of(problem, network=None):

@@ -7,12 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from equations import Unsteady
 from torch import nn
 
 from pinn.export.checks import ExportError
-from pinn.fields.field import partial
-from pinn.fields.vector_calculus import dt
-from pinn.geometry import Interval, Rectangle
+from pinn.geometry import Rectangle
 from pinn.networks import MLP
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
@@ -38,23 +37,7 @@ assert not any(name.split(".")[0] == "pinn" for name in sys.modules)
 """
 
 
-class Pulse(Problem):
-    """∂u/∂t = −∂p/∂x: p is free up to a function of time."""
-
-    coordinates = ("x", "t")
-    unknowns = {"u": 1, "p": 1}
-    geometry = Interval(x=(0, 2), time=(0, 3))
-
-    @on("interior")
-    def momentum(self, u, p):
-        return dt(u) + partial(p, "x")
-
-    @on("initial")
-    def known(self, u):
-        return u
-
-
-class Pinned(Pulse):
+class Pinned(Unsteady):
     def __init__(self):
         super().__init__()
         self.gauges = {"p": "pin"}
@@ -102,7 +85,7 @@ def test_programs_run_without_this_package(tmp_path):
 
 CASES = [
     (TaylorGreen2D, ("u.t", "p.x", "divergence")),  # ansatz, no gauge
-    (Pulse, ("p.t", "p.x", "u.laplacian")),  # a mean at every instant
+    (Unsteady, ("p.t", "p.x", "u.laplacian")),  # a mean at every instant
     (Pinned, ("p.t",)),
 ]
 
@@ -155,7 +138,7 @@ def test_torch_export_of_the_solution_itself():
     points = inside(solution, 31)
     compare(solution, exported.module()(points), points, ())
     with pytest.raises(RuntimeError, match=r"taken at every instant.*use solution.export"):
-        torch.export.export(made(Pulse()), (inside(made(Pulse()), 5),))
+        torch.export.export(made(Unsteady()), (inside(made(Unsteady()), 5),))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace")
@@ -254,7 +237,7 @@ class Numbers(nn.Module):
     [
         (LidDrivenCavity, None, ()),  # the corner flow has angles
         (Kovasznay, Numbers(), ()),
-        (Pulse, None, ("p.t", "p.x")),
+        (Unsteady, None, ("p.t", "p.x")),
     ],
 )
 def test_onnx_in_double_precision(problem, network, derivatives, tmp_path):
@@ -297,7 +280,7 @@ class Sharp(nn.Module):
 
 
 def test_a_mean_that_jumps_is_taken_directly(tmp_path):
-    solution = Solution(Pulse(), Sharp())
+    solution = Solution(Unsteady(), Sharp())
     solution.export(tmp_path / "flow.pt2")
     program = torch.export.load(tmp_path / "flow.pt2").module()
     for count in (1, 300):
@@ -308,7 +291,7 @@ def test_a_mean_that_jumps_is_taken_directly(tmp_path):
 
 
 def test_beyond_the_time_of_the_domain_a_mean_is_not_known(tmp_path):
-    solution = made(Pulse())
+    solution = made(Unsteady())
     solution.export(tmp_path / "flow.pt2", ("p.x",))
     found = torch.export.load(tmp_path / "flow.pt2").module()(torch.tensor([[1.0, 3.5]]).double())
     assert found["p"].isnan().all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from equations import solution_of
+from equations import Unsteady, solution_of
 from torch import nn
 
 import pinn.problems as shipped
@@ -135,22 +135,6 @@ class Traction(Problem):
     @on("interior")
     def balance(self, d):
         return laplacian(d)
-
-
-class Unsteady(Problem):
-    """∂u/∂t = −∂p/∂x, p up to a function of time."""
-
-    coordinates = ("x", "t")
-    unknowns = {"u": 1, "p": 1}
-    geometry = Interval(x=(0, 2), time=(0, 3))
-
-    @on("interior")
-    def momentum(self, u, p):
-        return dt(u) + partial(p, "x")
-
-    @on("initial", "boundary")
-    def known(self, u):
-        return u
 
 
 class Warming(Unsteady):

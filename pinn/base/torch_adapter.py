@@ -69,7 +69,8 @@ def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
         raise RuntimeError(f"this version of torch has no {missing[0]}")
     recordings += 1
     try:
-        with described_together():
+        # Symbolic sizes need a mode of their own, which torch makes.
+        with nullcontext() if "tracing_mode" in options else described_together():
             return INSIDE["make_fx"](function, **options)(*args)
     finally:
         recordings -= 1
