@@ -16,7 +16,8 @@ import pytest
 import torch
 
 import pinn
-from pinn.cli.launch import main, parse
+from pinn.cli.launch import main
+from pinn.cli.request import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

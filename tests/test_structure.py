@@ -25,8 +25,8 @@ def dotted(path):
 MODULES = {dotted(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
-def imports(tree, late=True, annotations=True):
-    """What a module imports; `late` imports are in functions.
+def imports(tree):
+    """What a module imports, in functions and for annotations too.
 
     A name imported from a package counts as the module of that name, where there is one.
     """
@@ -39,9 +39,7 @@ def imports(tree, late=True, annotations=True):
             assert node.level == 0, f"relative import of {node.module}"
             full = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in MODULES else node.module for name in full}
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.body if annotations else node.orelse
-        elif late or not isinstance(node, ast.FunctionDef):
+        else:
             waiting += ast.iter_child_nodes(node)
     return names
 
@@ -93,10 +91,7 @@ def test_a_room_imports_what_it_says_and_only_from_below(name):
 
 def test_no_module_needs_itself():
     graph = {
-        module: {
-            other for other in imports(tree, late=False, annotations=False) if other in MODULES
-        }
-        - {module}
+        module: {other for other in imports(tree) if other in MODULES} - {module}
         for module, tree in INSIDE.items()
     }
     assert graph["pinn.training.solver"] >= {"pinn.solution.solution", "pinn.training.schedule"}

@@ -21,8 +21,8 @@ from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read, restore_weights
-from pinn.cli.launch import Request
 from pinn.cli.mistakes import explain
+from pinn.cli.request import Request
 from pinn.cli.trust import check_optimizer
 from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError

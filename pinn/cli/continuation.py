@@ -11,7 +11,7 @@ from pinn.base.console import say
 from pinn.checkpoints.file import read
 from pinn.cli.checks import RESET
 from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
-from pinn.cli.launch import Request
+from pinn.cli.request import Request
 from pinn.cli.yaml_nodes import NULL, UsageError, entries
 from pinn.runs.folders import newest_checkpoint, run_of
 
