@@ -97,11 +97,6 @@ class Plan:
         return tuple(c[0][0] for c in self.channels if order(c) == 1)
 
     @property
-    def second(self) -> tuple[Channel, ...]:
-        """The second-order channels."""
-        return tuple(c for c in self.channels if order(c) == 2)
-
-    @property
     def order(self) -> int:
         """The highest order of differentiation, 0 for the value alone."""
         return max([0, *(order(c) for c in self.channels)])

@@ -105,26 +105,29 @@ def owners_of_hooks(module: nn.Module) -> list[Any]:
     return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
 
 
-def modules_in(f: Any, seen: set[int] | None = None) -> list[tuple[str, nn.Module]]:
-    """The named modules that f is, is a method of, or closes over."""
-    seen = set() if seen is None else seen
-    if id(f) in seen:
-        return []
-    seen.add(id(f))
-    if isinstance(f, nn.Module):
-        return list(f.named_modules())
-    if isinstance(f, MethodType):
-        return modules_in(f.__self__, seen)
-    if not isinstance(f, FunctionType):
-        return []
-    held = [c.cell_contents for c in f.__closure__ or () if c != CellType()]
-    return [named for part in held for named in modules_in(part, seen)]
+def modules_in(*roots: Any) -> list[tuple[str, nn.Module]]:
+    """The named modules that the roots are, are methods of, or close over."""
+    waiting, seen = list(roots), set()
+    modules: list[tuple[str, nn.Module]] = []
+    while waiting:
+        part = waiting.pop(0)
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, nn.Module):
+            modules += part.named_modules()
+        elif isinstance(part, MethodType):
+            waiting.append(part.__self__)
+        elif isinstance(part, FunctionType):
+            waiting += [c.cell_contents for c in part.__closure__ or () if c != CellType()]
+    return modules
 
 
 @contextmanager
-def buffers_kept(f: Any) -> Iterator[None]:
-    """Put the buffers that f changes back: spectral norm iterates in every training pass."""
-    owners = [(module, dict(module.named_buffers(recurse=False))) for _, module in modules_in(f)]
+def buffers_kept(*roots: Any) -> Iterator[None]:
+    """Put the buffers that functions change back: spectral norm iterates in every training pass."""
+    modules = [module for _, module in modules_in(*roots)]
+    owners = [(module, dict(module.named_buffers(recurse=False))) for module in modules]
     before = [(b, b.detach().clone()) for _, held in owners for b in held.values()]
     try:
         yield

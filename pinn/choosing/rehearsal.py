@@ -7,7 +7,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -90,17 +90,14 @@ def magnitude(x: Tensor) -> Hashable:
 @contextmanager
 def untouched(f: Function, device: torch.device) -> Iterator[None]:
     """Random numbers and the buffers of modules are afterwards what they were before."""
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        for part in (f, *captured(f).values()):
-            stack.enter_context(buffers_kept(part))
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), buffers_kept(f, *captured(f).values()):
         yield
 
 
 def modules_of(f: Any) -> list[nn.Module]:
     """The modules that f is, is a method of, or refers to by name, with their own."""
-    parts = (f, *captured(f).values())
-    return [module for part in parts for _, module in modules_in(part)]
+    return [module for _, module in modules_in(f, *captured(f).values())]
 
 
 def captured(f: Any) -> dict[str, Any]:
