@@ -18,7 +18,7 @@ class KeepsDigits(Restorable):
 
     _unread = ("_digits",)  # recorded graphs do not depend on it
 
-    def given(self, name: str) -> Tensor | None:
+    def _given_digits(self, name: str) -> Tensor | None:
         """The digits that a buffer was given; None where it holds others, as after a checkpoint."""
         held, origin = self._buffers.get(name), self.__dict__.get("_digits", {}).get(name)
         if held is None or origin is None or held.shape != origin.shape:
@@ -30,7 +30,7 @@ class KeepsDigits(Restorable):
         origins: dict[str, Tensor] = {}
         for name, held in self._buffers.items():
             if held is not None and held.is_floating_point():
-                origin = self.given(name)
+                origin = self._given_digits(name)
                 origins[name] = held if origin is None else origin
         super()._apply(fn, recurse)
         for name, origin in origins.items():

@@ -99,7 +99,7 @@ class Holder(KeepsDigits):
         """
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, buffer in self._buffers.items():
-            if buffer is not None and (given := self.given(name)) is not None:
+            if buffer is not None and (given := self._given_digits(name)) is not None:
                 state[name] = given.to(buffer.device)
         doubled = {
             f"holder.{name}": tensor.detach().double().requires_grad_(tensor.requires_grad)
