@@ -7,11 +7,11 @@ import lightning as L
 
 
 class StopAt(L.Callback):
-    """Sends this process SIGTERM at the end of a step."""
+    """Sends this process a signal at the end of a step."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, signum: int = signal.SIGTERM) -> None:
+        self.step, self.signum = step, signum
 
     def on_train_batch_end(self, trainer, *args):
         if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.signum)

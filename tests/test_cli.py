@@ -1,10 +1,8 @@
 """The command line: what it prints, saves, runs again and resumes, and how it ends."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -231,39 +229,27 @@ def test_a_loss_that_is_no_number_ends_with_code_1(capsys):
     assert "the loss is" in err
 
 
-def start(*argv):
-    """The program in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, TRAIN, *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
 def test_a_run_says_nothing_on_standard_error():
-    process = start("--config", "small")
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
-    assert "residual of balance" in out
-    assert not any(word in out for word in ("Tip", "GPU", "Seed", "http"))
+    command = [sys.executable, TRAIN, "--config", "small"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "residual of balance" in done.stdout
+    assert not any(word in done.stdout for word in ("Tip", "GPU", "Seed", "http"))
 
 
-def test_a_signal_ends_a_run_with_a_checkpoint():
-    """SIGTERM is sent in tests/test_resume_cli.py and in tests/test_train_on.py."""
-    process = start("--config", "small", "--model.phases", "[{steps: 1000000}]")
-    deadline = time.monotonic() + 120
-    while not list(Path("runs").rglob("step-*.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_a_run_with_a_checkpoint(name, code, capsys):
+    """Another process sends one in tests/test_sweep.py."""
+    number = int(signal.Signals[name])
+    stop = f"[{{class_path: stop_at.StopAt, init_args: {{step: 3, signum: {number}}}}}]"
+    argv = ["--config", "small", "--allow_import", "stop_at", "--trainer.callbacks", stop]
+    assert main(argv) == code
+    err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "stopped by SIGINT after step" in err
-    last = err.split("after step ")[1].split(":")[0]
-    (newest,) = Path("runs").rglob(f"step-{int(last):07d}.ckpt")
-    assert torch.load(newest, weights_only=True)["global_step"] == int(last)
+    assert f"stopped by {name} after step 3" in err
+    (newest,) = Path("runs").rglob("step-*.ckpt")
+    assert newest.name == "step-0000003.ckpt"
+    assert torch.load(newest, weights_only=True)["global_step"] == 3
 
 
 def test_a_configuration_may_leave_its_phases_out(folder, capsys):

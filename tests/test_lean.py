@@ -1,6 +1,5 @@
 """What no run needs of Lightning's work at every step is left out; what a user asks for is not."""
 
-import sys
 from collections import Counter
 
 import lightning as L
@@ -9,12 +8,9 @@ import torch
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.profilers import SimpleProfiler
 
-from pinn.callbacks import Keeper, Panels
-from pinn.callbacks.signals import Interrupt
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Poisson
-from pinn.runs.trainer import fixed_callbacks
 from pinn.training.lightning_adapter import EVERY_STEP, NoProfiler
 from pinn.training.solver import Solver
 
@@ -26,46 +22,6 @@ def solver_of(**phase):
     return Solver(
         Poisson(), MLP(8, 2), [Phase(STEPS, **phase)], derivatives="taylor", compile=False
     )
-
-
-class CountCalls(L.Callback):
-    """The calls of Python functions from one step to the next: by package, module and name."""
-
-    def __init__(self):
-        self.steps = []
-
-    def on_train_batch_start(self, trainer, *args):
-        sys.setprofile(None)
-        self.steps.append(Counter())
-        sys.setprofile(self.count)
-
-    def count(self, frame, event, arg):
-        if event == "call":
-            module = frame.f_globals.get("__name__", "")
-            self.steps[-1].update({module.split(".")[0], module, frame.f_code.co_qualname})
-
-    def on_train_epoch_end(self, *args):
-        sys.setprofile(None)
-
-
-@pytest.fixture
-def calls(train, capfd):
-    """The calls of a step in the middle of a run with every callback of a command line."""
-    count, before = CountCalls(), sys.getprofile()
-    callbacks = [*fixed_callbacks(), Interrupt(), Panels(), Keeper(every=1000), count]
-    try:
-        train(solver_of(), callbacks=callbacks)
-    finally:
-        sys.setprofile(before)
-    return count.steps[STEPS // 2]
-
-
-def test_lightning_calls_few_functions_around_a_step(calls):
-    # 985 with a trainer as it comes; two thirds of a step's overhead are these calls.
-    assert calls["lightning"] < 550
-    # Torch's way to set an attribute of a module, 50 times before; and its loader of batches.
-    assert calls["Module.__setattr__"] < 5
-    assert calls["torch.utils.data.dataloader"] == 0
 
 
 class Recorder(L.Callback):

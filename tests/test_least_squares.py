@@ -45,8 +45,10 @@ def loss_of(system):
     return sum(system.weights[name] * term for name, term in terms.items())
 
 
-@pytest.mark.parametrize("method", ["sobol", "gauss"])
-@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
+@pytest.mark.parametrize(
+    ("strategy", "method"),
+    [("taylor", "sobol"), ("taylor", "gauss"), ("vmap", "gauss"), ("loop", "sobol")],
+)
 def test_the_square_is_the_loss_and_the_jacobian_its_slope(strategy, method):
     system = made(strategy=strategy, method=method, points={"interior": 9, "boundary": 8})
     jacobian, rows = whole(system)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pinn.cli.launch import main
+from pinn.cli.launch import main, parse
 
 PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -64,6 +64,9 @@ def test_commands_of_the_page_run(files, monkeypatch):
     steps = 0
     for line in COMMANDS:
         argv = shlex.split(line, comments=True)[2:]
+        if "--sweep" in argv:  # each of its runs is a process: tests/test_sweep.py has some
+            assert len(parse(argv).sweep) == 2
+            continue
         if "ddp" in argv:  # in this process there is one; tests/test_distributed.py has two
             argv[argv.index("--trainer.devices") + 1] = "1"
             argv[argv.index("--trainer.strategy") + 1] = "auto"
