@@ -9,7 +9,7 @@ import lightning as L
 class StopAt(L.Callback):
     """Sends this process a signal at the end of a step."""
 
-    def __init__(self, step: int, signum: int = signal.SIGTERM) -> None:
+    def __init__(self, step: int, signum: int = int(signal.SIGTERM)) -> None:
         self.step, self.signum = step, signum
 
     def on_train_batch_end(self, trainer, *args):

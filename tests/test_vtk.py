@@ -14,13 +14,15 @@ from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
 from pinn.solution.solution import Solution
 
-vtk = pytest.importorskip("vtk")
-from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
+# The parts that are used: the whole of VTK takes seconds to load.
+xml = pytest.importorskip("vtkmodules.vtkIOXML")
+from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
+from vtkmodules.vtkFiltersVerdict import vtkCellSizeFilter  # noqa: E402
 
 READERS = {
-    ".vti": vtk.vtkXMLImageDataReader,
-    ".vtr": vtk.vtkXMLRectilinearGridReader,
-    ".vtu": vtk.vtkXMLUnstructuredGridReader,
+    ".vti": xml.vtkXMLImageDataReader,
+    ".vtr": xml.vtkXMLRectilinearGridReader,
+    ".vtu": xml.vtkXMLUnstructuredGridReader,
 }
 
 
@@ -98,7 +100,7 @@ def test_cells_of_an_unstructured_grid_fill_the_domain(tmp_path):
         grid = made(geometry).on_grid((5, 4, 3)[: len(geometry.coordinates)])
         grid.to_vtk(tmp_path / "flow.vtu")
         _, _, data = load(tmp_path / "flow.vtu")
-        quality = vtk.vtkCellSizeFilter()
+        quality = vtkCellSizeFilter()
         quality.SetInputData(data)
         quality.Update()
         cells = quality.GetOutput().GetCellData()
