@@ -42,7 +42,7 @@ class Curve(L.Callback):
         begun = time.perf_counter()
         seconds = since_start() - self.watched
         solver: Solver = pl_module  # type: ignore[assignment]
-        if solver.course.stage + 1 < len(solver.course.stages):
+        if solver.schedule.stage + 1 < len(solver.schedule.stages):
             return  # the error is that of another coefficient
         loss = float(solver.terms["total"]) if "total" in solver.terms else None
         with self.path.open("a", encoding="utf-8") as file:

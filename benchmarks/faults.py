@@ -322,7 +322,7 @@ FAULTS = (
     Fault(
         "learning_rate",
         "The learning rate of a phase is scheduled from the beginning of the run.",
-        "factor(self.global_step - course.start)",
+        "factor(self.global_step - schedule.start)",
         "factor(self.global_step)",
         ("test_course.py::test_cosine_counts_from_the_beginning_of_its_phase",),
     ),

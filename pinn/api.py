@@ -94,7 +94,7 @@ def fit(
     if init_from is not None:
         restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
-    fitter = make_trainer(trainer, [Panels(), Keeper()], solver.course)
+    fitter = make_trainer(trainer, [Panels(), Keeper()], solver.schedule)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
     return solver.solution.eval()
 

@@ -66,7 +66,7 @@ class Record(L.Callback):
     def on_train_end(self, trainer, solver):
         end = {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
         end["minimum"] = getattr(trainer.optimizers[0], "loss", None)
-        save(self.part, self.seen | end | {"course": solver.course.state()})
+        save(self.part, self.seen | end | {"course": solver.schedule.state()})
 
 
 def save(part, seen):

@@ -1,4 +1,4 @@
-"""The course of a run: what ends a phase, and that a resumed run goes the same way."""
+"""The schedule of a run: what ends a phase, and that a resumed run goes the same way."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from pinn.checkpoints.file import CheckpointError, read
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import LidDrivenCavity
-from pinn.training.schedule import Course, saved_course
+from pinn.training.schedule import Schedule, saved_schedule
 from pinn.training.solver import Solver
 
 LINEAR = Phase(9, "LevenbergMarquardt", train="output")
@@ -20,15 +20,15 @@ LINEAR = Phase(9, "LevenbergMarquardt", train="output")
 
 def gone(phases, losses, stalls=(), seconds=0.0):
     """(phase, step, reason) of every phase that these losses, one per step, end."""
-    course, ends = Course(phases, judged=True), []
+    schedule, ends = Schedule(phases, judged=True), []
     for step, loss in enumerate(losses, 1):
-        course.clock -= seconds
-        course.advance(torch.tensor(loss, dtype=torch.float64), step in stalls)
-        if course.ended:
-            ends.append((course.phase, step, course.ended))
-            if course.is_done:
+        schedule.clock -= seconds
+        schedule.advance(torch.tensor(loss, dtype=torch.float64), step in stalls)
+        if schedule.ended:
+            ends.append((schedule.phase, step, schedule.ended))
+            if schedule.is_done:
                 break
-            course.begin()
+            schedule.begin()
     return ends
 
 
@@ -72,29 +72,29 @@ def test_seconds_end_a_phase():
 
 def test_what_is_still_to_come():
     phases = [Phase(10), Phase(4, "LBFGS", options={"max_iter": 8}), Phase(3, "AdamW")]
-    course = Course(phases, judged=False)
-    assert course.last_step == 17
-    assert course.lasts(2.0) == pytest.approx(2 * (10 + 40 + 3))
-    course.most = 12
-    assert course.lasts(2.0) == pytest.approx(2 * (10 + 20))
+    schedule = Schedule(phases, judged=False)
+    assert schedule.last_step == 17
+    assert schedule.lasts(2.0) == pytest.approx(2 * (10 + 40 + 3))
+    schedule.most = 12
+    assert schedule.lasts(2.0) == pytest.approx(2 * (10 + 20))
     for _ in range(5):
-        course.advance(torch.tensor(1.0), stalled=False)
-    assert course.lasts(2.0) == pytest.approx(2 * (5 + 20))
-    course.most = math.inf
-    course.end("loss", "enough")
-    assert course.last_step == 12
-    assert course.lasts(1.0) == pytest.approx(40 + 3)
-    course.begin()
-    assert (course.last_step, course.start) == (12, 5)
+        schedule.advance(torch.tensor(1.0), stalled=False)
+    assert schedule.lasts(2.0) == pytest.approx(2 * (5 + 20))
+    schedule.most = math.inf
+    schedule.end("loss", "enough")
+    assert schedule.last_step == 12
+    assert schedule.lasts(1.0) == pytest.approx(40 + 3)
+    schedule.begin()
+    assert (schedule.last_step, schedule.start) == (12, 5)
 
 
 def test_seconds_bound_what_is_still_to_come():
-    course = Course([Phase(100, seconds=30.0), Phase(seconds=5.0)], judged=False)
-    assert course.last_step is None
-    assert course.lasts(0.1) == pytest.approx(10 + 5)
-    assert course.lasts(1.0) == pytest.approx(30 + 5)
-    course.most = 32
-    assert course.lasts(1.0) == pytest.approx(30 + 2)
+    schedule = Schedule([Phase(100, seconds=30.0), Phase(seconds=5.0)], judged=False)
+    assert schedule.last_step is None
+    assert schedule.lasts(0.1) == pytest.approx(10 + 5)
+    assert schedule.lasts(1.0) == pytest.approx(30 + 5)
+    schedule.most = 32
+    assert schedule.lasts(1.0) == pytest.approx(30 + 2)
 
 
 # --- in a run
@@ -105,7 +105,7 @@ def test_the_reason_is_one_line_when_a_phase_ends(train, capsys):
     solver = solver_of(phases, width=16)
     trainer = train(solver, points={"interior": 60, "boundary": 40}, val_check_interval=1)
     first, second = capsys.readouterr().out.splitlines()
-    steps = solver.course.start
+    steps = solver.schedule.start
     assert 1 < steps < 60
     line = f"phase 1   LevenbergMarquardt ended after {steps} steps: error "
     assert first.startswith(line)
@@ -136,20 +136,20 @@ def test_a_stalled_optimiser_ends_the_run(train):
     trainer = train(solver, points={"interior": 5, "boundary": 2})
     assert trainer.global_step < 200
     assert trainer.optimizers[0].stalled
-    assert solver.course.ended == "no step makes the loss smaller"
+    assert solver.schedule.ended == "no step makes the loss smaller"
 
 
 def test_a_run_without_steps_ends_by_its_seconds(train, capsys):
     solver = solver_of([Phase(seconds=0.3), Phase(3)])
     trainer = train(solver)
-    assert trainer.global_step == solver.course.start + 3
+    assert trainer.global_step == solver.schedule.start + 3
     assert "s, all of its 0.3 s" in capsys.readouterr().out
 
 
 def test_cosine_counts_from_the_beginning_of_its_phase(train):
     solver = solver_of([Phase(9, loss=1e9), Phase(4, lr=1.0, schedule="cosine")])
     train(solver, max_steps=3)
-    assert solver.course.start == 1
+    assert solver.schedule.start == 1
     rate = solver.trainer.optimizers[0].param_groups[0]["lr"]
     assert rate == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
 
@@ -182,14 +182,14 @@ def test_resumed_at_any_step_phases_end_where_they_did(train, tmp_path, capsys):
         " after 2 steps",
     ]
     assert "has not fallen" in said[2]
-    assert last == 3 * (whole.course.start // 3 + 1) < 40
-    stuck = whole.course.start
+    assert last == 3 * (whole.schedule.start // 3 + 1) < 40
+    stuck = whole.schedule.start
     for step in (1, 2, 3, stuck, stuck + 1, last):
         part = solver_of(EARLY, compile=False)
         path = tmp_path / "checkpoints" / f"step-{step}.ckpt"
         assert train(part, ckpt_path=path, **settings).global_step == last
         assert equal(part.state_dict(), whole.state_dict()), step
-        ours, theirs = part.course.state(), whole.course.state()
+        ours, theirs = part.schedule.state(), whole.schedule.state()
         assert ours.pop("seconds") > theirs.pop("seconds") - 60
         assert ours == theirs
 
@@ -221,9 +221,9 @@ def test_a_solver_that_trains_again_begins_with_its_first_phase(train):
     solver = solver_of([Phase(2), Phase(3)])
     for _ in range(2):
         assert train(solver).global_step == 5
-        assert solver.course.state()["phase"] == 1
+        assert solver.schedule.state()["phase"] == 1
 
 
 def test_a_checkpoint_of_an_earlier_version_is_refused():
     with pytest.raises(CheckpointError, match="earlier version: start from its weights with"):
-        saved_course({"phase": 0})
+        saved_schedule({"phase": 0})

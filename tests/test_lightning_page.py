@@ -20,7 +20,7 @@ from pinn.cli.launch import main
 from pinn.optim import Phase
 from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import make_trainer
-from pinn.training.schedule import Course
+from pinn.training.schedule import Schedule
 
 PAGE = (Path(__file__).parents[1] / "docs" / "lightning.md").read_text(encoding="utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])
@@ -107,7 +107,7 @@ def accelerator(at, out):
 
 
 def processes(**settings):
-    return make_trainer({"accelerator": "cpu", **settings}, [], Course([LM], False))
+    return make_trainer({"accelerator": "cpu", **settings}, [], Schedule([LM], False))
 
 
 def strategy(at, out):

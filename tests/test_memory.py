@@ -23,7 +23,7 @@ from pinn.fields.field import Field
 from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Interval, Rectangle
 from pinn.networks import MLP
-from pinn.objective.compilation import Mode
+from pinn.objective.compilation import Compilation
 from pinn.optim import Phase
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
@@ -372,7 +372,7 @@ def test_a_run_ends_with_a_look_at_the_python(train, monkeypatch, capsys):
     problem.hook = lambda value: value * Clock()()
     phases = [Phase(10, "SGD", lr=1e-6)]
     solver = Solver(problem, MLP(4, 1), phases, derivatives="taylor", compile="auto")
-    solver.mode = Mode("recorded", "asked for by this test")
+    solver.compilation = Compilation("recorded", "asked for by this test")
     train(solver, points={"interior": 12}, callbacks=[FiniteGuard(), Late()])
     assert "used old values" in capsys.readouterr().out
 

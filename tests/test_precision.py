@@ -95,7 +95,7 @@ FLOAT64 = [
 @pytest.mark.parametrize("problem", FLOAT32)
 def test_float32_is_kept_where_it_will_do(problem):
     solver = Solver(problem, MLP(4, 1), [Phase(1)])
-    assert solver.course.precision(solver.solution) == torch.float32
+    assert solver.schedule.precision(solver.solution) == torch.float32
 
 
 @pytest.mark.parametrize(("problem", "reason"), FLOAT64)
@@ -161,7 +161,7 @@ def test_points_keep_their_distance():
     problem = line(1000.0, 1000.001)
     solver = Solver(problem, MLP(4, 1), [Phase(1)])
     solver.attach(Collocation({"interior": 200}))
-    solver.to(solver.course.precision(solver.solution))
+    solver.to(solver.schedule.precision(solver.solution))
     at = solver.collocation.draw(problem, 0, 0, next(solver.parameters()))["interior"].at
     assert len(at.unique()) == 200
     assert unresolved(problem.geometry, torch.float64) == ""

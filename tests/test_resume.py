@@ -12,7 +12,7 @@ from pinn.callbacks.checkpoints import newest_first
 from pinn.callbacks.signals import Interrupt, InterruptedRunError
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.networks import MLP
-from pinn.objective.compilation import Mode
+from pinn.objective.compilation import Compilation
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.runs.continuation import compare
@@ -117,11 +117,11 @@ def test_a_read_checkpoint_says_what_is_trained(train, tmp_path):
 def test_a_resumed_run_keeps_its_mode_and_its_bits(train, tmp_path, mode):
     phases = [Phase(3, lr=0.01), Phase(2, "LBFGS", dtype="float64", options={"max_iter": 3})]
     whole, part = solver_of(phases), solver_of(phases)
-    whole.mode = Mode(mode, "for the test")
+    whole.compilation = Compilation(mode, "for the test")
     points = {"interior": 40, "boundary": 20}
     train(whole, callbacks=[Copies(every=1)], points=points)
     train(part, ckpt_path=tmp_path / "checkpoints" / "step-2.ckpt", points=points)
-    assert part.mode == whole.mode
+    assert part.compilation == whole.compilation
     assert part.objective.mode == mode
     assert not part.objective.recorder.setbacks
     assert part.objective.recorder.recordings

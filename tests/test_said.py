@@ -19,7 +19,7 @@ from pinn.callbacks import figures as panels
 from pinn.callbacks.report import score_table, spent, tensorboard
 from pinn.cli import launch
 from pinn.networks import MLP
-from pinn.objective.compilation import Mode
+from pinn.objective.compilation import Compilation
 from pinn.objective.graphs import Recorder
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, Poisson
@@ -95,9 +95,9 @@ def test_the_first_step_is_said_once_for_each_kind_of_phase(train, capsys):
     train(Solver(Kovasznay(), MLP(4, 1), phases, compile=False), callbacks=[Announce()])
     assert "first step" not in capsys.readouterr().out
     solver, announce = Solver(Kovasznay(), MLP(4, 1), phases), Announce()
-    solver.mode = Mode("compiled", "asked for")
+    solver.compilation = Compilation("compiled", "asked for")
     for index, ended in ((0, ""), (0, "x"), (1, ""), (1, "x"), (2, "")):
-        solver.course.phase, solver.course.ended = index, ended
+        solver.schedule.phase, solver.schedule.ended = index, ended
         announce.on_train_batch_start(None, solver)
     assert capsys.readouterr().out.splitlines() == [
         "recording the first step …",

@@ -47,7 +47,7 @@ def test_frozen_weights_stay_frozen(train):
     network = MLP(20, 2)
     solver = solver_of([Phase(3, "LevenbergMarquardt"), Phase(2)], network)
     frozen = network.hidden[0].weight.requires_grad_(False)
-    solver = Solver(Poisson(1), network, solver.course.phases)
+    solver = Solver(Poisson(1), network, solver.schedule.phases)
     train(solver, POINTS, method="gauss")
     assert not frozen.requires_grad
     assert network.hidden[1].weight.requires_grad

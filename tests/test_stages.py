@@ -16,7 +16,7 @@ from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Beltrami3D, Kovasznay, LidDrivenCavity, TaylorGreen2D
 from pinn.runs.continuation import compare
-from pinn.training.schedule import Course
+from pinn.training.schedule import Schedule
 from pinn.training.solver import Solver
 
 PHASES = [Phase(3, lr=0.01)]
@@ -63,7 +63,7 @@ def test_no_graph_of_the_old_number_is_used(train, mode, problem):
     points = solver.collocation.draw(solver.problem, 0, 0, like)
     solver.objective.mode = mode
     for stage, reynolds in enumerate((20.0, 400.0)):
-        solver.course.stage = stage
+        solver.schedule.stage = stage
         solver.enter_stage()
         alone = solver_of(reynolds, problem=problem).double()
         alone.load_state_dict(solver.state_dict())
@@ -81,7 +81,7 @@ def test_a_system_of_the_old_number_is_not_used(train):
     solver, alone = (solver_of(r, phases, Kovasznay) for r in ([20.0, 400.0], 400.0))
     train(solver, max_steps=1)
     train(alone)
-    solver.course.stage = 1
+    solver.schedule.stage = 1
     solver.enter_stage()
     solver.load_state_dict(alone.state_dict())
     expected = alone.system.residuals()
@@ -146,12 +146,12 @@ def test_a_loaded_solution_is_that_of_its_stage(train, tmp_path):
 
 
 def test_what_is_still_to_come():
-    course = Course([Phase(3), Phase(2)], True, [{"a": 1.0}, {"a": 2.0}])
-    assert course.last_step == 10
-    assert course.lasts(1.0) == 10
-    course.stage, course.phase, course.step, course.start = 1, 0, 6, 5
-    assert course.last_step == 10
-    assert course.lasts(1.0) == 4
+    schedule = Schedule([Phase(3), Phase(2)], True, [{"a": 1.0}, {"a": 2.0}])
+    assert schedule.last_step == 10
+    assert schedule.lasts(1.0) == 10
+    schedule.stage, schedule.phase, schedule.step, schedule.start = 1, 0, 6, 5
+    assert schedule.last_step == 10
+    assert schedule.lasts(1.0) == 4
 
 
 def test_a_run_that_resumes_with_fewer_stages_or_other_phases(train, tmp_path):

@@ -11,7 +11,7 @@ from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
 from pinn.networks import MLP, FourierFeatures
 from pinn.objective.chunks import CACHE
-from pinn.objective.compilation import Mode, choose_mode
+from pinn.objective.compilation import Compilation, choose_compilation
 from pinn.objective.graphs import FRUITLESS, agree
 from pinn.objective.losses import residual_losses
 from pinn.objective.objective import Objective
@@ -342,11 +342,11 @@ class Timed:
 )
 def test_auto_takes_what_ends_the_run_first(monkeypatch, evaluations, seconds, mode):
     step = Timed(monkeypatch, **seconds)
-    assert choose_mode(step, print, lambda cost: evaluations * cost, "auto").name == mode
+    assert choose_compilation(step, print, lambda cost: evaluations * cost, "auto").name == mode
 
 
 def test_a_mode_asked_for_is_not_measured(monkeypatch):
     step = Timed(monkeypatch)
     given = step, print, lambda cost: 10 * cost
-    assert choose_mode(*given, True) == Mode("compiled", "asked for")
-    assert choose_mode(*given, False) == Mode("eager", "compile is off")
+    assert choose_compilation(*given, True) == Compilation("compiled", "asked for")
+    assert choose_compilation(*given, False) == Compilation("eager", "compile is off")

@@ -133,7 +133,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_end_a_run(train, tmp_path, monk
     logger = TensorBoardLogger(tmp_path)
     solver = Solver(Kovasznay(), MLP(4, 1), [Phase(3)])
     train(solver, logger=logger, callbacks=[Panels(every=1)], val_check_interval=1)
-    assert solver.course.step == 3
+    assert solver.schedule.step == 3
     said = [line for line in capsys.readouterr().out.splitlines() if "pictures" in line]
     assert said == ["pictures of step 1 are missing: too large to draw"]
 
@@ -142,7 +142,7 @@ def test_a_title_names_the_problem_and_its_numbers():
     assert panels.run_name(described(Kovasznay(reynolds=20.0))) == "Kovasznay (reynolds 20)"
     assert panels.run_name(described(Inverse())) == "Inverse"
     staged = described(LidDrivenCavity(reynolds=[100.0, 400.0]))
-    staged.course.stage = 1
+    staged.schedule.stage = 1
     assert panels.run_name(staged) == "LidDrivenCavity (reynolds 400)"
 
 

@@ -143,7 +143,7 @@ def test_points_change_at_their_steps_and_never_inside_one(train, monkeypatch, r
 def test_fewer_steps_than_the_phases_have(train):
     solver = solver_of(phases=[Phase(4), Phase(4, dtype="float64")])
     assert train(solver, max_steps=5).global_step == 5
-    assert solver.course.phase == 1
+    assert solver.schedule.phase == 1
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class Announce(L.Callback):
 
 def early_end(trainer: L.Trainer, solver: Solver) -> str:
     """What ended a run before its phases did; empty where they did."""
-    if solver.course.is_done:
+    if solver.schedule.is_done:
         return ""
     if not trainer.should_stop:
         return "max_steps are taken"
@@ -109,18 +109,18 @@ def stopped(callback: EarlyStopping) -> str:
 
 def upcoming(solver: Solver) -> tuple[int, Phase]:
     """The stage and the phase of the step that is about to begin."""
-    course = solver.course
-    if not course.ended or course.is_done:
-        return course.stage, course.current
-    number = course.phase + 1
-    return course.stage + number // len(course.phases), course.phases[number % len(course.phases)]
+    schedule = solver.schedule
+    if not schedule.ended or schedule.is_done:
+        return schedule.stage, schedule.current
+    stage, number = schedule.following
+    return stage, schedule.phases[number]
 
 
 def preparation(solver: Solver, phase: Phase) -> str:
     """What the first step of a kind does before it is taken; empty where that is nothing."""
     if phase.solves_system:
         return "" if solver.compile_mode is False else "recording the first step …"
-    name = "eager" if solver.mode is None else solver.mode.name
+    name = "eager" if solver.compilation is None else solver.compilation.name
     many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
     compiling = f"compiling the first step, some 20 s for each of {many} …"
     return {"recorded": "recording the first step …", "compiled": compiling}.get(name, "")
@@ -145,7 +145,7 @@ def gauge_lines(solution: Solution) -> list[str]:
 def hidden_lines(solver: Solver) -> list[str]:
     """What is said of `.detach()` to optimisers that need the gradient of the loss itself."""
     names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.hidden)
-    strict = [p.optimizer for p in solver.course.phases if p.has_one_loss]
+    strict = [p.optimizer for p in solver.schedule.phases if p.has_one_loss]
     if not (names and strict):
         return []
     return [
@@ -182,14 +182,14 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     for name, choice in solver.choices.items():
         network = "" if name == "all" else f"{name}: "
         lines.append(f"strategy  {network}{choice.line}")
-    if solver.mode is not None:
-        lines.append(f"steps     {solver.mode.name}: {solver.mode.reason}")
+    if solver.compilation is not None:
+        lines.append(f"steps     {solver.compilation.name}: {solver.compilation.reason}")
     if solver.balance.method != "fixed":
         lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
     if solver.collocation.adapt:
         every = solver.collocation.resample
         lines.append(f"points    where the residual is large, drawn every {every} steps")
-    course = solver.course
+    schedule = solver.schedule
     lines += [f"note      {note}" for note in notes(solver.solution)]
     lines += [
         f"note      {name} of the problem reaches no residual and is not trained: float(), .item() "
@@ -197,5 +197,5 @@ def announcement(solver: Solver, processes: int) -> list[str]:
         for name in unread_parameters(solver.solution)
     ]
     lines += [f"note      {line}" for line in hidden_lines(solver) + energy_lines(solver)]
-    stage = [course.line] if len(course.stages) > 1 else []
-    return [*lines, *stage, f"phases    {', '.join(map(str, course.phases))}"]
+    stage = [schedule.line] if len(schedule.stages) > 1 else []
+    return [*lines, *stage, f"phases    {', '.join(map(str, schedule.phases))}"]

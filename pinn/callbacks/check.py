@@ -50,19 +50,19 @@ class Check(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
         """Time the step, and go on to the next phase when the pace of this one is known."""
-        course = solver.course
+        schedule = solver.schedule
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        times = self.times.setdefault(course.phase, [])
+        times = self.times.setdefault(schedule.phase, [])
         times.append(time.perf_counter() - self.since)
-        last = course.phase + 1 == len(course.phases)
-        if (len(times) < TRIED and not course.ended) or (course.ended and not last):
+        last = schedule.phase + 1 == len(schedule.phases)
+        if (len(times) < TRIED and not schedule.ended) or (schedule.ended and not last):
             return
         if last:
             self.told = list(self.lines(solver))
-            course.stage = len(course.stages) - 1
-        course.end("check", "enough to know its pace")
-        course.bound()
+            schedule.stage = len(schedule.stages) - 1
+        schedule.end("check", "enough to know its pace")
+        schedule.bound()
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say what was found."""
@@ -77,7 +77,7 @@ class Check(L.Callback):
 
     def lines(self, solver: Solver) -> Iterator[str]:
         """What each phase takes, the memory, and the run."""
-        phases = solver.course.phases
+        phases = solver.schedule.phases
         for number, phase in enumerate(phases[: len(self.times)]):
             first, each = self.times[number][0], self.pace(number)
             yield (
@@ -97,11 +97,11 @@ class Check(L.Callback):
 
     def whole(self, solver: Solver, phases: list[Phase]) -> tuple[float, float]:
         """The steps of the run, and their seconds, at most."""
-        course, total, seconds = solver.course, 0.0, 0.0
-        for _ in course.stages:
+        schedule, total, seconds = solver.schedule, 0.0, 0.0
+        for _ in schedule.stages:
             for number, phase in enumerate(phases[: len(self.times)]):
                 each = self.pace(number)
-                steps = min(phase.steps or math.inf, course.most - total)
+                steps = min(phase.steps or math.inf, schedule.most - total)
                 spent = min(steps * each, phase.seconds or math.inf)
                 total += min(steps, max(1.0, spent // each))
                 seconds += spent + (self.times[number][0] - each if steps > 0 else 0.0)

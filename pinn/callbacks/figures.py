@@ -85,10 +85,10 @@ def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def run_name(solver: Solver) -> str:
     """The problem and its numbers:  `LidDrivenCavity (reynolds 100)`."""
-    course = solver.course
+    schedule = solver.schedule
     numbers = dict(solver.describe()["problem"].get("init_args", {}))
-    if len(course.stages) > 1:
-        numbers |= course.stages[course.stage]
+    if len(schedule.stages) > 1:
+        numbers |= schedule.stages[schedule.stage]
     told = [
         f"{name} {value:g}"
         for name, value in numbers.items()

@@ -51,7 +51,7 @@ class FiniteGuard(L.Callback):
 
     def on_before_optimizer_step(self, trainer: L.Trainer, solver: Any, optimizer: Any) -> None:
         """Remember the evaluation; look at it where that costs nothing."""
-        several = solver.course.current.has_one_loss
+        several = solver.schedule.current.has_one_loss
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         slopes = [p.grad for p in parameters if p.grad is not None]
         number = solver.terms["total"] + sum(largest_entries(slopes))
@@ -105,7 +105,7 @@ class FiniteGuard(L.Callback):
             f"it comes from {', '.join(broken) or 'the weighted sum'}: lower the learning rate or "
             "the weights"
         )
-        optimizer = solver.course.current.optimizer
+        optimizer = solver.schedule.current.optimizer
         return f"{what} at step {moment.step} ({optimizer}): {found}"
 
     def found(self, solver: Solver) -> str | None:

@@ -61,20 +61,20 @@ def check_monitors(trainer: Any, solver: Solver) -> None:
     Raises:
         ValueError: one of them; the line says why, and what there is.
     """
-    solver.course.check(trainer)
+    solver.schedule.check(trainer)
     check_device_stats(trainer)
     known = metrics(solver)
     for callback in trainer.callbacks:
         monitor = getattr(callback, "monitor", None)
         name = type(callback).__name__
         if isinstance(monitor, str) and monitor not in known:
-            another = monitor.startswith("error/") and len(solver.course.stages) > 1
+            another = monitor.startswith("error/") and len(solver.schedule.stages) > 1
             foreign = not monitor.startswith(OWN) and somebody_logs(trainer.callbacks)
             if not another and not foreign:
                 raise ValueError(f"{name} monitors {monitor!r}: {near_miss(monitor, known)}")
         if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
             check_times(trainer, solver, callback, name)
-        several = len({phase.torch_dtype for phase in solver.course.phases}) > 1
+        several = len({phase.torch_dtype for phase in solver.schedule.phases}) > 1
         if isinstance(callback, theirs.WeightAveraging) and several:
             raise ValueError(
                 f"{name} keeps its average in the precision of the first phase, and the phases "
@@ -142,7 +142,7 @@ def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
 
 def run_steps(trainer: Any, solver: Solver) -> float:
     """The steps of a run, at most."""
-    last = solver.course.last_step
+    last = solver.schedule.last_step
     bounds = [math.inf if last is None else last]
     return min([*bounds, trainer.max_steps] if trainer.max_steps >= 0 else bounds)
 

@@ -48,7 +48,7 @@ class Track:
 
     def stop(self, solver: Solver) -> None:
         """A step is done."""
-        if self.phase != (now := (solver.course.stage, solver.course.phase)):
+        if self.phase != (now := (solver.schedule.stage, solver.schedule.phase)):
             self.phase = now
             self.lasted.clear()
         self.lasted.append(time.perf_counter() - self.since)
@@ -64,23 +64,24 @@ class Track:
 
     def head(self, solver: Solver, trainer: L.Trainer) -> tuple[str, str]:
         """The phase, and the step: `phase 1/2` and `12/15`."""
-        course, last = solver.course, last_step(trainer)
-        stage = f"stage {course.stage + 1}/{len(course.stages)} " if len(course.stages) > 1 else ""
+        schedule, last = solver.schedule, last_step(trainer)
+        stages, phases = len(schedule.stages), len(schedule.phases)
+        stage = f"stage {schedule.stage + 1}/{stages} " if stages > 1 else ""
         of = "" if last == math.inf else f"/{last:.0f}"
-        return f"{stage}phase {course.phase + 1}/{len(course.phases)}", f"{trainer.global_step}{of}"
+        return f"{stage}phase {schedule.phase + 1}/{phases}", f"{trainer.global_step}{of}"
 
     def left(self, solver: Solver, trainer: L.Trainer) -> str:
         """Time that the phase still takes, by the pace of its last steps; the run's, if it ends."""
-        course, phase = solver.course, solver.course.current
-        bounds = [] if phase.seconds is None else [phase.seconds - course.seconds]
+        schedule, phase = solver.schedule, solver.schedule.current
+        bounds = [] if phase.seconds is None else [phase.seconds - schedule.seconds]
         if self.lasted and phase.steps is not None:
-            ends = min(course.start + phase.steps, last_step(trainer))
+            ends = min(schedule.start + phase.steps, last_step(trainer))
             steps = ends - trainer.global_step
             bounds.append(steps * statistics.median_low(self.lasted))
         if not bounds or len(self.lasted) < 2:
             return ""
-        more = (course.stage + 1, course.phase + 1) != (len(course.stages), len(course.phases))
-        return f"left {clock(max(min(bounds), 0.0))}{' in this phase' if more else ''}"
+        more = "" if schedule.is_last else " in this phase"
+        return f"left {clock(max(min(bounds), 0.0))}{more}"
 
     def values(self, solver: Solver, step: int) -> list[str]:
         """The loss with the errors of the same step, in as much detail as there may be room for.
@@ -172,9 +173,9 @@ class Bar(TQDMProgressBar):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
         """Move to the present step."""
         self.track.stop(pl_module)
-        course = pl_module.course
-        short = course.current.steps is not None and course.current.steps <= FEW
-        if short or course.ended or time.perf_counter() - self.drawn >= APART:
+        schedule = pl_module.schedule
+        short = schedule.current.steps is not None and schedule.current.steps <= FEW
+        if short or schedule.ended or time.perf_counter() - self.drawn >= APART:
             self.draw(trainer, pl_module)
 
     def draw(self, trainer: L.Trainer, solver: Any) -> None:

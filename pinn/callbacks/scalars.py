@@ -72,8 +72,10 @@ def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
         "residuals off the training points, maximum": r"^(residual/.*_max|divergence/.*max)$",
         "checks": r"^check/.*",
         "weights of the loss terms": r"^weight/.*" if balanced else "",
-        "coefficients": r"^coefficient/.*" if coefficients or len(solver.course.stages) > 1 else "",
-        "phase": r"^optim/phase$" if len(solver.course.phases) > 1 else "",
+        "coefficients": r"^coefficient/.*"
+        if coefficients or len(solver.schedule.stages) > 1
+        else "",
+        "phase": r"^optim/phase$" if len(solver.schedule.phases) > 1 else "",
     }
     shown = {title: ["Multiline", [tags]] for title, tags in charts.items() if tags}
     return {"the run at a glance": shown}
@@ -83,11 +85,11 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     """The scalars of one training step."""
     scalars = {f"loss/{name}": float(term) for name, term in solver.terms.items()}
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-    scalars["optim/phase"] = solver.course.phase + 1
+    scalars["optim/phase"] = solver.schedule.phase + 1
     if solver.system is None:
         scalars["optim/grad_norm"] = float(gradient_norm(solver))
-    if len(solver.course.stages) > 1:
-        values = solver.course.stages[solver.course.stage].items()
+    if len(solver.schedule.stages) > 1:
+        values = solver.schedule.stages[solver.schedule.stage].items()
         scalars |= {f"coefficient/{name}": value for name, value in values}
     for name, value in solver.problem.coefficients().items():
         scalars[f"coefficient/{name}"] = value

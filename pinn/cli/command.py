@@ -120,7 +120,7 @@ class CommandLine(LightningCLI):
         elif not config.fast_dev_run:
             kept = self.config[self.subcommand]
             own.append(KeepConfig(parser, kept, flags=self.request.flags))
-        trainer = make_trainer(given, own, self.model.course)
+        trainer = make_trainer(given, own, self.model.schedule)
         trainer.labels = self.request.member.settings if self.request.member else {}
         return trainer
 
@@ -148,7 +148,7 @@ class CommandLine(LightningCLI):
         solver.attach(self.datamodule)
         self.datamodule.check_processes(self.trainer.world_size)
         check_monitors(self.trainer, solver)
-        for number, phase in enumerate(solver.course.phases, 1):
+        for number, phase in enumerate(solver.schedule.phases, 1):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:

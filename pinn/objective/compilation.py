@@ -22,19 +22,19 @@ SAVED = 0.4  # of an evaluation's time by compiling; measured 0.3 to 0.6
 
 
 @dataclass(frozen=True)
-class Mode:
+class Compilation:
     """A mode and why it was picked."""
 
     name: str
     reason: str
 
 
-def choose_mode(
+def choose_compilation(
     objective: Objective,
     run: Callable[[], object],
     lasts: Callable[[float], float],
     compile: Compile,
-) -> Mode:
+) -> Compilation:
     """Pick a mode for what is still to come; `auto` measures the ones that could pay.
 
     Args:
@@ -44,21 +44,21 @@ def choose_mode(
         compile: False for Python, True for the compiler, `auto` for what ends the run first.
     """
     if compile is False:
-        return Mode("eager", "compile is off")
+        return Compilation("eager", "compile is off")
     if compile is True:
-        return Mode("compiled", "asked for")
+        return Compilation("compiled", "asked for")
     if lasts(1.0) == 0:
-        return Mode("recorded", "residuals and Jacobian, for least squares")
+        return Compilation("recorded", "residuals and Jacobian, for least squares")
     regions = len(objective.plans)
     eager = seconds(objective, "eager", run)
     if lasts(eager) < 3 * RECORDING * regions:
-        return Mode("eager", f"recording a graph would not pay in {lasts(eager):.1f} s")
+        return Compilation("eager", f"recording a graph would not pay in {lasts(eager):.1f} s")
     recorded = seconds(objective, "recorded", run)
     if lasts(recorded) * SAVED > 2 * COMPILING * regions:
-        return Mode("compiled", f"{lasts(recorded):.0f} s without compiling")
+        return Compilation("compiled", f"{lasts(recorded):.0f} s without compiling")
     if recorded > eager:
-        return Mode("eager", f"{1e3 * eager:.1f} ms each, {1e3 * recorded:.1f} ms recorded")
-    return Mode("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")
+        return Compilation("eager", f"{1e3 * eager:.1f} ms each, {1e3 * recorded:.1f} ms recorded")
+    return Compilation("recorded", f"{1e3 * recorded:.1f} ms each, {1e3 * eager:.1f} ms by Python")
 
 
 def seconds(objective: Objective, mode: str, run: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ import lightning as L
 from pinn.base.console import say
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
-from pinn.training.schedule import saved_course
+from pinn.training.schedule import saved_schedule
 from pinn.training.solver import Solver
 
 ENDS = ("steps", "seconds", "error", "loss", "patience")  # of a phase: they may change in it
@@ -35,11 +35,11 @@ def continues(
     saved = read(checkpoint)
     for line in [*notices, *compare(solver, saved["pinn"])]:
         say(line)
-    step, limit, course = saved["global_step"], trainer.max_steps, solver.course
-    course.restore(saved["pinn"])
+    step, limit, schedule = saved["global_step"], trainer.max_steps, solver.schedule
+    schedule.restore(saved["pinn"])
     stopped = stopped_before(trainer, saved)
-    if course.is_done or 0 <= limit <= step or stopped:
-        why = course.ended or stopped or f"trainer.max_steps, {limit}, are taken"
+    if schedule.is_done or 0 <= limit <= step or stopped:
+        why = schedule.ended or stopped or f"trainer.max_steps, {limit}, are taken"
         say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
         other = differences("problem", saved["pinn"]["problem"], solver.describe()["problem"])
         if other:
@@ -48,8 +48,8 @@ def continues(
                 "resume or under another name"
             )
         asked = [ends(phase) for phase in saved["pinn"]["phases"]]
-        if course.ended and asked != [ends(vars(phase)) for phase in course.phases]:
-            change = "" if course.cause == "stalled" else f"give another {course.cause}, "
+        if schedule.ended and asked != [ends(vars(phase)) for phase in schedule.phases]:
+            change = "" if schedule.cause == "stalled" else f"give another {schedule.cause}, "
             say(f"more steps do not change that: {change}append a phase, or use --init_from")
         return False
     say(f"resuming {checkpoint} at step {step}")
@@ -77,7 +77,7 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     now = solver.describe()
     refuse("problem", saved["problem"]["class_path"], now["problem"]["class_path"])
     refuse("network", saved["network"], now["network"])
-    lines = compare_phases(saved, now["phases"], len(solver.course.stages))
+    lines = compare_phases(saved, now["phases"], len(solver.schedule.stages))
     for name in ("problem", "weights", "weighting", "data"):
         lines += differences(name, saved.get(name), now[name])
     for choice in saved["strategy"].values():
@@ -93,15 +93,15 @@ def compare_phases(
 
     After the first stage every phase has been taken; the last one of the last stage may change.
     """
-    course, before = saved_course(saved), saved["phases"]
-    present, taken = course["phase"], course.get("step", 0) - course.get("start", 0)
-    repeated = course["stage"] > 0
+    schedule, before = saved_schedule(saved), saved["phases"]
+    present, taken = schedule["phase"], schedule.get("step", 0) - schedule.get("start", 0)
+    repeated = schedule["stage"] > 0
     if len(now) <= present or (repeated and len(now) != len(before)):
         raise CheckpointError(
             f"the checkpoint does not fit this run: it is in phase {present + 1} of "
             f"{count(len(before))}, and the run has {count(len(now))}"
         )
-    last = (course["stage"] + 1, present + 1) == (stages, len(before))
+    last = (schedule["stage"] + 1, present + 1) == (stages, len(before))
     for number in range(len(before) if repeated else present):
         if number != present or not last:
             refuse(f"phases.{number}", before[number], now[number])

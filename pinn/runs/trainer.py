@@ -35,7 +35,7 @@ from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.runs.folders import discard, new_run, present
 from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.training.lightning_adapter import has_written
-from pinn.training.schedule import Course
+from pinn.training.schedule import Schedule
 
 # What every trainer of this package starts from; each can be set under `trainer`.
 TRAINER: dict[str, Any] = {
@@ -140,13 +140,15 @@ def fixed_callbacks(bar: bool | None = None) -> list[L.Callback]:
     return [Announce(), FiniteGuard(), Scalars(), progress_bar(bar), Report(), Alarm()]
 
 
-def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback], course: Course) -> RunTrainer:
+def make_trainer(
+    given: Mapping[str, Any], own: Iterable[L.Callback], schedule: Schedule
+) -> RunTrainer:
     """A trainer with the user's settings, and with what keeps a run safe whatever they are.
 
     Args:
         given: settings of `lightning.Trainer`, checked by `demands.check_trainer`.
         own: callbacks of this run, besides `fixed_callbacks`.
-        course: of the run, by which validations are timed unless `given` says.
+        schedule: of the run, by which validations are timed unless `given` says.
 
     Raises:
         ValueError: callbacks that cannot work, or contradict another setting.
@@ -164,12 +166,12 @@ def make_trainer(given: Mapping[str, Any], own: Iterable[L.Callback], course: Co
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
     callbacks = in_order([*fixed_callbacks(bar), Entrance(), *deadline, Stopping(), *own], mine)
     most = given.get("max_steps", -1)
-    steps = min(course.last_step or math.inf, most if most >= 0 else math.inf)
+    steps = min(schedule.last_step or math.inf, most if most >= 0 else math.inf)
     if given.get("min_steps", 0) > steps:
         raise ValueError(
             f"min_steps is {given['min_steps']}, and the phases have {steps} steps: give them more"
         )
-    slow = any(phase.has_one_loss for phase in course.phases)
+    slow = any(phase.has_one_loss for phase in schedule.phases)
     given.setdefault("val_check_interval", validation_period(mine, steps, slow))
     trainer = RunTrainer(
         **{

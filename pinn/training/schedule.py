@@ -1,4 +1,4 @@
-"""The course of a run: the phase that it is in, since when, and what ended the one before."""
+"""The schedule of a run: the phase that it is in, since when, and what ended the one before."""
 
 import math
 import time
@@ -21,7 +21,7 @@ KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended",
 STEPS_TAKEN = "all of its steps are taken"
 
 
-class Course:
+class Schedule:
     """Phases one after the other, each until something ends it; all of them in every stage.
 
     Every process ends a phase at the same step: what they decide by is the first one's.
@@ -98,8 +98,18 @@ class Course:
     @property
     def is_done(self) -> bool:
         """Whether the last phase of the last stage is over."""
-        last = self.stage + 1, self.phase + 1
-        return bool(self.ended) and last == (len(self.stages), len(self.phases))
+        return bool(self.ended) and self.is_last
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no phase comes after the present one."""
+        return self.following == (len(self.stages), 0)
+
+    @property
+    def following(self) -> tuple[int, int]:
+        """The numbers of the next stage and phase."""
+        count = len(self.phases)
+        return divmod(self.stage * count + self.phase + 1, count)
 
     @property
     def last_step(self) -> int | None:
@@ -131,7 +141,7 @@ class Course:
         return found
 
     def attach(self, trainer: L.Trainer) -> None:
-        """Let a run of the trainer follow this course, from its beginning.
+        """Let a run of the trainer follow this schedule, from its beginning.
 
         Raises:
             ValueError: the trainer has settings that do not go with a phase.
@@ -171,8 +181,7 @@ class Course:
 
     def begin(self) -> None:
         """Go on to the next phase, after the last to the first of the next stage."""
-        count = len(self.phases)
-        self.stage, self.phase = divmod(self.stage * count + self.phase + 1, count)
+        self.stage, self.phase = self.following
         self.open()
         if self.phase == 0:
             say(self.line)
@@ -255,7 +264,7 @@ class Course:
         Raises:
             CheckpointError: there are fewer phases, or it does not say.
         """
-        saved = saved_course(contents)
+        saved = saved_schedule(contents)
         for name, count in (("phase", len(self.phases)), ("stage", len(self.stages))):
             if saved[name] >= count:
                 raise CheckpointError(
@@ -279,8 +288,8 @@ class Course:
             self.ended = self.cause = ""
 
 
-def saved_course(contents: Mapping[str, Any]) -> dict[str, Any]:
-    """The course in the `pinn` entry of a checkpoint.
+def saved_schedule(contents: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule in the `pinn` entry of a checkpoint.
 
     Raises:
         CheckpointError: an earlier version wrote it.

@@ -20,7 +20,7 @@ from pinn.choosing.choice import NAMES, Choice, choose
 from pinn.derivatives.evaluate import StrategyName
 from pinn.geometry import Points
 from pinn.networks import Stack
-from pinn.objective.compilation import Compile, Mode, choose_mode
+from pinn.objective.compilation import Compilation, Compile, choose_compilation
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.losses import checked_weights
 from pinn.objective.nonfinite import explained
@@ -35,7 +35,7 @@ from pinn.training.collocation import Collocation
 from pinn.training.covariance import estimates
 from pinn.training.lightning_adapter import LeanModule, replace_optimizer
 from pinn.training.loss_weights import Balance, Method
-from pinn.training.schedule import Course
+from pinn.training.schedule import Schedule
 
 SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
 
@@ -79,7 +79,7 @@ class Solver(LeanModule):
         self.reference: Reference | None = problem.judged_by()
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
         phases = usual_phases(self.solution) if phases is None else phases
-        self.course = Course(phases, judged, problem.stages)
+        self.schedule = Schedule(phases, judged, problem.stages)
         self.balance = Balance(weighting, checked_weights(problem, weights or {}))
         self.derivatives = derivatives
         self.compile_mode = compile
@@ -88,7 +88,7 @@ class Solver(LeanModule):
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
         self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
-        self.mode: Mode | None = None
+        self.compilation: Compilation | None = None
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
         self.scores: Scores = {}
@@ -115,9 +115,9 @@ class Solver(LeanModule):
         self.attach(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.collocation.check_processes(self.trainer.world_size)
         if stage == "fit":
-            self.course.attach(self.trainer)
+            self.schedule.attach(self.trainer)
             self.enter_stage()
-        self.to(self.course.precision(self.solution))
+        self.to(self.schedule.precision(self.solution))
         if stage == "fit":
             self.release()
             self.describe()  # so that what a checkpoint could not hold is known before the steps
@@ -125,7 +125,7 @@ class Solver(LeanModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
         self.release()
-        optimizer = self.course.current.build(self.objective.parameters())
+        optimizer = self.schedule.current.build(self.objective.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             record = self.compile_mode is not False
@@ -136,7 +136,7 @@ class Solver(LeanModule):
         """Let the phase train what it is to train; whether that changed anything."""
         before = [p.requires_grad for p in self.solution.parameters()]
         trained = self.free
-        if self.course.current.train == "output":
+        if self.schedule.current.train == "output":
             trained = trained & self.solution.outer_parameters()
         for name, parameter in self.solution.named_parameters():
             parameter.requires_grad_(name in trained)
@@ -145,25 +145,27 @@ class Solver(LeanModule):
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
         self.settle()
-        if self.mode is None or self.compile_mode != "auto":
+        if self.compilation is None or self.compile_mode != "auto":
             like = next(self.parameters())
             points = self.collocation.draw(self.problem, 0, self.global_rank, like)
             run = partial(self.objective.gradient, points, self.balance.weights)
-            self.mode = choose_mode(self.objective, run, self.course.lasts, self.compile_mode)
-        self.objective.mode = self.mode.name
+            self.compilation = choose_compilation(
+                self.objective, run, self.schedule.lasts, self.compile_mode
+            )
+        self.objective.mode = self.compilation.name
 
     def on_train_start(self) -> None:
         """Start the clock; a resumed run may stand where a validation ended its phase."""
-        self.course.wait()
-        if self.course.is_judged:
+        self.schedule.wait()
+        if self.schedule.is_judged:
             self.scores = self.assess()
             self.on_validation_end()
 
     def on_validation_end(self) -> None:
         """See whether the error ends the phase."""
-        if self.course.is_judged:
+        if self.schedule.is_judged:
             error = largest_error(self.scores, self.problem)
-            self.course.judge(error, next(self.parameters()).device)
+            self.schedule.judge(error, next(self.parameters()).device)
 
     def on_validation_start(self) -> None:
         """Settle the strategy for a run that only validates."""
@@ -178,7 +180,7 @@ class Solver(LeanModule):
         """The strategy of each network, judged on the region that needs most derivatives."""
         points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
         # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
-        system = self.balance.method == "ntk" or any(p.solves_system for p in self.course.phases)
+        system = self.balance.method == "ntk" or any(p.solves_system for p in self.schedule.phases)
         strategy = "rule" if system and self.derivatives == "auto" else self.derivatives
         for name, network in self.solution.networks.items():
             demand = {r: plan.networks[name] for r, plan in self.plans.items()}
@@ -190,26 +192,26 @@ class Solver(LeanModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Enter the next phase when one is over, and set the learning rate; may be repeated."""
-        course = self.course
-        if course.ended and not course.is_done:
-            course.begin()
-            if course.phase == 0:
+        schedule = self.schedule
+        if schedule.ended and not schedule.is_done:
+            schedule.begin()
+            if schedule.phase == 0:
                 self.enter_stage()
             self.enter()
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = base * course.current.factor(self.global_step - course.start)
+            group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)
 
     def enter_stage(self) -> None:
         """Give the problem the coefficients of the stage, and be judged by its reference."""
-        if len(self.course.stages) > 1:
-            self.problem.enter(self.course.stage)
+        if len(self.schedule.stages) > 1:
+            self.problem.enter(self.schedule.stage)
             self.reference, self.scores = self.problem.judged_by(), {}
             self.objective.recorder.recordings.clear()  # those of other coefficients
 
     def enter(self) -> None:
         """Take up a phase: its precision, its optimiser."""
-        dtype = self.course.precision(self.solution)
+        dtype = self.schedule.precision(self.solution)
         recast = dtype != next(self.parameters()).dtype
         self.to(dtype)
         recast |= self.release()
@@ -217,10 +219,10 @@ class Solver(LeanModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
-        like, now, course = next(self.parameters()), self.global_step, self.course
+        like, now, schedule = next(self.parameters()), self.global_step, self.schedule
         points = self.drawn = self.collocation.draw(self.problem, now, self.global_rank, like)
-        one_loss = course.current.has_one_loss
-        weights = self.balance.follow(self.objective, points, now, course.start, one_loss)
+        one_loss = schedule.current.has_one_loss
+        weights = self.balance.follow(self.objective, points, now, schedule.start, one_loss)
         if self.system is not None:
             self.system.place(points, weights)
         total, self.terms = self.objective.loss(points, weights, self.system is None)
@@ -235,7 +237,7 @@ class Solver(LeanModule):
         optimizer, loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
             loss = loss.new_tensor(optimizer.loss)
-        self.course.advance(loss, getattr(optimizer, "stalled", False))
+        self.schedule.advance(loss, getattr(optimizer, "stalled", False))
         self.publish("loss/", self.terms)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -260,10 +262,10 @@ class Solver(LeanModule):
         """Everything needed to rebuild the run, in plain types."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["pinn"] = self.describe() | {
-            "course": self.course.state(),
+            "course": self.schedule.state(),
             "dtype": str(next(self.parameters()).dtype).removeprefix("torch."),
             "strategy": {name: vars(choice) for name, choice in self.choices.items()},
-            "mode": None if self.mode is None else vars(self.mode),
+            "mode": None if self.compilation is None else vars(self.compilation),
             "scores": dict(self.scores),
             "classes": class_names(self.solution),
             "estimates": {name: vars(found) for name, found in self.estimate().items()},
@@ -276,7 +278,7 @@ class Solver(LeanModule):
             "format": FORMAT,
             "problem": spec_of(self.problem),
             "network": network_specs(self.solution),
-            "phases": [vars(phase) for phase in self.course.phases],
+            "phases": [vars(phase) for phase in self.schedule.phases],
             "weights": dict(self.balance.given),
             "weighting": self.balance.method,
             "data": self.collocation.settings(),
@@ -285,12 +287,12 @@ class Solver(LeanModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
-        self.course.restore(saved)
+        self.schedule.restore(saved)
         self.release()  # before DistributedDataParallel looks for what is trained
         self.enter_stage()
         self.to(getattr(torch, saved["dtype"]))
         self.choices = {name: Choice(**choice) for name, choice in saved["strategy"].items()}
-        self.mode = Mode(**saved["mode"]) if saved.get("mode") else None
+        self.compilation = Compilation(**saved["mode"]) if saved.get("mode") else None
         self.scores = dict(saved["scores"])
         self.solution.estimates = revive_estimates(saved)
         self.balance.restore(saved.get("weighting_state", {}))
