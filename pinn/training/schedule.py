@@ -130,15 +130,15 @@ class Schedule:
 
     def lasts(self, cost: float) -> float:
         """The seconds that evaluations of loss and gradient, `cost` each, still take at most."""
-        found, left = 0.0, self.most - self.step
+        total, left = 0.0, self.most - self.step
         for phase, taken, spent in self.upcoming():
             each = phase.evaluations * cost
             steps = min((phase.steps or math.inf) - taken, left)
             if each > 0:
                 steps = min(steps, ((phase.seconds or math.inf) - spent) / each)
-                found += steps * each
+                total += steps * each
             left -= steps
-        return found
+        return total
 
     def attach(self, trainer: L.Trainer) -> None:
         """Let a run of the trainer follow this schedule, from its beginning.
@@ -240,9 +240,8 @@ class Schedule:
 
     def judge(self, error: float, device: torch.device) -> None:
         """See whether the error of a validation ends the phase."""
-        goal = self.current.error
         error = float(agreed(torch.tensor([error], dtype=torch.float64, device=device)))
-        if goal is not None and error < goal:
+        if (goal := self.current.error) is not None and error < goal:
             self.end("error", f"error {error:.1e} below {goal:g}")
 
     def end(self, cause: str, reason: str) -> None:
