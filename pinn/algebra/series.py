@@ -30,7 +30,7 @@ from pinn.algebra.fused import activated
 from pinn.algebra.later import Later
 from pinn.algebra.leibniz import multiplied
 from pinn.algebra.partitions import partitions, splits
-from pinn.algebra.rows import Rows, gathered
+from pinn.algebra.rows import Rows
 from pinn.algebra.smooth import Derivatives
 
 Streams = Mapping[Channel, Tensor | None]
@@ -72,7 +72,7 @@ class Series:
 
     @property
     def rank(self) -> int:
-        """Of the operands of a function the one of highest rank speaks for the result."""
+        """The operand with the highest rank decides what the result of a function is."""
         return -1
 
     @property
@@ -108,10 +108,6 @@ class Series:
             rest = linear(rows.rest) if rows.channels else rows.rest
             return self.like(value, Rows(rows.channels, rest, rows.zeros))
         return self.like(value, {c: None if s is None else linear(s) for c, s in rows.items()})
-
-    def gathered(self) -> Self:
-        """The same with value and derivatives in one tensor."""
-        return self.like(None, gathered(self.value, self.streams))
 
     def stream(self, channel: Channel) -> Tensor:
         """The derivative of one channel, zeros where it vanishes identically.

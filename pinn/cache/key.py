@@ -96,7 +96,7 @@ def read_reduced(reader: Reader, value: Any, kind: type) -> None:
 
 
 def read_module(reader: Reader, module: nn.Module) -> None:
-    """A module: which one, its class, and every attribute but what it declares unread."""
+    """A module: its identity, its class, and all attributes except those it declares unread."""
     if not reader.is_new(module):
         return
     reader.structure.append(weakref.ref(module))
@@ -114,7 +114,7 @@ def read_module(reader: Reader, module: nn.Module) -> None:
 
 
 def read_state(reader: Reader, tensor: Tensor | None) -> None:
-    """A parameter or buffer: whoever evaluates is given its numbers."""
+    """A parameter or buffer: its numbers are an argument of every evaluation."""
     if tensor is None or reader.is_new(tensor):
         reader.structure.append(None if tensor is None else shape_of(tensor))
         if tensor is not None and tensor.ndim == 0 and not tensor.dtype.is_floating_point:

@@ -51,7 +51,7 @@ class Reader:
         self.way_of(kind)(self, value)
 
     def is_new(self, value: Any) -> bool:
-        """Whether an object is met for the first time; else which one it is, is written down."""
+        """Whether an object is met for the first time; if not, its number is written down."""
         number = self.seen.get(id(value))
         if number is not None:
             self.structure.append(number)

@@ -54,7 +54,7 @@ def uncompiled() -> AbstractContextManager:
 
 @contextmanager
 def unrecorded() -> Iterator[None]:
-    """Evaluations are not counted by a checkpoint, which counts the tensors that are saved."""
+    """Within it, a checkpoint around the call does not count the tensors that are saved."""
     hooked = are_savings_seen()
     with torch.autograd.graph.saved_tensors_hooks(same, same) if hooked else nullcontext():
         yield

@@ -122,7 +122,7 @@ class Expected:
         return torch.stack([p.double().reshape(-1, p.shape[-1]) for p in parts])
 
     def measured(self, streams: Tensor) -> Numbers:
-        """The streams, and the parameter gradient of a sum to which each contributes alike."""
+        """The streams, and the parameter gradient of their sum with weights of equal size."""
         if not self.parameters or not streams.requires_grad:
             return Numbers(streams.detach(), [torch.zeros_like(p) for p in self.parameters])
         slopes = torch.autograd.grad(

@@ -48,7 +48,7 @@ def refuse_cuts(f: Function, x: Tensor, twice: bool) -> None:
 
 
 class Constants(TorchFunctionMode):
-    """Refuses functions whose result does not depend on their input as far as torch knows."""
+    """Refuses functions that torch takes for constant although their input has a gradient."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

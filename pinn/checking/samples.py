@@ -1,7 +1,7 @@
 """A few points at which a function is tried, in float64 and without leaving a trace.
 
-Rounding hides a wrong derivative, and a small one first: in float64 what is left of a difference
-is a mistake. The function that trains stays as it is; a copy of it is tried.
+Rounding hides wrong derivatives, the small ones first. In float64 a difference that remains is a
+mistake. The function that trains is not changed: a copy of it is tried.
 """
 
 import copy
@@ -23,7 +23,7 @@ POINTS = 16
 
 @contextmanager
 def undisturbed(x: Tensor) -> Iterator[None]:
-    """Random state, grad mode, warnings and buffers' owners see nothing of what happens inside."""
+    """Random state, grad mode and warnings are afterwards what they were before."""
     devices = [x.device] if x.is_cuda else []
     with (
         torch.random.fork_rng(devices),

@@ -50,7 +50,7 @@ def hold(
     plans: Mapping[str, Plan],
     tell: Callable = warnings.warn,
 ) -> bool:
-    """Hold each network's strategy against reverse mode, which takes its place where it must.
+    """Compare each network's strategy with reverse mode; where they differ, take reverse mode.
 
     A network can change while it is trained: an activation replaced, a flag flipped.
 

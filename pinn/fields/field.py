@@ -51,7 +51,7 @@ class Field(Notation):
 
     @property
     def rank(self) -> int:
-        """What decides which of several operands speaks for the result."""
+        """The operand with the highest rank decides what the result of a function is."""
         return self.taken
 
     def like(self, value: Tensor | None, streams: Streams | Later) -> "Field":
@@ -276,5 +276,5 @@ def partial(f: Any, axis: "int | str | Field") -> Field:
 
 
 def derived(f: Field, value: Tensor, streams: Streams, orders: int) -> Field:
-    """A derivative of f, which has so many orders of differentiation less to give."""
+    """A derivative of f; the orders that were taken are no longer available."""
     return Field(value, streams, f.coordinates, taken=f.taken + orders)

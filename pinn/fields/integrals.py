@@ -1,11 +1,11 @@
-"""Means and integrals over a region, and what else all of its points share:
+"""Means and integrals over a region, and other numbers that all of its points share:
 
     mean(f) = Σ w f / Σ w,   integral(f) = |region| mean(f)
 
-A residual that reads such a number reads all points of its region at once. Whoever evaluates it at
-some of them needs the number from elsewhere: it is noted where the region is evaluated as a whole,
-and given where it is not. Numbers that a residual makes itself, as `u.value.max()`, are noted and
-given alike; those are calls of torch whose result has one shape however many points there are.
+A residual that reads such a number depends on all points of its region. Where the whole region is
+evaluated, the number is computed and noted. Where some of the points are evaluated, the number is
+given. The same holds for numbers that a residual makes itself, such as `u.value.max()`: these are
+the calls of torch whose result has the same shape for any number of points.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +98,7 @@ def average(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 class AcrossProcesses(torch.autograd.Function):
-    """The mean over the processes, whose losses are averaged in turn."""
+    """The mean over the processes. Their losses are averaged in turn."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -172,5 +172,5 @@ def sharing(shared: Shared) -> AbstractContextManager[None]:
 
 
 def spread() -> AbstractContextManager[None]:
-    """The points of all processes are meant, each of which has its own and takes part in this."""
+    """Means are over the points of all processes; every process has to take part."""
     return setting(SPREAD, processes() > 1)

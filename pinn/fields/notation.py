@@ -159,7 +159,7 @@ class Notation(Jet):
 
 
 def at_points(rule: Callable) -> Callable:
-    """A function of fields, which says what to do where it would take in their points."""
+    """A rule that says what to write instead where it would combine different points."""
 
     @wraps(rule)
     def run(*arguments: Any, **settings: Any) -> Any:

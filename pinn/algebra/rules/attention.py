@@ -100,7 +100,7 @@ class TokensFirst:
 
 
 def swap(x: Series, dim0: int, dim1: int) -> Any:
-    """`transpose`, which among the points is left to attention to undo."""
+    """`transpose`; where points are swapped with tokens, attention swaps them back."""
     if x.lead == 1 and x.value.ndim == 3 and {dim0 % 3, dim1 % 3} == {0, 1}:
         return TokensFirst(x)
     return transpose(x, dim0, dim1)

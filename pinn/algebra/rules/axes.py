@@ -79,7 +79,7 @@ def along(name: str, new: int = 0) -> Callable[..., Series]:
 
 
 def out_of_place(name: str, rule: Callable[..., Series]) -> Callable[..., Series]:
-    """A rule of a function that could write to its argument too, which is refused."""
+    """The rule of a function that can write to its argument; `inplace=True` is refused."""
 
     def run(x: Series, *arguments: Any, inplace: bool = False, **more: Any) -> Series:
         if inplace:
