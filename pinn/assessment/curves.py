@@ -43,7 +43,7 @@ def curves(
     return figure
 
 
-def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) -> None:
+def profile(ax: Axes, section: Section, predicted: Array, truth: Array, label: str) -> None:
     """Values along the middle line on which the reference changes most; of time, at instants."""
     frame = Frame.of(section)
     style: dict[str, Any] = {"color": GREY, "linewidth": 4.0, "alpha": 0.5}
@@ -52,7 +52,7 @@ def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) 
         for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
             ax.plot(frame.axes[0], truth[row], **style)
             time = f"{frame.labels[1]} = {place(frame.axes[1], row):.3g}"
-            ax.plot(frame.axes[0], found[row], color=colour, linestyle="--", label=time)
+            ax.plot(frame.axes[0], predicted[row], color=colour, linestyle="--", label=time)
         ax.set_title("grey: reference", fontsize=TEXT)
         along = 0
     else:
@@ -60,7 +60,7 @@ def profile(ax: Axes, section: Section, found: Array, truth: Array, label: str) 
         spreads = [spread(line) for line in lines]
         along = int(spreads[1] > spreads[0])
         middle = rows // 2 if along == 0 else columns // 2
-        found_line = found[middle] if along == 0 else found[:, middle]
+        found_line = predicted[middle] if along == 0 else predicted[:, middle]
         ax.plot(frame.axes[along], lines[along], **style, label="reference")
         ax.plot(frame.axes[along], found_line, color=PREDICTION, linestyle="--", label="prediction")
         at = place(frame.axes[1 - along], middle)

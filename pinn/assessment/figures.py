@@ -70,7 +70,7 @@ def draw(
                 figures[name] = comparison(*pair, name, names, gauged, heading, error)
             else:
                 figures[name] = prediction(at, predicted, name, names, heading)
-        if len(components) == len(problem.geometry.coordinates.space) == 2:
+        if len(components) == 2 and unknown in problem.vectors:
             beside = reference if known.issuperset(components) else None
             suffix = "" if "streamlines" not in figures else f"_{unknown}"
             figures[f"streamlines{suffix}"] = streamlines(
@@ -138,14 +138,14 @@ def comparison_of_maps(
     title = entitled(title, f"shown at {section.note}" if section.note else "")
     figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
     axes = list(grid.flat)
-    (found, truth, judged), shift = drawn, shift_of(drawn[1])
-    found, truth = found - shift, truth - shift
+    (predicted, truth, judged), shift = drawn, shift_of(drawn[1])
+    predicted, truth = predicted - shift, truth - shift
     label = shifted(component, shift)
-    panels = [(axes[0], section, found, "prediction"), (axes[1], section, truth, "reference")]
+    panels = [(axes[0], section, predicted, "prediction"), (axes[1], section, truth, "reference")]
     beside = axes[:2] if section.long else axes[1:2]
     field_maps(figure, panels, field_scale(truth), label, beside=beside)
-    error_map(figure, axes[3:], section, [(found, truth, judged)], component)
-    profile(axes[2], section, found, truth, label)
+    error_map(figure, axes[3:], section, [(predicted, truth, judged)], component)
+    profile(axes[2], section, predicted, truth, label)
     return figure
 
 
@@ -156,10 +156,10 @@ def comparison_of_sections(
     rows = len(sections)
     figure, grid = grid_of_maps(sections[0], rows, 3, 0, title, source)
     shift = shift_of(np.stack([truth for _, truth, _ in drawn]))
-    triples = [(found - shift, truth - shift, judged) for found, truth, judged in drawn]
+    triples = [(predicted - shift, truth - shift, judged) for predicted, truth, judged in drawn]
     panels = []
-    for row, section, (found, truth, _) in zip(grid, sections, triples, strict=True):
-        panels.append((row[0], section, found, "prediction"))
+    for row, section, (predicted, truth, _) in zip(grid, sections, triples, strict=True):
+        panels.append((row[0], section, predicted, "prediction"))
         panels.append((row[1], section, truth, "reference"))
     scale = field_scale(np.stack([truth for _, truth, _ in triples]))
     field_maps(figure, panels, scale, shifted(component, shift), below=True)
@@ -185,7 +185,7 @@ def error_map(
     below: bool = False,
 ) -> None:
     """|prediction − reference| on one logarithmic scale, and what is not judged."""
-    errors = [np.abs(found - truth) for found, truth, _ in triples]
+    errors = [np.abs(predicted - truth) for predicted, truth, _ in triples]
     counted = np.concatenate([e[t[2]] for e, t in zip(errors, triples, strict=True)])
     sizes = np.abs(np.stack([truth for _, truth, _ in triples]))
     size = float(sizes[np.isfinite(sizes)].max(initial=0.0))

@@ -64,16 +64,16 @@ def assess(
 def tags(solution: Solution, reference: Reference | None) -> list[str]:
     """What `assess` finds once there are losses, by name."""
     problem = solution.problem
-    found = []
+    names = []
     for component in () if reference is None else reference.values:
-        found.append(f"error/{component}")
+        names.append(f"error/{component}")
         if reference is not None and not bool(reference.judged.all()):
-            found.append(f"error/{component}_everywhere")
+            names.append(f"error/{component}_everywhere")
     pairs = [f"residual/{residual.name}_" for residual in problem.residuals]
-    found += [pair + kind for pair in pairs for kind in ("rms", "max")]
-    found.append("check/held_out_ratio")
-    found += mass_tags(solution)
-    return found + [pair + kind for pair in divergence_tags(solution) for kind in ("rms", "max")]
+    names += [pair + kind for pair in pairs for kind in ("rms", "max")]
+    names.append("check/held_out_ratio")
+    names += mass_tags(solution)
+    return names + [pair + kind for pair in divergence_tags(solution) for kind in ("rms", "max")]
 
 
 def bulk(residuals: list[Tensor]) -> float:
@@ -109,8 +109,8 @@ def largest_error(scores: Scores, problem: Problem) -> float:
     """
     names = [n for n in problem.unknowns if n not in problem.gauges] or list(problem.unknowns)
     parts = [part for name in names for part in problem.components(name)]
-    found = [scores[f"error/{part}"] for part in parts if f"error/{part}" in scores]
-    return float(torch.tensor(found).max()) if found else torch.inf  # NaN, if any is
+    known = [scores[f"error/{part}"] for part in parts if f"error/{part}" in scores]
+    return float(torch.tensor(known).max()) if known else torch.inf  # NaN, if any is
 
 
 def instant_by_instant(values: Tensor, mask: Tensor, times: Tensor) -> Tensor:
@@ -164,11 +164,8 @@ def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
 
 def vectors(solution: Solution) -> dict[tuple[str, ...], str]:
     """The components of each vector as long as space is wide, and of each velocity → its name."""
-    problem = solution.problem
-    space = len(problem.geometry.coordinates.space)
-    named = {problem.components(name): name for name in problem.unknowns}
-    wide = {parts: name for parts, name in named.items() if len(parts) == space > 1}
-    return {parts: "".join(parts) for parts in solution.velocities} | wide
+    known = {solution.problem.components(name): name for name in solution.problem.vectors}
+    return {parts: "".join(parts) for parts in solution.velocities} | known
 
 
 def divergence_tags(solution: Solution) -> dict[str, tuple[str, ...]]:

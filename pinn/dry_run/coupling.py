@@ -29,8 +29,8 @@ class Constant(Shared):
 
     def number(self, compute: Callable[[], Tensor]) -> Tensor:
         """One, of the shape of the mean."""
-        found = super().number(compute)
-        return torch.ones_like(found)
+        mean = super().number(compute)
+        return torch.ones_like(mean)
 
 
 def couplings(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:

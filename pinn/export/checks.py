@@ -38,12 +38,12 @@ class Expected:
             ExportError: its numbers differ.
         """
         for points, values in self.cases:
-            found = program(points)
+            outputs = program(points)
             for name, value in values.items():
-                if found[name].shape != value.shape:
+                if outputs[name].shape != value.shape:
                     raise ExportError(f"{what} gives {name!r} in another shape")
                 scale = max(float(value.abs().max()), self.sizes.get(name, 0.0), 1.0)
-                error = float((found[name].to(value) - value).abs().max()) / scale
+                error = float((outputs[name].to(value) - value).abs().max()) / scale
                 if not error <= TOLERANCES.get(value.dtype, 1e-5):
                     raise ExportError(f"{what} gives {name!r} with an error of {error:.1e}")
 
@@ -71,14 +71,11 @@ def first_line(error: Exception) -> str:
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Without the notes that exporters print."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)

@@ -144,8 +144,8 @@ def hold(data: bytes, expected: Expected) -> None:
         cure += ", or export a copy in float32, copy.deepcopy(solution).float()"
 
     def run(points: Tensor) -> dict[str, Tensor]:
-        found = session.run(list(values), {"points": points.numpy(force=True)})
-        return dict(zip(values, map(torch.from_numpy, found), strict=True))
+        outputs = session.run(list(values), {"points": points.numpy(force=True)})
+        return dict(zip(values, map(torch.from_numpy, outputs), strict=True))
 
     try:
         session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])

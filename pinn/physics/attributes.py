@@ -56,13 +56,13 @@ def lend(module: nn.Module, arguments: tuple) -> tuple:
 
 
 def lent(field: Jet) -> Jet:
-    """One of them."""
+    """A field as a jet of columns; one that was lent already as a plain jet."""
     if isinstance(field, Lent):
         return Jet(field.value, field.streams, lead=1)
     columns: Any = torch.stack([field], -1) if field.ndim == 1 else field  # type: ignore
-    found = Lent(columns.value, columns.streams, lead=1)
-    found.is_scalar = field.ndim == 1
-    return found
+    columns_lent = Lent(columns.value, columns.streams, lead=1)
+    columns_lent.is_scalar = field.ndim == 1
+    return columns_lent
 
 
 def give_back(coordinates: Coordinates, module: nn.Module, arguments: tuple, result: Any) -> Any:
@@ -70,9 +70,9 @@ def give_back(coordinates: Coordinates, module: nn.Module, arguments: tuple, res
     came = [a for a in arguments if isinstance(a, Lent)]
     if not came or not isinstance(result, Jet):
         return result
-    found = Field(result.value, result.streams, coordinates, type(module).__name__)
-    scalar = all(a.is_scalar for a in came) and tuple(found.shape[1:]) == (1,)
-    return found[:, 0] if scalar else found
+    field = Field(result.value, result.streams, coordinates, type(module).__name__)
+    scalar = all(a.is_scalar for a in came) and tuple(field.shape[1:]) == (1,)
+    return field[:, 0] if scalar else field
 
 
 class Holder(KeepsDigits):
@@ -92,6 +92,10 @@ class Holder(KeepsDigits):
         else:
             super().__setattr__(name, value)
 
+    def forward(self, run: Callable[[], T]) -> T:
+        """The result of a function that reads this module."""
+        return run()
+
     def in_double(self, run: Callable[[], T]) -> T:
         """The result of a function while parameters and buffers are in float64.
 
@@ -102,20 +106,8 @@ class Holder(KeepsDigits):
             if buffer is not None and (given := self._given_digits(name)) is not None:
                 state[name] = given.to(buffer.device)
         doubled = {
-            f"holder.{name}": tensor.detach().double().requires_grad_(tensor.requires_grad)
+            name: tensor.detach().double().requires_grad_(tensor.requires_grad)
             for name, tensor in state.items()
             if tensor.is_floating_point()
         }
-        return torch.func.functional_call(Run(self, run), doubled, ())
-
-
-class Run(nn.Module):
-    """A function of nothing that reads a holder."""
-
-    def __init__(self, holder: Holder, run: Callable[[], Any]) -> None:
-        super().__init__()
-        self.holder, self.run = holder, run
-
-    def forward(self) -> Any:
-        """Its result."""
-        return self.run()
+        return torch.func.functional_call(self, doubled, (run,))

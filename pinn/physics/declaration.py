@@ -99,12 +99,12 @@ def check_class(cls: Any) -> None:
 
 def names(value: Any, where: str, example: str) -> tuple[str, ...]:
     """A tuple of names that can be parameters of a method."""
-    found = (value,) if isinstance(value, str) else value
-    if not isinstance(found, tuple | list) or not all(
-        isinstance(name, str) and name.isidentifier() for name in found
+    given = (value,) if isinstance(value, str) else value
+    if not isinstance(given, tuple | list) or not all(
+        isinstance(name, str) and name.isidentifier() for name in given
     ):
         raise TypeError(f"{where} is {value!r}: write a tuple of names, such as {example}")
-    return tuple(found)
+    return tuple(given)
 
 
 def declared(value: Any, where: str) -> dict[str, int | tuple[str, ...]]:
@@ -115,20 +115,20 @@ def declared(value: Any, where: str) -> dict[str, int | tuple[str, ...]]:
         if isinstance(given, tuple | list | set) and all(isinstance(n, str) for n in given):
             example = "{" + ", ".join(f'"{n}": 1' for n in given) + "}"
         raise TypeError(f"{where} is {value!r}: write name and number of components, {example}")
-    found: dict[str, int | tuple[str, ...]] = {}
+    checked: dict[str, int | tuple[str, ...]] = {}
     for name, given in value.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise TypeError(f"{where} has the name {name!r}, which cannot be a parameter of Python")
         if isinstance(given, tuple | list) and given:
-            found[name] = names(given, f"{where}[{name!r}]", '("u", "v")')
+            checked[name] = names(given, f"{where}[{name!r}]", '("u", "v")')
         elif isinstance(given, int) and not isinstance(given, bool) and given > 0:
-            found[name] = given
+            checked[name] = given
         else:
             raise TypeError(
                 f"{where}[{name!r}] is {given!r}: write how many components it has, 1 for a "
                 'scalar, or their names, ("u", "v")'
             )
-    return found
+    return checked
 
 
 def check_signature(cls: type, method: str, form: str) -> None:
@@ -185,11 +185,10 @@ def check_attribute(problem: nn.Module, name: str, value: Any) -> None:
     if isinstance(value, nn.Parameter) or not begun:
         return
     if name in problem._parameters and value is not None:
+        cure = f"fill_({value!r})" if isinstance(value, int | float) else "copy_(…)"
         raise TypeError(
             f"{text} of {cls} is a trained coefficient, which an assignment would replace: write "
-            f"with torch.no_grad(): {text}.fill_({value!r})"
-            if isinstance(value, int | float)
-            else f"{text} of {cls} is a trained coefficient: an assignment would replace it"
+            f"with torch.no_grad(): {text}.{cure}"
         )
     if getattr(value, "requires_grad", False) and value.is_leaf:
         raise TypeError(

@@ -92,13 +92,13 @@ def in_words(error: BaseException) -> str:
 
 def place(trace: TracebackType | None) -> str:
     """The innermost line of the user's own code, as ` (file, line 3: text)`; empty without one."""
-    found = ""
+    innermost = ""
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not (found and code.co_filename.startswith(INSTALLED)):
-            found = where(code.co_filename, trace.tb_lineno) or found
+        if not (innermost and code.co_filename.startswith(INSTALLED)):
+            innermost = where(code.co_filename, trace.tb_lineno) or innermost
         trace = trace.tb_next
-    return f" ({found})" if found else ""
+    return f" ({innermost})" if innermost else ""
 
 
 def where(file: str, line: int) -> str:

@@ -72,18 +72,18 @@ class FirstNonFinite(DispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: Origin | None = None
+        self.origin: Origin | None = None
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Run the operation, and look at what it gives."""
         result = func(*args, **(kwargs or {}))
-        if self.found is None and isinstance(result, Tensor) and spoilt(result):
+        if self.origin is None and isinstance(result, Tensor) and spoilt(result):
             given = [a for a in args if isinstance(a, Tensor)]
             if given and not any(map(spoilt, given)):
                 trained = any(t.requires_grad for t in given)
-                self.found = described(func, args, result, trained, sys._getframe(1))
+                self.origin = described(func, args, result, trained, sys._getframe(1))
         return result
 
 
@@ -96,7 +96,7 @@ def origin(run: Callable[[], Any]) -> Origin | None:
     """The first operation of a function that makes a number which is not finite."""
     with at_once(), FirstNonFinite() as watch:
         run()
-    return watch.found
+    return watch.origin
 
 
 def described(
@@ -176,12 +176,12 @@ def shortest(value: float) -> str:
 
 def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Origin | None:
     """The first operation whose derivative is not finite, where the value of the loss is."""
-    found: list[tuple[str, str]] = []
+    first: list[tuple[str, str]] = []
 
     def look(node: Any, made: tuple, came: tuple) -> None:
         fine = not any(t is not None and spoilt(t) for t in came)
-        if not found and fine and any(t is not None and spoilt(t) for t in made):
-            found.append((node.name(), "".join(node.metadata.get("traceback_", ()))))
+        if not first and fine and any(t is not None and spoilt(t) for t in made):
+            first.append((node.name(), "".join(node.metadata.get("traceback_", ()))))
 
     # Every node of the graph remembers the line that made it.
     with at_once(), torch.autograd.set_detect_anomaly(True, check_nan=False), torch.enable_grad():
@@ -189,9 +189,9 @@ def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) ->
         for node in nodes(end):
             node.register_hook(partial(look, node))
         torch.autograd.grad(end, parameters, allow_unused=True)
-    if not found:
+    if not first:
         return None
-    name, lines = found[0]
+    name, lines = first[0]
     places = [place for file, line in LINE.findall(lines) if (place := where(file, int(line)))]
     name = re.sub(r"Backward\d*$", "", name).lower()
     what = f"{NAMES.get(name, name)} has a value but no finite derivative"

@@ -104,8 +104,8 @@ class Problem(Declared, Holder):
             ValueError: the ansatz left one out, or raised.
         """
         with calling(f"{type(self).__name__}.ansatz"), remembered(self, "ansatz"):
-            found = self.ansatz(raw, at)
-        return unknown_fields(self, found)
+            unknowns = self.ansatz(raw, at)
+        return unknown_fields(self, unknowns)
 
     def exact(self, at: Field) -> Fields | None:
         """The exact solution at `at`, where one is known. By itself never read in training."""
@@ -157,12 +157,12 @@ class Problem(Declared, Holder):
         """
         where = f"{type(self).__name__}.reference"
         with calling(where):
-            found = self.reference()
-        if not isinstance(found, Reference | None):
-            raise ValueError(f"{where} returned {kind(found)}: return a Reference, or None")
-        for name in () if found is None else found.values:
+            reference = self.reference()
+        if not isinstance(reference, Reference | None):
+            raise ValueError(f"{where} returned {kind(reference)}: return a Reference, or None")
+        for name in () if reference is None else reference.values:
             check_name(name, self.component_places, f"{where} has values of {name!r}")
-        return found
+        return reference
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
         """Per-point weights (N,) of the residuals of a region; None counts all points alike.
@@ -170,6 +170,12 @@ class Problem(Declared, Holder):
         Override where the exact residual is singular or a layer deserves more attention.
         """
         return None
+
+    @property
+    def vectors(self) -> list[str]:
+        """The unknowns with one component per coordinate of space, in two dimensions or more."""
+        space = len(self.geometry.coordinates.space)
+        return [name for name in self.unknowns if len(self.components(name)) == space > 1]
 
     def coefficients(self) -> dict[str, float]:
         """The values of the learnable coefficients that are one number."""
@@ -218,7 +224,7 @@ class Problem(Declared, Holder):
         if not self.unknowns or not self.residuals:
             raise ValueError(f"{name} needs unknowns and at least one @on(region) residual")
         for unknown in self.divergence_free:
-            if len(self.components(unknown)) != len(geometry.coordinates.space):
+            if unknown not in self.vectors:
                 raise ValueError(
                     f"{name}.divergence_free names {unknown!r}: it must be an unknown with one "
                     "component per coordinate of space"

@@ -47,11 +47,9 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
         )
     if not right:
         got = tuple(value.shape) if isinstance(value, Tensor) else kind(value)
-        hint = ""
+        hint = "; does its last line say return?" if result is None else ""
         if isinstance(value, Tensor) and value.ndim == 0:
             hint = "; the mean of squares is taken later"
-        if result is None:
-            hint = "; does its last line say return?"
         raise ProblemError(
             f"residual {name!r} returned {got} for {n} points: return one value, or one vector, "
             f"per point{hint}"
@@ -59,28 +57,28 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
     return value
 
 
-def by_unknown(problem: Declared, found: Any, where: str) -> Mapping[str, Any]:
+def by_unknown(problem: Declared, returned: Any, where: str) -> Mapping[str, Any]:
     """What was returned by unknown; of a single unknown it may stand alone.
 
     Raises:
         ProblemError: it is no dictionary.
     """
-    if isinstance(found, Mapping):
-        return found
-    if len(problem.unknowns) > 1 or found is None:
+    if isinstance(returned, Mapping):
+        return returned
+    if len(problem.unknowns) > 1 or returned is None:
         pattern = ", ".join(f'"{name}": …' for name in problem.unknowns)
-        raise ProblemError(f"{where} returned {kind(found)}: return a dictionary, {{{pattern}}}")
-    return {next(iter(problem.unknowns)): found}
+        raise ProblemError(f"{where} returned {kind(returned)}: return a dictionary, {{{pattern}}}")
+    return {next(iter(problem.unknowns)): returned}
 
 
-def unknown_fields(problem: Declared, found: Any) -> Fields:
+def unknown_fields(problem: Declared, returned: Any) -> Fields:
     """The unknowns that an ansatz returned; of a single unknown it may return the field alone.
 
     Raises:
         ProblemError: one is missing, no field, or of another shape than declared.
     """
     where = f"{type(problem).__name__}.ansatz"
-    given = by_unknown(problem, found, where)
+    given = by_unknown(problem, returned, where)
     missing = [name for name in problem.unknowns if name not in given]
     if missing:
         raise ProblemError(
@@ -106,7 +104,7 @@ def unknown_fields(problem: Declared, found: Any) -> Fields:
     return fields
 
 
-def known_values(problem: Declared, found: Any, n: int) -> dict[str, Tensor]:
+def known_values(problem: Declared, returned: Any, n: int) -> dict[str, Tensor]:
     """What `exact` returned as unknown → (N,) or (N, C), float64.
 
     Fields, tensors, arrays, numbers and sequences of components are all values; of a single
@@ -117,7 +115,7 @@ def known_values(problem: Declared, found: Any, n: int) -> dict[str, Tensor]:
     """
     where = f"{type(problem).__name__}.exact"
     values = {}
-    for name, value in by_unknown(problem, found, where).items():
+    for name, value in by_unknown(problem, returned, where).items():
         line = f"{where} returned {name!r}, which is no unknown"
         check_name(name, problem.unknowns, line, ProblemError)
         expected = problem.shape_of(name, n)
@@ -156,20 +154,20 @@ def as_values(value: Any, where: str, n: int) -> Tensor:
     return value.detach().to("cpu", torch.float64)
 
 
-def point_weights(problem: Declared, region: str, found: Any, at: Tensor) -> Tensor | None:
+def point_weights(problem: Declared, region: str, returned: Any, at: Tensor) -> Tensor | None:
     """What `importance` returned as weights (N,), or None.
 
     Raises:
         ProblemError: it is not one number per point.
     """
-    if found is None:
+    if returned is None:
         return None
     where = f"{type(problem).__name__}.importance"
-    value = found.value if isinstance(found, Field) else found
+    value = returned.value if isinstance(returned, Field) else returned
     if isinstance(value, Real | np.ndarray):
         value = torch.as_tensor(value)
     if not isinstance(value, Tensor):
-        raise ProblemError(f"{where} returned {kind(found)} on {region!r}: return weights (N,)")
+        raise ProblemError(f"{where} returned {kind(returned)} on {region!r}: return weights (N,)")
     value = value.to(at)
     if value.shape == (len(at), 1):
         value = value[:, 0]

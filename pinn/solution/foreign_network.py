@@ -43,9 +43,9 @@ def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]
         ) from error
     if not isinstance(values, torch.Tensor) or values.shape[:-1] != at.shape[:-1]:
         shape = getattr(values, "shape", None)
-        found = type(values).__name__ if shape is None else f"shape {tuple(shape)}"
+        given = type(values).__name__ if shape is None else f"shape {tuple(shape)}"
         raise ValueError(
-            f"network {name} gives {found} at 3 points: expected one row for each, (3, C)"
+            f"network {name} gives {given} at 3 points: expected one row for each, (3, C)"
         )
     if values.shape[-1] != sum(widths.values()):
         raise ValueError(

@@ -61,10 +61,8 @@ class Offset:
             self.coefficients = self.resolved(times) if constant.gauge == "zero_mean" else None
             return
         self.times = times.unique()
-        inside = (
-            self.times.numel() and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]
-        )
-        if constant.gauge == "zero_mean" and len(self.times) > DIRECT and inside:
+        many = constant.gauge == "zero_mean" and len(self.times) > DIRECT
+        if many and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]:
             self.coefficients = self.resolved(times)
         if self.coefficients is None:
             self.table = self.means(self.times, order)

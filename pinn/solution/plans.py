@@ -135,13 +135,13 @@ def read(
     tensors = tensors_of(fields)
     check_held(residual, result, [*tensors, *problem.parameters()])
     gradients = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
-    found: dict[str, Plan] = {}
+    reads: dict[str, Plan] = {}
     for (name, channel), gradient in zip(keys, gradients, strict=True):
         if gradient is not None:
             if channel is None and not through_ansatz:
                 check_gauge(problem, residual, name)
-            found[name] = found.get(name, Plan()) | Plan(() if channel is None else (channel,))
-    return found
+            reads[name] = reads.get(name, Plan()) | Plan(() if channel is None else (channel,))
+    return reads
 
 
 def check_held(residual: Residual, result: torch.Tensor, known: list[torch.Tensor]) -> None:

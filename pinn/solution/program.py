@@ -55,8 +55,8 @@ class Program(nn.Module):
         """The values at points (N, D) in the solution's precision."""
         fields = self.solution.fields(points, self.plans)[0]
         fields = self.solution.shifted(fields, points, self.offsets)
-        found = {name: field.value for name, field in fields.items()}
-        return found | {each.name: each.of(fields).value for each in self.wanted}
+        values = {name: field.value for name, field in fields.items()}
+        return values | {each.name: each.of(fields).value for each in self.wanted}
 
 
 class Recorded(nn.Module):
@@ -104,11 +104,11 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
         onnx.require()
     with torch.inference_mode(False), torch.no_grad(), evaluating(solution):
         expected = judged(solution, wanted)
-        found = traced(solution, wanted, expected)
+        exported = traced(solution, wanted, expected)
         if suffix == ".pt2":
-            torch.export.save(found, path)
+            torch.export.save(exported, path)
         else:
-            onnx.write(found, path, expected)
+            onnx.write(exported, path, expected)
 
 
 def judged(solution: Representation, wanted: Sequence[Quantity]) -> Expected:
@@ -151,10 +151,10 @@ def held(program: nn.Module, points: Tensor, expected: Expected) -> torch.export
     """A program as torch exports it, held against the solution."""
     shapes = {"points": {0: torch.export.Dim("n", min=1)}}
     with quietly():
-        found = torch.export.export(program, (points,), dynamic_shapes=shapes)
-        module = found.module()
+        exported = torch.export.export(program, (points,), dynamic_shapes=shapes)
+        module = exported.module()
     expected.hold(module, "the program")
-    return found
+    return exported
 
 
 def cause(error: Exception) -> str:

@@ -46,8 +46,8 @@ def quantities(names: Sequence[str], problem: Problem, taken: int) -> list[Quant
         ValueError: a name means nothing here, or a derivative of too high an order.
     """
     names = (names,) if isinstance(names, str) else names
-    found = [quantity(name, problem) for name in names]
-    for each in found:
+    wanted = [quantity(name, problem) for name in names]
+    for each in wanted:
         highest = max(map(order, each.channels))
         if highest + taken > HIGHEST:
             because = f", and the ansatz takes {taken}" if taken else ""
@@ -55,7 +55,7 @@ def quantities(names: Sequence[str], problem: Problem, taken: int) -> list[Quant
                 f"{each.name!r} is a derivative of order {highest}: at most {HIGHEST} are offered"
                 f"{because}"
             )
-    return found
+    return wanted
 
 
 def quantity(name: str, problem: Problem) -> Quantity:
@@ -88,8 +88,7 @@ def component_field(fields: Fields, unknown: str, k: int) -> Field:
 
 def vector_of(name: str, operator: str, unknown: str | None, problem: Problem) -> str:
     """The vector whose divergence or vorticity is asked for."""
-    space = len(problem.geometry.coordinates.space)
-    vectors = [n for n in problem.unknowns if len(problem.components(n)) == space > 1]
+    space, vectors = len(problem.geometry.coordinates.space), problem.vectors
     if unknown is None and len(vectors) == 1:
         unknown = vectors[0]
     if unknown not in vectors:

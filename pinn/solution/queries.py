@@ -30,8 +30,8 @@ class Query:
 
     def answer(self, values: Tensor) -> Any:
         """(N, …) as (*shape, …), in the form of the points and on their device."""
-        found = values.reshape(self.shape + values.shape[1:])
-        return found.numpy(force=True) if self.as_array else found
+        shaped = values.reshape(self.shape + values.shape[1:])
+        return shaped.numpy(force=True) if self.as_array else shaped
 
 
 def query(points: Any, coordinates: Coordinates) -> Query:
@@ -51,20 +51,20 @@ def query(points: Any, coordinates: Coordinates) -> Query:
     as_array = not isinstance(points, Tensor)
     if (columns := columns_of(points, names)) is not None:
         as_array = not any(isinstance(column, Tensor) for column in columns.values())
-        found = joined({name: tensor_of(column, names) for name, column in columns.items()})
+        given = joined({name: tensor_of(column, names) for name, column in columns.items()})
     else:
-        found = tensor_of(points, names)
+        given = tensor_of(points, names)
         # A single coordinate needs no axis of its own: np.linspace(0, 1, 50) are 50 points.
-        if len(names) == 1 and (found.ndim == 0 or found.shape[-1] != 1):
-            found = found.unsqueeze(-1)
-    if found.ndim == 0 or found.shape[-1] != len(names):
+        if len(names) == 1 and (given.ndim == 0 or given.shape[-1] != 1):
+            given = given.unsqueeze(-1)
+    if given.ndim == 0 or given.shape[-1] != len(names):
         raise ValueError(
-            f"points have shape {tuple(found.shape)}: the last axis must have {len(names)}, for "
+            f"points have shape {tuple(given.shape)}: the last axis must have {len(names)}, for "
             f"({', '.join(names)})"
         )
-    at = found.reshape(-1, len(names))
+    at = given.reshape(-1, len(names))
     check_finite(at, names)
-    return Query(at, tuple(found.shape[:-1]), as_array)
+    return Query(at, tuple(given.shape[:-1]), as_array)
 
 
 def columns_of(points: Any, names: Sequence[str]) -> dict[str, Any] | None:
@@ -106,8 +106,8 @@ def tensor_of(values: Any, names: Sequence[str]) -> Tensor:
     if isinstance(values, Tensor):
         if values.dtype.is_complex or values.dtype == torch.bool:
             raise TypeError(f"points are {str(values.dtype).removeprefix('torch.')}: {expected}")
-        found = values.detach()
-        return found if found.dtype.is_floating_point else found.double()
+        tensor = values.detach()
+        return tensor if tensor.dtype.is_floating_point else tensor.double()
     try:
         array = np.asarray(np.ma.filled(values, np.nan) if np.ma.isMA(values) else values)
     except (TypeError, ValueError, RuntimeError) as error:

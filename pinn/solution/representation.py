@@ -105,7 +105,7 @@ class Representation(nn.Module):
         Raises:
             ValueError: a network has no layer called `output`.
         """
-        found = set(map(id, self.problem.parameters()))
+        outer = set(map(id, self.problem.parameters()))
         for network in self.networks.values():
             output = getattr(network, "output", None)
             if not isinstance(output, nn.Module):
@@ -113,8 +113,8 @@ class Representation(nn.Module):
                     f"a phase trains the output layer alone, but {type(network).__name__} has no "
                     "module called output: name it so, or use train: all"
                 )
-            found |= set(map(id, output.parameters()))
-        return {name for name, parameter in self.named_parameters() if id(parameter) in found}
+            outer |= set(map(id, output.parameters()))
+        return {name for name, parameter in self.named_parameters() if id(parameter) in outer}
 
     def fields(self, at: Tensor, plans: Plans | None = None) -> tuple[Fields, Field]:
         """The unknowns and the coordinates as fields: one evaluation per network.
@@ -148,8 +148,8 @@ class Representation(nn.Module):
         for offset in offsets:
             name = offset.constant.unknown
             with torch.no_grad():
-                found = offset(at)
-            moved[name] = shifted(moved[name], found, time)
+                subtracted = offset(at)
+            moved[name] = shifted(moved[name], subtracted, time)
         return moved
 
     def gauged_fields(
