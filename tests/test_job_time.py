@@ -88,7 +88,7 @@ def test_as_many_steps_as_are_saved(folder, capsys):
     assert job(capsys, "--trainer.max_steps=2")[0] == 0
     code, out = job(capsys, "--trainer.max_steps=2", "--resume=auto")
     assert code == 0
-    assert "is finished after 2 steps: trainer.max_steps, 2, are taken" in out
+    assert "is finished after 2 steps: its trainer.max_steps, 2, are taken" in out
     assert job(capsys, "--trainer.max_steps=3", "--resume=auto")[0] == 0
     assert read(last())["global_step"] == 3
 

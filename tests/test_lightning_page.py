@@ -124,7 +124,7 @@ def devices(at, out):
 
 
 def num_nodes(at, out):
-    refused(at, "num_nodes is 2, and this is no cluster", num_nodes=2)
+    refused(at, "num_nodes is 2, but this is not a cluster", num_nodes=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASTER_ADDR", "127.0.0.1")
         check_trainer({"num_nodes": 2})

@@ -101,7 +101,7 @@ def test_early_stopping_ends_the_run(tmp_path, capsys, monitor):
     assert steps_in(only(tmp_path))[0] == 12
     out = capsys.readouterr().out
     assert f"ended after 12 steps: EarlyStopping saw {monitor} not fall in 2 validations" in out
-    assert "to end a phase alone, give it patience" in out
+    assert "to end only a phase, give it patience" in out
     assert "12 steps in" in out
 
 

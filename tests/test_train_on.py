@@ -55,7 +55,7 @@ def test_a_run_that_was_started_with_flags_continues_with_them(small, capsys):
     assert main(AUTO) == 0
     out = capsys.readouterr().out
     assert "--model.network.width, --data.points.interior, --data.resample" in out
-    assert "trainer.max_steps of the saved run, 2, are taken: going on" in out
+    assert "the saved run has taken its trainer.max_steps, 2: it goes on" in out
     found = read(newest())
     assert found["global_step"] == 4
     assert found["pinn"]["network"] == whole["pinn"]["network"]
@@ -71,7 +71,7 @@ def test_a_flag_given_anew_wins(small, capsys):
     assert "weights.boundary = 3.0, where the saved run had 2.0" in capsys.readouterr().out
     assert read(newest())["global_step"] == 3
     assert main([*AUTO, "--trainer.max_steps", "3"]) == 0
-    assert "finished after 3 steps: trainer.max_steps, 3, are taken" in capsys.readouterr().out
+    assert "finished after 3 steps: its trainer.max_steps, 3, are taken" in capsys.readouterr().out
     assert "width = 9, where the saved run had 8" in refused(
         capsys, *AUTO, "--model.network.width=9"
     )
@@ -125,7 +125,10 @@ def test_a_finished_run_is_no_run_with_other_coefficients(small, capsys):
     assert main([*AUTO, "--model.problem.wavenumber=2"]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert "nothing is trained with problem.wavenumber = 2, where the saved run had 1" in line
+    assert (
+        "a finished run cannot be trained with problem.wavenumber = 2, where the saved run had 1"
+        in line
+    )
 
 
 # --- jobs under a name

@@ -58,8 +58,8 @@ class Announce(L.Callback):
         if trainer.accumulate_grad_batches > 1:
             say(
                 f"note      accumulate_grad_batches is {trainer.accumulate_grad_batches}: a step "
-                "evaluates the same points so many times, to the same gradient; for more points "
-                "in a step set points"
+                "evaluates the same points that many times, with the same gradient; set points "
+                "to have more points in a step"
             )
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
@@ -89,7 +89,7 @@ def early_end(trainer: L.Trainer, solver: Solver) -> str:
             return "the time of Timer is over"
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
             seen = f"EarlyStopping saw {callback.monitor} {stopped(callback)}"
-            return f"{seen}; to end a phase alone, give it patience, loss or error"
+            return f"{seen}; to end only a phase, give it patience, loss or error"
     return "a callback has set trainer.should_stop"
 
 

@@ -68,7 +68,7 @@ class Check(L.Callback):
         """Say what was found."""
         for line in self.told or self.lines(solver):
             say(line)
-        say("checked   nothing is kept; to train, leave out --check")
+        say("checked   no file is kept; remove --check to train")
 
     def pace(self, number: int) -> float:
         """Seconds of a step of a phase, the first one left out."""

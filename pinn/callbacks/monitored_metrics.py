@@ -77,8 +77,8 @@ def check_monitors(trainer: Any, solver: Solver) -> None:
         several = len({phase.torch_dtype for phase in solver.schedule.phases}) > 1
         if isinstance(callback, theirs.WeightAveraging) and several:
             raise ValueError(
-                f"{name} keeps its average in the precision of the first phase, and the phases "
-                "have several: give them the same dtype"
+                f"{name} keeps its average in the precision of the first phase, but the phases "
+                "have different ones: give them the same dtype"
             )
 
 
@@ -95,12 +95,12 @@ def check_device_stats(trainer: Any) -> None:
         wanted = setting(callback, "cpu_stats")
         if wanted is False and on_cpu:
             raise ValueError(
-                "callback DeviceStatsMonitor has cpu_stats false, and this run is on the CPU: "
+                "callback DeviceStatsMonitor has cpu_stats false, but this run is on the CPU: "
                 "remove one of them"
             )
         if (on_cpu or wanted) and find_spec("psutil") is None:
             raise ValueError(
-                "callback DeviceStatsMonitor reads the CPU by psutil, which is not installed: "
+                "callback DeviceStatsMonitor needs psutil for the CPU, which is not installed: "
                 "pip install psutil"
             )
 
@@ -113,12 +113,12 @@ def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
     """
     if setting(callback, "check_on_train_epoch_end"):
         raise ValueError(
-            f"{name} has check_on_train_epoch_end, and a run is one epoch: remove it, so that it "
+            f"{name} has check_on_train_epoch_end, but a run is one epoch: remove it, so that it "
             "looks at every validation"
         )
     if setting(callback, "every_n_epochs", 1) > 1:
         raise ValueError(
-            f"{name} has every_n_epochs, and a run is one epoch: use every_n_train_steps"
+            f"{name} has every_n_epochs, but a run is one epoch: use every_n_train_steps"
         )
     when, monitor = saves_at(callback), callback.monitor
     if when == "steps" and monitor and monitor.startswith(OWN) and not monitor.startswith("loss/"):
@@ -130,12 +130,12 @@ def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
         return
     if trainer.limit_val_batches == 0:
         raise ValueError(
-            f"{name} looks at validations, and limit_val_batches is 0: remove one of them"
+            f"{name} looks at validations, but limit_val_batches is 0: remove one of them"
         )
     steps, every = run_steps(trainer, solver), trainer.val_check_interval
     if steps < every:
         raise ValueError(
-            f"{name} looks at validations, every {every} steps, and this run has {steps:.0f}: "
+            f"{name} looks at validations, every {every} steps, but this run has {steps:.0f}: "
             "lower val_check_interval"
         )
 

@@ -12,20 +12,20 @@ from pinn.training.lightning_adapter import setting
 
 # What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
 REFUSED: dict[str, str] = {
-    "BackboneFinetuning": "freezes and frees layers as epochs end, and a run is one epoch: call "
-    "requires_grad_(False) on what is to stay, or give a phase `train: output`",
-    "BaseFinetuning": "freezes and frees layers as epochs end, and a run is one epoch: call "
-    "requires_grad_(False) on what is to stay, or give a phase `train: output`",
-    "BasePredictionWriter": "writes what trainer.predict finds, which no run calls: evaluate the "
-    "solution at points",
-    "BatchSizeFinder": "looks for the size of a batch, and there is none: set the numbers of "
-    "points",
-    "GradientAccumulationScheduler": "changes with the epoch, and a run is one epoch: for more "
-    "points in a step set points",
-    "LearningRateFinder": "trains before the run and leaves the phases' rates alone: set lr in the "
-    "phases",
-    "ModelPruning": "prunes as epochs end, and a run is one epoch: use a narrower network",
-    "StochasticWeightAveraging": "averages from epoch to epoch, and a run is one epoch: use "
+    "BackboneFinetuning": "freezes layers at the end of epochs, but a run is one epoch: call "
+    "requires_grad_(False) on weights that must stay, or give a phase `train: output`",
+    "BaseFinetuning": "freezes layers at the end of epochs, but a run is one epoch: call "
+    "requires_grad_(False) on weights that must stay, or give a phase `train: output`",
+    "BasePredictionWriter": "writes the results of trainer.predict, which no run calls: "
+    "evaluate the solution at points",
+    "BatchSizeFinder": "looks for a batch size, but there are no batches: set the "
+    "numbers of points",
+    "GradientAccumulationScheduler": "changes with the epoch, but a run is one epoch: set "
+    "points to have more points in a step",
+    "LearningRateFinder": "trains before the run, and does not change the rates of the phases: set "
+    "lr in the phases",
+    "ModelPruning": "prunes at the end of epochs, but a run is one epoch: use a narrower network",
+    "StochasticWeightAveraging": "averages over epochs, but a run is one epoch: use "
     "EMAWeightAveraging",
 }
 
@@ -78,10 +78,10 @@ def check_callbacks(
 def waits_for_an_epoch(callback: L.Callback) -> str:
     """What is wrong with a callback that acts as epochs end or begin; empty if nothing is."""
     if isinstance(callback, theirs.Timer) and setting(callback, "interval") == "epoch":
-        return "callback Timer has interval epoch, and a run is one epoch: set it to step"
+        return "callback Timer has interval epoch, but a run is one epoch: set it to step"
     if isinstance(callback, theirs.LearningRateMonitor) and callback.logging_interval == "epoch":
         return (
-            "callback LearningRateMonitor has logging_interval epoch, and a run is one epoch: set "
+            "callback LearningRateMonitor has logging_interval epoch, but a run is one epoch: set "
             "it to step"
         )
     return ""

@@ -124,7 +124,7 @@ def parse_yaml(text: str, where: str) -> yaml.Node | None:
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = "" if mark is None else f", line {mark.line + 1}"
-        raise UsageError(f"{where} is no valid YAML{line}: {problem or error}") from error
+        raise UsageError(f"{where} is not valid YAML{line}: {problem or error}") from error
     except RecursionError as error:
         raise UsageError(f"{where} is nested too deeply") from error
     return node

@@ -49,7 +49,7 @@ def continued(request: Request) -> Request:
     if is_over(own, step):
         own = [*(flag for flag in own if option(flag) != MOST), f"{MOST}=-1"]
         request.notices.append(
-            f"trainer.max_steps of the saved run, {step}, are taken: going on with its phases"
+            f"the saved run has taken its trainer.max_steps, {step}: it goes on with its phases"
         )
     if request.more_steps:
         phases = longer(saved["phases"], request.more_steps)

@@ -39,12 +39,12 @@ def continues(
     schedule.restore(saved["pinn"])
     stopped = stopped_before(trainer, saved)
     if schedule.is_done or 0 <= limit <= step or stopped:
-        why = schedule.ended or stopped or f"trainer.max_steps, {limit}, are taken"
+        why = schedule.ended or stopped or f"its trainer.max_steps, {limit}, are taken"
         say(f"{checkpoint} is finished after {step} step{'s' if step != 1 else ''}: {why}")
         other = differences("problem", saved["pinn"]["problem"], solver.describe()["problem"])
         if other:
             raise CheckpointError(
-                f"nothing is trained with {other[0]}, which is finished: start a new run, without "
+                f"a finished run cannot be trained with {other[0]}: start a new run, without "
                 "resume or under another name"
             )
         asked = [ends(phase) for phase in saved["pinn"]["phases"]]

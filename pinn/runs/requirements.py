@@ -91,8 +91,8 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from numbers(settings)
     if settings["num_nodes"] != 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
         yield (
-            f"num_nodes is {settings['num_nodes']}, and this is no cluster, where MASTER_ADDR "
-            "would be set: use 1"
+            f"num_nodes is {settings['num_nodes']}, but this is not a cluster (MASTER_ADDR is "
+            "not set): use 1"
         )
     yield from strategies(settings["strategy"])
     if isinstance(settings["accelerator"], str):
@@ -181,7 +181,7 @@ def accelerators(name: str) -> Iterator[str]:
         yield f"accelerator {name!r} does not exist: {near_miss(name, ACCELERATORS)}"
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
-        yield f"accelerator is {name!r}, which this machine has not: use cpu"
+        yield f"accelerator is {name!r}, which this machine does not have: use cpu"
 
 
 def devices(accelerator: str, asked: object) -> Iterator[str]:
