@@ -13,7 +13,7 @@ POINTS = {"interior": 16, "boundary": 8}
 
 def fit(folder, *phases, problem=None, **settings):
     points = settings.pop("points", POINTS)
-    settings = {"accelerator": "cpu", "compile": False, "strategy": "taylor", **settings}
+    settings = {"accelerator": "cpu", "compile": False, "derivatives": "taylor", **settings}
     phases = list(phases) or [Phase(4, lr=1e-3)]
     return pinn.fit(problem or Poisson(), MLP(8, 2), phases, points, folder=folder, **settings)
 
