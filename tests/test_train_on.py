@@ -295,7 +295,7 @@ def test_python_trains_on_as_if_the_phase_had_been_longer(here, way, capsys):
     def weights(steps, folder, **settings):
         phases = [pinn.Phase(steps, lr=0.01, dtype="float64")]
         points = {"interior": 20, "boundary": 8}
-        settings = {"compile": False, "strategy": "taylor", "accelerator": "cpu", **settings}
+        settings = {"compile": False, "derivatives": "taylor", "accelerator": "cpu", **settings}
         found = pinn.fit(
             pinn.problems.Poisson(), pinn.MLP(6, 1), phases, points, folder=folder, **settings
         )
