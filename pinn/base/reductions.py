@@ -37,9 +37,9 @@ def gathered(value: T) -> list[T]:
     """The plain data of every process, in their order."""
     if processes() == 1:
         return [value]
-    found: list[T] = [value] * processes()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[T] = [value] * processes()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def stacked(rows: Tensor) -> Tensor:

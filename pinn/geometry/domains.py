@@ -226,12 +226,12 @@ class Geometry:
             return None
         total, whole = sum(len(part) for part in parts), self.measure
         size = math.fsum(whole(face) for face in faces)
-        found = []
+        weights = []
         for face, part in zip(faces, parts, strict=True):
             one = torch.ones(len(part), dtype=torch.float64)
             weight = one if part.weights is None else part.weights
-            found.append(weight * (whole(face) / size * total / len(part)))
-        return torch.cat(found)
+            weights.append(weight * (whole(face) / size * total / len(part)))
+        return torch.cat(weights)
 
     def _free_axes(self, region: str) -> tuple[int, ...]:
         if region in INSTANTS:

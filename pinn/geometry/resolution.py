@@ -38,8 +38,8 @@ def unresolved(
         if step > POSITIONS * length:
             return f"{short(dtype)} tells {shown} apart by {step:.3g}, with features of {length:g}"
     for region in geometry.regions:
-        if geometry.is_measured(region) and (found := unresolved_points(geometry, region, dtype)):
-            return found
+        if geometry.is_measured(region) and (lost := unresolved_points(geometry, region, dtype)):
+            return lost
     return ""
 
 

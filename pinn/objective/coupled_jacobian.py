@@ -66,7 +66,7 @@ def shared_calls(evaluate: Callable[[Points], Any], points: Points) -> frozenset
         runs.append(record.calls_made)
     if len({tuple(func for func, *_ in run) for run in runs}) > 1:
         return None
-    found, from_points = set(), set()
+    shared, from_points = set(), set()
     for number, ((_, given, result), (_, others, other)) in enumerate(
         zip(runs[0], runs[1], strict=True)
     ):
@@ -75,9 +75,9 @@ def shared_calls(evaluate: Callable[[Points], Any], points: Points) -> frozenset
         if not many or not isinstance(result, Tensor) or not result.is_floating_point():
             continue
         if result.shape == other.shape:
-            found.add(number)
+            shared.add(number)
             from_points.add(id(result))
-    return frozenset(found)
+    return frozenset(shared)
 
 
 def entire(rows: Tensor, parameters: Sequence[Tensor], names: Sequence[str]) -> Tensor:
@@ -116,11 +116,11 @@ def by_rows(rows: Tensor, parameters: Sequence[Tensor]) -> Iterator[Tensor]:
 def by_columns(rows: Tensor, parameters: Sequence[Tensor], size: int) -> Iterator[Tensor]:
     """Columns of J, some at a time:  Je = ∂(eᵀJᵀu)/∂u for unit vectors e."""
     u = torch.zeros_like(rows, requires_grad=True)
-    found = torch.autograd.grad(
+    slopes = torch.autograd.grad(
         rows, parameters, u, create_graph=True, retain_graph=True, materialize_grads=True
     )
     with torch.enable_grad():
-        flat = torch.cat([f.reshape(-1) for f in found])
+        flat = torch.cat([f.reshape(-1) for f in slopes])
     for picked in torch.eye(size, dtype=rows.dtype, device=rows.device).split(BATCH):
         yield pulled_back(flat, [u], picked)
 
@@ -135,12 +135,12 @@ def pulled_back(rows: Tensor, parameters: Sequence[Tensor], picked: Tensor) -> T
     if not rows.requires_grad:
         return rows.new_zeros(len(picked), sum(p.numel() for p in parameters))
     with many_rows():
-        found = torch.autograd.grad(
+        slopes = torch.autograd.grad(
             rows, parameters, picked, retain_graph=True, is_grads_batched=True, allow_unused=True
         )
     parts = [
         rows.new_zeros(len(picked), p.numel()) if s is None else s.reshape(len(picked), -1)
-        for p, s in zip(parameters, found, strict=True)
+        for p, s in zip(parameters, slopes, strict=True)
     ]
     return torch.cat(parts, 1)
 
@@ -157,15 +157,15 @@ def agree(blocks: Sequence[Tensor], rows: Tensor, parameters: Sequence[Tensor]) 
     v = torch.randn(len(rows), generator=generator, dtype=torch.float64).to(rows)
     expected = pulled_back(rows, parameters, v[None])[0]
     split = v.split([len(block) for block in blocks])
-    found = torch.stack([part @ block for part, block in zip(split, blocks, strict=True)]).sum(0)
+    product = torch.stack([part @ block for part, block in zip(split, blocks, strict=True)]).sum(0)
     squares = torch.stack([block.square().sum(0) for block in blocks]).sum(0)
-    return near(found, expected, v.norm() * (squares.sqrt() + 1e-4 * squares.sum().sqrt()))
+    return near(product, expected, v.norm() * (squares.sqrt() + 1e-4 * squares.sum().sqrt()))
 
 
-def near(found: Tensor, expected: Tensor, size: Tensor) -> bool:
+def near(values: Tensor, expected: Tensor, size: Tensor) -> bool:
     """Whether two vectors differ by rounding, in numbers of this size."""
-    tolerance = 1e-6 if found.dtype == torch.float64 else 1e-3
-    return bool(((found - expected).abs() <= tolerance * size).all())
+    tolerance = 1e-6 if values.dtype == torch.float64 else 1e-3
+    return bool(((values - expected).abs() <= tolerance * size).all())
 
 
 def cause(error: Exception) -> str:

@@ -91,16 +91,16 @@ class Recorder:
         if prepared is None:
             prepared = recording.prepared(fixed)
             chunk.prepared.keep(key, fixed, prepared)
-        found = recording(varying, prepared)
+        values = recording(varying, prepared)
         held.uses += 1
         if check or is_due(held.uses, PERIOD):
             expected = eager()
-            if not agree(found, expected, held.sizes):
+            if not agree(values, expected, held.sizes):
                 self.recordings[key] = None
                 self.confess(held)
                 return expected
             held.checked = held.uses
-        return found
+        return values
 
     def obstacle(self, key: tuple) -> str:
         """Why no further graph is made; empty where one is."""
@@ -136,11 +136,11 @@ class Recorder:
         for by_compiler in (True, False) if compiled else (False,):
             try:
                 recording = Recording(function, varying, fixed, by_compiler)
-                found = recording(varying, recording.prepared(fixed))
+                values = recording(varying, recording.prepared(fixed))
             except RecordingError as error:
                 self.set_back(str(error), compiled)
                 continue
-            if agree(found, expected):
+            if agree(values, expected):
                 return Held(recording, [float(t.norm()) for t in expected])
             self.set_back("its numbers differ from those of the Python", compiled)
         return None
@@ -152,18 +152,20 @@ class Recorder:
             self.tell(f"compile   no {'compiled' if compiled else 'recorded'} step: {reason}")
 
 
-def agree(found: Sequence[Tensor], expected: Sequence[Tensor], sizes: Sequence[float] = ()) -> bool:
+def agree(
+    values: Sequence[Tensor], expected: Sequence[Tensor], sizes: Sequence[float] = ()
+) -> bool:
     """Whether two lists of tensors differ by no more than rounding, by the norm of each.
 
     Where neither is a finite number they are the same.
 
     Args:
-        found: one list.
+        values: one list.
         expected: the other.
         sizes: norms that the terms of the expected ones may have had before they cancelled.
     """
     eps = torch.finfo(expected[0].dtype).eps
-    pairs = list(zip(found, expected, strict=True))
+    pairs = list(zip(values, expected, strict=True))
     regular = [torch.where(b.isfinite() | a.isfinite(), b, 0.0) for a, b in pairs]
     norms = [float(b.norm()) for b in regular]
     spare = 1e-3 * eps**0.5 * max(norms)
@@ -171,5 +173,5 @@ def agree(found: Sequence[Tensor], expected: Sequence[Tensor], sizes: Sequence[f
     return all(
         float(torch.where(b.isfinite() | a.isfinite(), a - b, 0.0).norm())
         <= eps**0.5 * norm + spare + term
-        for a, b, norm, term in zip(found, regular, norms, terms, strict=True)
+        for a, b, norm, term in zip(values, regular, norms, terms, strict=True)
     )

@@ -47,19 +47,19 @@ def residual_values(
     Returns:
         residual → region → (N,) or (N, C).
     """
-    found: dict[str, dict[str, Tensor]] = {r.name: {} for r in solution.problem.residuals}
+    by_name: dict[str, dict[str, Tensor]] = {r.name: {} for r in solution.problem.residuals}
     for region, plan in plans.items():
         for name, value in region_residuals(solution, region, points[region], plan).items():
-            found[name][region] = value
-    return found
+            by_name[name][region] = value
+    return by_name
 
 
 def weigh(solution: Solution, region: str, points: Points, residual: Tensor) -> Tensor:
     """√w r, with the problem's importance and the points' quadrature weights in w."""
     problem = solution.problem
     with calling(f"{type(problem).__name__}.importance"):
-        found = problem.importance(region, points.at)
-    importance = point_weights(problem, region, found, points.at)
+        given = problem.importance(region, points.at)
+    importance = point_weights(problem, region, given, points.at)
     for weight in (importance, points.weights):
         if weight is not None:
             residual = residual * weight.sqrt().reshape(-1, *[1] * (residual.ndim - 1))
@@ -98,11 +98,11 @@ def side_by_side(values: Sequence[Tensor], scales: Tensor) -> Tensor:
 
 def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
     """How many points each residual is averaged over, those of all its regions together."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for region, plan in plans.items():
         for name in plan.reads:
-            found[name] = found.get(name, 0) + len(points[region])
-    return found
+            numbers[name] = numbers.get(name, 0) + len(points[region])
+    return numbers
 
 
 def scales_of(

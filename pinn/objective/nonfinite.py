@@ -57,15 +57,15 @@ def diagnose(
     for look in looks:
         for region, plan in plans.items():
             for part in points[region].split(TOGETHER):
-                if found := look(solution, region, plan, part):
-                    return found
+                if fault := look(solution, region, plan, part):
+                    return fault
     return None
 
 
 def faulty_value(solution: Solution, region: str, plan: RegionPlan, points: Points) -> str | None:
     """The first residual of a region with a value that is not finite."""
     with torch.no_grad():
-        found = region_residuals(solution, region, points, plan)
+        residuals = region_residuals(solution, region, points, plan)
         weights = weigh(solution, region, points, torch.ones_like(points.at[:, 0]))
     if (k := first(weights)) is not None:
         given = solution.problem.importance(region, points.at[k : k + 1])
@@ -73,7 +73,7 @@ def faulty_value(solution: Solution, region: str, plan: RegionPlan, points: Poin
             f"{type(solution.problem).__name__}.importance is {shown(given)} at "
             f"{position(solution, points, k)} on {region!r}: it must be finite and not negative"
         )
-    for name, values in found.items():
+    for name, values in residuals.items():
         squares = squared_norm(values)
         if (k := first(squares)) is None:
             continue

@@ -104,17 +104,17 @@ class Tape(DispatchMode):
         self.note(func, given, form, moves, tensors_in(result))
         return result
 
-    def note(self, func: Any, given: list[Any], form: Any, moves: bool, found: list) -> None:
+    def note(self, func: Any, given: list[Any], form: Any, moves: bool, results: list) -> None:
         """Note an operation; an equal one on equal arguments has the same slots."""
-        if not found:
+        if not results:
             return
         # 1 and 1.0 are equal, not the same; nor is the number 2 the tensor in slot 2.
         key = func, tuple((type(g), repr(g)) for g in given), repr(form)
         if key in self.made:
-            for tensor, slot in zip(found, self.made[key], strict=True):
+            for tensor, slot in zip(results, self.made[key], strict=True):
                 self.known[tensor] = slot
             return
-        slots = [self.slot(tensor) for tensor in found]
+        slots = [self.slot(tensor) for tensor in results]
         self.made[key] = slots
         self.notes.append(Note(func, given, form, slots))
         if moves:

@@ -27,22 +27,22 @@ class Factor:
     """R of [J r] of all processes, whatever the number of rows."""
 
     def __init__(self, rows: JacobianRows) -> None:
-        size, found = rows.size, rows.like.new_zeros(0, rows.size + 1)
+        size, upper = rows.size, rows.like.new_zeros(0, rows.size + 1)
         for some in rows:
-            found = triangle(torch.cat([found, some]) if len(found) else some)
+            upper = triangle(torch.cat([upper, some]) if len(upper) else some)
         if processes() > 1:
-            found = triangle(stacked(found))
-        missing = found.new_zeros(max(size + 1 - len(found), 0), size + 1)
-        self.matrix = torch.cat([found, missing])  # [R c; 0 ρ]
+            upper = triangle(stacked(upper))
+        missing = upper.new_zeros(max(size + 1 - len(upper), 0), size + 1)
+        self.matrix = torch.cat([upper, missing])  # [R c; 0 ρ]
         self.scale = scale(self.matrix[:, :-1].square().sum(0))
         self.matrix[:, :-1] *= self.scale
 
     def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts."""
         size = self.matrix.shape[1] - 1
-        found = damped(self.matrix, damping**0.5)
+        upper = damped(self.matrix, damping**0.5)
         delta = torch.linalg.solve_triangular(
-            found[:size, :size], found[:size, size:], upper=True
+            upper[:size, :size], upper[:size, size:], upper=True
         ).neg_()[:, 0]
         moved = self.matrix[:size, :size] @ delta  # QᵀJδ
         return self.scale * delta, moved @ moved + 2 * damping * (delta @ delta)
@@ -100,5 +100,5 @@ def damped(matrix: Tensor, root: float) -> Tensor:
     upper, lower = np.asfortranarray(matrix.numpy()), np.diag(below.numpy()).T
     block = min(BLOCK, len(matrix))
     with blas().limit(limits=1, user_api="blas"):
-        found, *_ = lapack.dtpqrt(len(matrix), block, upper, lower, overwrite_b=True)
-    return torch.from_numpy(found).triu_()
+        factor, *_ = lapack.dtpqrt(len(matrix), block, upper, lower, overwrite_b=True)
+    return torch.from_numpy(factor).triu_()

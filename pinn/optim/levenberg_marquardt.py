@@ -133,9 +133,9 @@ class LevenbergMarquardt(Optimizer):
         past["steps"] += 1
         for _ in range(TRIALS):
             past["trials"] += 1
-            found = model.solve(damping)
-            if found is not None:
-                delta, predicted = found
+            step = model.solve(damping)
+            if step is not None:
+                delta, predicted = step
                 if model.bends:
                     delta = model.bent(delta, self.curvature(model, here, r, delta))
                 self.move(here + delta)

@@ -44,9 +44,9 @@ class LinearModel:
         """
         size, exact = self.budget.parameters, self.budget.has_room_for_factor
         if damping > SAFETY * torch.finfo(self.like.dtype).eps * size or not exact:
-            found = self.solution(self.squared, damping)
-            if found is not None or not exact:
-                return found
+            step = self.solution(self.squared, damping)
+            if step is not None or not exact:
+                return step
         return self.solution(self.orthogonal, damping)
 
     def solution(
@@ -55,10 +55,10 @@ class LinearModel:
         """The first process's solution; None if there is none that is finite."""
         if not bool(form.scale.isfinite().all()):
             raise FloatingPointError("the Jacobian of the residuals is not finite")
-        self.form, found = form, form.solve(damping)
+        self.form, step = form, form.solve(damping)
         packed = self.like.new_full((self.budget.parameters + 1,), torch.nan)
-        if found is not None:
-            packed[:-1], packed[-1] = found
+        if step is not None:
+            packed[:-1], packed[-1] = step
         agreed(packed)
         return (packed[:-1], float(packed[-1])) if bool(packed.isfinite().all()) else None
 
@@ -75,8 +75,8 @@ class LinearModel:
         assert isinstance(self.form, Gram | Kernel)
         second = self.form.again(curvature)
         lengths = [float((t / self.form.scale).norm()) for t in (second, delta)]
-        found = delta + second / 2 if lengths[0] <= BEND * lengths[1] else delta.clone()
-        return agreed(found)
+        step = delta + second / 2 if lengths[0] <= BEND * lengths[1] else delta.clone()
+        return agreed(step)
 
     @cached_property
     def squared(self) -> Gram | Kernel:

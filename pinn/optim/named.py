@@ -12,13 +12,15 @@ from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 
 def known() -> dict[str, type[Optimizer]]:
     """The optimisers that need no path."""
-    found = vars(torch.optim).items()
-    return {"LevenbergMarquardt": LevenbergMarquardt} | {n: c for n, c in found if is_optimizer(c)}
+    members = vars(torch.optim).items()
+    return {"LevenbergMarquardt": LevenbergMarquardt} | {
+        n: c for n, c in members if is_optimizer(c)
+    }
 
 
-def is_optimizer(found: object) -> bool:
+def is_optimizer(thing: object) -> bool:
     """Whether something is a class that can be made and asked for steps."""
-    return isinstance(found, type) and issubclass(found, Optimizer) and found is not Optimizer
+    return isinstance(thing, type) and issubclass(thing, Optimizer) and thing is not Optimizer
 
 
 def optimizer_class(name: str) -> type[Optimizer]:
@@ -36,7 +38,7 @@ def optimizer_class(name: str) -> type[Optimizer]:
             "path, such as package.Optimizer"
         )
     try:
-        found = pkgutil.resolve_name(name)
+        cls = pkgutil.resolve_name(name)
     except Exception as error:  # whatever its module raises
         place, _, last = name.rpartition(".")
         there = [n for n, c in vars(sys.modules.get(place, object)).items() if is_optimizer(c)]
@@ -44,17 +46,17 @@ def optimizer_class(name: str) -> type[Optimizer]:
         raise ValueError(
             f"optimizer {name!r} cannot be imported ({type(error).__name__}: {error}): {hint}"
         ) from error
-    if not is_optimizer(found):
+    if not is_optimizer(cls):
         raise ValueError(
             f"optimizer {name!r} is no subclass of torch.optim.Optimizer: give the path of a class"
         )
-    return found
+    return cls
 
 
 def shortest(name: str) -> str:
     """The name without its path, where it needs none: the settings of an optimiser go by it."""
-    found = optimizer_class(name)
-    return next((short for short, cls in known().items() if cls is found), name)
+    wanted = optimizer_class(name)
+    return next((short for short, cls in known().items() if cls is wanted), name)
 
 
 def begun(optimizer: Optimizer) -> Optimizer:

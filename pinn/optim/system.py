@@ -77,11 +77,11 @@ class JacobianRows:
 
     def transposed_times(self, vector: Tensor) -> Tensor:
         """Jᵀ v (P,)."""
-        found, start = self.like.new_zeros(self.size), 0
+        product, start = self.like.new_zeros(self.size), 0
         for some in self:
-            found.addmv_(some[:, :-1].T, vector[start : start + len(some)])
+            product.addmv_(some[:, :-1].T, vector[start : start + len(some)])
             start += len(some)
-        return found
+        return product
 
     def whole(self) -> Tensor:
         """[J r] (M, P + 1)."""

@@ -31,5 +31,5 @@ def choose(error: Tensor, n: int, seed: int) -> Tensor:
 def density(error: Tensor, power: float = 1.0, floor: float = 1.0) -> Tensor:
     """p = ε^k / mean(ε^k) + c, normalised; an ε that is no number counts as none."""
     raised = error.nan_to_num(0.0, 0.0, 0.0) ** power
-    found = raised / raised.mean().clamp(min=torch.finfo(error.dtype).tiny) + floor
-    return found / found.sum()
+    unscaled = raised / raised.mean().clamp(min=torch.finfo(error.dtype).tiny) + floor
+    return unscaled / unscaled.sum()

@@ -167,18 +167,18 @@ class Collocation(L.LightningDataModule):
 
     def _adapted(self, problem: Problem, draw: int, rank: int, like: Tensor) -> dict[str, Points]:
         """Those of many points of each region that were chosen, or are now; all measured ones."""
-        found, chosen = {}, self._chosen[1] if self._chosen[0] == (draw, rank) else {}
+        drawn, chosen = {}, self._chosen[1] if self._chosen[0] == (draw, rank) else {}
         for region, count in self.points.items():
             if problem.geometry.is_measured(region):
-                found[region] = self._sample(problem, region, count, draw, rank)
+                drawn[region] = self._sample(problem, region, count, draw, rank)
                 continue
             many = self._sample(problem, region, CANDIDATES * count, draw, rank)
             if region not in chosen:
                 seed = stream_seed(self.seed, draw, rank, f"{region}, chosen")
                 chosen[region] = choose(self.error(region, many.to(like)), count, seed)
-            found[region] = many.select(chosen[region])
+            drawn[region] = many.select(chosen[region])
         self._chosen = ((draw, rank), chosen)
-        return found
+        return drawn
 
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
         seed = stream_seed(self.seed, draw, rank, region)

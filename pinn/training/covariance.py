@@ -86,8 +86,8 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
         return None
     factor = Factor(JacobianRows(system, r, size, len(r), room.rows))
     rounding = torch.finfo(r.dtype).eps * size
-    found = damped(factor.matrix, rounding)
-    root, right = found[:size, :size], found[:size, size:]
+    factored = damped(factor.matrix, rounding)
+    root, right = factored[:size, :size], factored[:size, size:]
     picked = r.new_zeros(size, len(columns))
     picked[list(columns), range(len(columns))] = factor.scale[list(columns)]
     half = torch.linalg.solve_triangular(root.T, picked, upper=False)
@@ -131,9 +131,9 @@ def coefficients(system: LeastSquares) -> dict[str, int]:
         for name, p in system.objective.solution.problem.named_parameters()
         if p.ndim == 0
     }
-    found, start = {}, 0
+    columns, start = {}, 0
     for parameter in system.parameters():
         if id(parameter) in own:
-            found[own[id(parameter)]] = start
+            columns[own[id(parameter)]] = start
         start += parameter.numel()
-    return found
+    return columns

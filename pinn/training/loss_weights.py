@@ -139,12 +139,12 @@ def gradient_norms(objective: Objective, points: Mapping[str, Points]) -> Tensor
 def some(points: Mapping[str, Points]) -> dict[str, Points]:
     """The same fraction of the points of every region, at random: a trace is a mean."""
     fraction = min(1.0, MOST / max(len(p) for p in points.values()))
-    found = {}
+    picked = {}
     for region, given in points.items():
         order = torch.randperm(len(given), generator=torch.Generator().manual_seed(0))
         which = order[: math.ceil(fraction * len(order))].sort().values.to(given.at.device)
-        found[region] = given.select(which)
-    return found
+        picked[region] = given.select(which)
+    return picked
 
 
 def kernel_traces(system: LeastSquares) -> Tensor:

@@ -268,7 +268,7 @@ class Solver(LeanModule):
             "mode": None if self.compilation is None else vars(self.compilation),
             "scores": dict(self.scores),
             "classes": class_names(self.solution),
-            "estimates": {name: vars(found) for name, found in self.estimate().items()},
+            "estimates": {name: vars(estimate) for name, estimate in self.estimate().items()},
             "weighting_state": self.balance.state(),
         }
 
