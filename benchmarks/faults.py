@@ -104,6 +104,15 @@ FAULTS = (
         ("test_step.py::test_a_step_is_the_weighted_loss_and_its_gradient",),
     ),
     Fault(
+        "stale_lambda",
+        "The rows of a system keep the weights of the residuals with which it was first laid out.",
+        "if moved or weights != self.weights:\n            self.weights = dict(weights)\n"
+        "            self.scales = scales_of(plans, ",
+        "if moved:\n            self.weights = dict(weights)\n"
+        "            self.scales = scales_of(plans, ",
+        ("test_least_squares.py::test_new_weights_are_seen_at_the_same_points",),
+    ),
+    Fault(
         "importance",
         "The problem's weight w(x) of a point is ignored.",
         "for weight in (importance, points.weights):",
