@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 
-from pinn.base.console import say
-from pinn.base.quiet import quiet
+from pinn.base.console import quiet, say
 from pinn.callbacks import Keeper, Panels
-from pinn.callbacks.monitored_metrics import check_monitors
+from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read, restore_weights
 from pinn.derivatives.evaluate import StrategyName
@@ -92,7 +90,7 @@ def fit(
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
     if init_from is not None:
-        restore_weights(solver.solution, read(init_from)["state_dict"], init_from)
+        solver.start_from(init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
     fitter = make_trainer(trainer, [Panels(), Keeper()], solver.schedule)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
@@ -113,9 +111,7 @@ def carry_out(
         KeyboardInterrupt, SystemExit: SIGINT or SIGTERM arrived, and the step was saved; it ends a
             script in the usual way, since a loop over runs would catch an ordinary error.
     """
-    solver.attach(data)
-    data.check_processes(trainer.world_size)
-    check_monitors(trainer, solver)
+    make_ready(trainer, solver, data)
     name = type(solver.problem).__name__.lower()
     checkpoint = to_continue(resume, base, name)
     if checkpoint is not None and not continues(solver, trainer, checkpoint):
@@ -124,14 +120,7 @@ def carry_out(
         restore_weights(solver.solution, saved["state_dict"], checkpoint)
         return
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        # The first of several processes makes the folder and tells the others.
-        first = getattr(rank_zero_only, "rank", 0) == 0
-        if checkpoint is not None:
-            trainer.enter(run_of(checkpoint), purge_step=read(checkpoint)["global_step"] + 1)
-        elif first:
-            trainer.begin(base, name)
-        else:
-            trainer.enter(Path(base) / name)
+        trainer.take_folder(base, name, checkpoint)
     try:
         trainer.fit(solver, datamodule=data, ckpt_path=checkpoint)
     except InterruptedRunError as stop:

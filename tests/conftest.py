@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from small import FLOW, SMALL
 
-from pinn.base.quiet import quiet
+from pinn.base.console import quiet
 from pinn.callbacks import Keeper, figures
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.cli.launch import main

@@ -16,7 +16,7 @@ from test_levenberg_marquardt import CASES, four_steps
 from torch import nn
 
 from pinn.algebra.channels import Plan, first
-from pinn.base.quiet import quiet
+from pinn.base.console import quiet
 from pinn.callbacks import Keeper, Report
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.choosing.choice import choose

@@ -9,10 +9,10 @@ import torch
 from case import LEARNING_RATE, REYNOLDS, Case
 from dense import fill, linears, on_device
 from lightning.pytorch.loggers import TensorBoardLogger
+from pinn.base.quiet import quiet
 from protocol import Session
 
 import pinn
-from pinn.base.quiet import quiet
 from pinn.callbacks import Keeper, Panels
 from pinn.networks import MLP
 from pinn.optim import Phase

@@ -1,9 +1,11 @@
 """What the program says: one line at a time, from the first process only."""
 
+import logging
 import math
 import os
 import sys
 import time
+import warnings
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
@@ -59,3 +61,28 @@ class Activity:
 
     def __exit__(self, *_: object) -> None:
         self.lasted = time.perf_counter() - self.began
+
+
+# Where Lightning logs what was asked for: the table of a profiler, the summary of a model.
+ASKED = ("lightning.pytorch.profilers.profiler", "lightning.pytorch.callbacks.model_summary")
+
+
+class Said(logging.Handler):
+    """Prints records as the program's own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        say(record.getMessage().strip("\n"))
+
+
+def quiet() -> None:
+    """Silence Lightning's tips, notices and warnings; errors are raised, not logged."""
+    warnings.filterwarnings("ignore", module="lightning")
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ASKED:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        if not any(isinstance(handler, Said) for handler in logger.handlers):
+            logger.addHandler(Said())

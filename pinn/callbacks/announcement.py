@@ -33,7 +33,7 @@ class Announce(L.Callback):
         if not solver.choices:
             say("choosing how to differentiate …")
 
-    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """The first step of a kind may take long."""
         stage, phase = upcoming(solver)
         kind = stage, phase.solves_system, phase.dtype

@@ -44,11 +44,11 @@ class Check(L.Callback):
         kept = [c for c in trainer.callbacks if isinstance(c, Announce | FiniteGuard)]
         trainer.callbacks = [*kept, check, Interrupt()]
 
-    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """A step begins."""
         self.since = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Time the step, and go on to the next phase when the pace of this one is known."""
         schedule = solver.schedule
         if torch.cuda.is_available():

@@ -27,24 +27,20 @@ class Keeper(Checkpoint):
         self.every = every
         self.saved_step = -1
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """There is nothing to save yet."""
         self.saved_step = trainer.global_step
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Save when it is time."""
         if trainer.global_step % self.every == 0:
-            self.save(trainer, pl_module)
+            self.save(trainer, solver)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Save the last step."""
-        self.save(trainer, pl_module)
+        self.save(trainer, solver)
 
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: L.Trainer, solver: Any, exception: BaseException) -> None:
         """Save what an interruption would lose, unless the weights are no numbers."""
         if self.saved_step < 0 or isinstance(exception, NonFiniteError):
             return
@@ -53,13 +49,13 @@ class Keeper(Checkpoint):
         # Saving waits for all processes, which an error in one of them does not reach.
         together = trainer.world_size == 1 or isinstance(exception, InterruptedRunError)
         if complete and together:
-            self.save(trainer, pl_module)
+            self.save(trainer, solver)
 
-    def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def save(self, trainer: L.Trainer, solver: Any) -> None:
         """Write `step-<n>.ckpt` and drop the oldest ones."""
         if getattr(trainer, "fast_dev_run", False) or trainer.global_step == self.saved_step:
             return
-        if not all(bool(torch.isfinite(p).all()) for p in pl_module.parameters()):
+        if not all(bool(torch.isfinite(p).all()) for p in solver.parameters()):
             return
         folder = self.folder(trainer)
         trainer.save_checkpoint(folder / f"step-{trainer.global_step:07d}.ckpt")

@@ -34,7 +34,7 @@ class Deadline(L.Callback):
         """Know a step that is taken from those of the job before."""
         self.step = trainer.global_step
 
-    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Look at the clock once a step is complete; the first process decides."""
         if trainer.global_step == self.step:
             return

@@ -20,12 +20,12 @@ class Stopping(L.Callback):
     def __init__(self) -> None:
         self.given: dict[str, dict[str, Any]] = {}
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
         """Remember the settings."""
         self.given = {c.state_key: settings(c) for c in stoppers(trainer)}
 
     def on_load_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: L.Trainer, solver: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Let what each will find in the checkpoint be as given, and that it has ended nothing."""
         for callback in stoppers(trainer):

@@ -67,7 +67,7 @@ class FiniteGuard(L.Callback):
         elif line:
             raise NonFiniteError(line)
 
-    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Check when it is time."""
         if self.suspicion or trainer.global_step % PERIOD == 0:
             self.check(solver)

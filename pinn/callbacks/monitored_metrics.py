@@ -10,6 +10,7 @@ from lightning.pytorch import callbacks as theirs
 
 from pinn.assessment.scores import tags
 from pinn.base.messages import near_miss
+from pinn.training.collocation import Collocation
 from pinn.training.lightning_adapter import setting
 from pinn.training.solver import Solver
 
@@ -53,6 +54,17 @@ def saves_at(callback: L.Callback) -> str:
         return "end"
     every = setting(callback, "every_n_train_steps"), setting(callback, "train_time_interval")
     return "steps" if any(every) else "validations"
+
+
+def make_ready(trainer: Any, solver: Solver, data: Collocation) -> None:
+    """Bring a run together, and check all that can be before there is a folder.
+
+    Raises:
+        ValueError: something that cannot work; the line says why.
+    """
+    solver.attach(data)
+    data.check_processes(trainer.world_size)
+    check_monitors(trainer, solver)
 
 
 def check_monitors(trainer: Any, solver: Solver) -> None:

@@ -170,13 +170,13 @@ class Bar(TQDMProgressBar):
         """Time the step."""
         self.track.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Move to the present step."""
-        self.track.stop(pl_module)
-        schedule = pl_module.schedule
+        self.track.stop(solver)
+        schedule = solver.schedule
         short = schedule.current.steps is not None and schedule.current.steps <= FEW
         if short or schedule.ended or time.perf_counter() - self.drawn >= APART:
-            self.draw(trainer, pl_module)
+            self.draw(trainer, solver)
 
     def draw(self, trainer: L.Trainer, solver: Any) -> None:
         """Show where the run stands; phases that end early bring its end closer."""
@@ -193,11 +193,11 @@ class Bar(TQDMProgressBar):
         fits = [text for text in values if len(head + text) <= columns]
         bar.set_description_str((head + (fits or [""])[0])[:columns])
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, solver: Any) -> None:
         """The last step, whenever the one before was drawn."""
-        self.draw(trainer, pl_module)
+        self.draw(trainer, solver)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Validation is one evaluation: it needs no bar."""
 
     def on_validation_batch_start(self, *_: Any, **__: Any) -> None:
@@ -206,11 +206,11 @@ class Bar(TQDMProgressBar):
     def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
         """No bar."""
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Show new errors at once."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.track.judge(pl_module, trainer.global_step)
-            self.draw(trainer, pl_module)
+            self.track.judge(solver, trainer.global_step)
+            self.draw(trainer, solver)
 
 
 class Lines(L.Callback):
@@ -225,7 +225,7 @@ class Lines(L.Callback):
         self.track = Track()
         self.said = self.compared = -math.inf
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Count time from here."""
         self.track = Track()
         self.said = self.compared = -math.inf
@@ -234,17 +234,17 @@ class Lines(L.Callback):
         """Time the step."""
         self.track.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Print if it is time; a step that is about to be validated waits for its errors."""
-        self.track.stop(pl_module)
+        self.track.stop(solver)
         if not validates(trainer):
-            self.line(trainer, pl_module, self.said)
+            self.line(trainer, solver, self.said)
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Print the errors if it is time."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.track.judge(pl_module, trainer.global_step)
-            self.line(trainer, pl_module, self.compared)
+            self.track.judge(solver, trainer.global_step)
+            self.line(trainer, solver, self.compared)
 
     def line(self, trainer: L.Trainer, solver: Solver, last: float) -> None:
         """Print where the run stands, unless something of the kind was printed just now."""

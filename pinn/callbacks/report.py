@@ -15,16 +15,17 @@ from rich.table import Table
 from pinn.assessment.scores import Scores
 from pinn.base.console import Activity, say, show
 from pinn.callbacks.progress import last_loss
-from pinn.callbacks.stopwatch import Stopwatch
+from pinn.callbacks.stopwatch import Stopwatch, Timed
 from pinn.solution.plans import unread_parameters
 from pinn.training.solver import Solver
 
 
-class Report(L.Callback):
+class Report(Timed):
     """Assess the final weights; print and log how good they are."""
 
     def __init__(self) -> None:
-        self.watch, self.whole = Stopwatch(), Stopwatch()
+        super().__init__()
+        self.whole = Stopwatch()
         self.first_step = 0
         self.assessed_step = -1
         self.checking = Activity("checking the solution")
@@ -38,19 +39,8 @@ class Report(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Count steps from here."""
-        self.watch, self.first_step = Stopwatch(), trainer.global_step
-
-    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
-        """The clock runs again, if a validation stopped it."""
-        self.watch.start()
-
-    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
-        """The time that validation and pictures take is not the steps'."""
-        self.watch.stop()
-
-    def on_train_epoch_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """The last step is done; others may draw before this callback's turn at the end."""
-        self.watch.stop()
+        super().on_train_start(trainer, solver)
+        self.first_step = trainer.global_step
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Assess, log, print."""
@@ -188,7 +178,11 @@ def found_coefficients(solver: Solver) -> dict[str, float]:
 
 def asked(trainer: Any, solver: Solver) -> dict[str, str | int | float | bool]:
     """What was asked for, and what a run of a sweep has of the keys that are swept."""
-    return settings(solver) | getattr(trainer, "labels", {})
+    flat = settings(solver)
+    known = {name.replace(".init_args", "") for name in flat}
+    swept = getattr(trainer, "labels", {}).items()
+    plain = {key.removeprefix("model.").replace(".init_args", ""): value for key, value in swept}
+    return flat | {key: value for key, value in plain.items() if key not in known}
 
 
 def outcome(solver: Solver) -> dict[str, float]:

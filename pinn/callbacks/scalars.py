@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from pinn.callbacks.stopwatch import Stopwatch
+from pinn.callbacks.stopwatch import Timed
 from pinn.training.solver import Solver
 
 
-class Scalars(L.Callback):
+class Scalars(Timed):
     """Log the terms of the loss every `trainer.log_every_n_steps`, and scores after validation.
 
     The values go to the logger directly: `LightningModule.log` costs a quarter of a millisecond
@@ -19,7 +19,7 @@ class Scalars(L.Callback):
     """
 
     def __init__(self) -> None:
-        self.watch = Stopwatch()
+        super().__init__()
         self.logged_step = 0
         self.logged_seconds = 0.0
 
@@ -28,14 +28,10 @@ class Scalars(L.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_custom_scalars(layout(solver))
-        self.watch = Stopwatch()
+        super().on_train_start(trainer, solver)
         self.logged_step, self.logged_seconds = trainer.global_step, 0.0
 
-    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
-        """The clock runs again, if a validation stopped it."""
-        self.watch.start()
-
-    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Log the step."""
         step, period = trainer.global_step, trainer.log_every_n_steps  # type: ignore[attr-defined]
         if not trainer.loggers or not period or step % period:
@@ -46,10 +42,6 @@ class Scalars(L.Callback):
         scalars["perf/steps_per_second"] = steps / max(seconds, 1e-9)
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step)
-
-    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
-        """The time that validation and pictures take is not the steps'."""
-        self.watch.stop()
 
     def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Log the scores."""

@@ -49,7 +49,7 @@ class Interrupt(L.Callback):
         self.received = signum
         signal.signal(signum, signal.SIG_DFL)
 
-    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Stop if told to."""
         received = self.received
         if trainer.world_size > 1:

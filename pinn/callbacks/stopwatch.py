@@ -1,6 +1,9 @@
 """The time that training takes, without what happens between steps now and then."""
 
 import time
+from typing import Any
+
+import lightning as L
 
 
 class Stopwatch:
@@ -24,3 +27,26 @@ class Stopwatch:
         """What was counted so far."""
         running = 0.0 if self.since is None else time.perf_counter() - self.since
         return self.counted + running
+
+
+class Timed(L.Callback):
+    """A callback with a watch that runs during steps, and not while others validate or draw."""
+
+    def __init__(self) -> None:
+        self.watch = Stopwatch()
+
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
+        """Count from here."""
+        self.watch = Stopwatch()
+
+    def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
+        """The clock runs again, if a validation stopped it."""
+        self.watch.start()
+
+    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
+        """The time that validation and pictures take is not the steps'."""
+        self.watch.stop()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, solver: Any) -> None:
+        """The last step is done; others may draw before a callback's turn at the end."""
+        self.watch.stop()

@@ -1,6 +1,5 @@
 """LightningCLI for this program: exact keys, run folders made late, exact resumption."""
 
-import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,11 +15,10 @@ from pinn.callbacks import Check, Keeper, NonFiniteError, Panels
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpoints import newest_first
 from pinn.callbacks.deadline import OVER
-from pinn.callbacks.monitored_metrics import check_monitors
+from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
-from pinn.checkpoints.file import read, restore_weights
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
 from pinn.cli.trust import check_optimizer
@@ -28,14 +26,10 @@ from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase
 from pinn.runs.continuation import continues
-from pinn.runs.folders import run_of
 from pinn.runs.requirements import check_trainer, seed
 from pinn.runs.trainer import TRAINER, RunTrainer, make_trainer
 from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
-
-# Rank 0 names the folder; the processes it starts inherit it.
-RUN_FOLDER = "PINN_RUN_FOLDER"
 
 
 class RunError(Exception):
@@ -129,31 +123,15 @@ class CommandLine(LightningCLI):
         """Below which runs are kept."""
         return Path(self._get(self.config, "trainer").default_root_dir or "runs")
 
-    def enter_run(self) -> None:
-        """Take a new run's folder, or that of the run to continue."""
-        trainer: RunTrainer = self.trainer  # type: ignore[assignment]
-        if self.checkpoint is not None:
-            saved = read(self.checkpoint)
-            trainer.enter(run_of(self.checkpoint), purge_step=saved["global_step"] + 1)
-        elif self.trainer.local_rank and RUN_FOLDER in os.environ:
-            trainer.enter(Path(os.environ[RUN_FOLDER]))
-        else:
-            asked = self.request
-            run = trainer.begin(self.base, asked.name, asked.label, again=bool(asked.resume))
-            os.environ[RUN_FOLDER] = str(run)
-
     def prepare(self) -> None:
         """Settle and check all that can be before there is a folder."""
         solver: Solver = self.model
-        solver.attach(self.datamodule)
-        self.datamodule.check_processes(self.trainer.world_size)
-        check_monitors(self.trainer, solver)
+        make_ready(self.trainer, solver, self.datamodule)
         for number, phase in enumerate(solver.schedule.phases, 1):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:
-            state = read(self.request.init_from)["state_dict"]
-            restore_weights(solver.solution, state, self.request.init_from)
+            solver.start_from(self.request.init_from)
 
     def fit(self, **kwargs: Any) -> None:
         """Train: from scratch, from saved weights, or from where a run stopped."""
@@ -168,7 +146,8 @@ class CommandLine(LightningCLI):
         if request.check:
             Check.attach(trainer)
         elif not self._get(self.config, "trainer").fast_dev_run:
-            self.enter_run()
+            again = bool(request.resume)
+            trainer.take_folder(self.base, request.name, self.checkpoint, request.label, again)
         try:
             trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
             if trainer.should_stop and early_end(trainer, solver) == OVER:
@@ -194,7 +173,7 @@ class CommandLine(LightningCLI):
         """Judge the solution in a checkpoint."""
         path = kwargs["ckpt_path"]
         self.model.attach(self.datamodule)
-        restore_weights(self.model.solution, read(path)["state_dict"], path)
+        self.model.start_from(path)
         self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
 
 

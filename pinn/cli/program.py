@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from pinn.base.quiet import quiet
+from pinn.base.console import quiet
 from pinn.callbacks import NonFiniteError
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read

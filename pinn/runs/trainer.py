@@ -31,8 +31,8 @@ from pinn.callbacks.other_callbacks import check_callbacks, replaces
 from pinn.callbacks.phase_start import Entrance
 from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.signals import Interrupt
-from pinn.checkpoints.file import AtomicCheckpointIO
-from pinn.runs.folders import discard, new_run, present
+from pinn.checkpoints.file import AtomicCheckpointIO, read
+from pinn.runs.folders import discard, new_run, present, run_of
 from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.training.lightning_adapter import has_written
 from pinn.training.schedule import Schedule
@@ -93,7 +93,26 @@ class RunTrainer(L.Trainer):
         own = {} if loss is None else {"loss": float(loss)}
         return own | super().progress_bar_metrics
 
-    def begin(self, base: str | Path, name: str, label: str = "", again: bool = False) -> Path:
+    def take_folder(
+        self,
+        base: str | Path,
+        name: str,
+        checkpoint: Path | None = None,
+        label: str = "",
+        again: bool = False,
+    ) -> None:
+        """Keep files in the folder of the run to continue, or in that of a new one.
+
+        The first of several processes makes it and tells the others, see `log_dir`.
+        """
+        if checkpoint is not None:
+            self.enter(run_of(checkpoint), purge_step=read(checkpoint)["global_step"] + 1)
+        elif getattr(rank_zero_only, "rank", 0) == 0:
+            self.begin(base, name, label, again)
+        else:
+            self.enter(Path(base) / name)
+
+    def begin(self, base: str | Path, name: str, label: str = "", again: bool = False) -> None:
         """Make the folder of a new run, see `runs.new_run`, and keep files in it."""
         for logger in self.loggers:
             if table := table_of(logger):
@@ -101,9 +120,7 @@ class RunTrainer(L.Trainer):
                     f"CSVLogger would overwrite {table}: give it another version, or none"
                 )
         above = present(Path(base) / name)
-        run = new_run(base, name, label, again)
-        self.enter(run, above=above)
-        return run
+        self.enter(new_run(base, name, label, again), above=above)
 
     def enter(self, run: Path, purge_step: int | None = None, above: Path | None = None) -> None:
         """Keep files in a folder: curves, unless other loggers were given, and checkpoints.
