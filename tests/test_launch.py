@@ -1,6 +1,7 @@
 """What is settled before torch is loaded: subcommands, configurations, options."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -250,3 +251,15 @@ def test_version_and_list_are_answered_without_torch(asked, words):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0
     assert all(word in done.stdout for word in words), done.stdout
+
+
+def test_predict_has_a_help_of_its_own(capsys):
+    assert main(["predict", "-h"]) == 0
+    assert capsys.readouterr().out.startswith("Write the values of a solution:")
+
+
+def test_an_output_that_is_not_read_to_its_end_is_no_error():
+    code = "import sys; from pinn.cli.launch import main; sys.exit(main(['-h']))"
+    command = f"{sys.executable} -c {shlex.quote(code)} | head -c 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""

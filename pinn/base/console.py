@@ -3,9 +3,11 @@
 import logging
 import math
 import os
+import shutil
 import sys
 import time
 import warnings
+from pathlib import Path
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
@@ -32,6 +34,18 @@ def show(table: Table) -> None:
     least = Measurement.get(console, console.options.update(max_width=10_000), table).minimum
     console.width = max(console.width, least)
     console.print(table)
+
+
+def command_of(program: str) -> list[str]:
+    """The words that start a program of this Python's environment, as they can be typed here."""
+    beside = Path(sys.executable).with_name(program)
+    if program == "python":
+        beside = Path(sys.executable)
+    if not beside.exists():
+        return [sys.executable, "-m", f"{program}.main"]
+    if Path(shutil.which(program) or "") == beside:
+        return [program]
+    return [str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)]
 
 
 def is_terminal() -> bool:

@@ -3,8 +3,6 @@
 import importlib.util
 import math
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.table import Table
 
 from pinn.assessment.scores import Scores
-from pinn.base.console import Activity, say, show
+from pinn.base.console import Activity, command_of, say, show
 from pinn.callbacks.progress import last_loss
 from pinn.callbacks.stopwatch import Stopwatch, Timed
 from pinn.solution.plans import unread_parameters
@@ -99,19 +97,7 @@ def spent(steps: int, training: float, whole: float) -> str:
 def advise(folder: str | Path) -> None:
     """Say how to look at a folder with TensorBoard, where that is installed."""
     if importlib.util.find_spec("tensorboard") is not None:
-        say(f"look at it: {tensorboard()} --logdir {shlex.quote(str(folder))}")
-
-
-def tensorboard() -> str:
-    """The command that starts TensorBoard from here."""
-    beside = Path(sys.executable).with_name("tensorboard")
-    on_path = shutil.which("tensorboard")
-    if on_path is not None and Path(on_path) == beside:
-        return "tensorboard"
-    if not beside.exists():
-        return f"{shlex.quote(sys.executable)} -m tensorboard.main"
-    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
-    return shlex.quote(str(near))
+        say(f"look at it: {shlex.join([*command_of('tensorboard'), '--logdir', str(folder)])}")
 
 
 def score_table(scores: Scores) -> Table:

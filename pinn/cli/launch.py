@@ -11,7 +11,7 @@ from pathlib import Path
 from pinn import __version__
 from pinn.cli.checks import SUBCOMMANDS, is_text_asked
 from pinn.cli.configuration import gathered
-from pinn.cli.options import HELP, listing, versions
+from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
 from pinn.cli.predict import predict
 from pinn.cli.request import Request, complain, parse
 from pinn.cli.schema import check, importable
@@ -26,8 +26,19 @@ def main(argv: Sequence[str]) -> int:
         0; 1 if the run failed; 2 for a mistake in the command line or configuration; 130 and 143
         if SIGINT or SIGTERM stopped it.
     """
+    try:
+        code = answer(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def answer(argv: Sequence[str]) -> int:
+    """What `main` does, for an output that somebody reads to its end."""
     if any(a in ("-h", "--help") for a in argv):
-        print(HELP)
+        print(PREDICT_HELP if argv[0] == "predict" else HELP)
         if argv[0] not in SUBCOMMANDS:
             return 0
     if "--version" in argv:

@@ -37,10 +37,19 @@ Write its values:  python train.py predict --ckpt_path FILE --grid 200 --output 
   --list                 the configurations, a line each
   --version              of this program and what it runs on
 
-predict takes --points FILE.csv in place of --grid, --grid x=200,y=100,t=1.0, and --derivatives
-vorticity,u.x; --output ends in csv, npz, nc, vti, vtr, vtu or pvd (a series in time)
-
 All keys: python train.py fit --help. Those of a class: --model.problem.help LidDrivenCavity
+Options of predict: python train.py predict --help
+"""
+PREDICT_HELP = """\
+Write the values of a solution:  python train.py predict --ckpt_path FILE --grid 200 --output FILE
+
+  --ckpt_path FILE       the checkpoint that holds the solution
+  --grid 200             points on each axis; also 200,100, and x=200,y=100,t=1.0, where a decimal
+                         point makes it a position
+  --points FILE          in place of --grid: a table whose columns name the coordinates, csv or npz
+  --output FILE          ends in csv, npz, nc, vti, vtr, vtu or pvd (a series in time)
+  --derivatives NAMES    further columns, such as vorticity,u.x
+  --allow_import NAME    the checkpoint may also name classes of this package or module
 """
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,12 +59,9 @@ class Request:
 
     def advice(self, checkpoint: Path) -> str:
         """How a run is continued that was stopped: a command, as it can be typed here."""
-        python = Path(sys.executable)
-        here = python.is_relative_to(Path.cwd())
-        on_path = Path(shutil.which("python") or "")
-        near = python.relative_to(Path.cwd()) if here else python
-        words = ["python" if on_path == python else str(near), sys.argv[0]]
-        words += ["--resume", str(checkpoint)]
+        from pinn.base.console import command_of  # loads Lightning
+
+        words = [*command_of("python"), sys.argv[0], "--resume", str(checkpoint)]
         words += [word for name in self.allow_import for word in ("--allow_import", name)]
         return f"continue with --resume: {shlex.join(words)}"
 
