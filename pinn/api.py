@@ -8,7 +8,7 @@ import lightning as L
 from torch import nn
 
 from pinn.base.console import quiet, say
-from pinn.callbacks import Keeper, Panels
+from pinn.callbacks import Checkpoints, Figures
 from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read, restore_weights
@@ -73,8 +73,8 @@ def fit(
             longer, or with further phases; `auto` takes the newest below `folder`, and begins a run
             where there is none.
         **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
-            are added to those of this package; one of the same class, such as `Keeper(every=10)`,
-            takes the place of its own.
+            are added to those of this package; one of the same class, such as
+            `Checkpoints(every=10)`, takes the place of its own.
 
     Returns:
         The trained solution.
@@ -92,7 +92,7 @@ def fit(
     if init_from is not None:
         solver.start_from(init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
-    fitter = make_trainer(trainer, [Panels(), Keeper()], solver.schedule)
+    fitter = make_trainer(trainer, [Figures(), Checkpoints()], solver.schedule)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
     return solver.solution.eval()
 

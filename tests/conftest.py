@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from small import FLOW, SMALL
 
 from pinn.base.console import quiet
-from pinn.callbacks import Keeper, figures
+from pinn.callbacks import Checkpoints, figures
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.cli.launch import main
 from pinn.training.collocation import Collocation
@@ -53,7 +53,7 @@ def make_trainer(tmp_path):
             "default_root_dir": tmp_path,
             "plugins": [AtomicCheckpointIO()],
             "enable_checkpointing": any(
-                isinstance(c, Keeper) for c in settings.get("callbacks", ())
+                isinstance(c, Checkpoints) for c in settings.get("callbacks", ())
             ),
         }
         return L.Trainer(**{**QUIET, **own, **settings})

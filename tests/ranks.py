@@ -17,7 +17,7 @@ from torch import nn
 
 from pinn.algebra.channels import Plan, first
 from pinn.base.console import quiet
-from pinn.callbacks import Keeper, Report
+from pinn.callbacks import Checkpoints, Report
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.choosing.choice import choose
 from pinn.networks import MLP
@@ -89,7 +89,7 @@ def run(part, phases, problem=None, points=None, weights=None, resumed=None, **s
         check_val_every_n_epoch=None,
         val_check_interval=6,
         default_root_dir=f"{FOLDER}/{part}",
-        callbacks=[Record(part), Keeper(every=5), Report()],
+        callbacks=[Record(part), Checkpoints(every=5), Report()],
         plugins=[AtomicCheckpointIO()],
     )
     adapt = "weighting" in settings

@@ -12,7 +12,7 @@ from numpy.polynomial.legendre import leggauss
 from pinn.assessment.low_loss import alarm, loss_of_zero, mass_equations
 from pinn.assessment.mass_balance import LINE, mass_balance
 from pinn.assessment.scores import assess, bulk, tags
-from pinn.callbacks import Alarm
+from pinn.callbacks import LowLossWarning
 from pinn.fields.field import partial
 from pinn.fields.functions import vector
 from pinn.fields.vector_calculus import advect, div, grad, laplacian
@@ -256,7 +256,7 @@ def train_kovasznay(train, points, phases=10, **settings):
     torch.manual_seed(0)
     phases = [Phase(phases, "LevenbergMarquardt", train="output")]
     solver = Solver(Kovasznay(), MLP(**FEATURES), phases, {"boundary": 10.0}, compile=False)
-    errors, spoken = Errors(), Alarm()
+    errors, spoken = Errors(), LowLossWarning()
     settings = {"val_check_interval": 2, "callbacks": [spoken, errors], **settings}
     trainer = train(solver, points, method="gauss", **settings)
     return solver, trainer, errors.error

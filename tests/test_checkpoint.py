@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import pinn
-from pinn.callbacks import FiniteGuard, Keeper
+from pinn.callbacks import Checkpoints, FiniteLoss
 from pinn.checkpoints.file import CheckpointError, restore_weights
 from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.geometry import Rectangle
@@ -78,7 +78,7 @@ def plain(value, where=""):
 
 @pytest.mark.parametrize("phases", [(ADAM,), (ADAM, LBFGS)])
 def test_only_plain_data_is_saved(saved, phases):
-    path = saved(solver_of(phases=phases), callbacks=[Keeper(), FiniteGuard()])
+    path = saved(solver_of(phases=phases), callbacks=[Checkpoints(), FiniteLoss()])
     contents = torch.load(path, weights_only=True)
     plain(contents)
     entry = contents["pinn"]

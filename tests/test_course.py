@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_resume import Copies, equal, solver_of
 
-from pinn.callbacks import Announce
+from pinn.callbacks import Announcement
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.networks import MLP
 from pinn.optim import Phase
@@ -123,11 +123,11 @@ def test_an_error_is_judged_at_validations_alone(train):
 
 
 def test_the_time_of_the_trainer_is_over(train, capsys):
-    settings = {"max_time": {"milliseconds": 300}, "callbacks": [Announce()]}
+    settings = {"max_time": {"milliseconds": 300}, "callbacks": [Announcement()]}
     trainer = train(solver_of([Phase(10**6)], compile=False), **settings)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"run       ended after {trainer.global_step} steps: the time of Timer is over"
-    train(solver_of([Phase(2)]), max_time="00:00:10:00", callbacks=[Announce()])
+    train(solver_of([Phase(2)]), max_time="00:00:10:00", callbacks=[Announcement()])
     assert "max_time" not in capsys.readouterr().out
 
 

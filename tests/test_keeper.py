@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import pinn
-from pinn.callbacks import FiniteGuard, Keeper, NonFiniteError
+from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError
 from pinn.callbacks.checkpoints import newest_first
 from pinn.checkpoints.file import read
 from pinn.networks import MLP
@@ -31,7 +31,7 @@ def test_the_two_newest_are_kept(train, tmp_path):
     stale = tmp_path / "checkpoints" / ".step-0000002.ckpt.part123"
     stale.parent.mkdir()
     stale.write_bytes(b"of a process that was killed")
-    train(solver_of(phases=[Phase(17)]), callbacks=[Keeper(every=3)])
+    train(solver_of(phases=[Phase(17)]), callbacks=[Checkpoints(every=3)])
     assert steps_in(tmp_path) == [17, 15]
     assert {path.name for path in stale.parent.iterdir()} == {
         "step-0000015.ckpt",
@@ -41,7 +41,7 @@ def test_the_two_newest_are_kept(train, tmp_path):
 
 def test_a_period_of_less_than_one_step():
     with pytest.raises(ValueError, match="checkpoints every 0 steps: expected at least 1"):
-        Keeper(every=0)
+        Checkpoints(every=0)
 
 
 # --- a loss that is no number
@@ -75,7 +75,7 @@ def test_a_loss_that_is_no_number_stops_the_run(train, tmp_path, poison, step, v
     solver = solver_of(phases=[Phase(60)])
     message = rf"the loss is {value} at step {step} \(Adam\): it comes from momentum: lower"
     with pytest.raises(NonFiniteError, match=message):
-        train(solver, callbacks=[FiniteGuard(), Keeper(every=2)])
+        train(solver, callbacks=[FiniteLoss(), Checkpoints(every=2)])
     assert solver.global_step - step < 10
     kept = newest_first(tmp_path / "checkpoints")
     assert steps_in(tmp_path)[:1] == ([(step - 1) // 2 * 2] if step > 2 else [])
@@ -87,7 +87,7 @@ def test_a_loss_that_is_no_number_stops_the_run(train, tmp_path, poison, step, v
 def test_a_loss_that_is_no_number_in_the_last_steps_is_found_too(train, tmp_path, poison):
     poison(13)
     with pytest.raises(NonFiniteError, match="at step 13"):
-        train(solver_of(phases=[Phase(15)]), callbacks=[FiniteGuard(), Keeper(every=4)])
+        train(solver_of(phases=[Phase(15)]), callbacks=[FiniteLoss(), Checkpoints(every=4)])
     assert steps_in(tmp_path) == [12, 8]
 
 
@@ -101,7 +101,7 @@ def test_an_error_between_steps_saves_what_is_done(train, tmp_path):
                 raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        train(solver_of(phases=[Phase(20)]), callbacks=[Fail(), Keeper(every=5)])
+        train(solver_of(phases=[Phase(20)]), callbacks=[Fail(), Checkpoints(every=5)])
     assert steps_in(tmp_path) == [7, 5]
 
 
@@ -110,14 +110,15 @@ def test_an_error_in_validation_saves_what_is_done(train, tmp_path):
         def on_validation_end(self, *args):
             raise OSError("disk full")
 
+    callbacks = [Fail(), Checkpoints(9)]
     with pytest.raises(OSError, match="disk full"):
-        train(solver_of(phases=[Phase(20)]), callbacks=[Fail(), Keeper(9)], val_check_interval=7)
+        train(solver_of(phases=[Phase(20)]), callbacks=callbacks, val_check_interval=7)
     assert steps_in(tmp_path) == [7]
 
 
 def test_an_error_before_the_first_step_saves_nothing(train, tmp_path):
     with pytest.raises(ValueError, match="gradient_clip_val does not go with LBFGS"):
-        train(solver_of(), callbacks=[Keeper()], gradient_clip_val=1.0)
+        train(solver_of(), callbacks=[Checkpoints()], gradient_clip_val=1.0)
     assert not list(tmp_path.iterdir())
 
 
@@ -133,7 +134,7 @@ def test_an_error_inside_a_step_saves_no_half_done_step(train, tmp_path, monkeyp
     monkeypatch.setattr(Objective, "gradient", interrupted)
     phases = [Phase(9, "LBFGS", dtype="float64", options={"max_iter": 2})]
     with pytest.raises(MemoryError):
-        train(solver_of(phases=phases), callbacks=[Keeper(every=1)])
+        train(solver_of(phases=phases), callbacks=[Checkpoints(every=1)])
     (newest, *_) = newest_first(tmp_path / "checkpoints")
     progress = read(newest)["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
     assert progress["ready"] == progress["completed"] == read(newest)["global_step"]

@@ -312,7 +312,7 @@ def logger(at, out):
 def callbacks(at, out):
     witness, _ = run(at, LM)
     kinds = [type(callback).__name__ for callback in witness.trainer.callbacks]
-    assert {"FiniteGuard", "Scalars", "Report", "Panels", "Keeper", "Witness"} <= set(kinds)
+    assert {"FiniteLoss", "Scalars", "Report", "Figures", "Checkpoints", "Witness"} <= set(kinds)
 
 
 @pytest.fixture

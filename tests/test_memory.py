@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 import pinn
 from pinn.cache.key import read
 from pinn.cache.reader import UnreadableError
-from pinn.callbacks import FiniteGuard
+from pinn.callbacks import FiniteLoss
 from pinn.fields.field import Field
 from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Interval, Rectangle
@@ -373,7 +373,7 @@ def test_a_run_ends_with_a_look_at_the_python(train, monkeypatch, capsys):
     phases = [Phase(10, "SGD", lr=1e-6)]
     solver = Solver(problem, MLP(4, 1), phases, derivatives="taylor", compile="auto")
     solver.compilation = Compilation("recorded", "asked for by this test")
-    train(solver, points={"interior": 12}, callbacks=[FiniteGuard(), Late()])
+    train(solver, points={"interior": 12}, callbacks=[FiniteLoss(), Late()])
     assert "used old values" in capsys.readouterr().out
 
 

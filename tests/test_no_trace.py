@@ -9,7 +9,7 @@ from test_sweep import LATE
 
 import pinn
 from pinn import MLP, Phase
-from pinn.callbacks import Keeper
+from pinn.callbacks import Checkpoints
 from pinn.cli.launch import main
 from pinn.problems import Poisson
 
@@ -78,7 +78,7 @@ def test_a_run_that_fails_later_keeps_what_it_has(folder, monkeypatch):
 
     monkeypatch.setattr(pinn.training.solver.Solver, "training_step", spoil)
     with pytest.raises(RuntimeError, match="spoilt"):
-        pinn.fit(Poisson(), MLP(4, 1), [Phase(4)], accelerator="cpu", callbacks=Keeper(1))
+        pinn.fit(Poisson(), MLP(4, 1), [Phase(4)], accelerator="cpu", callbacks=Checkpoints(1))
     assert list(folder.glob("runs/poisson/*/checkpoints/step-0000002.ckpt"))
 
 

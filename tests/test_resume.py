@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 
-from pinn.callbacks import Keeper
+from pinn.callbacks import Checkpoints
 from pinn.callbacks.checkpoints import newest_first
 from pinn.callbacks.signals import Interrupt, InterruptedRunError
 from pinn.checkpoints.file import CheckpointError, read
@@ -41,7 +41,7 @@ class Validations(L.Callback):
         self.steps.append(trainer.global_step)
 
 
-class Copies(Keeper):
+class Copies(Checkpoints):
     """Keeps every checkpoint."""
 
     def save(self, trainer, pl_module):
@@ -150,7 +150,7 @@ def test_a_signal_stops_after_the_step_and_saves_it(train, tmp_path):
 
     phases = [Phase(20)]
     with pytest.raises(InterruptedRunError, match="stopped by SIGTERM after step 6") as caught:
-        train(solver_of(phases), callbacks=[Term(), Interrupt(), Keeper(every=4)])
+        train(solver_of(phases), callbacks=[Term(), Interrupt(), Checkpoints(every=4)])
     assert caught.value.signum == signal.SIGTERM
     assert [p.name for p in newest_first(tmp_path / "checkpoints")] == [
         "step-0000006.ckpt",

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 import pinn
-from pinn.base.console import Activity, show
-from pinn.callbacks import Announce, Panels, Report
+from pinn.base.console import Activity, command_of, show
+from pinn.callbacks import Announcement, Figures, Report
 from pinn.callbacks import figures as panels
-from pinn.callbacks.report import score_table, spent, tensorboard
+from pinn.callbacks.report import score_table, spent
 from pinn.cli import launch
 from pinn.networks import MLP
 from pinn.objective.compilation import Compilation
@@ -82,7 +82,7 @@ def test_what_takes_seconds_is_said_before_it_begins(train, tmp_path, before, ca
     wrap(panels, "draw")
     phases = [Phase(2, "LevenbergMarquardt", train="output")]
     solver = Solver(Poisson(), MLP(8, 1, spread=2.0), phases)
-    callbacks = [Announce(), Panels(), Report()]
+    callbacks = [Announcement(), Figures(), Report()]
     train(solver, callbacks=callbacks, logger=TensorBoardLogger(tmp_path), val_check_interval=1)
     assert noted["choose_strategies"] == "choosing how to differentiate …\n"
     assert noted["record"].splitlines()[-1] == "recording the first step …"
@@ -92,9 +92,9 @@ def test_what_takes_seconds_is_said_before_it_begins(train, tmp_path, before, ca
 
 def test_the_first_step_is_said_once_for_each_kind_of_phase(train, capsys):
     phases = [Phase(1, "LevenbergMarquardt"), Phase(2, "LevenbergMarquardt"), Phase(1)]
-    train(Solver(Kovasznay(), MLP(4, 1), phases, compile=False), callbacks=[Announce()])
+    train(Solver(Kovasznay(), MLP(4, 1), phases, compile=False), callbacks=[Announcement()])
     assert "first step" not in capsys.readouterr().out
-    solver, announce = Solver(Kovasznay(), MLP(4, 1), phases), Announce()
+    solver, announce = Solver(Kovasznay(), MLP(4, 1), phases), Announcement()
     solver.compilation = Compilation("compiled", "asked for")
     for index, ended in ((0, ""), (0, "x"), (1, ""), (1, "x"), (2, "")):
         solver.schedule.phase, solver.schedule.ended = index, ended
@@ -128,7 +128,7 @@ def test_tensorboard_is_advised_only_where_something_was_written_for_it(train, t
 
 
 def test_the_command_that_is_printed_works():
-    argv = [*shlex.split(tensorboard()), "--version"]
+    argv = [*command_of("tensorboard"), "--version"]
     found = subprocess.run(argv, capture_output=True, text=True, timeout=100)
     assert found.returncode == 0, found.stderr
     assert re.match(r"\d+\.\d+", found.stdout)
@@ -136,7 +136,7 @@ def test_the_command_that_is_printed_works():
 
 def test_without_a_script_the_module_is_called(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
-    assert tensorboard() == f"'{tmp_path}/no python' -m tensorboard.main"
+    assert command_of("tensorboard") == [sys.executable, "-m", "tensorboard.main"]
 
 
 def rows(scores):

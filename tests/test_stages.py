@@ -9,7 +9,7 @@ from test_resume import Copies, equal
 
 import pinn
 from pinn.assessment.scores import assess
-from pinn.callbacks import Announce
+from pinn.callbacks import Announcement
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.cli.launch import main
 from pinn.networks import MLP
@@ -91,7 +91,7 @@ def test_a_system_of_the_old_number_is_not_used(train):
 def test_each_stage_is_judged_by_its_own_reference(train, capsys):
     seen = {}
 
-    class Look(Announce):
+    class Look(Announcement):
         def on_validation_end(self, trainer, solver):
             seen[solver.problem.reynolds] = (solver.reference, dict(solver.scores))
 

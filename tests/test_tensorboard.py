@@ -14,7 +14,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import pinn
-from pinn.callbacks import Panels, Report, Scalars
+from pinn.callbacks import Figures, Report, Scalars
 from pinn.callbacks import figures as panels
 from pinn.callbacks.report import coefficient_lines
 from pinn.callbacks.stopwatch import Stopwatch
@@ -132,7 +132,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_end_a_run(train, tmp_path, monk
     monkeypatch.setattr(panels, "draw", broken)
     logger = TensorBoardLogger(tmp_path)
     solver = Solver(Kovasznay(), MLP(4, 1), [Phase(3)])
-    train(solver, logger=logger, callbacks=[Panels(every=1)], val_check_interval=1)
+    train(solver, logger=logger, callbacks=[Figures(every=1)], val_check_interval=1)
     assert solver.schedule.step == 3
     said = [line for line in capsys.readouterr().out.splitlines() if "pictures" in line]
     assert said == ["pictures of step 1 are missing: too large to draw"]
@@ -245,7 +245,7 @@ def test_no_curves_at_all(train, tmp_path):
     solver = Solver(Kovasznay(), MLP(8, 2), [Phase(3)])
     train(solver, logger=logger, callbacks=[Scalars()], log_every_n_steps=0)
     assert logger.written == []
-    train(Solver(Kovasznay(), MLP(8, 2), [Phase(3)]), callbacks=[Scalars(), Report(), Panels()])
+    train(Solver(Kovasznay(), MLP(8, 2), [Phase(3)]), callbacks=[Scalars(), Report(), Figures()])
 
 
 class Slow(L.Callback):

@@ -15,7 +15,7 @@ from short import fit, only, steps_in
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pinn import Interval, Problem, laplacian, on
-from pinn.callbacks import Keeper, NonFiniteError, Panels
+from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.checkpoints.file import read
 from pinn.optim import Phase
 
@@ -129,7 +129,8 @@ def test_the_folder_of_lightning_is_that_of_the_runs(tmp_path, monkeypatch):
 
 
 def test_one_of_a_class_replaces_the_packages_own(tmp_path):
-    fit(tmp_path, Phase(7), callbacks=[Keeper(every=3), Panels(every=1)], val_check_interval=2)
+    callbacks = [Checkpoints(every=3), Figures(every=1)]
+    fit(tmp_path, Phase(7), callbacks=callbacks, val_check_interval=2)
     run = only(tmp_path)
     assert steps_in(run) == [7, 6]
     events = EventAccumulator(str(run), size_guidance={"images": 0}).Reload()
@@ -139,11 +140,11 @@ def test_one_of_a_class_replaces_the_packages_own(tmp_path):
 def test_guard_before_checkpoints(tmp_path):
     witness = Witness()
     best = theirs.ModelCheckpoint(monitor="loss/total")
-    fit(tmp_path, callbacks=[best, Keeper(), witness])
+    fit(tmp_path, callbacks=[best, Checkpoints(), witness])
     order = [type(c).__name__ for c in witness.trainer.callbacks]
-    assert order.index("FiniteGuard") < order.index("Witness") < order.index("Keeper")
-    assert order.count("Keeper") == 1
-    assert order.index("FiniteGuard") < order.index("ModelCheckpoint")
+    assert order.index("FiniteLoss") < order.index("Witness") < order.index("Checkpoints")
+    assert order.count("Checkpoints") == 1
+    assert order.index("FiniteLoss") < order.index("ModelCheckpoint")
 
 
 def test_checkpoints_may_be_left_out_where_that_is_said(tmp_path, capsys):

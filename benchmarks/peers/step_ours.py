@@ -9,11 +9,11 @@ import torch
 from case import LEARNING_RATE, REYNOLDS, Case
 from dense import fill, linears, on_device
 from lightning.pytorch.loggers import TensorBoardLogger
-from pinn.base.quiet import quiet
 from protocol import Session
 
 import pinn
-from pinn.callbacks import Keeper, Panels
+from pinn.base.console import quiet
+from pinn.callbacks import Checkpoints, Figures
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
@@ -94,7 +94,7 @@ def main(path: str, device: str = "cpu", variant: Literal["eager", "compiled"] =
         **TRAINER,
         "logger": TensorBoardLogger("runs", name="", version="ours", default_hp_metric=False),
         # Validation and checkpoints are no part of a step.
-        "callbacks": [*fixed_callbacks(), Panels(), Keeper(every=ENDLESS), ticker],
+        "callbacks": [*fixed_callbacks(), Figures(), Checkpoints(every=ENDLESS), ticker],
         "val_check_interval": ENDLESS,
         "accelerator": "gpu" if device == "cuda" else "cpu",
         "devices": 1,

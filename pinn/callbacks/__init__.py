@@ -6,27 +6,27 @@ here.
 May import: training, checkpoints, assessment, optim, objective, solution, base.
 """
 
-from pinn.callbacks.announcement import Announce
-from pinn.callbacks.check import Check
-from pinn.callbacks.checkpoints import Keeper
+from pinn.callbacks.announcement import Announcement
+from pinn.callbacks.check import FewSteps
+from pinn.callbacks.checkpoints import Checkpoints
 from pinn.callbacks.deadline import Deadline
-from pinn.callbacks.figures import Panels
-from pinn.callbacks.finite_loss import FiniteGuard
-from pinn.callbacks.low_loss_warning import Alarm
+from pinn.callbacks.figures import Figures
+from pinn.callbacks.finite_loss import FiniteLoss
+from pinn.callbacks.low_loss_warning import LowLossWarning
 from pinn.callbacks.progress import progress_bar
 from pinn.callbacks.report import Report
 from pinn.callbacks.scalars import Scalars
 from pinn.objective.nonfinite import NonFiniteError
 
 __all__ = [
-    "Alarm",
-    "Announce",
-    "Check",
+    "Announcement",
+    "Checkpoints",
     "Deadline",
-    "FiniteGuard",
-    "Keeper",
+    "FewSteps",
+    "Figures",
+    "FiniteLoss",
+    "LowLossWarning",
     "NonFiniteError",
-    "Panels",
     "Report",
     "Scalars",
     "progress_bar",

@@ -15,7 +15,7 @@ from pinn.training.loss_weights import PERIOD
 from pinn.training.solver import Solver
 
 
-class Announce(L.Callback):
+class Announcement(L.Callback):
     """Problem, networks, derivative plan, strategy and phases, one line each; then what takes long.
 
     It comes first among the callbacks: what it announces begins with the next one's hook.

@@ -10,8 +10,8 @@ import lightning as L
 import torch
 
 from pinn.base.console import say
-from pinn.callbacks.announcement import Announce
-from pinn.callbacks.finite_loss import FiniteGuard
+from pinn.callbacks.announcement import Announcement
+from pinn.callbacks.finite_loss import FiniteLoss
 from pinn.callbacks.progress import clock
 from pinn.callbacks.signals import Interrupt
 from pinn.optim import Phase
@@ -20,7 +20,7 @@ from pinn.training.solver import Solver
 TRIED = 3  # steps of a phase, the first of which records or compiles
 
 
-class Check(L.Callback):
+class FewSteps(L.Callback):
     """Take a few steps of each phase of the first stage, and say what the run will take.
 
     Args:
@@ -41,7 +41,7 @@ class Check(L.Callback):
         validates = trainer.limit_val_batches != 0
         check = cls(float(trainer.val_check_interval) if validates else math.inf)
         trainer.loggers, trainer.limit_val_batches = [], 0
-        kept = [c for c in trainer.callbacks if isinstance(c, Announce | FiniteGuard)]
+        kept = [c for c in trainer.callbacks if isinstance(c, Announcement | FiniteLoss)]
         trainer.callbacks = [*kept, check, Interrupt()]
 
     def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:

@@ -14,7 +14,7 @@ from pinn.training.lightning_adapter import is_between_steps
 KEPT = 2  # the newest, and one before it in case the newest is lost
 
 
-class Keeper(Checkpoint):
+class Checkpoints(Checkpoint):
     """Keep the newest checkpoints of a run in `<run>/checkpoints`.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Panels(L.Callback):
+class Figures(L.Callback):
     """Draw the fields at the end of a run, and before that every so many validations.
 
     Args:

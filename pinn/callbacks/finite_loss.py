@@ -31,7 +31,7 @@ class Moment:
     weights: list[Tensor] | None
 
 
-class FiniteGuard(L.Callback):
+class FiniteLoss(L.Callback):
     """Look at loss and gradient before each step changes the weights; on a GPU every ten steps.
 
     Raises:

@@ -11,7 +11,7 @@ from pinn.objective.nonfinite import diagnose, faulty_prediction
 from pinn.training.solver import Solver
 
 
-class Alarm(L.Callback):
+class LowLossWarning(L.Callback):
     """Hold what every validation found against the training loss; warn once in a run."""
 
     def __init__(self) -> None:

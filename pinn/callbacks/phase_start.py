@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 
 
-class Entrance(L.Callback):
+class PhaseStart(L.Callback):
     """Let optimiser and learning rate be those of the step that begins.
 
     Hooks of callbacks come before the module's, and would see those of the step before.

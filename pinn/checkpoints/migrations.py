@@ -10,7 +10,7 @@ FORMAT = 2
 # Key of a configuration, then → now. Every setting has a name of its own.
 KEYS = {"model.strategy": "model.derivatives", "model.balance": "model.weighting"}
 # Path of a class, or its name in the state of callbacks, then → now.
-CLASSES: dict[str, str] = {}
+CLASSES: dict[str, str] = {"Alarm": "LowLossWarning"}
 
 
 def renamed(config: Any) -> Any:

@@ -11,7 +11,7 @@ import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.base.console import say
 from pinn.base.spec import record
-from pinn.callbacks import Check, Keeper, NonFiniteError, Panels
+from pinn.callbacks import Checkpoints, FewSteps, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpoints import newest_first
 from pinn.callbacks.deadline import OVER
@@ -87,8 +87,8 @@ class CommandLine(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Settings of callbacks, and one seed for weights and points."""
-        parser.add_lightning_class_args(Keeper, "checkpoints")
-        parser.add_lightning_class_args(Panels, "pictures")
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.add_lightning_class_args(Figures, "pictures")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=seed)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -144,7 +144,7 @@ class CommandLine(LightningCLI):
         if self.checkpoint and not continues(solver, trainer, self.checkpoint, request.notices):
             return
         if request.check:
-            Check.attach(trainer)
+            FewSteps.attach(trainer)
         elif not self._get(self.config, "trainer").fast_dev_run:
             again = bool(request.resume)
             trainer.take_folder(self.base, request.name, self.checkpoint, request.label, again)
@@ -153,7 +153,7 @@ class CommandLine(LightningCLI):
             if trainer.should_stop and early_end(trainer, solver) == OVER:
                 say("continue with --resume auto, and the same max_time again")
         except InterruptedRunError as stop:
-            kept = newest_first(Keeper.folder(trainer))[:1]
+            kept = newest_first(Checkpoints.folder(trainer))[:1]
             stop.advice = request.advice(kept[0]) if kept else ""
             raise
         except NonFiniteError:

@@ -17,10 +17,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.base.console import say
 from pinn.callbacks import (
-    Alarm,
-    Announce,
+    Announcement,
     Deadline,
-    FiniteGuard,
+    FiniteLoss,
+    LowLossWarning,
     Report,
     Scalars,
     progress_bar,
@@ -28,7 +28,7 @@ from pinn.callbacks import (
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.monitored_metrics import validation_period
 from pinn.callbacks.other_callbacks import check_callbacks, replaces
-from pinn.callbacks.phase_start import Entrance
+from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.signals import Interrupt
 from pinn.checkpoints.file import AtomicCheckpointIO, read
@@ -149,12 +149,12 @@ class RunTrainer(L.Trainer):
 
 
 def fixed_callbacks(bar: bool | None = None) -> list[L.Callback]:
-    """The callbacks of every run, besides `Panels` and `Keeper`, which have settings.
+    """The callbacks of every run, besides `Figures` and `Checkpoints`, which have settings.
 
     Args:
         bar: whether progress is shown by a bar; by default on a terminal.
     """
-    return [Announce(), FiniteGuard(), Scalars(), progress_bar(bar), Report(), Alarm()]
+    return [Announcement(), FiniteLoss(), Scalars(), progress_bar(bar), Report(), LowLossWarning()]
 
 
 def make_trainer(
@@ -181,7 +181,7 @@ def make_trainer(
     if deadline and any(isinstance(c, Timer) for c in mine):
         raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
-    callbacks = in_order([*fixed_callbacks(bar), Entrance(), *deadline, Stopping(), *own], mine)
+    callbacks = in_order([*fixed_callbacks(bar), PhaseStart(), *deadline, Stopping(), *own], mine)
     most = given.get("max_steps", -1)
     steps = min(schedule.last_step or math.inf, most if most >= 0 else math.inf)
     if given.get("min_steps", 0) > steps:
@@ -212,7 +212,7 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
     point. The report and the pictures come after: they show the weights that the user's leave, an
     average of all steps say. A signal is looked at last, so that one that they send ends this step.
     """
-    first = [FiniteGuard, Announce, Scalars, Lines, Bar, Entrance, Deadline]
+    first = [FiniteLoss, Announcement, Scalars, Lines, Bar, PhaseStart, Deadline]
     kept = [c for c in own if not any(replaces(g, c) for g in given)]
     before = [c for c in kept if isinstance(c, tuple(first))]
     after = [c for c in kept if c not in before]
