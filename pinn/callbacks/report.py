@@ -164,11 +164,10 @@ def found_coefficients(solver: Solver) -> dict[str, float]:
 
 def asked(trainer: Any, solver: Solver) -> dict[str, str | int | float | bool]:
     """What was asked for, and what a run of a sweep has of the keys that are swept."""
-    flat = settings(solver)
-    known = {name.replace(".init_args", "") for name in flat}
-    swept = getattr(trainer, "labels", {}).items()
-    plain = {key.removeprefix("model.").replace(".init_args", ""): value for key, value in swept}
-    return flat | {key: value for key, value in plain.items() if key not in known}
+    swept = getattr(trainer, "labels", {})
+    again = {key.removeprefix("model.").replace(".init_args", "") for key in swept}
+    flat = settings(solver).items()
+    return {k: v for k, v in flat if k.replace(".init_args", "") not in again} | swept
 
 
 def outcome(solver: Solver) -> dict[str, float]:
