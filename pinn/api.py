@@ -11,7 +11,7 @@ from pinn.base.console import quiet, say
 from pinn.callbacks import Checkpoints, Figures
 from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.signals import InterruptedRunError
-from pinn.checkpoints.file import read, restore_weights
+from pinn.checkpoints.file import read, restore_weights, start_from
 from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile
 from pinn.optim import Phase
@@ -90,7 +90,7 @@ def fit(
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
     if init_from is not None:
-        solver.start_from(init_from)
+        start_from(solver.solution, init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
     fitter = make_trainer(trainer, [Figures(), Checkpoints()], solver.schedule)
     carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)

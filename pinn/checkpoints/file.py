@@ -139,6 +139,11 @@ def revive_estimates(saved: Mapping[str, Any]) -> dict[str, Estimate]:
     return {name: Estimate(**estimate) for name, estimate in saved.get("estimates", {}).items()}
 
 
+def start_from(solution: Solution, path: str | Path) -> None:
+    """Put the weights in a checkpoint into a solution."""
+    restore_weights(solution, read(path)["state_dict"], path)
+
+
 def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Path) -> None:
     """Put saved weights into a solution.
 

@@ -19,6 +19,7 @@ from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.file import start_from
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
 from pinn.cli.trust import check_optimizer
@@ -131,7 +132,7 @@ class CommandLine(LightningCLI):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:
-            solver.start_from(self.request.init_from)
+            start_from(solver.solution, self.request.init_from)
 
     def fit(self, **kwargs: Any) -> None:
         """Train: from scratch, from saved weights, or from where a run stopped."""
@@ -173,7 +174,7 @@ class CommandLine(LightningCLI):
         """Judge the solution in a checkpoint."""
         path = kwargs["ckpt_path"]
         self.model.attach(self.datamodule)
-        self.model.start_from(path)
+        start_from(self.model.solution, path)
         self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
 
 

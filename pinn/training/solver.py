@@ -1,7 +1,6 @@
 """The LightningModule: glue between physics, points and optimisers."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from pinn.base.messages import one_of
 from pinn.base.reductions import averaged
 from pinn.base.spec import spec_of
 from pinn.checking.independence import check_independence
-from pinn.checkpoints.file import read, restore_weights, revive_estimates
+from pinn.checkpoints.file import revive_estimates
 from pinn.checkpoints.migrations import FORMAT
 from pinn.checkpoints.revival import class_names, network_specs
 from pinn.choosing.choice import NAMES, Choice, choose
@@ -109,10 +108,6 @@ class Solver(LeanModule):
     def error(self, region: str, points: Points) -> Tensor:
         """How large the weighted residuals are at points of a region, (N,)."""
         return self.objective.error(region, points, self.balance.weights)
-
-    def start_from(self, checkpoint: str | Path) -> None:
-        """Take the weights in a checkpoint."""
-        restore_weights(self.solution, read(checkpoint)["state_dict"], checkpoint)
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole."""
