@@ -110,7 +110,7 @@ class Divergence(nn.Module):
     def _evaluate(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> Tensor:
         """An exact strategy, on a CPU in portions that stay in cache."""
         vector, dims = self._vector(f, x)
-        rows = x.numel()
+        rows = x.shape[0]
         if settled.notes is not None and number(x) > MANY and x.ndim > 1:
             rows = self._rows(f, x, strategy, settled)
         parts = x.split(rows) if x.ndim > 1 and x.shape[0] > rows else (x,)
