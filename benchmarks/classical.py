@@ -11,6 +11,7 @@ outside the corner boxes. Newton's method starts from rest.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 
@@ -59,6 +60,7 @@ def exact(reynolds: float) -> Array:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     print(", ".join(f"{key} {value}" for key, value in machine().items() if value), "\n")
     print(f"| modes per direction | {' | '.join(map(str, MODES))} |")
     print("|---" * (len(MODES) + 1) + "|")
