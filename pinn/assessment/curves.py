@@ -56,13 +56,11 @@ def profile(ax: Axes, section: Section, predicted: Array, truth: Array, label: s
         ax.set_title("grey: reference", fontsize=TEXT)
         along = 0
     else:
-        lines = truth[rows // 2], truth[:, columns // 2]
-        spreads = [spread(line) for line in lines]
-        along = int(spreads[1] > spreads[0])
-        middle = rows // 2 if along == 0 else columns // 2
-        found_line = predicted[middle] if along == 0 else predicted[:, middle]
-        ax.plot(frame.axes[along], lines[along], **style, label="reference")
-        ax.plot(frame.axes[along], found_line, color=PREDICTION, linestyle="--", label="prediction")
+        known, own = ((v[rows // 2], v[:, columns // 2]) for v in (truth, predicted))
+        along = int(spread(known[1]) > spread(known[0]))
+        middle = (rows // 2, columns // 2)[along]
+        ax.plot(frame.axes[along], known[along], **style, label="reference")
+        ax.plot(frame.axes[along], own[along], color=PREDICTION, linestyle="--", label="prediction")
         at = place(frame.axes[1 - along], middle)
         ax.set_title(f"at {frame.labels[1 - along]} = {at:.3g}", fontsize=TEXT)
     ax.set_xlabel(frame.labels[along])
