@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from test_export import Pulse, compare, inside, made
+from equations import Unsteady
+from test_export import compare, inside, made
 from torch import nn
 
 from pinn.export.checks import ExportError
@@ -96,7 +97,7 @@ def test_a_program_gives_the_numbers_of_the_solution(name, tmp_path):
 
 
 def test_single_precision_with_a_large_constant(tmp_path):
-    solution = made(Pulse(), dtype=torch.float32)
+    solution = made(Unsteady(), dtype=torch.float32)
     solution.export(tmp_path / "flow.pt2", ("p.t",))
     points = inside(solution, 100)
     found = torch.export.load(tmp_path / "flow.pt2").module()(points)
