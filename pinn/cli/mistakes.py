@@ -6,8 +6,10 @@ another way is shown as it is.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 
+from pinn.base.messages import near_miss
 from pinn.cli.schema import refusal
 
 # Lines that frame the cause or repeat the value at length.
@@ -19,6 +21,7 @@ BELOW = re.compile(r'Parser key "([^"]+)":\s*')
 KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: --)([^\s'=]+)")
 LINK = re.compile("^Call to compute_fn of link .*? failed: ")
 DENIED = re.compile(r"Importing '([^']+)' is not allowed")
+ABSENT = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 MADE = re.compile(r"class_path '([^']+)'")
 TYPE = re.compile(r"Expected an? .+?(?:\. Got value: .*)?$")
 MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:fit\.)?([^\s,]+)")
@@ -45,6 +48,9 @@ def explain(report: object) -> str:
         return f"unknown key {f'{key}.{match[1]}'.strip('.')!r}"
     if match := MISSING.search(cause):
         return f"{match[1] or f'{key}.{match[2]}'.strip('.')} needs a value"
+    if (match := ABSENT.search(cause)) and match[1] in sys.modules:
+        known = [name for name, it in vars(sys.modules[match[1]]).items() if isinstance(it, type)]
+        return f"{key}: unknown class '{match[1]}.{match[2]}': {near_miss(match[2], known)}"
     if "cannot import name" in cause and (made := MADE.findall(text)):
         cause = f"{made[-1]}: {cause.partition(' (/')[0]}"
     return f"{key}: {cause}" if key else cause
