@@ -207,6 +207,8 @@ def put(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
         more = value if isinstance(value, list) else [value]
         settings[name[:-1]] = [*(before if isinstance(before, list) else []), *more]
     elif not rest:
+        if name == "class_path" and inner != value:
+            settings.pop("init_args", None)  # those of another class
         settings[name] = merged(inner, value)
     elif not isinstance(inner, list):  # of lists the parser knows which entry is meant
         inner = {"class_path": inner} if isinstance(inner, str) else dict(inner or {})
