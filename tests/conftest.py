@@ -15,6 +15,7 @@ from small import FLOW, SMALL
 from pinn.base.console import quiet
 from pinn.callbacks import Checkpoints, figures
 from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.cli import signatures
 from pinn.cli.launch import main
 from pinn.training.collocation import Collocation
 
@@ -84,6 +85,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
     yield tmp_path
     os.environ.pop("PINN_RUN_FOLDER", None)
+    for remembered in (signatures.source, signatures.look_up):  # sources by module's name
+        remembered.cache_clear()
     for name in ("my_problem", "measurements"):
         sys.modules.pop(name, None)
 
