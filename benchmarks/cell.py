@@ -19,7 +19,7 @@ sys.path[:0] = [str(PEERS), str(ROOT)]
 from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
 
 from pinn.base.costs import Cost, Count, Model  # noqa: E402
-from pinn.choosing.rehearsal import EXACT  # noqa: E402
+from pinn.choosing.sample_step import EXACT  # noqa: E402
 from pinn.operators.divergence import Divergence  # noqa: E402
 
 STRATEGIES = (*EXACT, "hutchinson")

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from small import FLOW, SMALL
 
 from pinn.base.console import quiet
-from pinn.callbacks import Checkpoints, figures
+from pinn.callbacks import Checkpoints
+from pinn.callbacks import pictures as figures
 from pinn.checkpoints.file import AtomicCheckpointIO
 from pinn.cli import signatures
 from pinn.cli.launch import main

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import pinn
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import CheckpointError
 from pinn.networks import MLP
 from pinn.optim import Phase

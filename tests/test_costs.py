@@ -9,7 +9,7 @@ from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
 from pinn.base.costs import Cost, Count, Model, number, some, tally
-from pinn.choosing.rehearsal import Trial
+from pinn.choosing.sample_step import Trial
 
 FIRST = Plan((first(0), first(1)))
 

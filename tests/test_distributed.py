@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_levenberg_marquardt import CASES, four_steps
 
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
 from pinn.geometry import Points
 from pinn.networks import MLP

@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd.functional import hessian, jacobian
 
 import pinn
-from pinn.cache.trust import NEW, recall
+from pinn.cache.rechecks import NEW, recall
 from pinn.checking.independence import CoupledPointsError
 from pinn.fields.functions import sin
 from pinn.fields.vector_calculus import laplacian

@@ -10,7 +10,7 @@ import torch
 from equations import Unsteady
 from torch import nn
 
-from pinn.export.checks import ExportError
+from pinn.export.program_checks import ExportError
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
 from pinn.physics.problem import Problem

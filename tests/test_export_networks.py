@@ -8,7 +8,7 @@ from equations import Unsteady
 from test_export import compare, inside, made
 from torch import nn
 
-from pinn.export.checks import ExportError
+from pinn.export.program_checks import ExportError
 from pinn.fields.functions import sin
 from pinn.fields.vector_calculus import grad, laplacian
 from pinn.geometry import Rectangle

@@ -16,7 +16,7 @@ from pinn.assessment import grid_section as section
 from pinn.assessment import streamlines as flow
 from pinn.assessment.canvas import error_scale, field_scale, limits, number, shift_of, shifted
 from pinn.assessment.figures import comparison, draw, prediction
-from pinn.assessment.metrics import relative_l2
+from pinn.assessment.norms import relative_l2
 from pinn.assessment.streamlines import streamlines
 from pinn.fields.vector_calculus import grad
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle

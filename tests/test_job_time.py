@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from short import fit, only, steps_in
 
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
 from pinn.cli.launch import main
 from pinn.optim import Phase

@@ -5,7 +5,7 @@ import torch
 
 import pinn
 from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
 from pinn.networks import MLP
 from pinn.objective.objective import Objective

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.assessment.metrics import magnitude, relative_l2
+from pinn.assessment.norms import magnitude, relative_l2
 from pinn.assessment.scores import size
 
 rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from pinn.base.spec import build, spec_of
+from pinn.base.recipe import build, spec_of
 from pinn.geometry import Box, Interval, Rectangle
 from pinn.networks import MLP, Embedding, FourierFeatures, Network, Periodic
 from pinn.networks.mlp import ACTIVATIONS

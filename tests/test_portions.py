@@ -6,7 +6,7 @@ from oracle import calls_of, network, points
 
 from pinn.base.costs import Model, tally
 from pinn.choosing.candidates import GIB
-from pinn.operators import portions
+from pinn.operators import chunked_points as portions
 from pinn.operators.divergence import Divergence
 
 

@@ -8,9 +8,9 @@ from torch import nn
 import pinn
 from pinn import MLP
 from pinn.base import torch_adapter
-from pinn.cache.contents import requires_grad
+from pinn.cache.tensor_contents import requires_grad
 from pinn.cache.tracing import is_transformed
-from pinn.callbacks.other_callbacks import waits_for_an_epoch
+from pinn.callbacks.users_callbacks import waits_for_an_epoch
 from pinn.cli.mistakes import explain
 from pinn.objective.recording import Recording, RecordingError
 from pinn.problems import Poisson

@@ -5,7 +5,7 @@ import torch
 from equations import Stokes, solution_of
 from torch import nn
 
-from pinn.base.spec import build, spec_of
+from pinn.base.recipe import build, spec_of
 from pinn.fields.field import coordinate_field
 from pinn.fields.vector_calculus import grad, laplacian
 from pinn.geometry import Interval, Rectangle

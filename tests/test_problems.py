@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pinn.base.spec import build, spec_of
+from pinn.base.recipe import build, spec_of
 from pinn.fields.field import Field, coordinate_field, partial
 from pinn.fields.functions import atan, sqrt, vector
 from pinn.fields.vector_calculus import div, grad, laplacian

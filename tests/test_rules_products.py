@@ -9,7 +9,7 @@ from torch import nn
 from pinn.algebra.channels import first
 from pinn.algebra.jet import NoRuleError
 from pinn.algebra.rules.attention import ATTENTION
-from pinn.algebra.rules.blend import BLEND
+from pinn.algebra.rules.elementwise import BLEND
 from pinn.algebra.rules.products import PRODUCTS
 
 W34, W43, W44, W45, W344 = (

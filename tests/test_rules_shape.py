@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from nested import PLANS, N, assert_refused, assert_rule, cases, jet_of, names, random, tokens
 
 from pinn.algebra.jet import NoRuleError
-from pinn.algebra.rules.parts import PARTS
+from pinn.algebra.rules.copies import WHOLE
+from pinn.algebra.rules.selection import PARTS
 from pinn.algebra.rules.shape import SHAPE
-from pinn.algebra.rules.whole import WHOLE
 
 # z is (N, 3, 4).
 EXAMPLES = {

@@ -15,7 +15,7 @@ from rich.table import Table
 import pinn
 from pinn.base.console import Activity, command_of, show
 from pinn.callbacks import Announcement, Figures, Report
-from pinn.callbacks import figures as panels
+from pinn.callbacks import pictures as panels
 from pinn.callbacks.report import score_table, spent
 from pinn.cli import launch
 from pinn.networks import MLP

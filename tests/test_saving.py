@@ -105,7 +105,7 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from pinn.callbacks.checkpoints import KEPT, newest_first
+from pinn.callbacks.checkpointing import KEPT, newest_first
 from pinn.checkpoints.file import AtomicCheckpointIO, read
 
 def save_for_ever(folder, first):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pinn.base.spec import Restorable, build, spec_of
+from pinn.base.recipe import Restorable, build, spec_of
 from pinn.networks import MLP, FourierFeatures, Periodic
 
 
@@ -244,10 +244,10 @@ def test_a_missing_module_is_named():
 @pytest.mark.parametrize(
     "name",
     [
-        "pinn.base.spec.importlib.import_module",
-        "pinn.base.spec.pkgutil.resolve_name",
-        "pinn.base.spec.torch.nn.Linear",
-        "pinn.base.spec.build",
+        "pinn.base.recipe.importlib.import_module",
+        "pinn.base.recipe.pkgutil.resolve_name",
+        "pinn.base.recipe.torch.nn.Linear",
+        "pinn.base.recipe.build",
         "pinn.geometry.Interval",
     ],
 )

@@ -89,6 +89,13 @@ def test_a_room_imports_what_it_says_and_only_from_below(name):
     assert {line for line, other in used.items() if other not in allowed(name)} == set()
 
 
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_room_names_its_files(name):
+    listed = re.findall(r"^    (\w+) ", ast.get_docstring(MODULES[f"pinn.{name}"]), flags=re.M)
+    below = {module.split(".")[2] for module in INSIDE if module.startswith(f"pinn.{name}.")}
+    assert sorted(listed) == sorted(below)
+
+
 def test_no_module_needs_itself():
     graph = {
         module: {other for other in imports(tree) if other in MODULES} - {module}

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import pinn
 from pinn.callbacks import Figures, Report, Scalars
-from pinn.callbacks import figures as panels
+from pinn.callbacks import pictures as panels
 from pinn.callbacks.report import coefficient_lines
 from pinn.callbacks.stopwatch import Stopwatch
 from pinn.cli.launch import main

@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracle import network, points
 
-from pinn.cache.trust import MOST, recall
+from pinn.cache.rechecks import MOST, recall
 from pinn.operators.divergence import Divergence
 
 

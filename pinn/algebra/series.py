@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, symbol
+from pinn.algebra.deferred import Later
 from pinn.algebra.fused import activated
-from pinn.algebra.later import Later
 from pinn.algebra.leibniz import multiplied
 from pinn.algebra.partitions import partitions, splits
 from pinn.algebra.rows import Rows

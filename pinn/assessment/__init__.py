@@ -2,5 +2,15 @@
 
 A new score or a new figure goes here.
 
+    scores        errors, residuals and divergence off the training points
+    norms         of errors and residuals
+    mass_balance  what flows into a box and does not leave it
+    low_loss      a loss that is low while the solution is wrong
+    figures       the fields beside the reference
+    curves        a field along a line
+    streamlines   of a velocity in the plane
+    grid_section  the part of a grid that a figure shows
+    canvas        panels, scales and colour bars
+
 May import: objective, solution, physics, fields, geometry, base.
 """

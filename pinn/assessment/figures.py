@@ -23,7 +23,7 @@ from pinn.assessment.canvas import (
 )
 from pinn.assessment.curves import curves, profile
 from pinn.assessment.grid_section import Array, Section, Values, component_of
-from pinn.assessment.metrics import relative_l2
+from pinn.assessment.norms import relative_l2
 from pinn.assessment.scores import level
 from pinn.assessment.streamlines import streamlines
 from pinn.physics.problem import Problem

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn.assessment.mass_balance import LINE, mass_balance
-from pinn.assessment.metrics import magnitude, relative_l2
+from pinn.assessment.norms import magnitude, relative_l2
 from pinn.fields.functions import vector
 from pinn.fields.vector_calculus import div
 from pinn.geometry import Points

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from pinn.base.torch_adapter import version_of
-from pinn.cache.contents import contents, is_wrapped
 from pinn.cache.reader import Unread
+from pinn.cache.tensor_contents import contents, is_wrapped
 
 
 class Kept(Unread):

@@ -20,9 +20,9 @@ from pinn.cache.code import (
     read_imported,
     slots_of,
 )
-from pinn.cache.contents import checksum, contents, shape_of
-from pinn.cache.holders import LEADS_TO
+from pinn.cache.library_objects import LEADS_TO
 from pinn.cache.reader import Reader, Unread, UnreadableError
+from pinn.cache.tensor_contents import checksum, contents, shape_of
 
 Way = Callable[[Reader, Any], Any]
 

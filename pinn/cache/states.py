@@ -4,7 +4,7 @@ from typing import Any
 
 from pinn.cache.key import Reading, read
 from pinn.cache.reader import UnreadableError
-from pinn.cache.trust import is_due
+from pinn.cache.rechecks import is_due
 
 MOST = 64  # states that are known
 PERIOD = 128

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.torch_adapter import are_savings_seen, is_differentiated, is_traced
-from pinn.cache.contents import is_wrapped
+from pinn.cache.tensor_contents import is_wrapped
 
 
 def keeps_graph() -> bool:

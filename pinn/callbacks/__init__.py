@@ -1,18 +1,37 @@
 """What happens around the steps: checkpoints, the guard, curves, pictures, loggers, report.
 
-One Lightning callback per file. A new logger, or anything printed or saved during training, goes
-here.
+One Lightning callback per file. Anything printed or saved during training goes here. What is
+measured or drawn comes from `assessment`.
+
+    announcement         what a run is about to do, before the first step
+    progress             a bar, or lines
+    report               the table that ends a run
+    scalars              curves of losses, errors and time
+    pictures             the figures, given to the loggers
+    loggers              which loggers take pictures
+    checkpointing        when a checkpoint is written
+    finite_loss          stops a run whose loss is not a number
+    low_loss_warning     warns of a low loss with a wrong solution
+    signals              SIGINT and SIGTERM: a run stops at the end of a step
+    deadline             `max_time`
+    early_stopping       EarlyStopping in a resumed run
+    pace                 `--check`: a few steps, to know what a run will take
+    phase_start          a phase begins before the user's callbacks look
+    saved_configuration  the configuration, saved with the run
+    monitored_metrics    metrics that other callbacks look at
+    users_callbacks      callbacks of Lightning and of the user
+    stopwatch            the time of training alone
 
 May import: training, checkpoints, assessment, optim, objective, solution, base.
 """
 
 from pinn.callbacks.announcement import Announcement
-from pinn.callbacks.check import FewSteps
-from pinn.callbacks.checkpoints import Checkpoints
+from pinn.callbacks.checkpointing import Checkpoints
 from pinn.callbacks.deadline import Deadline
-from pinn.callbacks.figures import Figures
 from pinn.callbacks.finite_loss import FiniteLoss
 from pinn.callbacks.low_loss_warning import LowLossWarning
+from pinn.callbacks.pace import FewSteps
+from pinn.callbacks.pictures import Figures
 from pinn.callbacks.progress import progress_bar
 from pinn.callbacks.report import Report
 from pinn.callbacks.scalars import Scalars

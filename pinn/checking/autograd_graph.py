@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from pinn.cache.contents import requires_grad
+from pinn.cache.tensor_contents import requires_grad
 from pinn.derivatives.outputs import Function, split
 
 ONCE = once_differentiable(lambda ctx: None).__code__  # what the decorator makes shares its code

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from pinn.base.console import say
-from pinn.base.spec import (
+from pinn.base.recipe import (
     MAIN,
     Spec,
     UnknownClassError,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn.base.costs import Cost, Model, all_memory, number, some
 from pinn.choosing.race import Heat, Race
-from pinn.choosing.rehearsal import EXACT, Trial, untouched
+from pinn.choosing.sample_step import EXACT, Trial, untouched
 
 DEAR = 3.0
 TIE = 1.05

@@ -23,12 +23,12 @@ from torch import Tensor
 from pinn.algebra.channels import Plan
 from pinn.base.messages import one_of
 from pinn.base.processes import processes, rank
-from pinn.cache.trust import Remembered, recall
+from pinn.cache.rechecks import Remembered, recall
 from pinn.checking.agreement import disagreement
 from pinn.checking.independence import check_independence
 from pinn.choosing.candidates import TIE, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
-from pinn.choosing.rehearsal import EXACT, Clock, Trial, magnitude
+from pinn.choosing.sample_step import EXACT, Clock, Trial, magnitude
 from pinn.derivatives.evaluate import STRATEGIES
 from pinn.derivatives.outputs import Function
 

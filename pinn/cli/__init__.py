@@ -1,7 +1,25 @@
 """The command line: `train.py fit`, `validate`, `predict`, and sweeps.
 
-A new option, a subcommand, or a message about a mistake in a configuration goes here. `launch`
-answers what it can before torch is loaded.
+A new flag goes into `options`, a message about a mistake in a configuration into `schema`, or into
+`mistakes` where only the parser finds it. What needs no torch is answered before torch is loaded.
+
+    launch           the start: what needs no torch
+    request          what a command line asks for
+    arguments        words and options, held against each other
+    options          the flags that are not keys of a configuration
+    configuration    files of settings, found by name
+    yaml_nodes       the nodes of a YAML text
+    recipe           `class_path` and `init_args` in a configuration
+    signatures       of classes, read from their source
+    schema           names and types of settings, held against signatures
+    mistakes         what only the parser finds, as one line
+    allowed_classes  which classes a configuration may name
+    program          running a request, and how it ends
+    command          LightningCLI for this program
+    resumption       a run continued with its own settings
+    sweep            runs with other values, one after the other
+    sweep_members    which runs a sweep has
+    predict          `train.py predict`
 
 May import: runs, callbacks, training, checkpoints, problems, optim, objective, solution, networks,
 base.

@@ -10,19 +10,19 @@ from torch import nn
 import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.base.console import say
-from pinn.base.spec import record
+from pinn.base.recipe import record
 from pinn.callbacks import Checkpoints, FewSteps, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.callbacks.deadline import OVER
 from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import start_from
+from pinn.cli.allowed_classes import check_optimizer
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
-from pinn.cli.trust import check_optimizer
 from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinn import __version__
-from pinn.cli.checks import SUBCOMMANDS, is_text_asked
+from pinn.cli.arguments import SUBCOMMANDS, is_text_asked
 from pinn.cli.configuration import gathered
 from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
 from pinn.cli.predict import predict

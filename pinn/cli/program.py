@@ -14,12 +14,12 @@ from pinn.callbacks import NonFiniteError
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read
 from pinn.checkpoints.revival import check_importable
+from pinn.cli.allowed_classes import trust
 from pinn.cli.command import CommandLine, RunError
-from pinn.cli.continuation import continued
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request, complain, wants_traceback
+from pinn.cli.resumption import continued
 from pinn.cli.sweep import sweep
-from pinn.cli.trust import trust
 from pinn.cli.yaml_nodes import UsageError
 
 

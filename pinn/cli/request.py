@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinn.checkpoints.migrations import option as current_option
-from pinn.cli.checks import KEYS, RESET, SUBCOMMANDS, check_options, check_words
+from pinn.cli.arguments import KEYS, RESET, SUBCOMMANDS, check_options, check_words
 from pinn.cli.configuration import closest, find_config, gives_phases, known_configs, run_name
 from pinn.cli.options import own_options, swept
 from pinn.cli.sweep_members import Member, members

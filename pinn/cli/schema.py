@@ -31,8 +31,8 @@ SECTIONS = {
     "model": "pinn.training.solver.Solver",
     "data": "pinn.training.collocation.Collocation",
     "trainer": "lightning.pytorch.trainer.trainer.Trainer",
-    "checkpoints": "pinn.callbacks.checkpoints.Checkpoints",
-    "pictures": "pinn.callbacks.figures.Figures",
+    "checkpoints": "pinn.callbacks.checkpointing.Checkpoints",
+    "pictures": "pinn.callbacks.pictures.Figures",
 }
 # Name of a class in an annotation → where those that derive from it are named without a module.
 HOMES = {

@@ -14,8 +14,8 @@ from torch import Tensor
 from pinn.algebra.channels import Channel, Plan
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import keeps_graph
-from pinn.derivatives.gradients import Gradients, levels, stream
 from pinn.derivatives.outputs import Function, split
+from pinn.derivatives.reverse_mode import Gradients, levels, stream
 
 
 def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
-from pinn.derivatives.gradients import Gradients, Row, levels, stream
 from pinn.derivatives.outputs import Function, stacked
+from pinn.derivatives.reverse_mode import Gradients, Row, levels, stream
 
 Found = tuple[Gradients, Tensor]
 Tape = tuple[Tensor, Found]  # dynamo would trace the subscripts of an annotation in a function

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from pinn.export.checks import Expected, ExportError, first_line, needed, quietly
+from pinn.export.program_checks import Expected, ExportError, first_line, needed, quietly
 
 aten = torch.ops.aten
 PACKAGES = ("onnx", "onnxscript")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, every_channel, first, integrated, order, symbol
-from pinn.algebra.later import Later
+from pinn.algebra.deferred import Later
 from pinn.algebra.rows import seed
 from pinn.algebra.rules.piecewise import both, either, exclusive, negated
 from pinn.algebra.series import Series, Streams

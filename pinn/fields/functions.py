@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import torch
 
-from pinn.algebra.rules.blend import extremum
-from pinn.algebra.rules.per_point import dot as dot_of
+from pinn.algebra.rules.elementwise import extremum
+from pinn.algebra.rules.linear_algebra import dot as dot_of
 from pinn.algebra.rules.piecewise import where as where_of
 from pinn.fields.field import Field, vector
 

@@ -2,6 +2,13 @@
 
 A new shape or a new way to draw points goes here.
 
+    coordinates  the independent variables by name
+    domains      interval, rectangle, box: regions and their points
+    points       the points of a region, and measured ones
+    sampling     Sobol, Latin hypercube, uniform, Gauss
+    grids        points that represent a whole domain
+    resolution   whether positions survive in a precision
+
 May import: base.
 """
 

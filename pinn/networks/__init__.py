@@ -2,6 +2,11 @@
 
 A new network or a new embedding goes here.
 
+    network     the base class
+    mlp         the dense network
+    stack       layers one after the other
+    embeddings  Fourier features, periodic and graded coordinates
+
 May import: geometry, base.
 """
 

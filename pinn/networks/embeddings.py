@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from pinn.base.digits import KeepsDigits
+from pinn.base.kept_digits import KeepsDigits
 from pinn.geometry import Geometry
 
 

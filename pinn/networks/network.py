@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from pinn.base.spec import Restorable
+from pinn.base.recipe import Restorable
 from pinn.geometry import Geometry
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pinn.base.spec import Restorable
+from pinn.base.recipe import Restorable
 
 
 class Stack(Restorable, nn.Sequential):

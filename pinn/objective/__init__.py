@@ -3,5 +3,17 @@
 Points are taken in chunks, and a step runs as Python, as a recorded graph or compiled. How a loss
 is formed or differentiated in the parameters goes here.
 
+    objective         the weighted loss and its gradient
+    least_squares     the residual vector and its Jacobian
+    coupled_jacobian  J of residuals that see all points
+    losses            from residuals to numbers
+    chunks            the points of a region, so many at a time
+    compilation       Python, recorded or compiled
+    recording         a function recorded as a graph
+    graphs            the graphs of a run, held against the Python
+    tape              what follows from the points alone
+    stateless         a module called with other tensors
+    nonfinite         where a loss stops being a number
+
 May import: solution, physics, choosing, fields, geometry, cache, base.
 """

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pinn.cache.rechecks import is_due
 from pinn.cache.states import PERIOD
-from pinn.cache.trust import is_due
 from pinn.objective.chunks import Chunk
 from pinn.objective.recording import Function, Recording, RecordingError, Tensors
 

@@ -10,7 +10,7 @@ from pinn.fields.integrals import over
 from pinn.geometry import Points
 from pinn.physics.explanation import calling
 from pinn.physics.problem import Fields, Problem
-from pinn.physics.returned import point_weights
+from pinn.physics.return_values import point_weights
 from pinn.solution.plans import RegionPlan
 from pinn.solution.solution import Solution
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pinn.base.processes import processes
 from pinn.base.torch_adapter import add, multiply
 from pinn.cache.states import Watch
-from pinn.choosing.trusted import settled
+from pinn.choosing.memo import settled
 from pinn.fields.integrals import spread
 from pinn.geometry import Points
 from pinn.objective.chunks import CACHE, Chunk, InsufficientMemoryError, chunk_size, cut

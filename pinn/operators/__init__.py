@@ -3,6 +3,11 @@
 How an operator takes its points in portions and draws its probes goes here. Operators on the fields
 of a residual (`grad`, `div`, `laplacian`) are in `fields`.
 
+    divergence      ∇·f of any module: `Divergence`
+    differentiate   a module as fields: `differentiate`
+    chunked_points  points in chunks that fit the memory
+    probes          random probes of the estimate
+
 May import: choosing, checking, derivatives, fields, algebra, geometry, cache, base.
 """
 

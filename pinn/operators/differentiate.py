@@ -13,7 +13,7 @@ from pinn.algebra.channels import HIGHEST, Plan, every_channel
 from pinn.base.messages import one_of
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import NAMES, settled
-from pinn.choosing.rehearsal import Trial
+from pinn.choosing.sample_step import Trial
 from pinn.derivatives.evaluate import check_points, evaluate
 from pinn.derivatives.outputs import Function
 from pinn.fields.field import Field

@@ -14,14 +14,14 @@ from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.base.costs import number
 from pinn.base.messages import one_of
+from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
-from pinn.cache.trust import Remembered
 from pinn.choosing.choice import NAMES, Choice, measured, settled
-from pinn.choosing.rehearsal import Trial, magnitude
+from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import hutchinson
 from pinn.derivatives.outputs import Function, split
-from pinn.operators.portions import MANY, in_cache, in_portions, portion
+from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
 from pinn.operators.probes import Probes
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from pinn.base.costs import free_memory
-from pinn.base.processes import processes
-from pinn.base.reductions import agreed
+from pinn.base.processes import agreed, processes
 from pinn.objective.chunks import InsufficientMemoryError
 
 SHARE = 0.5  # of what is available

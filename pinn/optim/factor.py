@@ -15,8 +15,7 @@ from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from pinn.base.processes import processes
-from pinn.base.reductions import stacked
+from pinn.base.processes import processes, stacked
 from pinn.optim.gram import Step, scale
 from pinn.optim.system import JacobianRows
 

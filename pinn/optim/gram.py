@@ -10,7 +10,7 @@ the rounding of G and K, so μ has to stay above it.
 import torch
 from torch import Tensor
 
-from pinn.base.reductions import stacked, total
+from pinn.base.processes import stacked, total
 from pinn.optim.system import JacobianRows
 
 STRIPE = 256  # rows; a matrix product would compute both halves of a symmetric matrix

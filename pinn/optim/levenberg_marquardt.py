@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pinn.base.reductions import agreed, total
+from pinn.base.processes import agreed, total
 from pinn.optim.budget import Budget, budget
 from pinn.optim.linear_model import LinearModel
 from pinn.optim.system import System

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pinn.base.reductions import agreed, stacked
+from pinn.base.processes import agreed, stacked
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import Gram, Kernel

@@ -1,6 +1,17 @@
 """What a problem is: its class, its residuals and boundary conditions, its references.
 
-What may be stated in a problem, and what a mistake in one says, goes here.
+A new way to state an equation or a boundary condition, and what a mistake in one says, goes here.
+The equations that come with the package are in `problems`.
+
+    problem           the class `Problem`
+    residuals         `@on(…)`: residuals and boundary conditions on regions
+    declaration       what a problem's class states, checked
+    attributes        tables and networks that a problem holds
+    return_values     what its methods return, brought to one form
+    references        what a solution is judged against
+    estimates         a coefficient and its interval
+    explanation       an error in the user's code, as one line
+    nonfinite_origin  the operation that gave the first NaN
 
 May import: checking, fields, algebra, networks, geometry, base.
 """

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.algebra.jet import Jet
-from pinn.base.digits import KeepsDigits
+from pinn.base.kept_digits import KeepsDigits
 from pinn.fields.field import Field
 from pinn.geometry import Geometry
 from pinn.geometry.coordinates import Coordinates

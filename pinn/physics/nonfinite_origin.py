@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.later import at_once
+from pinn.algebra.deferred import at_once
 from pinn.algebra.series import Series
 from pinn.base.torch_adapter import DispatchMode
 from pinn.checking.autograd_graph import nodes

@@ -18,7 +18,7 @@ from pinn.physics.declaration import Declared, check_class
 from pinn.physics.explanation import calling
 from pinn.physics.references import PER_AXIS, Reference, comparison_points
 from pinn.physics.residuals import Residual, collect
-from pinn.physics.returned import Fields, kind, known_values, residual_values, unknown_fields
+from pinn.physics.return_values import Fields, kind, known_values, residual_values, unknown_fields
 
 Gauge = Literal["zero_mean", "pin", "free"]
 TOGETHER = 1024  # points in many coordinates that an exact solution is evaluated at together

@@ -2,6 +2,16 @@
 
 A new equation goes here. What a user's own problem can do belongs in `physics`.
 
+    navier_stokes  incompressible flow
+    cavity         the lid-driven cavity, with its reference in `cavity_data`
+    kovasznay      an exact steady flow
+    taylor_green   exact vortices in the plane
+    beltrami       an exact flow in space
+    continuity     density in a given flow
+    advection      linear advection
+    poisson        ∇²u = f
+    viscosity      an unknown viscosity from measurements
+
 May import: physics, fields, algebra, geometry, base.
 """
 

@@ -2,5 +2,10 @@
 
 A rule about run folders, a check of trainer settings, or what a resumed run must keep goes here.
 
+    trainer       the trainer of every run
+    requirements  what may be asked of the trainer and the machine
+    folders       where runs live
+    continuation  what a continued run must keep
+
 May import: callbacks, training, checkpoints, base.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinn.base.console import say
-from pinn.callbacks.checkpoints import newest_first
+from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import CheckpointError, read
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")

@@ -27,10 +27,10 @@ from pinn.callbacks import (
 )
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.monitored_metrics import validation_period
-from pinn.callbacks.other_callbacks import check_callbacks, replaces
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Bar, Lines
 from pinn.callbacks.signals import Interrupt
+from pinn.callbacks.users_callbacks import check_callbacks, replaces
 from pinn.checkpoints.file import AtomicCheckpointIO, read
 from pinn.runs.folders import discard, new_run, present, run_of
 from pinn.runs.requirements import PROFILERS, STEPS

@@ -3,6 +3,18 @@
 What a user asks of a trained solution goes here. `plans` finds the derivatives that each residual
 reads.
 
+    solution          what users ask: `Solution`
+    representation    unknowns as fields of networks
+    plans             the derivatives that each residual reads
+    evaluation        values and derivatives at points and on grids
+    quantities        names such as `u.xy` and `vorticity`
+    queries           points in any form
+    gauge_offsets     what gauges subtract
+    exported_program  a program that needs torch alone, or ONNX
+    bare_network      a network by itself is not the solution
+    foreign_network   networks from outside the package
+    smoothness        whether a network has the derivatives that are read
+
 May import: dry_run, physics, export, choosing, checking, derivatives, fields, algebra, networks,
 geometry, base.
 """

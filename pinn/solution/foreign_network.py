@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from pinn.choosing.rehearsal import untouched
+from pinn.choosing.sample_step import untouched
 from pinn.geometry import Geometry
 from pinn.networks import Network
 from pinn.physics.problem import Problem

@@ -15,7 +15,7 @@ from pinn.algebra.channels import (
     order,
 )
 from pinn.algebra.jet import Jet
-from pinn.choosing.trusted import hold
+from pinn.choosing.memo import hold
 from pinn.derivatives.evaluate import evaluate
 from pinn.dry_run.gauge import Constant, choose_gauges, constants
 from pinn.dry_run.leaves import orders_taken
@@ -27,10 +27,10 @@ from pinn.physics.attributes import take_fields
 from pinn.physics.declaration import check_instance
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
-from pinn.physics.returned import Fields
+from pinn.physics.return_values import Fields
 from pinn.solution.bare_network import guard, within_solution
 from pinn.solution.foreign_network import check_network
-from pinn.solution.offsets import Offset, shifted
+from pinn.solution.gauge_offsets import Offset, shifted
 from pinn.solution.queries import is_traced, warn_outside
 
 SHARED = "all"

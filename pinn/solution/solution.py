@@ -8,7 +8,7 @@ import torch
 
 from pinn.algebra.channels import Plan
 from pinn.solution.evaluation import Evaluation, evaluate, evaluate_on_grid
-from pinn.solution.program import export
+from pinn.solution.exported_program import export
 from pinn.solution.queries import Query, is_traced, query, warn_outside
 from pinn.solution.representation import Representation
 

@@ -3,6 +3,14 @@
 How points are drawn or adapted, how losses are weighted, and the schedule of phases go here; so
 does `lightning_adapter`, the only file that touches the inside of Lightning.
 
+    solver             the LightningModule
+    schedule           the phases in turn
+    collocation        the LightningDataModule: points, when they are drawn anew
+    adaptive_points    points where the residual is large
+    loss_weights       weights that follow the training
+    covariance         how exactly coefficients are known
+    lightning_adapter  the only file that touches the inside of Lightning
+
 May import: checkpoints, assessment, optim, objective, solution, physics, choosing, checking,
 derivatives, networks, geometry, base.
 """

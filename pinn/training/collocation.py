@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pinn.base.messages import near_miss, whole
-from pinn.base.reductions import gathered
+from pinn.base.processes import gathered
 from pinn.geometry import Points
 from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed

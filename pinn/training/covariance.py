@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pinn.base.reductions import total
+from pinn.base.processes import total
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.objective.least_squares import LeastSquares
 from pinn.optim.budget import budget

@@ -28,8 +28,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
-from pinn.base.processes import processes
-from pinn.base.reductions import total
+from pinn.base.processes import processes, total
 from pinn.geometry import Points
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.objective import Objective

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.console import say
-from pinn.base.reductions import agreed
+from pinn.base.processes import agreed
 from pinn.checkpoints.file import CheckpointError
 from pinn.optim import Phase
 from pinn.solution.solution import Solution

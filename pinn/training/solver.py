@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 from pinn.assessment.scores import Scores, assess, largest_error
 from pinn.base.console import say
 from pinn.base.messages import one_of
-from pinn.base.reductions import averaged
-from pinn.base.spec import spec_of
+from pinn.base.processes import averaged
+from pinn.base.recipe import spec_of
 from pinn.checking.independence import check_independence
 from pinn.checkpoints.file import revive_estimates
 from pinn.checkpoints.migrations import FORMAT

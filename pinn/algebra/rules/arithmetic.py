@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.later import Later
+from pinn.algebra.deferred import Later
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.series import Series, chained, composition, product, total

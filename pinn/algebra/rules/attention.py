@@ -15,9 +15,9 @@ from pinn.algebra.rules.arithmetic import add, compose, multiply
 from pinn.algebra.rules.axes import feature_axis, named, refuse, width
 from pinn.algebra.rules.linear import linear
 from pinn.algebra.rules.normalise import dropout, softmax
-from pinn.algebra.rules.parts import chunk
 from pinn.algebra.rules.products import matmul
 from pinn.algebra.rules.reduce import mean
+from pinn.algebra.rules.selection import chunk
 from pinn.algebra.rules.shape import matrix_transpose, reshape, transpose
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH

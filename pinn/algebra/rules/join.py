@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel
-from pinn.algebra.later import Later
+from pinn.algebra.deferred import Later
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
 from pinn.algebra.rules.arithmetic import series_of

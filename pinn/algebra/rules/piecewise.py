@@ -13,7 +13,7 @@ from pinn.algebra.channels import Channel
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules.arithmetic import divide, multiply, operands, series_of, subtract
 from pinn.algebra.rules.axes import named
-from pinn.algebra.rules.blend import extremum
+from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.kinks import clamp
 from pinn.algebra.series import Series, derivative, shared
 

@@ -11,7 +11,7 @@ from pinn.base.costs import Model
 from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves
 from pinn.choosing.candidates import GIB
-from pinn.choosing.rehearsal import Trial, modules_of, untouched
+from pinn.choosing.sample_step import Trial, modules_of, untouched
 
 MOST = 2**40
 # Bytes of the largest tensor of a portion. Larger ones leave a core's cache, and beyond 32 MiB the

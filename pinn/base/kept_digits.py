@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pinn.base.spec import Restorable
+from pinn.base.recipe import Restorable
 
 
 class KeepsDigits(Restorable):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pinn.base.torch_adapter import record
 from pinn.export import onnx
-from pinn.export.checks import Expected, ExportError, first_line, quietly
+from pinn.export.program_checks import Expected, ExportError, first_line, quietly
 from pinn.solution.evaluation import evaluate, sizes
 from pinn.solution.quantities import Quantity, plan_of, quantities
 from pinn.solution.queries import evaluating

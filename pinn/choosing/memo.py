@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan
+from pinn.cache.rechecks import recall
 from pinn.cache.states import Watch
 from pinn.cache.tracing import is_transformed
-from pinn.cache.trust import recall
 from pinn.checking.agreement import disagreement
 
 

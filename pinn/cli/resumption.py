@@ -9,7 +9,7 @@ import yaml
 
 from pinn.base.console import say
 from pinn.checkpoints.file import read
-from pinn.cli.checks import RESET
+from pinn.cli.arguments import RESET
 from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
 from pinn.cli.request import Request
 from pinn.cli.yaml_nodes import NULL, UsageError, entries
