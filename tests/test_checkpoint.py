@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import pinn
 from pinn.callbacks import Checkpoints, FiniteLoss
 from pinn.checkpoints.file import CheckpointError, restore_weights
+from pinn.checkpoints.migrations import FORMAT
 from pinn.fields.vector_calculus import div, grad, laplacian
 from pinn.geometry import Rectangle
 from pinn.networks import MLP
@@ -82,7 +83,7 @@ def test_only_plain_data_is_saved(saved, phases):
     contents = torch.load(path, weights_only=True)
     plain(contents)
     entry = contents["pinn"]
-    assert entry["format"] == 1
+    assert entry["format"] == FORMAT
     assert entry["problem"]["class_path"] == "pinn.problems.kovasznay.Kovasznay"
     assert entry["problem"]["init_args"] == {"reynolds": 40.0, "gauge": "zero_mean"}
     assert entry["network"]["init_args"]["width"] == 8

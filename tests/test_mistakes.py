@@ -74,7 +74,7 @@ ON_THE_COMMAND_LINE = {
         ["reynolds", "-3", "positive"],
     ),
     "zero Reynolds number": (["--model.problem.reynolds", "0"], ["reynolds", "positive"]),
-    "no number": (["--model.problem.reynolds", ".nan"], ["reynolds", "nan", "positive"]),
+    "no number": (["--model.problem.reynolds", ".nan"], ["reynolds", "nan", "finite"]),
     "unknown residual": (["--model.weights", "{momentm: 1}"], ["'momentm'", "'momentum'"]),
     "negative weight": (["--model.weights", "{momentum: -1}"], ["momentum", "-1", "≥ 0"]),
     "weight that is no number": (["--model.weights", "{momentum: .nan}"], ["momentum", "nan"]),

@@ -16,6 +16,7 @@ from pinn.cli.recipe import is_recipe
 from pinn.cli.signatures import (
     Named,
     Parameter,
+    ancestors,
     derives,
     find,
     is_dataclass,
@@ -160,6 +161,8 @@ class Checker:
         elif isinstance(value, list) and lists:
             for item in value:
                 self.value(item, lists[0], key)
+        elif str(value).lower() in ("nan", ".nan"):
+            raise UsageError(f"{key} is nan: expected a finite number")
         elif not any(fits(value, kind) for kind, *_ in kinds):
             raise UsageError(wrong_type(value, kinds, key))
 
@@ -167,18 +170,20 @@ class Checker:
         """Hold a class and its arguments against what the class takes."""
         value = value if isinstance(value, Mapping) else {"class_path": value}
         path, given = value.get("class_path"), value.get("init_args", {})
-        cls = None if path is None else self.named(path, base)
+        cls = None if path is None else self.named(path, base, key)
         if cls is not None:
             self.arguments(given, cls, key)
 
-    def named(self, path: str, base: str) -> Named | None:
+    def named(self, path: str, base: str, key: str) -> Named | None:
         """The class of a name, if it can be told."""
         homes, kind = HOMES[base], BASES.get(base, base)
         if "." in path:
             check_path(path, self.allowed)
             if path.split(".")[0] not in ("pinn", "lightning"):
                 own = any(f"{path}.".startswith(f"{name}.") for name in self.allowed)
-                return find(path) if own else None
+                cls = find(path) if own else None
+                if cls is None or None in ancestors(cls) or derives(cls, base) is not False:
+                    return cls
             cls = find(path)
         else:
             cls = next((c for home in homes if (c := look_up(home, path))), None)
@@ -190,9 +195,11 @@ class Checker:
             return cls
         each = {name: look_up(home, name) for home in homes for name in names(home)}
         known = [n for n, c in each.items() if c and n != kind and derives(c, kind)]
-        if cls is None:
-            raise UsageError(f"unknown class {path!r}{suggestion(path.split('.')[-1], known)}")
-        raise UsageError(f"{path!r} is no {kind}{suggestion('', known)}")
+        elsewhere = any(look_up(home, path) for homes in HOMES.values() for home in homes)
+        if cls is None and not elsewhere:
+            near = suggestion(path.split(".")[-1], known)
+            raise UsageError(f"{key}: unknown class {path!r}{near}")
+        raise UsageError(f"{key}: {path!r} is no {kind}{suggestion('', known)}")
 
 
 def find_class(kind: str, module: str) -> Named | None:
