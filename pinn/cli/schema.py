@@ -170,8 +170,7 @@ class Checker:
         """Hold a class and its arguments against what the class takes."""
         value = value if isinstance(value, Mapping) else {"class_path": value}
         path, given = value.get("class_path"), value.get("init_args", {})
-        cls = None if path is None else self.named(path, base, key)
-        if cls is not None:
+        if path is not None and (cls := self.named(path, base, key)) is not None:
             self.arguments(given, cls, key)
 
     def named(self, path: str, base: str, key: str) -> Named | None:
@@ -197,8 +196,8 @@ class Checker:
         known = [n for n, c in each.items() if c and n != kind and derives(c, kind)]
         elsewhere = any(look_up(home, path) for homes in HOMES.values() for home in homes)
         if cls is None and not elsewhere:
-            near = suggestion(path.split(".")[-1], known)
-            raise UsageError(f"{key}: unknown class {path!r}{near}")
+            last = path.split(".")[-1]
+            raise UsageError(f"{key}: unknown class {path!r}{suggestion(last, known)}")
         raise UsageError(f"{key}: {path!r} is no {kind}{suggestion('', known)}")
 
 
