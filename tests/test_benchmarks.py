@@ -377,12 +377,11 @@ def test_accuracy_tells_when_an_error_was_reached(load, tmp_path):
 
 @pytest.mark.slow
 def test_accuracy_watches_a_run(load):
-    few = ["--trainer.max_steps", "6", "--data.points.interior", "400"]
-    found = load("watched").configuration("poisson", 0, [*few, "--model.network.width", "200"])
+    found = load("watched").configuration("poisson", 0)
     seconds, errors, losses = zip(*found["curve"], strict=True)
     assert seconds[0] > 1  # imports count
     assert list(seconds) == sorted(seconds)
-    assert errors[-1] < 1e-4 < errors[0]
+    assert errors[-1] < 1e-8 < errors[0]
     assert losses[-1] < losses[0]
     assert found["others"] is None or found["others"] >= 0
 
