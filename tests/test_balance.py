@@ -261,7 +261,8 @@ def test_the_weights_have_curves(train, tmp_path):
         (
             "ntk",
             {"continuity": 0.0, "boundary": 0.0},
-            "model.weighting is ntk, but 'momentum' is the only residual with a weight: remove it",
+            "model.weighting is ntk, but 'momentum' is the only residual with a weight: "
+            "remove model.weighting",
         ),
     ],
 )

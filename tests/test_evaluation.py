@@ -172,7 +172,7 @@ FAULTS = [
     (lambda s: s.on_grid((3, 4, 5)), "the grid is given for 3 axes, the problem has 2: (x, y)"),
     (
         lambda s: s.on_grid(1),
-        "x=1 asks for 1 points, a grid has at least 2: for the position",
+        "x=1 asks for 1 points, but a grid needs at least 2: for a position, write x=1.0",
     ),
     (lambda s: s.on_grid(3, z=1.0), "unknown coordinate 'z'"),
     (lambda s: s.on_grid("many"), "x='many': give a number of points, a position, or positions"),

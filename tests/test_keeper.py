@@ -117,7 +117,7 @@ def test_an_error_in_validation_saves_what_is_done(train, tmp_path):
 
 
 def test_an_error_before_the_first_step_saves_nothing(train, tmp_path):
-    with pytest.raises(ValueError, match="gradient_clip_val does not go with LBFGS"):
+    with pytest.raises(ValueError, match="gradient_clip_val cannot be used with LBFGS"):
         train(solver_of(), callbacks=[Checkpoints()], gradient_clip_val=1.0)
     assert not list(tmp_path.iterdir())
 

@@ -112,7 +112,7 @@ def processes(**settings):
 
 def strategy(at, out):
     assert isinstance(processes(strategy="ddp", devices=2).strategy, DDPStrategy)
-    refused(at, "how derivatives are computed is called derivatives", strategy="taylor")
+    refused(at, "how derivatives are computed is set by derivatives", strategy="taylor")
 
 
 def devices(at, out):
@@ -210,13 +210,13 @@ def accumulate_grad_batches(at, out):
     once, _ = run(at / "b", SGD)
     assert torch.allclose(twice.weights[-1], once.weights[-1], rtol=1e-6)
     assert steps_in(only(at / "a")) == [3]
-    refused(at / "c", "does not go with LevenbergMarquardt", LM, accumulate_grad_batches=2)
+    refused(at / "c", "cannot be used with LevenbergMarquardt", LM, accumulate_grad_batches=2)
 
 
 def gradient_clip_val(at, out):
     weights = run(at / "a", Phase(1, "SGD", lr=1.0), gradient_clip_val=0.1)[0].weights
     assert float((weights[1] - weights[0]).norm()) == pytest.approx(0.1, rel=1e-4)
-    refused(at / "b", "does not go with LevenbergMarquardt", LM, gradient_clip_val=1.0)
+    refused(at / "b", "cannot be used with LevenbergMarquardt", LM, gradient_clip_val=1.0)
     refused(at / "b", "gradient_clip_val is '1'", gradient_clip_val="1")
 
 

@@ -43,5 +43,5 @@ def test_an_old_configuration_runs_and_says_the_new_names(folder, capsys):
 def test_old_names_in_a_call_are_answered_with_the_new_ones(tmp_path):
     with pytest.raises(TypeError, match="'balance' is called 'weighting' now"):
         pinn.fit(KovasznayViscosity(), MLP(4, 1), balance="ntk", folder=tmp_path)
-    with pytest.raises(ValueError, match="how derivatives are computed is called derivatives"):
+    with pytest.raises(ValueError, match="how derivatives are computed is set by derivatives"):
         pinn.fit(KovasznayViscosity(), MLP(4, 1), strategy="taylor", folder=tmp_path)

@@ -204,7 +204,7 @@ REFUSALS = {
     "gradient_clip_algorithm": ("norm", "gradient_clip_val"),
     "limit_val_batches": (0.5, "one evaluation"),
     "num_nodes": (2, "use 1"),
-    "strategy": ("taylor", "is called derivatives"),
+    "strategy": ("taylor", "is set by derivatives"),
     "accelerator": ("gpuu", "did you mean 'gpu'"),
     "devices": (999, "CPU cores"),
     "plugins": ([TorchCheckpointIO()], "remove it"),

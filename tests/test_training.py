@@ -149,8 +149,8 @@ def test_fewer_steps_than_the_phases_have(train):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"gradient_clip_val": 1.0}, "gradient_clip_val does not go with LBFGS"),
-        ({"accumulate_grad_batches": 2}, "accumulate_grad_batches does not go with LBFGS"),
+        ({"gradient_clip_val": 1.0}, "gradient_clip_val cannot be used with LBFGS"),
+        ({"accumulate_grad_batches": 2}, "accumulate_grad_batches cannot be used with LBFGS"),
         ({"precision": "bf16-mixed"}, "precision is 'bf16-mixed': set dtype in the phases"),
         ({"precision": "64-true"}, "precision is '64-true': set dtype in the phases"),
     ],

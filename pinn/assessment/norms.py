@@ -22,7 +22,7 @@ def relative_l2(predicted: Tensor, target: Tensor, up_to_constant: bool = False)
     if predicted.shape != target.shape or target.ndim != 1 or not len(target):
         raise ValueError(
             f"predicted has shape {tuple(predicted.shape)} and target {tuple(target.shape)}: both "
-            "must be (N,), of one point at least"
+            "must be (N,), with at least one point"
         )
     truth = target.detach().double()
     error = predicted.detach().double() - truth

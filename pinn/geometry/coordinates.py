@@ -18,8 +18,8 @@ def bound(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise ValueError(
-            f"bound of {name} is {value!r}: give a number; of dates the seconds or days since one "
-            "of them"
+            f"bound of {name} is {value!r}: give a number; for dates, give the seconds "
+            "or days since a first date"
         ) from None
 
 

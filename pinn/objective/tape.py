@@ -96,8 +96,8 @@ class Tape(DispatchMode):
         moves = any(g in self.moving for g in given if type(g) is Slot)
         if torch.Tag.data_dependent_output in func.tags and moves:
             raise RuntimeError(
-                "the Python asks for the value of a number, as float(…), int(…) and `if` do, which "
-                "other points would change"
+                "the Python code needs the value of a number, as float(…), int(…) and `if` do; at "
+                "other points this number is another one"
             )
         with untraced():
             result = func(*args, **(kwargs or {}))

@@ -180,8 +180,8 @@ class LevenbergMarquardt(Optimizer):
         for p in self.parameters:
             if p.dtype != torch.float64:
                 raise ValueError(
-                    f"LevenbergMarquardt takes parameters in float64, not in {p.dtype}: "
-                    "give its phase dtype: float64"
+                    f"LevenbergMarquardt needs parameters in float64, not in {p.dtype}: "
+                    "set dtype: float64 in its phase"
                 )
 
 

@@ -170,7 +170,7 @@ def strategies(strategy: object) -> Iterator[str]:
     if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla", name):
         yield f"strategy is {name!r}: every process needs all of the weights: use ddp"
     if name in ("rule", "taylor", "vmap", "loop"):
-        yield f"strategy is {name!r}: how derivatives are computed is called derivatives"
+        yield f"strategy is {name!r}: how derivatives are computed is set by derivatives"
     elif isinstance(strategy, str) and strategy not in ("auto", *StrategyRegistry):
         yield f"strategy is {name!r}: expected auto, or ddp for several processes"
 

@@ -191,8 +191,8 @@ def positions(name: str, given: Any, low: float, high: float) -> np.ndarray:
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 2:
             raise ValueError(
-                f"{name}={given} asks for {given} points, a grid has at least 2: for the position "
-                f"write {name}={float(given)}"
+                f"{name}={given} asks for {given} points, but a grid needs at least 2: for a "
+                f"position, write {name}={float(given)}"
             )
         return np.linspace(low, high, int(given))
     try:

@@ -63,7 +63,7 @@ class Balance:
         if method != "fixed" and len(weighty) == 1:
             raise ValueError(
                 f"model.weighting is {method}, but {weighty[0]!r} is the only residual with a "
-                "weight: remove it"
+                "weight: remove model.weighting"
             )
         self.method, self.given = method, dict(given)
         self.weights = dict(given)

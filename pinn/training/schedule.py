@@ -173,11 +173,11 @@ class Schedule:
             return
         if trainer.gradient_clip_val is not None:
             raise ValueError(
-                f"gradient_clip_val does not go with {name}, which needs the true "
+                f"gradient_clip_val cannot be used with {name}, which needs the true "
                 "gradient: remove one of them"
             )
         if trainer.accumulate_grad_batches != 1:
-            raise ValueError(f"accumulate_grad_batches does not go with {name}: remove one of them")
+            raise ValueError(f"accumulate_grad_batches cannot be used with {name}: remove one")
 
     def begin(self) -> None:
         """Go on to the next phase, after the last to the first of the next stage."""
