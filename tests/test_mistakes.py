@@ -8,9 +8,11 @@ import pytest
 import torch
 from small import SMALL
 
+from pinn.cli.annotations import HOMES
 from pinn.cli.launch import main
-from pinn.cli.schema import HOMES, SECTIONS
+from pinn.cli.schema import SECTIONS, check
 from pinn.cli.signatures import find, parameters, source
+from pinn.cli.yaml_nodes import UsageError
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -344,3 +346,65 @@ def test_matrices_that_do_not_fit_are_one_line(capsys):
     assert said.count("\n") == 1
     assert "GB for" in said
     assert "fewer points" in said
+
+
+OWN = """
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pinn import MLP
+
+
+class Odd(MLP):
+    def __init__(
+        self,
+        anything: object = None,
+        f: Callable[[float], float] | None = None,
+        several: set[int] | None = None,
+        yes: Literal[True, "auto"] = True,
+        pair: tuple[str, int] = ("a", 1),
+        z: complex = 1j,
+        low: Literal[-1, 1.5] = -1,
+        marked: Annotated[float, "positive"] = 1.0,
+        raw: bytes = b"",
+        count: int = 1,
+    ) -> None:
+        super().__init__(4, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("anything", "x"),
+        ("f", "math.sin"),
+        ("several", [1, 2]),
+        ("yes", True),
+        ("yes", "auto"),
+        ("pair", ["a", 1]),
+        ("z", "1+2j"),
+        ("low", -1),
+        ("low", 1.5),
+        ("marked", 0.5),
+        ("raw", "abc"),
+        ("count", 3),
+    ],
+)
+def test_what_an_annotation_allows_is_never_refused(tmp_path, monkeypatch, name, value):
+    source = tmp_path / f"odd_{tmp_path.name}.py".replace("-", "_")
+    source.write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"class_path": f"{source.stem}.Odd", "init_args": {name: value}}
+    check({"model": {"network": network}}, [source.stem], whole=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("yes", "maybe"), ("low", 7), ("pair", 3), ("count", "many")]
+)
+def test_what_an_annotation_excludes_is_told_early(tmp_path, monkeypatch, name, value):
+    source = tmp_path / f"odd_{tmp_path.name}.py".replace("-", "_")
+    source.write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"class_path": f"{source.stem}.Odd", "init_args": {name: value}}
+    with pytest.raises(UsageError, match=f"model.network.{name} is "):
+        check({"model": {"network": network}}, [source.stem], whole=False)

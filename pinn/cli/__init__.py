@@ -10,6 +10,7 @@ A new flag goes into `options`, a message about a mistake in a configuration int
     configuration    files of settings, found by name
     yaml_nodes       the nodes of a YAML text
     recipe           `class_path` and `init_args` in a configuration
+    annotations      types in annotations, and whether a value is of one
     signatures       of classes, read from their source
     schema           names and types of settings, held against signatures
     mistakes         what only the parser finds, as one line

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pinn.cli.annotations import is_number
 from pinn.cli.configuration import closest
 from pinn.cli.yaml_nodes import UsageError
 
@@ -217,12 +218,3 @@ def as_numbers(path: Path, name: str, column: Sequence[Any]) -> Any:
         if isinstance(entry, str) and not is_number(entry):
             raise UsageError(f"{path}, column {name!r}, point {row}: {entry!r} is no number")
     return [float(entry) for entry in column]
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is one number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -7,11 +7,12 @@ such as a class of another package, is left to the parser.
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pinn.base.messages import near_miss, nearest
+from pinn.cli.annotations import HOMES, LISTS, MAPPINGS, Kind, alternatives, fits
 from pinn.cli.recipe import is_recipe
 from pinn.cli.signatures import (
     Named,
@@ -35,16 +36,6 @@ SECTIONS = {
     "checkpoints": "pinn.callbacks.checkpointing.Checkpoints",
     "pictures": "pinn.callbacks.pictures.Figures",
 }
-# Name of a class in an annotation → where those that derive from it are named without a module.
-HOMES = {
-    "Problem": ("pinn.problems",),
-    "Module": ("pinn.networks",),
-    "Embedding": ("pinn.networks",),
-    "Callback": ("lightning.pytorch.callbacks", "pinn.callbacks"),
-    "Logger": ("lightning.pytorch.loggers",),
-    "Profiler": ("lightning.pytorch.profilers",),
-    "Strategy": ("lightning.pytorch.strategies",),
-}
 BASES = {"Module": "Network"}  # by which name they are told from others of their home
 # What a configuration may name; naming a class imports and runs its module.
 TRUSTED = (
@@ -57,8 +48,6 @@ TRUSTED = (
         for part in ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
     ),
 )
-LISTS = ("list", "List", "Sequence", "Iterable", "tuple", "Tuple")
-MAPPINGS = ("dict", "Dict", "Mapping")
 
 
 def check(settings: Mapping[str, Any], allowed: Sequence[str], whole: bool) -> None:
@@ -142,7 +131,7 @@ class Checker:
     def value(self, value: Any, taken: Parameter, key: str) -> None:
         """Hold a value against an annotation."""
         kinds = list(alternatives(taken.annotation, taken.module))
-        if not kinds or is_file(value) or any(kind in ("Any", "?") for kind, *_ in kinds):
+        if not kinds or is_file(value) or any(kind == "?" for kind, *_ in kinds):
             return
         inner = [(kind, Parameter(of, where, False)) for kind, of, where in kinds]
         lists = [each for kind, each in inner if kind in LISTS]
@@ -207,74 +196,9 @@ def find_class(kind: str, module: str) -> Named | None:
     return named if named is not None and is_dataclass(named.node) else None
 
 
-Kind = tuple[str, ast.expr | None, str]
-
-
-def alternatives(node: ast.expr | None, module: str) -> Iterator[Kind]:
-    """The types of an annotation: name, what it holds, and the module to read that in."""
-    match node:
-        case ast.BinOp(left=left, right=right):
-            yield from alternatives(left, module)
-            yield from alternatives(right, module)
-        case ast.Constant(value=None):
-            yield "None", None, module
-        case ast.Constant(value=str() as text):
-            yield from alternatives(ast.parse(text, mode="eval").body, module)
-        case ast.Subscript(value=ast.Name(id="Optional" | "Union" as name), slice=inner):
-            for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
-                yield from alternatives(part, module)
-            if name == "Optional":
-                yield "None", None, module
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
-            for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
-                yield repr(ast.literal_eval(part)), None, module
-        case ast.Subscript(value=outer, slice=inner):
-            parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-            yield ast.unparse(outer).rpartition(".")[2], parts[-1], module
-        case ast.Name(id=name) if (there := look_up(module, name)) is not None:
-            if isinstance(there.node, ast.BinOp | ast.Subscript):
-                yield from alternatives(there.node, there.module)
-            else:
-                told = name in HOMES or is_dataclass(there.node)
-                yield name if told else "?", None, there.module
-        case ast.Name(id=name):
-            yield name, None, module
-        case ast.Attribute(attr=name):
-            yield name if name in HOMES else "?", None, module
-        case _:
-            yield "?", None, module
-
-
 def is_file(value: Any) -> bool:
     """Whether a value names a file, which holds what is meant."""
     return isinstance(value, str) and Path(value).is_file()
-
-
-def fits(value: Any, kind: str) -> bool:
-    """Whether a value may be of a type."""
-    match kind:
-        case "None":
-            return value is None
-        case "int":
-            return not isinstance(value, bool) and is_number(value) and float(value) % 1 == 0
-        case "float":
-            return not isinstance(value, bool) and is_number(value)
-        case "bool":
-            return isinstance(value, bool) or value in ("true", "false")
-        case "str" | "Path":
-            return not isinstance(value, list | Mapping)
-        case _ if kind[0] in "'\"" or kind.isdigit():
-            return repr(value) == kind
-    return isinstance(value, Mapping if kind in MAPPINGS else list) and kind in LISTS + MAPPINGS
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number, also one that YAML takes for text, such as 1e-3."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def wrong_type(value: Any, kinds: Sequence[Kind], key: str) -> str:
