@@ -91,28 +91,28 @@ class Divergence(nn.Module):
         """The divergence (…) of f at the points x (…, d)."""
         vector, dims = self._vector(f, x)
         if is_transformed(x):  # nothing can be measured
-            settled, strategy = None, self.strategy
+            remembered, strategy = None, self.strategy
         else:
-            settled = self._settled(f, x)
-            strategy = settled.decision.strategy
+            remembered = self._settled(f, x)
+            strategy = remembered.decision.strategy
         if strategy == "hutchinson":
             return self._estimate(vector, x, dims)
-        if settled is None:
+        if remembered is None:
             return trace(vector, x, dims, in_transform(strategy), self.chunk)
         if self.memory is None or x.numel() == 0:
-            return self._evaluate(f, x, strategy, settled)
+            return self._evaluate(f, x, strategy, remembered)
 
         def at(part: Tensor) -> Tensor:
             return trace(vector, part, dims, strategy, self.chunk)
 
-        return in_portions(at, x, self._rows(f, x, strategy, settled, self.memory))
+        return in_portions(at, x, self._rows(f, x, strategy, remembered, self.memory))
 
-    def _evaluate(self, f: Function, x: Tensor, strategy: str, settled: Remembered) -> Tensor:
+    def _evaluate(self, f: Function, x: Tensor, strategy: str, remembered: Remembered) -> Tensor:
         """An exact strategy, on a CPU in portions that stay in cache."""
         vector, dims = self._vector(f, x)
         rows = x.shape[0]
-        if settled.notes is not None and number(x) > MANY and x.ndim > 1:
-            rows = self._rows(f, x, strategy, settled)
+        if remembered.notes is not None and number(x) > MANY and x.ndim > 1:
+            rows = self._rows(f, x, strategy, remembered)
         parts = x.split(rows) if x.ndim > 1 and x.shape[0] > rows else (x,)
         values = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
         return values[0] if len(values) == 1 else torch.cat(values)
@@ -122,18 +122,18 @@ class Divergence(nn.Module):
         f: Function,
         x: Tensor,
         strategy: str,
-        settled: Remembered,
+        remembered: Remembered,
         memory: float | None = None,
     ) -> int:
         """How many rows of x the memory holds in GiB, or stay in cache."""
 
         def count() -> int:
-            trial = self._trial(f, x, settled)
+            trial = self._trial(f, x, remembered)
             if memory is None:
                 return in_cache(trial, x, strategy)
             return portion(trial, x, strategy, memory)
 
-        points = settled.note(("rows", memory, strategy), count)
+        points = remembered.note(("rows", memory, strategy), count)
         return max(1, points // x.shape[1:-1].numel())
 
     def choice(self, f: Function, x: Tensor) -> Choice:
@@ -153,11 +153,13 @@ class Divergence(nn.Module):
         Counted FLOPs, operations and peak memory, with the backward pass where grad mode is on,
         the measured time, and what became of each candidate.
         """
-        settled = self._settled(f, x)
-        own = settled.decision
+        remembered = self._settled(f, x)
+        own = remembered.decision
         if own.table:
             return own
-        measurement = settled.note(magnitude(x), lambda: measured(self._trial(f, x, settled), x))
+        measurement = remembered.note(
+            magnitude(x), lambda: measured(self._trial(f, x, remembered), x)
+        )
         table = [dict(row) for row in measurement.table]
         for row in table:
             row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
@@ -176,13 +178,13 @@ class Divergence(nn.Module):
         drawn = (seed, self.probes.count, self.probes.distribution, self.probes.pair)
         return hutchinson(vector, x, *drawn, dims)
 
-    def _trial(self, f: Function, x: Tensor, settled: Remembered) -> Trial:
+    def _trial(self, f: Function, x: Tensor, remembered: Remembered) -> Trial:
         """The evaluation, as it is to be measured."""
         vector, dims = self._vector(f, x)
         plan = Plan(tuple(first(i) for i in dims))
 
         def run(at: Tensor, strategy: str) -> list[Tensor]:
-            return [self._evaluate(f, at, strategy, settled)]
+            return [self._evaluate(f, at, strategy, remembered)]
 
         return Trial(vector, plan, keeps_graph(), run)
 
