@@ -41,8 +41,7 @@ def test_a_configuration_is_found_by_name_or_path(name):
     assert request.arguments == [
         "fit",
         "--config=configs/navier_stokes.yaml",
-        "--trainer.max_steps",
-        "3",
+        "--trainer.max_steps=3",
     ]
     assert request.name == "navier_stokes"
 
@@ -79,7 +78,7 @@ def test_own_options_are_taken_out():
 
 def test_validate_needs_no_configuration():
     request = parse(["validate", "--ckpt_path", "a.ckpt"])
-    assert request.arguments == ["validate", "--ckpt_path", "a.ckpt"]
+    assert request.arguments == ["validate", "--ckpt_path=a.ckpt"]
     assert request.name == ""
 
 
@@ -178,8 +177,7 @@ def test_phases_replace_earlier_ones_of_any_number(folder):
         "--config=configs/poisson.yaml",
         "--config=configs/navier_stokes.yaml",
         "--model.phases=[]",
-        "--model.phases",
-        "a.yaml",
+        "--model.phases=a.yaml",
     ]
 
 

@@ -183,7 +183,7 @@ def test_a_wrong_option_is_answered_before_torch(argv, words):
 
 def test_combinations_and_their_folders():
     sweep = [("model.network.width", ["8", "16"]), ("a.width", ["1"]), ("a.b", ["[1, 2]", "[1,2]"])]
-    given = ["--config=small", "--sweep", "x=1", "--name=n", "--sweep=y=2", "--data.seed", "3"]
+    given = ["--config=small", "--sweep=x=1", "--name=n", "--data.seed=3"]
     found = members(given, sweep)
     assert [m.folder for m in found] == [
         "network.width=8,a.width=1,b=_1,_2_",
@@ -192,7 +192,7 @@ def test_combinations_and_their_folders():
         "network.width=16,a.width=1,b=_1,2_",
     ]
     assert found[1].argv == [
-        *["--config=small", "--data.seed", "3"],
+        *["--config=small", "--data.seed=3"],
         *["--model.network.width=8", "--a.width=1", "--a.b=[1,2]"],
     ]
     same = members([], [("a", ["x y", "x/y"])])

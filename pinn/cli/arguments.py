@@ -1,12 +1,11 @@
 """Words and options of a command line held against each other."""
 
-import argparse
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from pinn.cli.configuration import closest, known_configs
-from pinn.cli.options import OWN
+from pinn.cli.options import OWN, SWITCHES
 from pinn.cli.schema import SECTIONS, SEED
 from pinn.cli.yaml_nodes import UsageError
 
@@ -16,46 +15,73 @@ KEYS = (SEED, *SECTIONS)
 OTHERS = ("help", "print_config", "config", "ckpt_path")
 # Put before new phases: as many new ones as old would otherwise inherit what they do not state.
 RESET = "--model.phases=[]"
+KNOWN = (*OWN, *OTHERS, *KEYS)
+BARE = ("--help", "--print_config", *(f"--{name}" for name in SWITCHES))
+SHORT = {"-h": "--help", "-c": "--config"}
 
 
-def check_words(argv: Sequence[str]) -> None:
-    """Hold each word against its place: an option, or the value of the one before it."""
-    waiting = optional = ""
-    for word in [*argv, "--help"]:
-        option = word.startswith("--") or word == "-h"
-        if option and waiting:
-            raise UsageError(f"{waiting} needs a value")
-        if not option and not waiting and not optional:
-            raise UsageError(stray(word))
-        waiting = optional = ""
-        if not option or word in ("-h", "--help", "--print_config"):
-            continue
-        key = word.removeprefix("--").partition("=")[0].partition(".")[0].removesuffix("+")
-        if key not in (*KEYS, *OTHERS):
-            raise UsageError(unknown(key))
-        if "=" in word:
-            continue
-        if word.endswith(".help"):
-            optional = word
-        else:
-            waiting = word
+def joined(argv: Sequence[str], known: Collection[str], refusal: Callable[[str], str]) -> list[str]:
+    """Each option with its value as one word, `--KEY=VALUE`.
+
+    Args:
+        argv: a command line.
+        known: the options, or what stands before the first dot in them.
+        refusal: a line about a word that is none of them, nor the value of one.
+
+    Raises:
+        UsageError: there is such a word, or a value is missing.
+    """
+    words, rest = [], deque(argv)
+    while rest:
+        word = rest.popleft()
+        option, equals, value = word.partition("=")
+        option = SHORT.get(option, option)
+        key = option.removeprefix("--").partition(".")[0].removesuffix("+")
+        if not option.startswith("--") or key not in known:
+            raise UsageError(refusal(word))
+        if option in BARE:
+            if equals and option != "--print_config":
+                raise UsageError(f"{option} takes no value: remove it")
+        elif not equals and rest and not rest[0].startswith("--") and rest[0] not in SHORT:
+            equals, value = "=", rest.popleft()
+        elif not equals and not option.endswith(".help"):
+            needed = f"a name, {known_configs()}" if option == "--config" else "a value"
+            raise UsageError(f"{option} needs {needed}")
+        words.append(option + equals + value)
+    return words
 
 
-def unknown(key: str) -> str:
-    """A line about a key of no section."""
-    near = closest(key, (*OWN, *OTHERS, *KEYS))
-    return f"unknown key {key!r}{near}: known: {', '.join(KEYS)}"
+def values(words: Sequence[str], several: Collection[str]) -> dict[str, list[str]]:
+    """The values of each option, by its name.
+
+    Args:
+        words: each an option with its value.
+        several: the options that may be given more than once, and those that end with `+`.
+
+    Raises:
+        UsageError: another one is given twice.
+    """
+    given: dict[str, list[str]] = {}
+    for word in words:
+        option, _, value = word.partition("=")
+        given.setdefault(option.removeprefix("--"), []).append(value)
+    for name, texts in given.items():
+        if len(texts) > 1 and name not in several and not name.endswith("+"):
+            raise UsageError(f"--{name} is given {len(texts)} times: remove all but one")
+    return given
 
 
-def stray(word: str) -> str:
-    """A line about a word that is neither an option nor the value of one."""
+def unknown(word: str) -> str:
+    """A line about a word that is neither a known option nor the value of one."""
     if not word:
         return "one of the arguments is empty: remove it"
     if word in SUBCOMMANDS:
         return f"{word!r} is a subcommand: give one of fit and validate, as the first word"
     name = word.lstrip("-—–")
-    key = name.partition(".")[0].partition("=")[0]
-    hint = f" (did you mean '--{name}'?)" if key in (*KEYS, *OTHERS, *OWN) else ""
+    key = name.partition("=")[0].partition(".")[0].removesuffix("+")
+    if word.startswith("--"):
+        return f"unknown key {key!r}{closest(key, KNOWN)}: known: {', '.join(KEYS)}"
+    hint = f" (did you mean '--{name}'?)" if key in KNOWN else ""
     return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
 
 
@@ -65,57 +91,45 @@ def is_text_asked(argv: Sequence[str]) -> bool:
     return any(a.startswith(asks) or ".help" in a for a in argv)
 
 
-def check_options(subcommand: str, argv: list[str], own: argparse.Namespace, name: str) -> None:
-    """Hold the options against each other.
+def objections(
+    fit: bool, given: Mapping[str, Sequence[str]], name: str, text: bool
+) -> Iterator[str]:
+    """What is wrong with options together, a line each.
 
     Args:
-        subcommand: `fit` or `validate`.
-        argv: the options of the configuration.
-        own: those of this program.
+        fit: whether a run is asked for, and not a validation.
+        given: the values of each option.
         name: of the configuration; empty if there is none.
-
-    Raises:
-        UsageError: two do not go together, one is given twice, or one is missing.
+        text: whether only a text is asked for.
     """
-    options = [a.partition("=")[0] for a in argv if a.startswith("--") and a != RESET]
-    for option, count in Counter(options).items():
-        if count > 1 and option != "--config" and not option.endswith("+"):
-            raise UsageError(f"{option} is given {count} times: remove all but one")
-    for line in objections(subcommand == "fit", options, own, name, is_text_asked(argv)):
-        raise UsageError(line)
-
-
-def objections(
-    fit: bool, options: Sequence[str], own: argparse.Namespace, name: str, text: bool
-) -> Iterator[str]:
-    """What is wrong with options together, a line each."""
-    new = [each for each in ("sweep", "check") if getattr(own, each)]
-    mine = [each for each in ("sweep", "name", "check") if getattr(own, each)]
-    checkpoint = "--ckpt_path" in options
+    new = [each for each in ("sweep", "check") if each in given]
+    mine = [each for each in ("sweep", "name", "check") if each in given]
+    resume, checkpoint = given.get("resume"), "ckpt_path" in given
     wrong = {
         "--ckpt_path belongs to validate: use --resume FILE to continue a run, or --init_from FILE "
         "to start one from its weights": fit and checkpoint,
         "--resume and --init_from belong to fit: use --ckpt_path FILE": not fit
-        and (own.resume or own.init_from),
-        "--more_steps trains a run on: add --resume auto, or --resume FILE": own.more_steps
-        and not own.resume,
-        "--resume continues a run, --init_from starts a new one: give one of them": own.resume
-        and own.init_from,
+        and (resume or "init_from" in given),
+        "--more_steps trains a run on: add --resume auto, or --resume FILE": "more_steps" in given
+        and not resume,
+        "--resume continues a run, --init_from starts a new one: give one of them": resume
+        and "init_from" in given,
         f"--{''.join(mine[:1])} belongs to fit: remove it": mine and not fit,
-        "--name goes with --resume auto; a checkpoint says which run: remove --name": own.name
-        and own.resume not in (None, "auto"),
+        "--name goes with --resume auto; a checkpoint says which run: remove --name": "name"
+        in given
+        and resume not in (None, ["auto"]),
         f"--{''.join(new[:1])} is for a new run, --resume continues one: remove one of them": new
-        and own.resume,
-        "--check tries one run: remove --sweep": own.sweep and own.check,
-        "--sweep starts its runs itself: call it without torchrun": own.sweep
+        and resume,
+        "--check tries one run: remove --sweep": len(new) == 2,
+        "--sweep starts its runs itself: call it without torchrun": "sweep" in given
         and "LOCAL_RANK" in os.environ,
-        "--more_steps and --model.phases both say how long: give one of them": own.more_steps
-        and "--model.phases" in options,
+        "--more_steps and --model.phases both say how long: give one of them": "more_steps" in given
+        and "model.phases" in given,
         "validate needs a solution: add --ckpt_path FILE": not (fit or checkpoint or text),
         "--resume auto continues the newest run of a configuration: add --config NAME, or give a "
-        "checkpoint, --resume FILE": own.resume == "auto" and not name,
+        "checkpoint, --resume FILE": resume == ["auto"] and not name,
         f"no configuration: add --config NAME, {known_configs()}": not (
-            name or checkpoint or own.resume or (text and "--print_config" not in options)
+            name or checkpoint or resume or (text and "print_config" not in given)
         ),
     }
     yield from (line for line, is_so in wrong.items() if is_so)

@@ -13,7 +13,7 @@ from pinn.cli.arguments import SUBCOMMANDS, is_text_asked
 from pinn.cli.configuration import gathered
 from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
 from pinn.cli.predict import predict
-from pinn.cli.request import Request, complain, parse
+from pinn.cli.request import Request, complain, is_first, parse
 from pinn.cli.schema import check, importable
 from pinn.cli.sweep_members import this_member
 from pinn.cli.yaml_nodes import UsageError
@@ -70,7 +70,7 @@ def answer(argv: Sequence[str]) -> int:
 
 def greet(request: Request) -> None:
     """Load what takes seconds, and say so; silent where only text is asked for."""
-    if is_text_asked(request.arguments) or os.environ.get("LOCAL_RANK", "0") != "0":
+    if is_text_asked(request.arguments) or not is_first():
         return
     name = f" · {request.name}" if request.name else ""
     tell(f"pinn {__version__}{name} · loading torch …")

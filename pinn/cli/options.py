@@ -1,19 +1,19 @@
 """The options of this program that are not keys of a configuration."""
 
-import argparse
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+
+import yaml
 
 from pinn import __version__
 from pinn.cli.configuration import CONFIGS, closest, config_names, home
 from pinn.cli.yaml_nodes import UsageError
 
-ONCE = ("resume", "more_steps", "init_from", "name")
 SWITCHES = ("check", "list", "version")
-OWN = (*ONCE, "allow_import", "sweep", *SWITCHES)
+OWN = ("resume", "more_steps", "init_from", "name", "allow_import", "sweep", *SWITCHES)
 
 HELP = """\
 Solve a PDE:       python train.py --config NAME [--KEY VALUE ...]
@@ -53,43 +53,28 @@ Write the values of a solution:  python train.py predict --ckpt_path FILE --grid
 """
 
 
-def own_options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options that are not part of a configuration, and all the others.
+def check_own(given: Mapping[str, Sequence[str]]) -> None:
+    """Hold the values of the options that are not keys against what they can be.
 
     Raises:
-        UsageError: one has no value, or one that cannot be, or is given twice.
+        UsageError: one cannot be.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in (*ONCE, "allow_import", "sweep"):
-        parser.add_argument(f"--{name}", action="append", default=[])
-    parser.add_argument("--check", action="store_true")
-    try:
-        own, rest = parser.parse_known_args(argv)
-    except argparse.ArgumentError as error:
-        asks = "needs a value" if "expected one" in error.message else "takes no value: remove it"
-        raise UsageError(f"{error.argument_name} {asks}") from error
-    for name in ONCE:
-        values = getattr(own, name)
-        if len(values) > 1:
-            raise UsageError(f"--{name} is given {len(values)} times: remove all but one")
-        setattr(own, name, values[0] if values else None)
-    if own.more_steps is not None:
-        if not (own.more_steps.isdecimal() and 0 < int(own.more_steps) < 10**12):
-            raise UsageError(f"--more_steps is {own.more_steps!r}: expected a whole number ≥ 1")
-        own.more_steps = int(own.more_steps)
-    if own.name is not None and not re.fullmatch(r"\w[\w.,=+-]{0,99}", own.name):
-        raise UsageError(
-            f"--name is {own.name!r}: expected one folder, of letters, digits and any of . , _ - + "
-            "=, up to 100"
-        )
-    return own, rest
+    for more in given.get("more_steps", ()):
+        if not (more.isdecimal() and 0 < int(more) < 10**12):
+            raise UsageError(f"--more_steps is {more!r}: expected a whole number ≥ 1")
+    for name in given.get("name", ()):
+        if not re.fullmatch(r"\w[\w.,=+-]{0,99}", name):
+            raise UsageError(
+                f"--name is {name!r}: expected one folder, of letters, digits and any of . , _ - + "
+                "=, up to 100"
+            )
 
 
 def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:
     """The key and the values of `KEY=A,B,…`; commas in brackets and quotes part none.
 
     Raises:
-        UsageError: there is no key or no value, or a value is there twice.
+        UsageError: there is no key or no value, or a value is empty or there twice.
     """
     key, equals, rest = text.partition("=")
     key = key.strip().removeprefix("--")
@@ -100,20 +85,14 @@ def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:
     if key.partition(".")[0] not in keys:
         hint = closest(key.partition(".")[0], keys)
         raise UsageError(f"--sweep: unknown key {key!r}{hint}: known: {', '.join(keys)}")
-    values, depth, quote = [""], 0, ""
-    for letter in rest:
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "'\"":
-            quote = letter
-        depth += (letter in "[{(") - (letter in ")}]") if not quote else 0
-        if letter == "," and not depth and not quote:
-            values.append("")
-        else:
-            values[-1] += letter
-    values = [value.strip() for value in values]
-    if "" in values:
-        raise UsageError(f"--sweep {text!r}: a value is empty: remove a comma")
+    try:
+        whole = f"[{rest}]"
+        items = yaml.compose(whole, Loader=yaml.SafeLoader).value
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"--sweep {text!r}: a value is empty, or no YAML: remove a comma, or use quotes"
+        ) from error
+    values = [whole[item.start_mark.index : item.end_mark.index] for item in items]
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         raise UsageError(f"--sweep {text!r}: {twice} is there twice")

@@ -4,11 +4,12 @@ import argparse
 import csv
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinn.cli.annotations import is_number
+from pinn.cli.arguments import joined, values
 from pinn.cli.configuration import closest
 from pinn.cli.yaml_nodes import UsageError
 
@@ -34,17 +35,17 @@ def predict(argv: Sequence[str]) -> int:
         UsageError: something is missing, unknown or does not fit.
     """
     asked = parse(argv)
-    asked.output, asked.ckpt_path = Path(asked.output), Path(asked.ckpt_path)
     if asked.output.suffix.lower() not in ENDINGS:
         raise UsageError(f"--output {asked.output} ends in none of {', '.join(ENDINGS)}")
     if not asked.output.parent.is_dir():
         raise UsageError(f"--output {asked.output}: the folder {asked.output.parent} is not there")
-    for name, path in {"ckpt_path": asked.ckpt_path, "points": asked.points}.items():
-        if path and not Path(path).is_file():
-            kind = "is a folder" if Path(path).is_dir() else "does not exist"
+    for name in ("ckpt_path", "points"):
+        path = getattr(asked, name)
+        if path and not path.is_file():
+            kind = "is a folder" if path.is_dir() else "does not exist"
             raise UsageError(f"--{name}: {path} {kind}")
     axes = grid(asked.grid) if asked.grid else None
-    table = columns(Path(asked.points)) if asked.points else {}
+    table = columns(asked.points) if asked.points else {}
     print(f"loading {asked.ckpt_path} …", flush=True)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
@@ -85,30 +86,27 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: one is missing, unknown, without a value or given twice.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in OPTIONS:
-        parser.add_argument(f"--{name}", action="append", default=[])
-    try:
-        found, rest = parser.parse_known_args(list(argv))
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{error.argument_name} needs a value") from error
-    if rest:
-        near = closest(rest[0].lstrip("-").partition("=")[0], OPTIONS)
-        known = ", ".join(f"--{name}" for name in OPTIONS)
-        raise UsageError(f"predict takes no {rest[0]!r}{near}: it takes {known}")
-    for name in OPTIONS[:4]:
-        values = getattr(found, name)
-        if len(values) > 1:
-            raise UsageError(f"--{name} is given {len(values)} times: remove all but one")
-        setattr(found, name, values[0] if values else "")
+    given = values(joined(argv, OPTIONS, unknown), ("derivatives", "allow_import"))
     for name in ("ckpt_path", "output"):
-        if not getattr(found, name):
+        if not any(given.get(name, ())):
             raise UsageError(f"predict needs --{name}: {EXAMPLE}")
-    if bool(found.points) == bool(found.grid):
+    if ("points" in given) == ("grid" in given):
         raise UsageError(f"predict needs one of --points and --grid: {EXAMPLE}")
-    found.derivatives = [n.strip() for text in found.derivatives for n in text.split(",")]
-    found.allow_import = [name.removesuffix(".py") for name in found.allow_import]
-    return found
+    names = ",".join(given.get("derivatives", ())).split(",")
+    return argparse.Namespace(
+        ckpt_path=Path(given["ckpt_path"][0]),
+        output=Path(given["output"][0]),
+        points=Path(given["points"][0]) if "points" in given else None,
+        grid=given.get("grid", [""])[0],
+        derivatives=[name.strip() for name in names if name.strip()],
+        allow_import=[name.removesuffix(".py") for name in given.get("allow_import", ())],
+    )
+
+
+def unknown(word: str) -> str:
+    """A line about a word that is neither an option of this command nor the value of one."""
+    near = closest(word.lstrip("-").partition("=")[0], OPTIONS)
+    return f"predict takes no {word!r}{near}: it takes --{', --'.join(OPTIONS)}"
 
 
 def evaluated(
@@ -175,24 +173,18 @@ def columns(path: Path) -> dict[str, Any]:
         with np.load(path) as arrays:
             return {name: arrays[name].reshape(-1) for name in arrays.files}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return parsed(path, file)
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        mark = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
+        reader = csv.reader(lines, delimiter=mark)
+        header = [name.strip().lstrip("# ") for name in next(reader, [])]
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is no text with columns"
         raise UsageError(f"{path} cannot be read: {reason}") from error
-
-
-def parsed(path: Path, lines: Iterable[str]) -> dict[str, Any]:
-    """The columns of a text: a header, then numbers; parted by commas, semicolons or tabs."""
-    rest = iter(lines)
-    first = next(rest, "")
-    mark = next((mark for mark in ",;\t" if mark in first), ",")
-    header = [name.strip().lstrip("# ") for name in next(csv.reader([first], delimiter=mark), [])]
     if not header or all(is_number(name) for name in header):
         raise UsageError(f"{path} has no header: its first line must name the columns")
     if twice := next((name for name in header if header.count(name) > 1), None):
         raise UsageError(f"{path} has two columns {twice!r}: remove one")
-    rows = list(numbered(csv.reader(rest, delimiter=mark)))
     if not rows:
         raise UsageError(f"{path} has a header and no points")
     for number, row in rows:
@@ -201,11 +193,6 @@ def parsed(path: Path, lines: Iterable[str]) -> dict[str, Any]:
                 f"{path}, line {number}: {len(row)} entries, where the header has {len(header)}"
             )
     return {name: [row[k] for _, row in rows] for k, name in enumerate(header)}
-
-
-def numbered(rows: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not empty, with the numbers of their lines; the header was the first."""
-    return ((number, row) for number, row in enumerate(rows, 2) if any(map(str.strip, row)))
 
 
 def as_numbers(path: Path, name: str, column: Sequence[Any]) -> Any:

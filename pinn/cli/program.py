@@ -17,7 +17,7 @@ from pinn.checkpoints.revival import check_importable
 from pinn.cli.allowed_classes import trust
 from pinn.cli.command import CommandLine, RunError
 from pinn.cli.mistakes import explain
-from pinn.cli.request import Request, complain, wants_traceback
+from pinn.cli.request import Request, complain, is_first
 from pinn.cli.resumption import continued
 from pinn.cli.sweep import sweep
 from pinn.cli.yaml_nodes import UsageError
@@ -25,8 +25,7 @@ from pinn.cli.yaml_nodes import UsageError
 
 def described_by(request: Request) -> Request:
     """A validation without a configuration takes it from the checkpoint."""
-    arguments = request.arguments
-    path = next((v for o, v in options(arguments) if o == "--ckpt_path"), None)
+    path = dict(flag.split("=", 1) for flag in request.flags).get("--ckpt_path")
     if request.name or path is None:
         return request
     saved = read(path)["pinn"]
@@ -39,7 +38,8 @@ def described_by(request: Request) -> Request:
         "model": {key: saved[key] for key in ("problem", "network", "phases", "weights")},
         "data": data,
     }
-    request.arguments = [arguments[0], "--config", yaml.safe_dump(config), *arguments[1:]]
+    subcommand, *rest = request.arguments
+    request.arguments = [subcommand, f"--config={yaml.safe_dump(config)}", *rest]
     return request
 
 
@@ -51,20 +51,10 @@ def read_utf8() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def options(arguments: list[str]) -> list[tuple[str, str]]:
-    """Options and their values, however they are joined."""
-    pairs = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        option, equals, value = argument.partition("=")
-        pairs.append((option, value if equals else following))
-    return pairs
-
-
 def run(request: Request) -> int:
     """Run a request; whatever goes wrong comes back as one line."""
     quiet()
     read_utf8()
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         trust(request.allow_import)
         if request.sweep:
@@ -75,12 +65,12 @@ def run(request: Request) -> int:
     except InterruptedRunError as stop:
         complain(f"{stop}: {stop.advice}" if stop.advice else stop)
         # The first process ends with its own code; it would be killed if another one had failed.
-        return 128 + stop.signum if first else 0
+        return 128 + stop.signum if is_first() else 0
     except NonFiniteError as error:
         complain(error)
-        return int(first)
+        return int(is_first())
     except Exception as error:
-        if wants_traceback():
+        if os.environ.get("PINN_TRACEBACK") == "1":
             raise
         if isinstance(error, RunError):
             complain(f"{error}; PINN_TRACEBACK=1 shows where")

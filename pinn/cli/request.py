@@ -8,9 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinn.checkpoints.migrations import option as current_option
-from pinn.cli.arguments import KEYS, RESET, SUBCOMMANDS, check_options, check_words
+from pinn.cli.arguments import (
+    KEYS,
+    KNOWN,
+    RESET,
+    SUBCOMMANDS,
+    is_text_asked,
+    joined,
+    objections,
+    unknown,
+    values,
+)
 from pinn.cli.configuration import closest, find_config, gives_phases, known_configs, run_name
-from pinn.cli.options import own_options, swept
+from pinn.cli.options import OWN, check_own, swept
 from pinn.cli.sweep_members import Member, members
 from pinn.cli.yaml_nodes import UsageError
 
@@ -74,72 +84,64 @@ def parse(argv: Sequence[str]) -> Request:
     """
     if not argv:
         raise UsageError(f"give a configuration: python train.py --config NAME, {known_configs()}")
-    given = list(argv)
-    subcommand = given.pop(0) if given[0] in SUBCOMMANDS else "fit"
+    subcommand, given = (argv[0], argv[1:]) if argv[0] in SUBCOMMANDS else ("fit", argv)
     if given and not given[0].startswith("-") and given[0] not in SUBCOMMANDS:
         raise UsageError(
             f"{given[0]!r} is no subcommand{closest(given[0], (*SUBCOMMANDS, 'predict'))}: use fit "
             "(implied), validate or predict, and --config NAME"
         )
-    own, rest = own_options(given)
-    sweep = [swept(text, KEYS) for text in own.sweep]
-    own.allow_import = [name.removesuffix(".py") for name in own.allow_import]
-    configs, flags, name = with_configs([current_option(word) for word in rest])
-    check_words([*configs, *flags])
-    check_options(subcommand, [*configs, *flags, *(f"--{key}" for key, _ in sweep)], own, name)
-    request = Request([subcommand, *configs, *flags], name, own.resume, own.init_from)
-    request.allow_import, request.more_steps = own.allow_import, own.more_steps or 0
-    request.configs, request.flags = configs, joined(flags)
-    request.label, request.check = own.name or "", own.check
-    request.sweep = members(argv, sweep) if sweep else []
-    return request
+    words = [current_option(word) for word in joined(given, KNOWN, unknown)]
+    sweep = [
+        swept(word.removeprefix("--sweep="), KEYS) for word in words if word.startswith("--sweep=")
+    ]
+    keys = [f"--{key}" for key, _ in sweep]
+    own = values([*words, *keys], ("config", "allow_import", "sweep"))
+    check_own(own)
+    configs, rest, name = with_configs(words)
+    for line in objections(subcommand == "fit", own, name, is_text_asked(words)):
+        raise UsageError(line)
+    last = {name: texts[-1] for name, texts in own.items()}
+    return Request(
+        [subcommand, *configs, *rest],
+        name,
+        resume=last.get("resume"),
+        init_from=last.get("init_from"),
+        allow_import=[module.removesuffix(".py") for module in own.get("allow_import", ())],
+        configs=configs,
+        flags=[word for word in rest if "=" in word and not word.startswith("--print_config")],
+        more_steps=int(last.get("more_steps", 0)),
+        label=last.get("name", ""),
+        check="check" in own,
+        sweep=members([subcommand, *words], sweep) if sweep else [],
+    )
 
 
-def joined(argv: Sequence[str]) -> list[str]:
-    """Each option with its value as one word, `--KEY=VALUE`."""
-    words: list[str] = []
-    for word in argv:
-        if words and not word.startswith("--") and "=" not in words[-1]:
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return [word for word in words if "=" in word and not word.startswith("--print_config")]
-
-
-def with_configs(argv: list[str]) -> tuple[list[str], list[str], str]:
-    """Each `--config NAME` with a path, the other arguments, and the last one's name.
+def with_configs(words: Sequence[str]) -> tuple[list[str], list[str], str]:
+    """Each `--config=NAME` with a path, the other keys and flags, and the last one's name.
 
     Configurations come first, wherever they stand: what is given beside them overrides them.
     """
     configs: list[str] = []
-    result, name = [], ""
-    rest = iter(argv)
-    for argument in rest:
-        option, equals, value = argument.partition("=")
-        if option not in ("-c", "--config"):
-            result += [RESET, argument] if option == "--model.phases" else [argument]
-            continue
-        value = value if equals else next(rest, "")
-        if not value or value.startswith("--"):
-            raise UsageError(f"--config needs a name, {known_configs()}")
-        path = find_config(value)
-        name = run_name(path)
-        configs += [RESET] if gives_phases(path) else []
-        configs.append(f"--config={path}")
-    return configs, result, name
+    rest, name = [], ""
+    for word in words:
+        option, _, value = word.partition("=")
+        if option == "--config":
+            if not value:
+                raise UsageError(f"--config needs a name, {known_configs()}")
+            path = find_config(value)
+            name = run_name(path)
+            configs += [*([RESET] if gives_phases(path) else []), f"--config={path}"]
+        elif option.removeprefix("--") not in OWN:
+            rest += [RESET, word] if option == "--model.phases" else [word]
+    return configs, rest, name
+
+
+def is_first() -> bool:
+    """Whether this is the first process of a run; torchrun numbers those that it starts."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def complain(error: object) -> None:
     """Say on one line what went wrong, from the first process only."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"train.py: {one_line(error)}", file=sys.stderr)
-
-
-def one_line(error: object) -> str:
-    """A message on one line."""
-    return " ".join(str(error).split())
-
-
-def wants_traceback() -> bool:
-    """Developers see where an error came from with PINN_TRACEBACK=1."""
-    return os.environ.get("PINN_TRACEBACK") == "1"
+    if is_first():
+        print("train.py:", *str(error).split(), file=sys.stderr)

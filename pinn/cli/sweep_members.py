@@ -61,29 +61,18 @@ def members(argv: Sequence[str], sweep: Sequence[tuple[str, list[str]]]) -> list
     """All combinations of the values, the last key changing fastest.
 
     Args:
-        argv: the command line as given.
+        argv: the command line, each option with its value as one word.
         sweep: the keys and their values.
     """
-    keys = [key for key, _ in sweep]
-    rest, short, found = without(argv), shortened(keys), []
+    rest = [word for word in argv if word.partition("=")[0] not in OWN]
+    short, found = shortened([key for key, _ in sweep]), []
     for chosen in itertools.product(*(values for _, values in sweep)):
-        values = dict(zip(keys, chosen, strict=True))
+        values = dict(zip(short, chosen, strict=True))
         texts = [f"{key}={value}" for key, value in values.items()]
         name = ",".join(f"{short[key]}={value}" for key, value in values.items())
         found.append(Member(values, safe(name), [*rest, *(f"--{text}" for text in texts)]))
     number_equal(found)
     return found
-
-
-def without(argv: Sequence[str]) -> list[str]:
-    """A command line without what belongs to the sweep alone."""
-    rest, words = [], iter(argv)
-    for word in words:
-        if word in OWN:
-            next(words, None)
-        elif word.partition("=")[0] not in OWN:
-            rest.append(word)
-    return rest
 
 
 def number(text: str) -> float | str:
