@@ -1,10 +1,11 @@
-"""LightningCLI for this program: exact keys, run folders made late, exact resumption."""
+"""A run or a validation as a configuration describes it: exact keys, a folder made late."""
 
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from jsonargparse import ActionConfigFile
+from lightning.pytorch.cli import LightningArgumentParser
 from torch import nn
 
 import pinn.networks
@@ -23,6 +24,7 @@ from pinn.checkpoints.file import start_from
 from pinn.cli.allowed_classes import check_optimizer
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
+from pinn.cli.schema import SEED
 from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase
@@ -49,108 +51,87 @@ class Parser(LightningArgumentParser):
             super().error(message, ex)
         raise UsageError(explain(message)) from ex
 
-    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the objects of a configuration; modules remember their arguments."""
-        own = [(recorded, nn.Module, True)]
-        return super().instantiate(*args, **{"instantiators": own, **kwargs})
+
+def make_parser(subcommand: str) -> Parser:
+    """What reads the configuration of a run or of a validation."""
+    parser = Parser(
+        prog=f"train.py {subcommand}",
+        description="All keys of a configuration.",
+        dump_header=[f"lightning.pytorch=={L.__version__}"],
+    )
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="A configuration file.")
+    parser.add_argument(f"--{SEED}", type=bool | int, default=0, help="Seed of weights and points.")
+    for section, cls in {
+        "trainer": RunTrainer,
+        "model": Solver,
+        "data": Collocation,
+        "checkpoints": Checkpoints,
+        "pictures": Figures,
+    }.items():
+        parser.add_lightning_class_args(cls, section)
+    parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER.items()})
+    parser.link_arguments(SEED, "data.seed", compute_fn=seed)
+    if subcommand == "validate":
+        parser.add_argument("--ckpt_path", type=str, help="The checkpoint with the solution.")
+    return parser
 
 
-class CommandLine(LightningCLI):
-    """`fit` or `validate` as a configuration describes it.
+class CommandLine:
+    """What a configuration describes, made and checked.
 
     Args:
         request: what was asked for.
-        train: whether to do it; else all is only made and checked.
+
+    Attributes:
+        solver, data, trainer: of the run.
+        base: below which runs are kept.
     """
 
-    def __init__(self, request: Request, train: bool = True) -> None:
-        self.request, self.train = request, train
-        self.checkpoint = request.checkpoint
-        super().__init__(
-            Solver,
-            Collocation,
-            save_config_callback=None,  # as a callback of the trainer that is made here
-            trainer_class=RunTrainer,
-            trainer_defaults=TRAINER,
-            seed_everything_default=0,
-            parser_class=Parser,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            args=request.arguments,
-        )
-
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """What can be asked for, and which of the trainer's arguments are no keys."""
-        skipped = {"model", "dataloaders", "datamodule", "weights_only", "verbose"}
-        fit = {"train_dataloaders", "val_dataloaders", "ckpt_path"}
-        return {"fit": (skipped | fit) - {"dataloaders", "verbose"}, "validate": skipped}
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Settings of callbacks, and one seed for weights and points."""
-        parser.add_lightning_class_args(Checkpoints, "checkpoints")
-        parser.add_lightning_class_args(Figures, "pictures")
-        parser.link_arguments("seed_everything", "data.seed", compute_fn=seed)
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; processes that Lightning starts repeat `sys.argv`, which it must not warn of."""
-        self.config = parser.parse_args(args)
-
-    def _parse_ckpt_path(self) -> None:
-        """Do not merge a checkpoint's hyperparameters over the configuration in silence."""
-
-    def before_instantiate_classes(self) -> None:
-        """Refuse what cannot run."""
-        check_trainer(vars(self._get(self.config, "trainer")))
-        for phase in self._get(self.config, "model").phases or ():
-            check_optimizer(phase.optimizer, self.request.allow_import)
-
-    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        """A trainer with everything that keeps a run safe, and yet without a folder."""
-        given = {**vars(self._get(self.config_init, "trainer")), **kwargs}
-        parser, config = self._parser(self.subcommand), self._get(self.config, "trainer")
-        own = [self._get(self.config_init, key) for key in ("pictures", "checkpoints")]
-        if self.subcommand == "validate":
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        subcommand, *words = request.arguments
+        parser = make_parser(subcommand)
+        self.config = config = parser.parse_args(words)
+        check_trainer(vars(config.trainer))
+        for phase in config.model.phases or ():
+            check_optimizer(phase.optimizer, request.allow_import)
+        L.seed_everything(config[SEED], workers=True, verbose=False)
+        made = parser.instantiate(config, instantiators=[(recorded, nn.Module, True)])
+        self.solver: Solver = made.model
+        self.data: Collocation = made.data
+        self.base = Path(config.trainer.default_root_dir or "runs")
+        given, own = vars(made.trainer), [made.pictures, made.checkpoints]
+        if subcommand == "validate":
             given["logger"] = False
-        elif not config.fast_dev_run:
-            kept = self.config[self.subcommand]
-            own.append(KeepConfig(parser, kept, flags=self.request.flags))
-        trainer = make_trainer(given, own, self.model.schedule)
-        trainer.labels = self.request.member.settings if self.request.member else {}
-        return trainer
-
-    @property
-    def base(self) -> Path:
-        """Below which runs are kept."""
-        return Path(self._get(self.config, "trainer").default_root_dir or "runs")
+        elif not config.trainer.fast_dev_run:
+            own.append(KeepConfig(parser, config, flags=request.flags))
+        self.trainer = make_trainer(given, own, self.solver.schedule)
+        self.trainer.labels = request.member.settings if request.member else {}
 
     def prepare(self) -> None:
         """Settle and check all that can be before there is a folder."""
-        solver: Solver = self.model
-        make_ready(self.trainer, solver, self.datamodule)
+        solver = self.solver
+        make_ready(self.trainer, solver, self.data)
         for number, phase in enumerate(solver.schedule.phases, 1):
             rehearse(number, phase)
             phase.build([nn.Parameter(p.to(phase.torch_dtype)) for p in solver.parameters()])
         if self.request.init_from is not None:
             start_from(solver.solution, self.request.init_from)
 
-    def fit(self, **kwargs: Any) -> None:
+    def fit(self) -> None:
         """Train: from scratch, from saved weights, or from where a run stopped."""
-        solver: Solver = self.model
-        trainer: RunTrainer = self.trainer  # type: ignore[assignment]
-        request = self.request
+        solver, trainer, request = self.solver, self.trainer, self.request
+        checkpoint = request.checkpoint
         self.prepare()
-        if not self.train:
-            return
-        if self.checkpoint and not continues(solver, trainer, self.checkpoint, request.notices):
+        if checkpoint and not continues(solver, trainer, checkpoint, request.notices):
             return
         if request.check:
             FewSteps.attach(trainer)
-        elif not self._get(self.config, "trainer").fast_dev_run:
+        elif not self.config.trainer.fast_dev_run:
             again = bool(request.resume)
-            trainer.take_folder(self.base, request.name, self.checkpoint, request.label, again)
+            trainer.take_folder(self.base, request.name, checkpoint, request.label, again)
         try:
-            trainer.fit(solver, datamodule=self.datamodule, ckpt_path=self.checkpoint)
+            trainer.fit(solver, datamodule=self.data, ckpt_path=checkpoint)
             if trainer.should_stop and early_end(trainer, solver) == OVER:
                 say("continue with --resume auto, and the same max_time again")
         except InterruptedRunError as stop:
@@ -170,12 +151,12 @@ class CommandLine(LightningCLI):
         if request.member and trainer.is_global_zero:
             request.member.report({"steps": trainer.global_step, **outcome(solver)})
 
-    def validate(self, **kwargs: Any) -> None:
+    def validate(self) -> None:
         """Judge the solution in a checkpoint."""
-        path = kwargs["ckpt_path"]
-        self.model.attach(self.datamodule)
-        start_from(self.model.solution, path)
-        self.trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
+        path = self.config.ckpt_path
+        self.solver.attach(self.data)
+        start_from(self.solver.solution, path)
+        self.trainer.validate(self.solver, datamodule=self.data, ckpt_path=path, verbose=False)
 
 
 def recorded(cls: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:

@@ -24,7 +24,7 @@ DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 ABSENT = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 MADE = re.compile(r"class_path '([^']+)'")
 TYPE = re.compile(r"Expected an? .+?(?:\. Got value: .*)?$")
-MISSING = re.compile(r"argument (\S+): expected one|arguments are required: (?:fit\.)?([^\s,]+)")
+MISSING = re.compile(r"argument (\S+): expected one|arguments are required: ([^\s,]+)")
 
 
 def explain(report: object) -> str:

@@ -59,7 +59,8 @@ def run(request: Request) -> int:
         trust(request.allow_import)
         if request.sweep:
             return sweep(request, checked)
-        CommandLine(continued(described_by(request)))
+        line = CommandLine(continued(described_by(request)))
+        line.validate() if request.arguments[0] == "validate" else line.fit()
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
     except InterruptedRunError as stop:
@@ -86,7 +87,9 @@ def run(request: Request) -> int:
 
 def checked(request: Request) -> Path:
     """Build a run that is to begin later, and say below which folder it will be kept."""
-    return CommandLine(request, train=False).base
+    line = CommandLine(request)
+    line.prepare()
+    return line.base
 
 
 def notes(error: BaseException) -> list[str]:
