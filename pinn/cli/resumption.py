@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pinn.base.console import say
 from pinn.checkpoints.file import read
 from pinn.cli.arguments import RESET
-from pinn.cli.configuration import check_file, filed_under, gives_phases, parse_yaml
+from pinn.cli.configuration import check_file, filed_under, gathered, gives_phases
 from pinn.cli.request import Request
-from pinn.cli.yaml_nodes import NULL, UsageError, entries
+from pinn.cli.yaml_nodes import UsageError
 from pinn.runs.folders import newest_checkpoint, run_of
 
-ROOT, MOST = "--trainer.default_root_dir", "--trainer.max_steps"
+MOST = "--trainer.max_steps"
 
 
 def continued(request: Request) -> Request:
@@ -40,9 +38,8 @@ def continued(request: Request) -> Request:
     if not request.name:
         request.name = filed_under(run_of(request.checkpoint))
         request.configs = saved_configuration(request.checkpoint)
-        limit = stated(request.files, "max_steps")
-        own = [] if limit is None else [f"{MOST}={limit}"]
-        own = [] if MOST in now else own
+        limit = stated(request, "max_steps")
+        own = [] if limit is None or MOST in now else [f"{MOST}={limit}"]
     elif own:
         names = dict.fromkeys(option(flag) for flag in own)
         request.notices.append(f"continuing with the run's own {', '.join(names)}")
@@ -81,8 +78,12 @@ def begun(request: Request) -> Request:
 
 def root(request: Request) -> str:
     """Where the runs of a configuration are kept."""
-    given = [f.partition("=")[2] for f in request.flags if option(f) == ROOT]
-    return given[-1] if given else stated(request.files, "default_root_dir") or "runs"
+    return str(stated(request, "default_root_dir") or "runs")
+
+
+def stated(request: Request, key: str) -> Any:
+    """What a request says of a key of the trainer."""
+    return (gathered(request.files, request.flags).get("trainer") or {}).get(key)
 
 
 def found(request: Request) -> Path | None:
@@ -93,17 +94,6 @@ def found(request: Request) -> Path | None:
     read(path)
     run_of(path)
     return path
-
-
-def stated(configs: Sequence[str], key: str) -> str | None:
-    """What configurations say of a key of the trainer; the last one wins."""
-    value = None
-    for path in configs:
-        root = parse_yaml(Path(path).read_text(encoding="utf-8"), path)
-        node = entries(entries(root).get("trainer")).get(key)
-        if isinstance(node, yaml.ScalarNode) and node.tag != NULL:
-            value = node.value
-    return value
 
 
 def is_over(flags: Sequence[str], step: int) -> bool:

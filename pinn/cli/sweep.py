@@ -20,7 +20,9 @@ from pinn.cli.request import Request, complain, parse
 from pinn.cli.sweep_members import Member, shortened
 from pinn.runs.folders import discard, new_run, present
 
-DONE, WAITING = "done", "not run"
+DONE = "done"
+# Column of a table → how its numbers are written.
+COLUMNS = {"loss": ".2e", "steps": ".0f", "seconds": ".0f"}
 
 
 def sweep(request: Request, check: Callable[[Request], Path]) -> int:
@@ -33,112 +35,87 @@ def sweep(request: Request, check: Callable[[Request], Path]) -> int:
     Returns:
         0; 1 if a run failed; 130 and 143 if SIGINT or SIGTERM stopped it.
     """
-    runs, bases = request.sweep, []
+    runs = request.sweep
     say(f"sweep     {len(runs)} runs: checking all of them …")
-    for member in runs:
-        bases.append(check(parse(member.argv)))
-    base = bases[0] / request.name
-    above = present(base)
+    base, *_ = [check(parse(member.argv)) for member in runs]
+    above = present(base / request.name)
     label = request.label or f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_sweep"
-    folder = new_run(bases[0], request.name, label)
-    sheet = Sheet(folder, runs)
+    folder = new_run(base, request.name, label)
+    write(folder, runs)
     with tempfile.TemporaryDirectory() as place:
-        stopped = sheet.fill(Path(place))
+        stopped = fill(folder, runs, Path(place))
     if not any(path.is_dir() for path in folder.iterdir()):
         (folder / SWEEP).unlink()
         discard(folder, above)
         complain("no run of the sweep took a step")
         return 128 + stopped if stopped else 1
-    show(sheet.table())
+    show(table(runs))
     say(f"files: {folder}, with this table in {SWEEP}")
     if any(folder.glob("*/events.out.*")):
         advise(folder)
+    done = [run.state for run in runs].count(DONE)
     if stopped:
-        complain(f"stopped by {signal.Signals(stopped).name}: {sheet.count(DONE)} runs are done")
+        complain(f"stopped by {signal.Signals(stopped).name}: {done} runs are done")
         return 128 + stopped
-    return 0 if sheet.count(DONE) == len(runs) else 1
+    return 0 if done == len(runs) else 1
 
 
-class Sheet:
-    """What came out of each run.
+def fill(folder: Path, runs: Sequence[Member], place: Path) -> int:
+    """Run what is to be run.
 
     Args:
         folder: of the sweep.
         runs: all of them.
+        place: for files of this process.
+
+    Returns:
+        The signal that stopped it, or 0.
     """
+    for number, run in enumerate(runs, 1):
+        run.label = f"{folder.name}/{run.folder}"
+        run.result = str(place / f"{number}.json")
+        say(f"sweep     run {number} of {len(runs)}: {told(run)}")
+        began = time.monotonic()
+        code, stopped = carried_out(run)
+        state = DONE if code == 0 else "stopped" if stopped else "failed"
+        run.end(state, time.monotonic() - began)
+        write(folder, runs)
+        if stopped:
+            return stopped
+        if code:
+            rest = "; going on with the others" if number < len(runs) else ""
+            complain(f"run {number} of {len(runs)}, {told(run)}, has failed{rest}")
+    return 0
 
-    def __init__(self, folder: Path, runs: Sequence[Member]) -> None:
-        self.folder, self.runs = folder, runs
-        self.state = dict.fromkeys((run.folder for run in runs), WAITING)
-        self.seconds: dict[str, float] = {}
-        self.found: dict[str, dict[str, float]] = {}
-        self.write()
 
-    def count(self, state: str) -> int:
-        """How many runs are in a state."""
-        return list(self.state.values()).count(state)
+def write(folder: Path, runs: Sequence[Member]) -> None:
+    """Write the table with all numbers that are known."""
+    names = dict.fromkeys(name for run in runs for name in run.numbers)
+    with (folder / SWEEP).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, [*runs[0].values, "state", *names, "folder"])
+        rows.writeheader()
+        for run in runs:
+            own = {"state": run.state, "folder": run.folder}
+            rows.writerow({**run.values, **run.numbers, **own})
 
-    def fill(self, place: Path) -> int:
-        """Run what is to be run.
 
-        Args:
-            place: for files of this process.
-
-        Returns:
-            The signal that stopped it, or 0.
-        """
-        for number, run in enumerate(self.runs, 1):
-            run.label = f"{self.folder.name}/{run.folder}"
-            run.result = str(place / f"{number}.json")
-            say(f"sweep     run {number} of {len(self.runs)}: {told(run)}")
-            began = time.monotonic()
-            code, stopped = carried_out(run)
-            self.seconds[run.folder] = time.monotonic() - began
-            self.found[run.folder] = run.found()
-            self.state[run.folder] = DONE if code == 0 else "stopped" if stopped else "failed"
-            self.write()
-            if stopped:
-                return stopped
-            if code:
-                rest = "; going on with the others" if number < len(self.runs) else ""
-                complain(f"run {number} of {len(self.runs)}, {told(run)}, has failed{rest}")
-        return 0
-
-    def write(self) -> None:
-        """Write the table with all numbers that are known."""
-        names = list(dict.fromkeys(n for found in self.found.values() for n in found))
-        head = [*self.runs[0].values, "state", "seconds", *names, "folder"]
-        with (self.folder / SWEEP).open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(head)
-            for run in self.runs:
-                numbers, seconds = self.found.get(run.folder, {}), self.seconds.get(run.folder, "")
-                took = f"{seconds:.1f}" if seconds else ""
-                values = [numbers.get(name, "") for name in names]
-                state = self.state[run.folder]
-                rows.writerow([*run.values.values(), state, took, *values, run.folder])
-
-    def table(self) -> Table:
-        """What the runs are compared by: errors, or residuals where none are known."""
-        known = dict.fromkeys(n for found in self.found.values() for n in found)
-        shown = [n for n in known if n.startswith("error/") and not n.endswith("_everywhere")]
-        shown = shown or [n for n in known if n.startswith("residual/") and n.endswith("_rms")]
-        shown += [n for n in known if "/" not in n and n not in ("loss", "steps")]
-        short = shortened(list(self.runs[0].values))
-        table = Table(title="the runs of the sweep")
-        for key in self.runs[0].values:
-            table.add_column(short[key], no_wrap=True)
-        states = [""] if self.count(DONE) < len(self.runs) else []
-        for name in [*(titled(n) for n in shown), "loss", "steps", "seconds", *states]:
-            table.add_column(name, justify="right")
-        for run in self.runs:
-            found = self.found.get(run.folder, {})
-            numbers = [f"{found[n]:.2e}" if n in found else "" for n in [*shown, "loss"]]
-            steps = f"{found['steps']:.0f}" if "steps" in found else ""
-            took = f"{self.seconds[run.folder]:.0f}" if run.folder in self.seconds else ""
-            state = [self.state[run.folder]] * len(states)
-            table.add_row(*run.values.values(), *numbers, steps, took, *state)
-        return table
+def table(runs: Sequence[Member]) -> Table:
+    """What the runs are compared by: errors, or residuals where none are known."""
+    known = dict.fromkeys(name for run in runs for name in run.numbers)
+    names = [n for n in known if n.startswith("error/") and not n.endswith("_everywhere")]
+    names = names or [n for n in known if n.startswith("residual/") and n.endswith("_rms")]
+    names += [n for n in known if "/" not in n and n not in COLUMNS]
+    columns = {**dict.fromkeys(names, ".2e"), **COLUMNS}
+    states = [run.state for run in runs if run.state != DONE]
+    shown = Table(title="the runs of the sweep")
+    for key in shortened(list(runs[0].values)).values():
+        shown.add_column(key, no_wrap=True)
+    for name in [*map(titled, columns), *([""] if states else [])]:
+        shown.add_column(name, justify="right")
+    for run in runs:
+        cells = [format(run.numbers[n], f) if n in run.numbers else "" for n, f in columns.items()]
+        shown.add_row(*run.values.values(), *cells, *([run.state] if states else []))
+    return shown
 
 
 def titled(name: str) -> str:

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ class Member:
         argv: the command line of this run alone.
         label: the folder of the sweep and its own, below those of the configuration.
         result: where it is to write what came out.
+        state: `not run`, `done`, `failed` or `stopped`.
+        numbers: what came out, and the seconds that it took.
     """
 
     values: dict[str, str]
@@ -31,6 +34,8 @@ class Member:
     argv: list[str] = field(default_factory=list)
     label: str = ""
     result: str = ""
+    state: str = "not run"
+    numbers: dict[str, float] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, float | str]:
@@ -41,10 +46,11 @@ class Member:
         """Write what came out, for the process that runs the sweep."""
         Path(self.result).write_text(json.dumps(numbers), encoding="utf-8")
 
-    def found(self) -> dict[str, float]:
-        """What came out; empty if nothing did."""
+    def end(self, state: str, seconds: float) -> None:
+        """Note how it ended, with what it has written."""
         path = Path(self.result)
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        numbers = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self.state, self.numbers = state, {"seconds": round(seconds, 1), **numbers}
 
     def environment(self) -> dict[str, str]:
         """What the process of this run inherits."""
@@ -65,14 +71,15 @@ def members(argv: Sequence[str], sweep: Sequence[tuple[str, list[str]]]) -> list
         sweep: the keys and their values.
     """
     rest = [word for word in argv if word.partition("=")[0] not in OWN]
-    short, found = shortened([key for key, _ in sweep]), []
+    short, seen, runs = shortened([key for key, _ in sweep]), Counter[str](), []
     for chosen in itertools.product(*(values for _, values in sweep)):
         values = dict(zip(short, chosen, strict=True))
         texts = [f"{key}={value}" for key, value in values.items()]
-        name = ",".join(f"{short[key]}={value}" for key, value in values.items())
-        found.append(Member(values, safe(name), [*rest, *(f"--{text}" for text in texts)]))
-    number_equal(found)
-    return found
+        name = safe(",".join(f"{short[key]}={value}" for key, value in values.items()))
+        seen[name] += 1
+        folder = name if seen[name] == 1 else f"{name}_{seen[name]}"
+        runs.append(Member(values, folder, [*rest, *(f"--{text}" for text in texts)]))
+    return runs
 
 
 def number(text: str) -> float | str:
@@ -97,12 +104,3 @@ def shortened(keys: Sequence[str]) -> dict[str, str]:
 def safe(name: str) -> str:
     """A name that every file system takes."""
     return re.sub(r"[^\w.,=+-]+", "_", name)[:LONGEST]
-
-
-def number_equal(found: Sequence[Member]) -> None:
-    """Tell apart folders whose names have become the same."""
-    seen: dict[str, int] = {}
-    for member in found:
-        seen[member.folder] = seen.get(member.folder, 0) + 1
-        if seen[member.folder] > 1:
-            member.folder += f"_{seen[member.folder]}"
