@@ -120,8 +120,8 @@ def test_the_output_layer_alone():
     jacobians = [
         r for key, r in system.objective.recorder.recordings.items() if key[0][0] == "jacobian"
     ]
-    targets = [node.target for node in jacobians[-1].recording.main.graph.nodes]
-    assert torch.ops.aten.tanh.default not in targets  # features belong to the points
+    functions = [line.function for line in jacobians[-1].recording.main.lines]
+    assert torch.ops.aten.tanh.default not in functions  # features belong to the points
 
 
 def test_features_of_a_frozen_layer_are_evaluated_once(monkeypatch):

@@ -11,8 +11,8 @@ import pinn
 from pinn.fields.field import partial
 from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.objective.recording import Recording, RecordingError
-from pinn.objective.tape import Replay, Tape
+from pinn.objective.recording import Recording
+from pinn.objective.tape import RecordingError
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
 
@@ -82,7 +82,7 @@ def test_recording_takes_no_longer_than_a_few_evaluations():
     begun = time.perf_counter()
     recording = Recording(function, varying, fixed)
     assert time.perf_counter() - begun < 3
-    assert len(recording.main.graph.nodes) < 6
+    assert len(recording.main.lines) < 3
     fixed = [torch.rand(5)]
     found = recording(varying, recording.prepared(fixed))
     assert torch.equal(found[0], function(varying, fixed)[0])
@@ -92,7 +92,7 @@ def test_numbers_that_other_points_would_change_are_not_kept():
     def function(varying, fixed):
         return [varying[0] * float(fixed[0].max())]
 
-    with pytest.raises(RecordingError, match="the value of a number"):
+    with pytest.raises(RecordingError, match="reads values as plain numbers"):
         Recording(function, [torch.rand(3)], [torch.rand(3)])
 
 
@@ -133,11 +133,11 @@ def test_random_numbers_on_points_are_drawn_anew():
 def test_a_factor_is_not_taken_for_the_place_of_a_tensor():
     """Products by other fields and by whole numbers of every size, replayed at other points."""
     first, other = (torch.rand(5, 2, dtype=torch.float64) for _ in range(2))
-    tape = Tape([first])
-    with tape:
-        x, y = first[:, 0], first[:, 1]
-        made = [x * y, *(x * k for k in range(1, 9)), x**y, *(x**k for k in range(4, 9))]
-    a, b = other.unbind(-1)
-    exact = [a * b, *(a * k for k in range(1, 9)), a**b, *(a**k for k in range(4, 9))]
-    found = Replay(tape, [tape.known[t] for t in made])(other)
-    torch.testing.assert_close(found, exact)
+
+    def function(varying, fixed):
+        x, y = fixed[0][:, 0], fixed[0][:, 1]
+        return [x * y, *(x * k for k in range(1, 9)), x**y, *(x**k for k in range(4, 9))]
+
+    recording = Recording(function, [], [first])
+    values = recording([], recording.prepared([other]))
+    torch.testing.assert_close(values, function([], [other]))

@@ -8,7 +8,7 @@ import gc
 import pkgutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,10 +17,6 @@ from torch import Tensor, fx, nn
 # What it is called here → where torch has it; read once, when this module is loaded.
 PATHS = {
     "make_fx": "torch.fx.experimental.proxy_tensor.make_fx",
-    "FakeTensorMode": "torch._subclasses.fake_tensor.FakeTensorMode",
-    "TracingContext": "torch._guards.TracingContext",
-    "tracing": "torch._guards.tracing",
-    "untraced": "torch.fx.experimental.proxy_tensor.disable_proxy_modes_tracing",
     "DispatchMode": "torch.utils._python_dispatch.TorchDispatchMode",
     "modes": "torch.utils._python_dispatch._get_current_dispatch_mode_stack",
     "transform": "torch._C._functorch.peek_interpreter_stack",
@@ -31,8 +27,6 @@ PATHS = {
     "add": "torch._foreach_add_",
     "norms": "torch._foreach_norm",
     "flops": "torch.utils.flop_counter.flop_registry",
-    "flatten": "torch.utils._pytree.tree_flatten",
-    "unflatten": "torch.utils._pytree.tree_unflatten",
 }
 
 
@@ -55,50 +49,34 @@ class NoMode(nullcontext):
 
 
 DispatchMode: Any = INSIDE["DispatchMode"] or NoMode
-RECORDING = ("make_fx", "untraced", "DispatchMode", "flatten", "unflatten")
+RECORDING = ("DispatchMode",)
 
 
-def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
-    """The operations of a function as a graph.
+@contextmanager
+def recorded(needs: str = "DispatchMode") -> Iterator[None]:
+    """Within it operations are recorded.
 
     Raises:
-        RuntimeError: this torch records none; steps then run as Python.
+        RuntimeError: this torch has nothing to record them with; steps then run as Python.
     """
     global recordings
-    if missing := [PATHS[name] for name in RECORDING if INSIDE[name] is None]:
-        raise RuntimeError(f"this version of torch has no {missing[0]}")
+    if INSIDE[needs] is None:
+        raise RuntimeError(f"this version of torch has no {PATHS[needs]}")
     recordings += 1
     try:
-        # Symbolic sizes need a mode of their own, which torch makes.
-        with nullcontext() if "tracing_mode" in options else described_together():
-            return INSIDE["make_fx"](function, **options)(*args)
+        yield
     finally:
         recordings -= 1
 
 
-def described_together() -> AbstractContextManager:
-    """One mode describes all results that are recorded; by itself torch makes one for each, which
-    takes twice the time.
+def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
+    """The operations of a function as a graph that torch can export.
+
+    Raises:
+        RuntimeError: this torch records none.
     """
-    mode, context, tracing = (INSIDE[n] for n in ("FakeTensorMode", "TracingContext", "tracing"))
-    if mode is None or context is None or tracing is None:
-        return nullcontext()
-    return tracing(context(mode(allow_fallback_kernels=True)))
-
-
-def untraced() -> AbstractContextManager:
-    """Operations within are not recorded."""
-    return INSIDE["untraced"]()
-
-
-def flatten(tree: Any) -> tuple[list[Any], Any]:
-    """The leaves of nested lists, tuples and dictionaries, and their form."""
-    return INSIDE["flatten"](tree)
-
-
-def unflatten(flat: list[Any], form: Any) -> Any:
-    """The nested lists, tuples and dictionaries of a form with these leaves."""
-    return INSIDE["unflatten"](flat, form)
+    with recorded("make_fx"):
+        return INSIDE["make_fx"](function, **options)(*args)
 
 
 def leaves(tree: Any) -> Iterator[Any]:
@@ -134,7 +112,7 @@ def compile_graph(graph: fx.GraphModule, examples: Sequence[Tensor], **options: 
 
 def is_traced() -> bool:
     """Whether operations are recorded; where torch does not say, those that are recorded here."""
-    if INSIDE["modes"] is None:
+    if recordings or INSIDE["modes"] is None:
         return recordings > 0 or torch.compiler.is_exporting()
     return any(type(mode).__name__ in TRACING for mode in INSIDE["modes"]())
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from pinn.cache.rechecks import is_due
 from pinn.cache.states import PERIOD
 from pinn.objective.chunks import Chunk
-from pinn.objective.recording import Function, Recording, RecordingError, Tensors
+from pinn.objective.recording import Function, Recording, Tensors
+from pinn.objective.tape import RecordingError
 
 MOST = 32  # graphs of one run
 FRUITLESS = 4  # graphs of one function that were not used again: it reads something ever new

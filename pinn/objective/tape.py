@@ -1,162 +1,153 @@
-"""What follows from the points alone, while a step is recorded: evaluated, not traced.
+"""The operations of a function, written down while they run, as the lines of a program.
 
-Tracing an operation takes milliseconds, running it microseconds. A source term may have thousands
-of operations on the coordinates; they are run, noted, and run again for other points.
+A tape sees operations below autograd and not Python, so fields, modules and nested reverse mode
+are recorded alike. An operation is run as it is and noted, which takes some microseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from pinn.base.torch_adapter import DispatchMode, flatten, tensors_in, unflatten, untraced
+from pinn.base.torch_adapter import DispatchMode
+
+CONSTANT, FIXED, VARYING = range(3)  # what a tensor follows from, the last of these counts
+
+
+class RecordingError(RuntimeError):
+    """A function cannot be run as a graph; whoever asked runs its Python."""
 
 
 class InPlaceError(RuntimeError):
-    """An operation writes to its arguments, so that what follows from the points is not known."""
+    """An operation writes to its arguments."""
 
 
-class Slot(int):
-    """The place of a tensor among those that follow from the points."""
-
-
-class Note:
+class Line(NamedTuple):
     """One operation.
 
     Args:
         function: what ran.
-        given: its arguments, flattened, with slots in the place of tensors.
-        form: how they are nested.
-        slots: of its results.
+        call: how it is written, such as `c3(v1, 2.0)`.
+        given: the numbers of its tensors.
+        results: the numbers of those it gives, with the place of each in the result.
+        level: what it follows from.
+        stays: whether it runs although nobody needs its results.
     """
 
-    __slots__ = ("form", "function", "given", "last", "slots")
-
-    def __init__(self, function: Any, given: list[Any], form: Any, slots: list[Slot]) -> None:
-        self.function, self.given, self.form, self.slots = function, given, form, slots
-        self.last: list[Slot] = []
-
-    def run(self, values: dict[int, Tensor]) -> None:
-        """Once more."""
-        flat = [values[g] if type(g) is Slot else g for g in self.given]
-        args, settings = unflatten(flat, self.form)
-        result = self.function(*args, **settings)
-        for slot, tensor in zip(self.slots, tensors_in(result), strict=True):
-            values[slot] = tensor
-        for slot in self.last:
-            values.pop(slot, None)
+    function: Any
+    call: str
+    given: tuple[int, ...]
+    results: dict[int, str]
+    level: int
+    stays: bool
 
 
 class Tape(DispatchMode):
-    """Runs what follows from some tensors alone, and notes it; the rest is left to the tracer.
+    """Notes what runs within it; an equal operation on equal arguments once.
 
     Args:
-        fixed: the tensors.
+        varying: tensors that change at every call.
+        fixed: tensors that stay over many calls.
+        in_place: operations may write to their arguments. Nothing is then known to be equal, nor
+            to follow from the fixed tensors alone.
 
     Raises:
-        InPlaceError: within it, an operation writes to its arguments.
+        InPlaceError: within it, an operation writes to its arguments although none may.
+        RecordingError: within it, Python reads a number that changes from call to call.
     """
 
-    def __init__(self, fixed: Sequence[Tensor]) -> None:
+    def __init__(
+        self, varying: Sequence[Tensor], fixed: Sequence[Tensor], in_place: bool = False
+    ) -> None:
         super().__init__()
-        self.known: Any = WeakTensorKeyDictionary()
-        self.literals: dict[Slot, Tensor] = {}
-        self.notes: list[Note] = []
-        self.made: dict[tuple, list[Slot]] = {}
-        self.traced: Any = WeakTensorKeyDictionary()
-        self.count = 0
-        self.fixed = [self.slot(tensor) for tensor in fixed]
-        self.moving = set(self.fixed)
+        self.in_place = in_place
+        self.numbers: Any = WeakTensorKeyDictionary()
+        self.levels: list[int] = []
+        self.lines: list[Line] = []
+        self.written: dict[str, Line] = {}
+        self.names: dict[Any, str] = {}
+        self.namespace: dict[str, Any] = {}
+        self.literals: dict[int, Tensor] = {}  # numbers and lists that Python turned into tensors
+        self.foreign: dict[int, torch.Size] = {}  # shapes of tensors of which nothing is known
+        self.varying = [self.number(tensor, VARYING) for tensor in varying]
+        self.fixed = [self.number(tensor, FIXED) for tensor in fixed]
 
-    def slot(self, tensor: Tensor) -> Slot:
-        """A new slot for a tensor."""
-        slot = Slot(self.count)
-        self.count += 1
-        self.known[tensor] = slot
-        return slot
+    def number(self, tensor: Tensor, level: int) -> int:
+        """A new number for a tensor."""
+        self.numbers[tensor] = len(self.levels)
+        self.levels.append(VARYING if self.in_place else level)
+        return len(self.levels) - 1
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        flat, form = flatten((args, kwargs or {}))
-        tensors = [t for t in flat if isinstance(t, Tensor)]
-        if is_mutable(func):
+        kwargs = kwargs or {}
+        if is_mutable(func) and not self.in_place:
             raise InPlaceError(f"{func} writes to its arguments")
-        if func is torch.ops.aten.lift_fresh.default and tensors[0] not in self.traced:
-            return self.literal(tensors[0])
-        if is_random(func) or not all(t in self.known for t in tensors):
-            result = func(*args, **(kwargs or {}))
-            for tensor in tensors_in(result):
-                self.traced[tensor] = True
-            return result
-        given = [self.known[t] if isinstance(t, Tensor) else t for t in flat]
-        moves = any(g in self.moving for g in given if type(g) is Slot)
-        if torch.Tag.data_dependent_output in func.tags and moves:
-            raise RuntimeError(
-                "the Python code needs the value of a number, as float(…), int(…) and `if` do; at "
-                "other points this number is another one"
+        if func is torch.ops.aten.lift_fresh.default and args[0] not in self.numbers:
+            func = torch.ops.aten.clone.default  # in place of a literal, which stays as it is
+            self.literals[self.number(args[0], CONSTANT)] = args[0].clone()
+        given: list[int] = []
+        parts = [self.written_as(value, given) for value in args]
+        parts += [f"{name}={self.written_as(value, given)}" for name, value in kwargs.items()]
+        level = max((self.levels[number] for number in given), default=CONSTANT)
+        if level > CONSTANT and torch.Tag.data_dependent_output in func.tags:
+            raise RecordingError(
+                "the problem or a network reads values as plain numbers, by .item(), float() or if"
             )
-        with untraced():
-            result = func(*args, **(kwargs or {}))
-        self.note(func, given, form, moves, tensors_in(result))
+        result = func(*args, **kwargs)
+        call = f"{self.name(func, func)}({', '.join(parts)})"
+        self.note(func, call, given, VARYING if is_random(func) else level, result)
         return result
 
-    def note(self, func: Any, given: list[Any], form: Any, moves: bool, results: list) -> None:
-        """Note an operation; an equal one on equal arguments has the same slots."""
-        if not results:
-            return
-        # 1 and 1.0 are equal, not the same; nor is the number 2 the tensor in slot 2.
-        key = func, tuple((type(g), repr(g)) for g in given), repr(form)
-        if key in self.made:
-            for tensor, slot in zip(results, self.made[key], strict=True):
-                self.known[tensor] = slot
-            return
-        slots = [self.slot(tensor) for tensor in results]
-        self.made[key] = slots
-        self.notes.append(Note(func, given, form, slots))
-        if moves:
-            self.moving.update(slots)
+    def note(self, func: Any, call: str, given: list[int], level: int, result: Any) -> None:
+        """Note an operation, or what it equals."""
+        results = list(tensors_of(result))
+        line = self.written.get(call)
+        if line is not None:
+            for number, (_, tensor) in zip(line.results, results, strict=True):
+                self.numbers[tensor] = number
+        elif func is torch.ops.aten.detach.default and not self.in_place:
+            self.numbers[result] = given[0]
+        elif results or self.in_place:
+            numbers = {self.number(tensor, level): place for place, tensor in results}
+            stays = self.in_place or is_random(func)
+            self.lines.append(Line(func, call, tuple(given), numbers, level, stays))
+            if not stays:
+                self.written[call] = self.lines[-1]
 
-    def literal(self, tensor: Tensor) -> Tensor:
-        """A number or list that Python turned into a tensor."""
-        slot = self.slot(tensor)
-        with untraced():
-            self.literals[slot] = tensor.clone()
-        return tensor
+    def written_as(self, value: Any, given: list[int]) -> str:
+        """An argument of an operation; the number of a tensor is appended to those given."""
+        if isinstance(value, Tensor):
+            number = self.numbers.get(value)
+            if number is None:
+                number = self.number(value, CONSTANT)
+                self.foreign[number] = value.shape
+            given.append(number)
+            return f"v{number}"
+        if isinstance(value, list | tuple):
+            return f"[{', '.join([self.written_as(part, given) for part in value])}]"
+        # 1 and 1.0 are equal, not the same.
+        return repr(value) if type(value) is int else self.name((type(value), repr(value)), value)
+
+    def name(self, key: Any, value: Any) -> str:
+        """The name of an operation or of a constant."""
+        if key not in self.names:
+            self.names[key] = f"c{len(self.names)}"
+            self.namespace[self.names[key]] = value
+        return self.names[key]
 
 
-class Replay:
-    """(fixed tensors) → the tensors in the wanted slots.
-
-    Args:
-        tape: what was noted.
-        wanted: the slots.
-    """
-
-    def __init__(self, tape: Tape, wanted: Sequence[Slot]) -> None:
-        self.fixed, self.wanted, needed = tape.fixed, list(wanted), set(wanted)
-        self.notes: list[Note] = []
-        for note in reversed(tape.notes):
-            if needed.isdisjoint(note.slots):
-                continue
-            used = {g for g in note.given if type(g) is Slot}
-            note.last = [s for s in (*used, *note.slots) if s not in needed]
-            needed |= used
-            self.notes.append(note)
-        self.notes.reverse()
-        self.literals = {s: t for s, t in tape.literals.items() if s in needed}
-
-    def __call__(self, *fixed: Tensor) -> list[Tensor]:
-        """The tensors at these points."""
-        values: dict[int, Tensor] = dict(zip(self.fixed, fixed, strict=True))
-        for slot, literal in self.literals.items():
-            values[slot] = literal
-        for note in self.notes:
-            note.run(values)
-        return [values[slot] for slot in self.wanted]
+def tensors_of(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors in what an operation gives, each with its place."""
+    if isinstance(result, Tensor):
+        yield place, result
+    elif isinstance(result, list | tuple):
+        for k, part in enumerate(result):
+            yield from tensors_of(part, f"{place}[{k}]")
 
 
 @cache
