@@ -11,12 +11,13 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pinn.assessment import canvas, curves, figures
+from pinn.assessment import canvas, curves, figures, scales
 from pinn.assessment import grid_section as section
 from pinn.assessment import streamlines as flow
-from pinn.assessment.canvas import error_scale, field_scale, limits, number, shift_of, shifted
+from pinn.assessment.canvas import number
 from pinn.assessment.figures import comparison, draw, prediction
 from pinn.assessment.norms import relative_l2
+from pinn.assessment.scales import error_scale, field_scale, limits, shift_of, shifted
 from pinn.assessment.streamlines import streamlines
 from pinn.fields.vector_calculus import grad
 from pinn.geometry import Box, Coordinates, Geometry, Interval, Rectangle
@@ -625,7 +626,7 @@ def test_misuse_is_told():
 # --- no global state
 
 
-@pytest.mark.parametrize("module", [canvas, curves, figures, flow, section])
+@pytest.mark.parametrize("module", [canvas, curves, figures, flow, scales, section])
 def test_pyplot_is_not_used(module):
     imported = set()
     for node in ast.walk(ast.parse(inspect.getsource(module))):

@@ -10,7 +10,8 @@ A new score or a new figure goes here.
     curves        a field along a line
     streamlines   of a velocity in the plane
     grid_section  the part of a grid that a figure shows
-    canvas        panels, scales and colour bars
+    canvas        panels, maps and colour bars
+    scales        how values become colours and labels
 
 May import: objective, solution, physics, fields, geometry, base.
 """

@@ -1,110 +1,28 @@
-"""What figures are made of: panels, scales, colour bars; readable at half their size.
+"""What figures are made of: panels, maps, colour bars; readable at half their size.
 
 TensorBoard shows a figure in a card of some 350 pixels and at its full size when it is clicked.
 """
 
-import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from pinn.assessment.grid_section import Array, Section
+from pinn.assessment.scales import DECADES, Scale, shift_of, shifted
 
 WIDTH = 8.0  # inches, at 100 dots per inch
 TEXT, TITLE = 15.0, 17.0  # points: 9 pixels high in a card
 LINE = 0.33  # inches of a line of text
 GREY = "0.35"
-SIGNED, ONE_SIGN, LOGARITHMIC = "RdBu_r", "viridis", "magma"
-# Black lines are seen on all of it.
-PALE = ListedColormap(0.4 + 0.6 * colormaps["viridis"](np.linspace(0, 1, 256)), "pale viridis")
-DECADES = 4  # of an error that are shown
-EPSILON = float(np.finfo(np.float64).eps)
-ONE_SIDED = 0.02  # a field with less than this of its range beyond zero has one sign
 DENSE = 0.12  # of the range, between neighbours: lines of equal value would cover the map
-NARROW = 0.05  # a range smaller than this part of the values is shown relative to its lower end
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How values become colours.
-
-    Args:
-        norm: from values to 0 … 1.
-        colours: the map, or its name.
-    """
-
-    norm: Normalize
-    colours: str | Colormap
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The lowest and the highest value with a colour of its own."""
-        low, high = self.norm.vmin, self.norm.vmax
-        assert low is not None
-        assert high is not None
-        return low, high
-
-
-def field_scale(values: Array) -> Scale:
-    """Symmetric about zero, which is white, for a field with both signs; else from end to end."""
-    low, high = limits(values)
-    most = max(-low, high)
-    if min(-low, high) > ONE_SIDED * most:
-        return Scale(Normalize(-most, most), SIGNED)
-    return Scale(Normalize(low, high), ONE_SIGN)
-
-
-def error_scale(errors: Array, size: float) -> Scale:
-    """Logarithmic, four decades below the largest; no finer than the rounding of `size`."""
-    finite = errors[np.isfinite(errors)]
-    most = max(float(finite.max()) if finite.size else 0.0, 10 * EPSILON * (size or 1.0))
-    return Scale(LogNorm(most / 10**DECADES, most), LOGARITHMIC)
-
-
-def limits(values: Array) -> tuple[float, float]:
-    """The range of the finite values; without 1 % at either end where those would dominate it.
-
-    A singular corner of a pressure field would otherwise leave the rest in one colour.
-    """
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, inner_low, inner_high, high = np.percentile(finite, [0, 1, 99, 100])
-    if high - low > 2 * (inner_high - inner_low) > 0:
-        low, high = inner_low, inner_high
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
-        margin = 0.5 * abs(low) or 1.0
-        return float(low - margin), float(high + margin)
-    return float(low), float(high)
-
-
-def shift_of(values: Array) -> float:
-    """What to take off values that hardly differ from each other, such as 10⁵ ± 1; else zero."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return 0.0
-    low, high = float(finite.min()), float(finite.max())
-    size, span = max(abs(low), abs(high)), high - low
-    if not 1e-12 * size < span < NARROW * size:
-        return 0.0
-    unit = 10.0 ** math.floor(math.log10(span))
-    return round(low / unit) * unit
-
-
-def shifted(name: str, shift: float) -> str:
-    """The label of values that something was taken off:  `p − 99999`."""
-    if not shift:
-        return name
-    return f"{name} {'−' if shift > 0 else '+'} {abs(shift):.12g}"
 
 
 @dataclass(frozen=True)
@@ -153,14 +71,13 @@ def grid_of_maps(
 def as_map(ax: Axes, section: Section, title: str = "") -> None:
     """Let a panel hold a map of a section; the first of a row tells the second axis."""
     frame, place = Frame.of(section), ax.get_subplotspec()
-    left = place is None or place.is_first_col()
-    ax.set_aspect("equal" if section.proportion else "auto")
-    ax.set_facecolor("0.8")
+    ax.set(aspect="equal" if section.proportion else "auto", facecolor="0.8")
     ax.set_title(title, fontsize=TEXT)
     ax.set_xlabel(frame.labels[0])
-    ax.set_ylabel(frame.labels[1] if left else "")
     legible(ax)
-    if not left:
+    if place is None or place.is_first_col():
+        ax.set_ylabel(frame.labels[1])
+    else:
         ax.set_yticklabels([])
 
 
@@ -186,7 +103,7 @@ def field_map(
     """Colours on a scale, with thin lines of equal value."""
     low, high = scale.ends
     masked = np.ma.masked_invalid(value)
-    if isinstance(scale.norm, LogNorm):
+    if scale.kind is LogNorm:
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
     at = Frame.of(section).axes
     mesh = ax.pcolormesh(
@@ -221,12 +138,10 @@ def field_maps(
     for ax, section, value, title in panels:
         as_map(ax, section, title)
         mesh = field_map(ax, section, value, scale, lines)
-    values = [value for _, _, value, _ in panels]
+    values = np.stack([value for _, _, value, _ in panels])
     beside = list(beside) or [ax for ax, *_ in panels]
-    low, high = scale.ends
-    lower = any(bool((v < low).any()) for v in values)
-    higher = any(bool((v > high).any()) for v in values)
-    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max", (0, 0): "neither"}[lower, higher]
+    lower, higher = (values < scale.ends[0]).any(), (values > scale.ends[1]).any()
+    extend = ("neither", "min", "max", "both")[lower + 2 * higher]
     last = beside[-1]
     height = last.get_data_ratio() if last.get_aspect() == 1 else 1.0  # in widths
     if below:
@@ -238,7 +153,7 @@ def field_maps(
     bar.set_label(label, size=TEXT)
     bar.ax.tick_params(labelsize=TEXT)
     axis, few = (bar.ax.xaxis if below else bar.ax.yaxis), below or height < 0.5
-    if isinstance(scale.norm, LogNorm):
+    if scale.kind is LogNorm:
         axis.set_major_locator(LogLocator(numticks=3 if few else DECADES + 1))
         axis.set_minor_locator(NullLocator())
     else:

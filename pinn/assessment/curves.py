@@ -1,5 +1,6 @@
 """Curves: a field over its only coordinate, or along a line of a map."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pinn.assessment.canvas import EPSILON, GREY, TEXT, Frame, canvas, legible, shift_of, shifted
+from pinn.assessment.canvas import GREY, TEXT, Frame, canvas, legible
 from pinn.assessment.grid_section import Array, Section, place
+from pinn.assessment.scales import EPSILON, extent, shift_of, shifted
 
-PREDICTION, ERROR = "tab:orange", "tab:red"
+REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 4.0, "alpha": 0.5}
+PREDICTION: dict[str, Any] = {"color": "tab:orange", "linestyle": "--", "label": "prediction"}
 INSTANTS = ("#0072b2", "#d55e00", "#cc79a7")  # of Okabe and Ito, told apart by everybody
 
 
@@ -25,17 +28,13 @@ def curves(
     frame, shift = Frame.of(section), shift_of(drawn[-1])
     (x,) = frame.axes
     if compared:
-        axes[0].plot(x, drawn[1] - shift, color=GREY, linewidth=4.0, alpha=0.5, label="reference")
-        finite = np.abs(drawn[1][np.isfinite(drawn[1])])
-        floor = EPSILON * (float(finite.max(initial=0.0)) or 1.0)
-        error = np.abs(drawn[0] - drawn[1])
-        axes[1].plot(x, np.maximum(error, floor), color=ERROR, linewidth=2.0)
-        axes[1].set_ylabel("|error|")
-        axes[1].set_yscale("log")
-        axes[1].set_ylim(*decades(np.maximum(error, floor)))
+        axes[0].plot(x, drawn[1] - shift, **REFERENCE, label="reference")
+        floor = EPSILON * (extent(np.abs(drawn[1]))[1] or 1.0)
+        error = np.maximum(np.abs(drawn[0] - drawn[1]), floor)
+        axes[1].plot(x, error, color="tab:red", linewidth=2.0)
+        axes[1].set(ylabel="|error|", yscale="log", ylim=decades(error))
         axes[1].yaxis.set_minor_locator(NullLocator())
-    line: dict[str, Any] = {"color": PREDICTION, "linestyle": "--", "linewidth": 2.0}
-    axes[0].plot(x, drawn[0] - shift, **line, label="prediction")
+    axes[0].plot(x, drawn[0] - shift, **PREDICTION, linewidth=2.0)
     axes[0].set_ylabel(shifted(component, shift))
     axes[-1].set_xlabel(frame.labels[0])
     for ax in axes:
@@ -46,21 +45,20 @@ def curves(
 def profile(ax: Axes, section: Section, predicted: Array, truth: Array, label: str) -> None:
     """Values along the middle line on which the reference changes most; of time, at instants."""
     frame = Frame.of(section)
-    style: dict[str, Any] = {"color": GREY, "linewidth": 4.0, "alpha": 0.5}
     rows, columns = truth.shape
     if section.names[1] == "t":
         for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
-            ax.plot(frame.axes[0], truth[row], **style)
+            ax.plot(frame.axes[0], truth[row], **REFERENCE)
             time = f"{frame.labels[1]} = {place(frame.axes[1], row):.3g}"
             ax.plot(frame.axes[0], predicted[row], color=colour, linestyle="--", label=time)
         ax.set_title("grey: reference", fontsize=TEXT)
         along = 0
     else:
         known, own = ((v[rows // 2], v[:, columns // 2]) for v in (truth, predicted))
-        along = int(spread(known[1]) > spread(known[0]))
+        along = int(np.argmax([np.ptp(extent(line)) for line in known]))
         middle = (rows // 2, columns // 2)[along]
-        ax.plot(frame.axes[along], known[along], **style, label="reference")
-        ax.plot(frame.axes[along], own[along], color=PREDICTION, linestyle="--", label="prediction")
+        ax.plot(frame.axes[along], known[along], **REFERENCE, label="reference")
+        ax.plot(frame.axes[along], own[along], **PREDICTION)
         at = place(frame.axes[1 - along], middle)
         ax.set_title(f"at {frame.labels[1 - along]} = {at:.3g}", fontsize=TEXT)
     ax.set_xlabel(frame.labels[along])
@@ -77,16 +75,9 @@ def finish(ax: Axes, x: Array) -> None:
         ax.legend(fontsize=TEXT - 3, framealpha=0.6, handlelength=1.2, borderpad=0.2)
 
 
-def spread(values: Array) -> float:
-    """The range of the finite values."""
-    finite = values[np.isfinite(values)]
-    return float(np.ptp(finite)) if finite.size else 0.0
-
-
 def decades(values: Array) -> tuple[float, float]:
     """The powers of ten around positive values."""
-    finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (EPSILON, 1.0)
-    low = max(low, high / 1e8)
-    bottom = np.floor(np.log10(low))
-    return float(10.0**bottom), float(10.0 ** max(np.ceil(np.log10(high)), bottom + 1))
+    low, high = extent(values)
+    high = high or 1.0
+    bottom = math.floor(math.log10(max(low, high / 1e8)))
+    return 10.0**bottom, 10.0 ** max(math.ceil(math.log10(high)), bottom + 1)

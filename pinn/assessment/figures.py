@@ -11,19 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinn.assessment.canvas import (
-    Frame,
-    entitled,
-    error_scale,
-    field_maps,
-    field_scale,
-    grid_of_maps,
-    shift_of,
-    shifted,
-)
+from pinn.assessment.canvas import Frame, entitled, field_maps, grid_of_maps
 from pinn.assessment.curves import curves, profile
 from pinn.assessment.grid_section import Array, Section, Values, component_of
 from pinn.assessment.norms import relative_l2
+from pinn.assessment.scales import error_scale, extent, field_scale, shift_of, shifted
 from pinn.assessment.scores import level
 from pinn.assessment.streamlines import streamlines
 from pinn.physics.problem import Problem
@@ -153,8 +145,7 @@ def comparison_of_sections(
     sections: list[Section], drawn: list[list[Array]], component: str, title: str, source: str
 ) -> Figure:
     """A row for each section: prediction, reference, |error|; all rows on the same scales."""
-    rows = len(sections)
-    figure, grid = grid_of_maps(sections[0], rows, 3, 0, title, source)
+    figure, grid = grid_of_maps(sections[0], len(sections), 3, 0, title, source)
     shift = shift_of(np.stack([truth for _, truth, _ in drawn]))
     triples = [(predicted - shift, truth - shift, judged) for predicted, truth, judged in drawn]
     panels = []
@@ -166,13 +157,10 @@ def comparison_of_sections(
     for row, section in zip(grid, sections, strict=True):
         row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
     error_map(figure, grid[:, 2], sections[0], triples, component, below=True)
-    for number, row in enumerate(grid):
-        for ax in row:
-            if number > 0:
-                ax.set_title("")
-            if number < rows - 1:
-                ax.set_xlabel("")
-                ax.set_xticklabels([])
+    for ax in grid.flat:
+        ax.label_outer()
+    for ax in grid[1:].flat:
+        ax.set_title("")
     return figure
 
 
@@ -187,8 +175,7 @@ def error_map(
     """|prediction − reference| on one logarithmic scale, and what is not judged."""
     errors = [np.abs(predicted - truth) for predicted, truth, _ in triples]
     counted = np.concatenate([e[t[2]] for e, t in zip(errors, triples, strict=True)])
-    sizes = np.abs(np.stack([truth for _, truth, _ in triples]))
-    size = float(sizes[np.isfinite(sizes)].max(initial=0.0))
+    _, size = extent(np.abs(np.stack([truth for _, truth, _ in triples])))
     scale = error_scale(counted, size)
     whole = all(bool(judged.all()) for _, _, judged in triples)
     title = "|error|" if whole else "|error|, dashed: not judged"

@@ -45,7 +45,7 @@ class Section:
             ValueError: the points are no such grid.
         """
         columns = [column.unique() for column in at.unbind(-1)]
-        axes = tuple(array(column) for column in columns)
+        axes = tuple(column.double().numpy(force=True) for column in columns)
         shape = tuple(len(axis) for axis in axes)
         if not torch.equal(torch.cartesian_prod(*columns).reshape(-1, len(shape)), at):
             raise ValueError(
@@ -80,7 +80,7 @@ class Section:
         index = 0  # of the further axes as one: an array has at most 64
         for size, position in zip(self.shape[2:], self.cut, strict=True):
             index = index * size + position
-        return array(values).reshape(*self.shape[:2], -1)[..., index].T
+        return values.double().numpy(force=True).reshape(*self.shape[:2], -1)[..., index].T
 
     @property
     def proportion(self) -> float | None:
@@ -111,8 +111,3 @@ def component_of(values: Values, name: str, points: int) -> Tensor:
     if value.shape != (points,):
         raise ValueError(f"{name!r} has shape {tuple(value.shape)}: expected ({points},) to draw")
     return value
-
-
-def array(values: Tensor) -> Array:
-    """A tensor as a float64 array."""
-    return values.detach().to("cpu", torch.float64).numpy()

@@ -63,17 +63,12 @@ def assess(
 
 def tags(solution: Solution, reference: Reference | None) -> list[str]:
     """What `assess` finds once there are losses, by name."""
-    problem = solution.problem
     names = []
-    for component in () if reference is None else reference.values:
-        names.append(f"error/{component}")
-        if reference is not None and not bool(reference.judged.all()):
-            names.append(f"error/{component}_everywhere")
-    pairs = [f"residual/{residual.name}_" for residual in problem.residuals]
-    names += [pair + kind for pair in pairs for kind in ("rms", "max")]
-    names.append("check/held_out_ratio")
-    names += mass_tags(solution)
-    return names + [pair + kind for pair in divergence_tags(solution) for kind in ("rms", "max")]
+    if reference is not None:
+        names = [f"error/{n}{tag}" for n in reference.values for tag in masks(reference, n)]
+    pairs = [f"residual/{residual.name}_" for residual in solution.problem.residuals]
+    names += [p + kind for p in (*pairs, *divergence_tags(solution)) for kind in ("rms", "max")]
+    return [*names, "check/held_out_ratio", *mass_tags(solution)]
 
 
 def bulk(residuals: list[Tensor]) -> float:
@@ -88,18 +83,23 @@ def errors(solution: Solution, reference: Reference) -> Scores:
     scores: Scores = {}
     for component, truth in reference.values.items():
         constant = solution.constant_of(*solution.problem.component_places[component])
-        gauged = constant is not None
-        judged = reference.judged
-        # A reference may have no value at a singular point, which it then does not judge.
-        for tag, mask in (("", judged), ("_everywhere", truth.isfinite())):
-            if tag and bool(judged.all()):
-                continue
+        for tag, mask in masks(reference, component).items():
             shown, known = predicted[component].cpu(), truth
             if constant is not None and constant.at_instants:
                 times = reference.at[:, -1]
                 shown, known = (instant_by_instant(v, mask, times) for v in (shown, known))
+            gauged = constant is not None
             scores[f"error/{component}{tag}"] = relative_l2(shown[mask], known[mask], gauged)
     return scores
+
+
+def masks(reference: Reference, component: str) -> dict[str, Tensor]:
+    """The end of an error's tag → the points (N,) that it is taken over."""
+    judged = reference.judged
+    if bool(judged.all()):
+        return {"": judged}
+    # A reference may have no value at a singular point, which it then does not judge.
+    return {"": judged, "_everywhere": reference.values[component].isfinite()}
 
 
 def largest_error(scores: Scores, problem: Problem) -> float:
@@ -136,10 +136,11 @@ def level(
 ) -> tuple[Reference, dict[str, Tensor]]:
     """Both without what nobody knows of a gauged component, a function of time."""
     judged, times = reference.judged, reference.at[:, -1]
-    left = instant_by_instant(predicted[component], judged, times)
-    truth = instant_by_instant(reference.values[component], judged, times)
-    known = replace(reference, values={**reference.values, component: truth})
-    return known, {**predicted, component: left}
+    known, left = (
+        {**values, component: instant_by_instant(values[component], judged, times)}
+        for values in (reference.values, predicted)
+    )
+    return replace(reference, values=known), left
 
 
 def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
@@ -149,12 +150,11 @@ def component_values(solution: Solution, at: Tensor) -> dict[str, Tensor]:
 
 def divergences(solution: Solution, held_out: Mapping[str, Points]) -> Scores:
     """RMS and maximum of ∇·u in the interior, for each vector as long as space is wide."""
-    named = divergence_tags(solution)
-    if not named or "interior" not in held_out:
-        return {}
+    scores: Scores = {}
+    if not (named := divergence_tags(solution)):
+        return scores
     with torch.no_grad():
         fields, _ = solution.fields(held_out["interior"].at, solution.up_to(1))
-    scores: Scores = {}
     places = solution.problem.component_places
     for tag, parts in named.items():
         velocity = vector(*(component_field(fields, *places[part]) for part in parts))

@@ -5,16 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinn.assessment.canvas import (
-    PALE,
-    Frame,
-    Scale,
-    entitled,
-    field_maps,
-    field_scale,
-    grid_of_maps,
-)
+from pinn.assessment.canvas import Frame, entitled, field_maps, grid_of_maps
 from pinn.assessment.grid_section import Array, Section, Values, component_of
+from pinn.assessment.scales import PALE, Scale, field_scale
 from pinn.physics.references import Reference
 
 
@@ -48,7 +41,7 @@ def streamlines(
         for values in given.values()
     ]
     speeds = [np.hypot(*velocity) for velocity in velocities]
-    scale = Scale(field_scale(np.append(speeds[-1], 0.0)).norm, PALE)
+    scale = Scale(field_scale(np.append(speeds[-1], 0.0)).ends, PALE)
     source = "" if reference is None else reference.source
     note = f"shown at {section.note}" if section.note else ""
     title = entitled("streamlines and speed", heading, note)
