@@ -85,12 +85,12 @@ class Holder(KeepsDigits):
             TypeError: the attribute would be lost, or never be trained.
         """
         check_attribute(self, name, value)
-        plain = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
-        held = name in self.__dict__ or name in self.__dict__.get("_buffers", ())
-        if plain and not held and name[0] != "_" and value.grad_fn is None:
-            self.register_buffer(name, value, persistent=False)
-        else:
-            super().__setattr__(name, value)
+        if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+            held = vars(self) | dict(self.named_buffers(recurse=False, remove_duplicate=False))
+            if name not in held and name[0] != "_" and value.grad_fn is None:
+                self.register_buffer(name, value, persistent=False)
+                return
+        super().__setattr__(name, value)
 
     def forward(self, run: Callable[[], T]) -> T:
         """The result of a function that reads this module."""
@@ -102,8 +102,8 @@ class Holder(KeepsDigits):
         Dry runs and exact solutions are evaluated in float64, whatever the precision of a phase.
         """
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        for name, buffer in self._buffers.items():
-            if buffer is not None and (given := self._given_digits(name)) is not None:
+        for name, buffer in self.named_buffers(recurse=False, remove_duplicate=False):
+            if (given := self._given_digits(name)) is not None:
                 state[name] = given.to(buffer.device)
         doubled = {
             name: tensor.detach().double().requires_grad_(tensor.requires_grad)

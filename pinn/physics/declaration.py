@@ -136,11 +136,10 @@ def check_signature(cls: type, method: str, form: str) -> None:
     function = getattr(cls, method)
     if not callable(function):
         raise TypeError(f"{cls.__name__}.{method} is {function!r}: write def {method}{form}")
-    count = form.count(",") + (form != "()")
     try:
         signature = inspect.signature(function)
         if not isinstance(inspect.getattr_static(cls, method), staticmethod | classmethod):
-            signature.bind(*[None] * count)
+            signature.bind(*form.split(","))
     except TypeError as error:
         raise TypeError(
             f"{cls.__name__}.{method}{signature} has other parameters than it is called with: "
@@ -179,12 +178,12 @@ def check_attribute(problem: nn.Module, name: str, value: Any) -> None:
             sees, or takes the place of a trained coefficient.
     """
     cls, text = type(problem).__name__, f"self.{name}"
-    begun = "_parameters" in vars(problem)
+    begun = "training" in vars(problem)  # which the module sets first of all
     if not begun and (isinstance(value, nn.Module) or hasattr(value, "requires_grad")):
         raise TypeError(f"{cls}.__init__ sets {text} before super().__init__(): call that first")
     if isinstance(value, nn.Parameter) or not begun:
         return
-    if name in problem._parameters and value is not None:
+    if value is not None and name in dict(problem.named_parameters(recurse=False)):
         cure = f"fill_({value!r})" if isinstance(value, int | float) else "copy_(…)"
         raise TypeError(
             f"{text} of {cls} is a trained coefficient, which an assignment would replace: write "

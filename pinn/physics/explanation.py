@@ -83,11 +83,9 @@ def in_words(error: BaseException) -> str:
     for pattern, words in WORDS:
         if match := re.search(pattern, text):
             return words.format(*match.groups(), text=text)
-    if type(error) is IndexError and text.startswith("no such component"):
-        return text
-    if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
-        return f"{type(error).__name__}: {text}"
-    return text
+    bare = isinstance(error, LookupError | ArithmeticError | AttributeError | NameError)
+    own = text.startswith("no such component")
+    return f"{type(error).__name__}: {text}" if bare and not own else text
 
 
 def place(trace: TracebackType | None) -> str:

@@ -105,14 +105,14 @@ def described(
     """An operation below autograd, in the words of the line that asked for it."""
     index = int((~result.isfinite()).reshape(-1).nonzero()[0])
     numbers = [number(a, result, index) for a in args if isinstance(a, Tensor | int | float)]
-    what, kind = in_words(func.overloadpacket.__name__, numbers, result.dtype)
     asked, place = "", ""
     while frame is not None and not (place := where(frame.f_code.co_filename, frame.f_lineno)):
         operation = field_operation(frame)
         asked = asked if operation is None else operation
         frame = frame.f_back
     if asked:  # the value is finite, so that only a derivative is not
-        what, kind = f"{asked} has a value but no finite derivative", "slope"
+        return Origin(f"{asked} has a value but no finite derivative", place, "slope", trained)
+    what, kind = in_words(func.overloadpacket.__name__, numbers, result.dtype)
     return Origin(what, place, kind, trained)
 
 
@@ -130,12 +130,9 @@ def field_operation(frame: FrameType) -> str | None:
     else:
         return None
     plain = [g.value if isinstance(g, Series) else g for g in given]
-    values = [p for p in plain if isinstance(p, Tensor)]
-    if not values:
-        return None
-    shown = shortest(float(values[0].reshape(-1)[0]))
     with suppress(Exception):
-        return "" if spoilt(called(*plain)) else f"{text} of {shown}"
+        argument = next(p for p in plain if isinstance(p, Tensor)).reshape(-1)[0]
+        return "" if spoilt(called(*plain)) else f"{text} of {float(argument):.4g}"
     return None
 
 
@@ -151,27 +148,18 @@ def number(given: Any, result: Tensor, index: int) -> float:
 def in_words(name: str, numbers: Sequence[float], dtype: torch.dtype) -> tuple[str, str]:
     """An operation with its numbers, and of which kind it is."""
     name = name.rstrip("_")
-    first = numbers[0] if numbers else math.nan
-    second = numbers[1] if len(numbers) > 1 else math.nan
+    first, second = (*numbers, math.nan, math.nan)[:2]
     if (name in ("reciprocal", "rsqrt") and first == 0) or (name == "div" and second == 0):
         return "a division by zero" if first or name != "div" else "0/0", "zero"
     if name in ("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "asin", "acos", "acosh", "atanh"):
         words = {"log": "the logarithm", "sqrt": "the square root", "rsqrt": "the square root"}
-        return f"{words.get(name, name)} of {shortest(first)}", "domain"
+        return f"{words.get(name, name)} of {first:.4g}", "domain"
     if name == "pow" and (first == 0 or (first < 0 and second != round(second))):
-        text = f"{shortest(first)} to the power {shortest(second)}"
-        return text, "domain" if first else "zero"
+        return f"{first:.4g} to the power {second:.4g}", "domain" if first else "zero"
     limit = str(dtype).removeprefix("torch.")
-    shown = ", ".join(shortest(n) for n in numbers if not math.isnan(n))
-    name = {"mul": "a product", "add": "a sum", "sub": "a difference", "mm": "a layer"}.get(
-        name, name
-    )
-    return f"{name}{' of ' + shown if shown else ''} is more than {limit} can hold", "large"
-
-
-def shortest(value: float) -> str:
-    """A number for people."""
-    return f"{value:.4g}"
+    shown = ", ".join(f"{n:.4g}" for n in numbers if not math.isnan(n))
+    text = NAMES.get(name, name) + (f" of {shown}" if shown else "")
+    return f"{text} is more than {limit} can hold", "large"
 
 
 def backward_origin(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Origin | None:

@@ -27,25 +27,29 @@ def kind(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
+def plain(value: Any) -> Any:
+    """The values of a field; a number or an array as a tensor; anything else as it is."""
+    value = value.value if isinstance(value, Field) else value
+    return torch.as_tensor(value) if isinstance(value, Real | np.ndarray) else value
+
+
+def as_vector(value: Any) -> Any:
+    """Several scalars as a vector; anything else as it is."""
+    several = isinstance(value, tuple | list) and any(isinstance(part, Field) for part in value)
+    return vector(*value) if several else value
+
+
 def residual_values(name: str, result: Any, n: int) -> Tensor:
     """The values (N,) or (N, C) that a residual returned; several scalars make a vector.
 
     Raises:
         ProblemError: it is not one value per point.
     """
-    if isinstance(result, tuple | list) and any(isinstance(part, Field) for part in result):
-        result = vector(*result)
+    result = as_vector(result)
     value = result.value if isinstance(result, Field) else result
     if isinstance(result, Mask):
         value = value.bool()
-    right = isinstance(value, Tensor) and value.ndim > 0 and len(value) == n
-    if right and (value.dtype == torch.bool or value.is_complex()):
-        what = "true or false" if value.dtype == torch.bool else "complex numbers"
-        raise ProblemError(
-            f"residual {name!r} returned {what}: return real numbers, one per point"
-            + ("; write u - 1 for u == 1" if value.dtype == torch.bool else "")
-        )
-    if not right:
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != n:
         got = tuple(value.shape) if isinstance(value, Tensor) else kind(value)
         hint = "; does its last line say return?" if result is None else ""
         if isinstance(value, Tensor) and value.ndim == 0:
@@ -54,6 +58,12 @@ def residual_values(name: str, result: Any, n: int) -> Tensor:
             f"residual {name!r} returned {got} for {n} points: return one value, or one vector, "
             f"per point{hint}"
         )
+    if value.dtype == torch.bool or value.is_complex():
+        what, cure = "complex numbers", ""
+        if value.dtype == torch.bool:
+            what, cure = "true or false", "; write u - 1 for u == 1"
+        line = f"residual {name!r} returned {what}: return real numbers, one per point{cure}"
+        raise ProblemError(line)
     return value
 
 
@@ -86,9 +96,7 @@ def unknown_fields(problem: Declared, returned: Any) -> Fields:
         )
     fields: Fields = {}
     for name in problem.unknowns:
-        field = given[name]
-        if isinstance(field, tuple | list) and any(isinstance(part, Field) for part in field):
-            field = vector(*field)
+        field = as_vector(given[name])
         if not isinstance(field, Field):
             raise ProblemError(
                 f"{where} returned {name!r} as {kind(field)}, which has no derivatives: compute it "
@@ -145,10 +153,7 @@ def as_values(value: Any, where: str, n: int) -> Tensor:
         if any(part.shape != (n,) for part in parts):
             raise ProblemError(f"{where} a {type(value).__name__}, whose parts are not (N,) each")
         return torch.stack(parts, -1)
-    if isinstance(value, Field):
-        value = value.value
-    if isinstance(value, Real | np.ndarray):
-        value = torch.as_tensor(value)
+    value = plain(value)
     if not isinstance(value, Tensor) or value.is_complex():
         raise ProblemError(f"{where} {kind(value)}: return a field, tensor or number")
     return value.detach().to("cpu", torch.float64)
@@ -163,9 +168,7 @@ def point_weights(problem: Declared, region: str, returned: Any, at: Tensor) -> 
     if returned is None:
         return None
     where = f"{type(problem).__name__}.importance"
-    value = returned.value if isinstance(returned, Field) else returned
-    if isinstance(value, Real | np.ndarray):
-        value = torch.as_tensor(value)
+    value = plain(returned)
     if not isinstance(value, Tensor):
         raise ProblemError(f"{where} returned {kind(returned)} on {region!r}: return weights (N,)")
     value = value.to(at)

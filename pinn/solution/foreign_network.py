@@ -30,8 +30,7 @@ def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]
     if isinstance(network, Network):
         return  # which is made for the problem
     at = geometry.midpoints(1).expand(3, -1)
-    like = next((p for p in network.parameters() if p.is_floating_point()), at)
-    at = at.to(like.device, like.dtype)
+    at = at.to(next((p for p in network.parameters() if p.is_floating_point()), at))
     names = ", ".join(geometry.coordinates.names)
     try:
         with torch.no_grad(), untouched(network, at.device):
@@ -47,8 +46,13 @@ def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]
         raise ValueError(
             f"network {name} gives {given} at 3 points: expected one row for each, (3, C)"
         )
-    if values.shape[-1] != sum(widths.values()):
+    check_width(name, values.shape[-1], widths)
+
+
+def check_width(name: str, outputs: int, widths: Mapping[str, int]) -> None:
+    """Refuse a network with another number of outputs than its unknowns have components."""
+    needed = sum(widths.values())
+    if outputs != needed:
         raise ValueError(
-            f"network {name} has {values.shape[-1]} outputs, the unknowns {list(widths)} need "
-            f"{sum(widths.values())}"
+            f"network {name} has {outputs} outputs, the unknowns {list(widths)} need {needed}"
         )

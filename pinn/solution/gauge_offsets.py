@@ -21,7 +21,7 @@ from pinn.geometry.grids import averaging_points, averaging_rule
 from pinn.physics.problem import Problem
 
 DIRECT = 64  # instants whose means are taken one by one
-MOST = 513  # instants from which those of others are interpolated
+COUNTS = (33, 65, 129, 257, 513)  # instants from which those of others are interpolated
 TOGETHER = 2**14  # points evaluated at a time
 
 
@@ -48,23 +48,19 @@ class Offset:
     ) -> None:
         self.problem, self.constant, self.unknown, self.order = problem, constant, unknown, order
         geometry = problem.geometry
-        self.space, self.time = list(geometry.coordinates.space), geometry.coordinates.time
+        self.time, self.frozen = geometry.coordinates.time, frozen
         self.coefficients: list[Tensor] | None = None
         self.fixed: Tensor | None = None
         if not constant.at_instants:
             self.fixed = self.constant_now(times)
             return
         assert self.time is not None
-        self.ends = geometry.lower[self.time], geometry.upper[self.time]
-        self.frozen = frozen
-        if frozen:
-            self.coefficients = self.resolved(times) if constant.gauge == "zero_mean" else None
-            return
+        start, end = self.ends = geometry.lower[self.time], geometry.upper[self.time]
         self.times = times.unique()
-        many = constant.gauge == "zero_mean" and len(self.times) > DIRECT
-        if many and self.ends[0] <= self.times[0] <= self.times[-1] <= self.ends[1]:
+        many = len(self.times) > DIRECT and start <= self.times[0] <= self.times[-1] <= end
+        if constant.gauge == "zero_mean" and (frozen or many):
             self.coefficients = self.resolved(times)
-        if self.coefficients is None:
+        if self.coefficients is None and not frozen:
             self.table = self.means(self.times, order)
 
     def constant_now(self, like: Tensor) -> Tensor:
@@ -79,12 +75,12 @@ class Offset:
 
     def means(self, times: Tensor, order: int) -> list[Tensor]:
         """c (T, …) at each of some times, and its derivatives in time up to an order."""
-        geometry = self.problem.geometry
+        geometry, space = self.problem.geometry, self.problem.geometry.coordinates.space
         if self.constant.gauge == "pin":
-            spots = torch.tensor([[geometry.lower[i] for i in self.space]], dtype=torch.float64)
+            spots = torch.tensor([[geometry.lower[i] for i in space]], dtype=torch.float64)
             weights = torch.ones(1, dtype=torch.float64)
         else:
-            spots, weights = averaging_rule(geometry, self.space)
+            spots, weights = averaging_rule(geometry, space)
         spots, weights = spots.to(times), weights.to(times)
         channels = () if self.time is None else time_channels(self.time, order)
         parts = []
@@ -102,8 +98,7 @@ class Offset:
     def resolved(self, like: Tensor) -> list[Tensor] | None:
         """The Chebyshev coefficients of c and its derivatives; None where they do not decay."""
         start, end = self.ends
-        count = 33
-        while count <= MOST:
+        for count in COUNTS:
             angles = torch.pi * torch.arange(count, dtype=torch.float64) / (count - 1)
             times = 0.5 * (start + end) + 0.5 * (end - start) * torch.cos(angles)
             each = [chebyshev(v.double().cpu()) for v in self.means(times.to(like), self.order)]
@@ -112,16 +107,7 @@ class Offset:
             tolerance = 8 * torch.finfo(like.dtype).eps
             if all(decays(c, s, tolerance) for c, s in zip(each, sizes, strict=True)):
                 return [c.to(like) for c in each]
-            count = 2 * count - 1
         return None
-
-    def within(self, times: Tensor, values: Tensor) -> Tensor:
-        """Values (N, …) of a series, which means nothing beyond its ends: NaN there."""
-        start, end = self.ends
-        slack = 1e-6 * (end - start)
-        outside = (times < start - slack) | (times > end + slack)
-        shaped = outside.reshape(-1, *[1] * (values.ndim - 1))
-        return torch.where(shaped, torch.nan, values)
 
     def masked(self, values: Tensor) -> Tensor:
         """Values of a scalar as they are, of a vector only for the gauged components."""
@@ -137,8 +123,7 @@ class Offset:
             return [self.fixed]
         times = at[:, self.time]
         if self.coefficients is not None:
-            sums = [series(c, times, self.ends) for c in self.coefficients]
-            return [self.within(times, values) for values in sums] if self.frozen else sums
+            return [series(c, times, self.ends) for c in self.coefficients]
         if self.frozen:
             return self.means(times, self.order)
         which = torch.searchsorted(self.times, times.contiguous())
@@ -169,11 +154,13 @@ def decays(coefficients: Tensor, usual: Tensor, tolerance: float) -> bool:
 
 
 def series(coefficients: Tensor, times: Tensor, ends: tuple[float, float]) -> Tensor:
-    """Σ_k c_k T_k(s) at times (N,): (N, …)."""
+    """Σ_k c_k T_k(s) at times (N,): (N, …); NaN beyond the ends, where it means nothing."""
     s = (2 * times - (ends[0] + ends[1])) / (ends[1] - ends[0])
     k = torch.arange(len(coefficients), dtype=times.dtype, device=times.device)
     table = torch.cos(torch.acos(s.clamp(-1, 1))[:, None] * k)
-    return torch.tensordot(table, coefficients, dims=1)
+    sums = torch.tensordot(table, coefficients, dims=1)
+    outside = s.abs() > 1 + 2e-6
+    return torch.where(outside.reshape(-1, *[1] * (sums.ndim - 1)), torch.nan, sums)
 
 
 def time_channels(time: int, order: int) -> tuple[Channel, ...]:

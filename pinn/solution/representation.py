@@ -1,19 +1,11 @@
 """The unknowns of a problem as fields, represented by networks."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from pinn.algebra.channels import (
-    HIGHEST,
-    MANY,
-    Channel,
-    Plan,
-    common_channels,
-    order,
-)
+from pinn.algebra.channels import HIGHEST, MANY, Channel, Plan, common_channels, order
 from pinn.algebra.jet import Jet
 from pinn.choosing.memo import hold
 from pinn.derivatives.evaluate import evaluate
@@ -29,7 +21,7 @@ from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.physics.return_values import Fields
 from pinn.solution.bare_network import guard, within_solution
-from pinn.solution.foreign_network import check_network
+from pinn.solution.foreign_network import check_network, check_width
 from pinn.solution.gauge_offsets import Offset, shifted
 from pinn.solution.queries import is_traced, warn_outside
 
@@ -189,11 +181,7 @@ class Representation(nn.Module):
             ValueError: the network has another number of outputs than its unknowns need.
         """
         widths = self.widths(network)
-        if jet.shape[-1] != sum(widths.values()):
-            raise ValueError(
-                f"network {network!r} has {jet.shape[-1]} outputs, the unknowns {list(widths)} "
-                f"need {sum(widths.values())}"
-            )
+        check_width(repr(network), jet.shape[-1], widths)
         fields: Fields = {}
         start = 0
         for name, width in widths.items():
@@ -212,10 +200,6 @@ class Representation(nn.Module):
     def values(self, at: Tensor) -> dict[str, Tensor]:
         """The values of the unknowns as trained, before any gauge."""
         return {name: field.value for name, field in self.fields(at, self.plans(Plan()))[0].items()}
-
-    def unknown(self, name: str, at: Tensor, plan: Plan) -> Field:
-        """An unknown as trained, before any gauge, with some derivatives."""
-        return self.fields(at, self.plans(plan))[0][name]
 
     @property
     def constants(self) -> list[Constant]:
@@ -253,7 +237,9 @@ class Representation(nn.Module):
 
     def offset(self, constant: Constant, times: Tensor, order: int, frozen: bool = False) -> Offset:
         """What one gauge subtracts, see `Offset`."""
-        problem, name = self.problem, constant.unknown
+
+        def unknown(at: Tensor, plan: Plan) -> Field:
+            return self.fields(at, self.plans(plan))[0][constant.unknown]
+
         times = times.to(next(self.placed(times[:0])))
-        unknown = partial(self.unknown, name)
-        return Offset(problem, constant, unknown, times, order, frozen)
+        return Offset(self.problem, constant, unknown, times, order, frozen)
