@@ -5,7 +5,6 @@ TensorBoard shows a figure in a card of some 350 pixels and at its full size whe
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,20 +24,14 @@ GREY = "0.35"
 DENSE = 0.12  # of the range, between neighbours: lines of equal value would cover the map
 
 
-@dataclass(frozen=True)
-class Frame:
-    """The axes of a section as they are drawn, and their labels."""
+def frame(section: Section) -> tuple[list[Array], list[str]]:
+    """The axes of a section as they are drawn, and their labels.
 
-    axes: tuple[Array, ...]
-    labels: tuple[str, ...]
-
-    @staticmethod
-    def of(section: Section) -> "Frame":
-        """Coordinates that hardly change, such as seconds since 1970, count from their first."""
-        shifts = [shift_of(axis) for axis in section.axes]
-        axes = tuple(axis - s for axis, s in zip(section.axes, shifts, strict=True))
-        names = zip(section.names, shifts, strict=True)
-        return Frame(axes, tuple(shifted(name, s) for name, s in names))
+    Coordinates that hardly change, such as seconds since 1970, count from their first.
+    """
+    shifts = [shift_of(axis) for axis in section.axes]
+    axes = [axis - s for axis, s in zip(section.axes, shifts, strict=True)]
+    return axes, [shifted(name, s) for name, s in zip(section.names, shifts, strict=True)]
 
 
 def canvas(height: float, title: str, source: str = "", equal: bool = False) -> Figure:
@@ -70,13 +63,13 @@ def grid_of_maps(
 
 def as_map(ax: Axes, section: Section, title: str = "") -> None:
     """Let a panel hold a map of a section; the first of a row tells the second axis."""
-    frame, place = Frame.of(section), ax.get_subplotspec()
+    (_, labels), place = frame(section), ax.get_subplotspec()
     ax.set(aspect="equal" if section.proportion else "auto", facecolor="0.8")
     ax.set_title(title, fontsize=TEXT)
-    ax.set_xlabel(frame.labels[0])
+    ax.set_xlabel(labels[0])
     legible(ax)
     if place is None or place.is_first_col():
-        ax.set_ylabel(frame.labels[1])
+        ax.set_ylabel(labels[1])
     else:
         ax.set_yticklabels([])
 
@@ -105,7 +98,7 @@ def field_map(
     masked = np.ma.masked_invalid(value)
     if scale.kind is LogNorm:
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
-    at = Frame.of(section).axes
+    at, _ = frame(section)
     mesh = ax.pcolormesh(
         *at, masked, cmap=scale.colours, norm=scale.norm, shading="gouraud", rasterized=True
     )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pinn.assessment.canvas import GREY, TEXT, Frame, canvas, legible
+from pinn.assessment.canvas import GREY, TEXT, canvas, frame, legible
 from pinn.assessment.grid_section import Array, Section, place
 from pinn.assessment.scales import EPSILON, extent, shift_of, shifted
 
@@ -25,8 +25,7 @@ def curves(
     figure = canvas(6.0 if compared else 4.5, title, source)
     ratios = [2, 1] if compared else [1]
     axes = figure.subplots(len(ratios), squeeze=False, sharex=True, height_ratios=ratios)[:, 0]
-    frame, shift = Frame.of(section), shift_of(drawn[-1])
-    (x,) = frame.axes
+    ((x,), (name,)), shift = frame(section), shift_of(drawn[-1])
     if compared:
         axes[0].plot(x, drawn[1] - shift, **REFERENCE, label="reference")
         floor = EPSILON * (extent(np.abs(drawn[1]))[1] or 1.0)
@@ -36,7 +35,7 @@ def curves(
         axes[1].yaxis.set_minor_locator(NullLocator())
     axes[0].plot(x, drawn[0] - shift, **PREDICTION, linewidth=2.0)
     axes[0].set_ylabel(shifted(component, shift))
-    axes[-1].set_xlabel(frame.labels[0])
+    axes[-1].set_xlabel(name)
     for ax in axes:
         finish(ax, x)
     return figure
@@ -44,26 +43,26 @@ def curves(
 
 def profile(ax: Axes, section: Section, predicted: Array, truth: Array, label: str) -> None:
     """Values along the middle line on which the reference changes most; of time, at instants."""
-    frame = Frame.of(section)
+    at, labels = frame(section)
     rows, columns = truth.shape
     if section.names[1] == "t":
         for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
-            ax.plot(frame.axes[0], truth[row], **REFERENCE)
-            time = f"{frame.labels[1]} = {place(frame.axes[1], row):.3g}"
-            ax.plot(frame.axes[0], predicted[row], color=colour, linestyle="--", label=time)
+            ax.plot(at[0], truth[row], **REFERENCE)
+            time = f"{labels[1]} = {place(at[1], row):.3g}"
+            ax.plot(at[0], predicted[row], color=colour, linestyle="--", label=time)
         ax.set_title("grey: reference", fontsize=TEXT)
         along = 0
     else:
         known, own = ((v[rows // 2], v[:, columns // 2]) for v in (truth, predicted))
         along = int(np.argmax([np.ptp(extent(line)) for line in known]))
         middle = (rows // 2, columns // 2)[along]
-        ax.plot(frame.axes[along], known[along], **REFERENCE, label="reference")
-        ax.plot(frame.axes[along], own[along], **PREDICTION)
-        at = place(frame.axes[1 - along], middle)
-        ax.set_title(f"at {frame.labels[1 - along]} = {at:.3g}", fontsize=TEXT)
-    ax.set_xlabel(frame.labels[along])
+        ax.plot(at[along], known[along], **REFERENCE, label="reference")
+        ax.plot(at[along], own[along], **PREDICTION)
+        cut = place(at[1 - along], middle)
+        ax.set_title(f"at {labels[1 - along]} = {cut:.3g}", fontsize=TEXT)
+    ax.set_xlabel(labels[along])
     ax.set_ylabel(label)
-    finish(ax, frame.axes[along])
+    finish(ax, at[along])
 
 
 def finish(ax: Axes, x: Array) -> None:

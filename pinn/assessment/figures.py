@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinn.assessment.canvas import Frame, entitled, field_maps, grid_of_maps
+from pinn.assessment.canvas import entitled, field_maps, frame, grid_of_maps
 from pinn.assessment.curves import curves, profile
 from pinn.assessment.grid_section import Array, Section, Values, component_of
 from pinn.assessment.norms import relative_l2
@@ -183,7 +183,7 @@ def error_map(
     field_maps(figure, panels, scale, f"|error of {component}|", below, lines=False)
     for ax, (_, _, judged) in zip(axes, triples, strict=True):
         if not judged.all():
-            at = Frame.of(section).axes
+            at, _ = frame(section)
             ax.contour(*at, judged, [0.5], colors="white", linestyles="--", linewidths=1.8)
 
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinn.assessment.canvas import Frame, entitled, field_maps, grid_of_maps
+from pinn.assessment.canvas import entitled, field_maps, frame, grid_of_maps
 from pinn.assessment.grid_section import Array, Section, Values, component_of
 from pinn.assessment.scales import PALE, Scale, field_scale
 from pinn.physics.references import Reference
@@ -60,7 +60,7 @@ def stream(ax: Axes, section: Section, velocity: list[Array]) -> None:
     """Streamlines of a velocity on any grid; matplotlib wants an even one."""
     if not all(np.isfinite(part).any() for part in velocity):
         return
-    x, y = Frame.of(section).axes
+    (x, y), _ = frame(section)
     even = np.linspace(x[0], x[-1], len(x)), np.linspace(y[0], y[-1], len(y))
     u, v = (np.ma.masked_invalid(resampled(part, (x, y), even)) for part in velocity)
     ax.streamplot(*even, u, v, density=0.9, color="black", linewidth=1.1, arrowsize=1.0)

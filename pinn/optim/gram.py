@@ -36,8 +36,7 @@ class Gram:
 
     def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts; None where there is no factor."""
-        root = cholesky(self.matrix, damping)
-        if root is None:
+        if (root := cholesky(self.matrix, damping)) is None:
             return None
         self.root = root
         delta = torch.cholesky_solve(self.slope[:, None], root)[:, 0].neg_()
@@ -67,8 +66,7 @@ class Kernel:
 
     def solve(self, damping: float) -> Step | None:
         """δ, and the decrease that the linear model predicts; None where there is no factor."""
-        root = cholesky(self.matrix, damping)
-        if root is None:
+        if (root := cholesky(self.matrix, damping)) is None:
             return None
         self.root = root
         dual = torch.cholesky_solve(self.residuals[:, None], root)

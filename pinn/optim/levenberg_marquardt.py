@@ -20,6 +20,7 @@ from pinn.optim.system import System
 
 TRIALS = 15  # of one step; the damping then has grown by 2¹⁺²⁺···⁺¹⁴, from LEAST to far above 1
 APART = 0.1  # h, of a second derivative along δ
+START = {"gain": math.nan, "stalled": False, "steps": 0, "trials": 0, "room": 0.0, "loss": math.nan}
 LEAST, MOST = 1e-30, 1e15  # about ε² and 1/ε: beyond, the damping or J is rounding
 
 
@@ -65,15 +66,7 @@ class LevenbergMarquardt(Optimizer):
         """What a step passes on to the next; kept with the first parameter, as torch expects it."""
         state = self.state[self.parameters[0]]
         if not state:
-            state.update(
-                damping=self.param_groups[0]["damping"],
-                gain=math.nan,
-                stalled=False,
-                steps=0,
-                trials=0,
-                room=0.0,
-                loss=math.nan,
-            )
+            state.update(START, damping=self.param_groups[0]["damping"])
         return state
 
     @property
@@ -142,8 +135,9 @@ class LevenbergMarquardt(Optimizer):
                 there, _ = totals(self.owner.residuals())
                 if there < loss:  # false for what is not a number
                     gain = (loss - there) / predicted
-                    past.update(damping=changed(damping, gain), gain=gain, stalled=False)
-                    past["loss"] = there
+                    past.update(
+                        damping=changed(damping, gain), gain=gain, stalled=False, loss=there
+                    )
                     return
                 self.move(here)
             damping, growth = min(damping * growth, MOST), 2 * growth

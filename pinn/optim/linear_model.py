@@ -18,6 +18,7 @@ from pinn.optim.system import JacobianRows, System
 
 # D^-½ JᵀJ D^-½ is known to ε P; a Cholesky factor is used while the damping is so much larger.
 SAFETY = 10.0
+Form = Gram | Kernel | Factor | Reflectors
 BEND = 0.75  # |a|/|δ| up to which a step is a parabola
 
 
@@ -34,7 +35,7 @@ class LinearModel:
     def __init__(self, system: System, like: Tensor, budget: Budget, count: int) -> None:
         self.like, self.budget = like, budget
         self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
-        self.form: Gram | Kernel | Factor | Reflectors | None = None
+        self.form: Form | None = None
 
     def solve(self, damping: float) -> tuple[Tensor, float] | None:
         """δ, and the decrease of |r|² to expect; None if the damping is too small for rounding.
@@ -49,9 +50,7 @@ class LinearModel:
                 return step
         return self.solution(self.orthogonal, damping)
 
-    def solution(
-        self, form: Gram | Kernel | Factor | Reflectors, damping: float
-    ) -> tuple[Tensor, float] | None:
+    def solution(self, form: Form, damping: float) -> tuple[Tensor, float] | None:
         """The first process's solution; None if there is none that is finite."""
         if not bool(form.scale.isfinite().all()):
             raise FloatingPointError("the Jacobian of the residuals is not finite")

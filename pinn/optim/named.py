@@ -12,10 +12,8 @@ from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 
 def known() -> dict[str, type[Optimizer]]:
     """The optimisers that need no path."""
-    members = vars(torch.optim).items()
-    return {"LevenbergMarquardt": LevenbergMarquardt} | {
-        n: c for n, c in members if is_optimizer(c)
-    }
+    own = {name: cls for name, cls in vars(torch.optim).items() if is_optimizer(cls)}
+    return {"LevenbergMarquardt": LevenbergMarquardt, **own}
 
 
 def is_optimizer(thing: object) -> bool:

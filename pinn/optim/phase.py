@@ -16,18 +16,14 @@ from pinn.optim.named import begun, optimizer_class, shortest
 from pinn.solution.solution import Solution
 
 # What a least-squares residual wants from torch's L-BFGS; each can be set in `options`.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "LBFGS": {
-        "lr": 1.0,
-        "max_iter": 20,
-        "history_size": 100,
-        "line_search_fn": "strong_wolfe",
-        "tolerance_grad": 0.0,
-        "tolerance_change": 0.0,
-    },
+LBFGS: dict[str, Any] = {
+    "lr": 1.0,
+    "max_iter": 20,
+    "history_size": 100,
+    "line_search_fn": "strong_wolfe",
+    "tolerance_grad": 0.0,
+    "tolerance_change": 0.0,
 }
-
-
 CHOICES = {
     "schedule": ("constant", "cosine"),
     "dtype": ("float32", "float64"),
@@ -114,17 +110,11 @@ class Phase:
             if value not in choices:
                 yield f"{name} is {value!r}: {near_miss(value, choices)}"
         if self.schedule == "cosine" and self.steps is None:
-            yield (
-                "schedule is cosine, which runs over its steps: give it steps, or the schedule "
-                "constant"
-            )
+            yield "schedule is cosine, which runs over its steps: give steps, or schedule constant"
         if self.dtype == "float32" and self.solves_system:
             yield "dtype is float32, which has too few digits for JᵀJ: use float64"
         if self.lr is not None and "lr" in self.options:
-            yield (
-                f"lr is given twice, {self.lr} as its key and {self.options['lr']} in options: "
-                "remove one"
-            )
+            yield f"lr is given twice, {self.lr} and in options {self.options['lr']}: remove one"
         known = tuple(self.parameters())[2:]
         if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.parameters().values()):
             return
@@ -158,7 +148,7 @@ class Phase:
     def defaults(self) -> dict[str, Any]:
         """The options that this package gives the optimiser, with the learning rate."""
         given = {} if self.lr is None else {"lr": self.lr}
-        return DEFAULTS.get(self.optimizer, {}) | given
+        return (LBFGS if self.optimizer == "LBFGS" else {}) | given
 
     def made(self, parameters: Iterable[nn.Parameter], options: dict[str, Any]) -> Optimizer:
         """The optimiser with other options than those of the phase."""
@@ -227,7 +217,7 @@ class Phase:
             return 0.0
         if not issubclass(self.optimizer_class(), torch.optim.LBFGS):
             return 1.0
-        return 1.25 * self.options.get("max_iter", DEFAULTS["LBFGS"]["max_iter"])
+        return 1.25 * self.options.get("max_iter", LBFGS["max_iter"])
 
     @property
     def torch_dtype(self) -> torch.dtype:

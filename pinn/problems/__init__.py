@@ -15,25 +15,13 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
 May import: physics, fields, algebra, geometry, base.
 """
 
-from pinn.physics.problem import Problem
-from pinn.problems.advection import Advection
-from pinn.problems.beltrami import Beltrami3D
-from pinn.problems.cavity import LidDrivenCavity
-from pinn.problems.continuity import Continuity
-from pinn.problems.kovasznay import Kovasznay
+from pinn.problems.advection import Advection as Advection
+from pinn.problems.beltrami import Beltrami3D as Beltrami3D
+from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
+from pinn.problems.continuity import Continuity as Continuity
+from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
-from pinn.problems.poisson import Poisson
-from pinn.problems.taylor_green import TaylorGreen2D
-from pinn.problems.viscosity import KovasznayViscosity
-
-PROBLEMS: dict[str, type[Problem]] = {
-    "cavity": LidDrivenCavity,
-    "kovasznay": Kovasznay,
-    "continuity": Continuity,
-    "poisson": Poisson,
-    "taylor_green": TaylorGreen2D,
-    "beltrami": Beltrami3D,
-    "advection": Advection,
-    "viscosity": KovasznayViscosity,
-}
+from pinn.problems.poisson import Poisson as Poisson
+from pinn.problems.taylor_green import TaylorGreen2D as TaylorGreen2D
+from pinn.problems.viscosity import KovasznayViscosity as KovasznayViscosity
