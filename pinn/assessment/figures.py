@@ -47,33 +47,29 @@ def draw(
     if reference is not None and not reference.is_grid:  # scattered points cannot be drawn
         reference = problem.exact_reference(*regular_grid(problem.geometry))
     at = regular_grid(problem.geometry)[0] if reference is None else reference.at
-    known = set() if reference is None else set(reference.values)
+    known = {} if reference is None else reference.values
     predicted, names = predict(at), tuple(problem.coordinates)
     figures: dict[str, Figure] = {}
     for unknown in problem.unknowns:
-        components = problem.components(unknown)
+        components, gauged = problem.components(unknown), unknown in problem.gauges
         for name in components:
-            if reference is not None and name in known:
-                gauged = unknown in problem.gauges
-                pair = reference, predicted
-                if gauged and problem.geometry.coordinates.time is not None:
-                    pair = level(reference, predicted, name)
-                error = (scores or {}).get(f"error/{name}")
-                figures[name] = comparison(*pair, name, names, gauged, heading, error)
-            else:
+            if reference is None or name not in known:
                 figures[name] = prediction(at, predicted, name, names, heading)
+                continue
+            pair = reference, predicted
+            if gauged and problem.geometry.coordinates.time is not None:
+                pair = level(reference, predicted, name)
+            error = (scores or {}).get(f"error/{name}")
+            figures[name] = comparison(*pair, name, names, gauged, heading, error)
         if len(components) == 2 and unknown in problem.vectors:
-            beside = reference if known.issuperset(components) else None
+            beside = reference if set(components) <= known.keys() else None
             suffix = "" if "streamlines" not in figures else f"_{unknown}"
-            figures[f"streamlines{suffix}"] = streamlines(
-                at, predicted, names, components, beside, heading
-            )
+            flow = streamlines(at, predicted, names, components, beside, heading)
+            figures[f"streamlines{suffix}"] = flow
             if vorticity is not None:
-                curl = {"vorticity": vorticity(unknown, at)}
-                title = f"vorticity of ({', '.join(components)})"
-                figures[f"vorticity{suffix}"] = prediction(
-                    at, curl, "vorticity", names, heading, title
-                )
+                curl, title = vorticity(unknown, at), f"vorticity of ({', '.join(components)})"
+                curl_map = prediction(at, {"vorticity": curl}, "vorticity", names, heading, title)
+                figures[f"vorticity{suffix}"] = curl_map
     return figures
 
 

@@ -31,22 +31,6 @@ CHOICES = {
 }
 
 
-class Parabola:
-    """r = w,  J = 1."""
-
-    def __init__(self, weight: nn.Parameter) -> None:
-        self.weight = weight
-
-    def residuals(self) -> Tensor:
-        """r."""
-        return self.weight.detach().reshape(-1).clone()
-
-    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """J and r, all at once."""
-        rows = self.residuals()
-        yield torch.eye(len(rows), dtype=rows.dtype), rows
-
-
 @dataclass
 class Phase:
     """One optimiser, until its budget is spent or its target reached, whichever comes first.
@@ -157,6 +141,8 @@ class Phase:
     def rehearse(self) -> None:
         """Take one step on a parabola: many wrong values show only in a step.
 
+        LevenbergMarquardt, which steps through residuals alone, checks its values when it is made.
+
         Raises:
             ValueError: the optimiser cannot do it; the line names the option that is to blame.
         """
@@ -190,9 +176,8 @@ class Phase:
             loss.backward()
             return loss.detach()
 
-        if isinstance(made, LevenbergMarquardt):
-            made.system = Parabola(weight)
-        made.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
+        if not self.solves_system:
+            made.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""

@@ -132,9 +132,9 @@ class Evaluation(Mapping[str, Any]):
     def columns(self) -> dict[str, np.ndarray]:
         """Coordinate, component or derivative → (N,), points one after the other."""
         names = self.solution.problem.coordinates
-        table = {n: array(self.asked.at[:, i]) for i, n in enumerate(names)}
+        table = dict(zip(names, self.asked.at.T.numpy(force=True), strict=True))
         for name, tensor in self.parts.items():
-            values = array(tensor)
+            values = tensor.numpy(force=True)
             if values.ndim > 1:  # the vorticity in space
                 table |= {f"{name}_{names[i]}": values[:, i] for i in range(values.shape[1])}
             else:
@@ -170,9 +170,9 @@ class Evaluation(Mapping[str, Any]):
             ValueError: the kind of file cannot hold this.
         """
         problem = self.solution.problem
-        arrays = {n: array(v) for n, v in (self.flat | self.extra).items()}
+        arrays = {n: v.numpy(force=True) for n, v in (self.flat | self.extra).items()}
         parts = {n: problem.components(n) for n in self.flat if not problem.is_scalar(n)}
-        coordinates, at = problem.geometry.coordinates, array(self.asked.at)
+        coordinates, at = problem.geometry.coordinates, self.asked.at.numpy(force=True)
         write_vtk(path, Values(coordinates, at, self.positions or {}, arrays, parts))
 
     def to_netcdf(self, path: str | Path) -> None:
@@ -183,11 +183,6 @@ class Evaluation(Mapping[str, Any]):
         """A file of the kind that its name ends with: csv, npz, nc, vti, vtr, vtu or pvd."""
         kinds = {".csv": self.to_csv, ".npz": self.to_npz, ".nc": self.to_netcdf}
         kinds.get(Path(path).suffix.lower(), self.to_vtk)(path)
-
-
-def array(values: Tensor) -> np.ndarray:
-    """A tensor as an array on the CPU."""
-    return values.numpy(force=True)
 
 
 @torch.no_grad()
@@ -247,8 +242,7 @@ def evaluate_on_grid(
             f"a grid of {sizes} has {count:.2g} points, more than {MOST:.0e}: ask for fewer, or "
             f"fix a coordinate, as in {names[-1]}={ends[names[-1]][1]}"
         )
-    mesh = torch.meshgrid(*(torch.from_numpy(axis) for axis in axes.values()), indexing="ij")
-    at = torch.stack([column.reshape(-1) for column in mesh], dim=-1)
+    at = torch.cartesian_prod(*map(torch.from_numpy, axes.values())).reshape(count, -1)
     shape = tuple(len(axis) for name, axis in axes.items() if name not in fixed)
     warn_outside(geometry, at)
     return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed)

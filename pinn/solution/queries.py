@@ -170,8 +170,6 @@ def spread(per_axis: Any, names: Sequence[str]) -> dict[str, Any]:
     """The same for every axis, or one entry for each."""
     if per_axis is None:
         return {}
-    if isinstance(per_axis, Mapping):
-        return dict(per_axis)
     if not isinstance(per_axis, Sequence) or isinstance(per_axis, str):
         return dict.fromkeys(names, per_axis)
     if len(per_axis) != len(names):

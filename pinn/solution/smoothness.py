@@ -55,7 +55,7 @@ def check_curvature(solution: Solution, plans: Mapping[str, Plan]) -> None:
 
 def flat_order(solution: Solution, network: nn.Module, highest: int) -> int | None:
     """The lowest order of differentiation that gives zero at all points without reason."""
-    like = next((p for p in network.parameters() if p.dtype.is_floating_point), torch.zeros(1))
+    like = next((p for p in network.parameters() if p.is_floating_point()), torch.zeros(1))
     places = points_of(solution).to(like)
     generator = torch.Generator().manual_seed(1)
     along = torch.rand(places.shape[-1], generator=generator, dtype=torch.float64) + 0.5
@@ -82,8 +82,7 @@ def points_of(solution: Solution) -> Tensor:
     """Points in the domain, and others far around it, where kinks lie that the domain misses."""
     inside = solution.problem.geometry.sample("interior", POINTS).at
     middle = inside.mean(0)
-    stretch = torch.ones(POINTS, 1, dtype=inside.dtype)
-    stretch[POINTS // 2 :] = torch.logspace(0, 2, POINTS - POINTS // 2, dtype=inside.dtype)[:, None]
+    stretch = torch.logspace(-2, 2, POINTS, dtype=inside.dtype).clamp_min(1)[:, None]
     return middle + stretch * (inside - middle)
 
 
