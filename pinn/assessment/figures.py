@@ -4,7 +4,6 @@ Each function returns a matplotlib Figure of its own; no global state is read or
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -110,53 +109,49 @@ def comparison(
     if up_to_constant:
         values = values - (values - truth)[judged].mean()
     title = entitled(f"{component}:  relative L2 error {error:.2e}", heading)
-    drawn: list[list[Any]] = [[s.take(values), s.take(truth), s.take(judged) > 0] for s in sections]
+    fields = [np.stack([s.take(v) for s in sections]) for v in (values, truth, judged)]
     if len(sections[0].axes) == 1:
-        return curves(sections[0], component, title, drawn[0][:2], reference.source)
-    if len(sections) > 1:
-        return comparison_of_sections(sections, drawn, component, title, reference.source)
-    return comparison_of_maps(sections[0], drawn[0], component, title, reference.source)
+        lines = [fields[0][0], fields[1][0]]
+        return curves(sections[0], component, title, lines, reference.source)
+    return comparison_of_maps(sections, fields, component, title, reference.source)
 
 
 def comparison_of_maps(
-    section: Section, drawn: list[Array], component: str, title: str, source: str
+    sections: list[Section], fields: list[Array], component: str, title: str, source: str
 ) -> Figure:
-    """Prediction and reference above, a profile and |error| below; one above the other if long."""
-    rows, columns = (4, 1) if section.long else (2, 2)
-    title = entitled(title, f"shown at {section.note}" if section.note else "")
-    figure, grid = grid_of_maps(section, rows, columns, 1, title, source)
-    axes = list(grid.flat)
-    (predicted, truth, judged), shift = drawn, shift_of(drawn[1])
-    predicted, truth = predicted - shift, truth - shift
-    label = shifted(component, shift)
-    panels = [(axes[0], section, predicted, "prediction"), (axes[1], section, truth, "reference")]
-    beside = axes[:2] if section.long else axes[1:2]
-    field_maps(figure, panels, field_scale(truth), label, beside=beside)
-    error_map(figure, axes[3:], section, [(predicted, truth, judged)], component)
-    profile(axes[2], section, predicted, truth, label)
-    return figure
+    """Prediction, reference and |error|, all sections on the same scales.
 
-
-def comparison_of_sections(
-    sections: list[Section], drawn: list[list[Array]], component: str, title: str, source: str
-) -> Figure:
-    """A row for each section: prediction, reference, |error|; all rows on the same scales."""
-    figure, grid = grid_of_maps(sections[0], len(sections), 3, 0, title, source)
-    shift = shift_of(np.stack([truth for _, truth, _ in drawn]))
-    triples = [(predicted - shift, truth - shift, judged) for predicted, truth, judged in drawn]
-    panels = []
-    for row, section, (predicted, truth, _) in zip(grid, sections, triples, strict=True):
-        panels.append((row[0], section, predicted, "prediction"))
-        panels.append((row[1], section, truth, "reference"))
-    scale = field_scale(np.stack([truth for _, truth, _ in triples]))
-    field_maps(figure, panels, scale, shifted(component, shift), below=True)
-    for row, section in zip(grid, sections, strict=True):
-        row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
-    error_map(figure, grid[:, 2], sections[0], triples, component, below=True)
-    for ax in grid.flat:
-        ax.label_outer()
-    for ax in grid[1:].flat:
-        ax.set_title("")
+    One section: prediction and reference above, a profile and |error| below, or one above the other
+    if it is long. Several: a row for each.
+    """
+    first, shift = sections[0], shift_of(fields[1])
+    predicted, truth, label = fields[0] - shift, fields[1] - shift, shifted(component, shift)
+    several = len(sections) > 1
+    if several:
+        figure, grid = grid_of_maps(first, len(sections), 3, 0, title, source)
+        ours, theirs, wrong = grid.T
+        beside = []
+    else:
+        rows, columns = (4, 1) if first.long else (2, 2)
+        title = entitled(title, f"shown at {first.note}" if first.note else "")
+        figure, grid = grid_of_maps(first, rows, columns, 1, title, source)
+        ours, theirs, middle, wrong = grid.reshape(4, 1)
+        profile(middle[0], first, predicted[0], truth[0], label)
+        beside = [*ours, *theirs] if first.long else [*theirs]
+    panels = [
+        (ax, section, value, name)
+        for name, axes, values in (("prediction", ours, predicted), ("reference", theirs, truth))
+        for ax, section, value in zip(axes, sections, values, strict=True)
+    ]
+    field_maps(figure, panels, field_scale(truth), label, below=several, beside=beside)
+    error_map(figure, wrong, first, [predicted, truth, fields[2]], component, below=several)
+    if several:
+        for section, row in zip(sections, grid, strict=True):
+            row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
+        for ax in grid.flat:
+            ax.label_outer()
+        for ax in grid[1:].flat:
+            ax.set_title("")
     return figure
 
 
@@ -164,23 +159,21 @@ def error_map(
     figure: Figure,
     axes: Sequence[Axes],
     section: Section,
-    triples: list[tuple[Array, Array, Array]],
+    fields: list[Array],
     component: str,
     below: bool = False,
 ) -> None:
     """|prediction − reference| on one logarithmic scale, and what is not judged."""
-    errors = [np.abs(predicted - truth) for predicted, truth, _ in triples]
-    counted = np.concatenate([e[t[2]] for e, t in zip(errors, triples, strict=True)])
-    _, size = extent(np.abs(np.stack([truth for _, truth, _ in triples])))
-    scale = error_scale(counted, size)
-    whole = all(bool(judged.all()) for _, _, judged in triples)
-    title = "|error|" if whole else "|error|, dashed: not judged"
+    predicted, truth, judged = fields
+    errors, counted = np.abs(predicted - truth), judged > 0
+    scale = error_scale(errors[counted], extent(np.abs(truth))[1])
+    title = "|error|" if counted.all() else "|error|, dashed: not judged"
     panels = [(ax, section, error, title) for ax, error in zip(axes, errors, strict=True)]
     field_maps(figure, panels, scale, f"|error of {component}|", below, lines=False)
-    for ax, (_, _, judged) in zip(axes, triples, strict=True):
-        if not judged.all():
-            at, _ = frame(section)
-            ax.contour(*at, judged, [0.5], colors="white", linestyles="--", linewidths=1.8)
+    at, _ = frame(section)
+    for ax, mask in zip(axes, judged, strict=True):
+        if not mask.all():
+            ax.contour(*at, mask, [0.5], colors="white", linestyles="--", linewidths=1.8)
 
 
 def prediction(
@@ -207,19 +200,19 @@ def prediction(
     sections = Section.series(at, coordinate_names)
     value = component_of(predicted, component, len(at))
     title = entitled(title or f"{component}:  prediction", heading)
-    drawn = [section.take(value) for section in sections]
+    drawn = np.stack([section.take(value) for section in sections])
     if len(sections[0].axes) == 1:
-        return curves(sections[0], component, title, drawn)
-    shift = shift_of(np.stack(drawn))
-    drawn = [value - shift for value in drawn]
-    scale = field_scale(np.stack(drawn))
-    if len(sections) == 1 and sections[0].note:
+        return curves(sections[0], component, title, [drawn[0]])
+    shift, several = shift_of(drawn), len(sections) > 1
+    drawn -= shift
+    if sections[0].note and not several:
         title = entitled(title, f"shown at {sections[0].note}")
     rows, columns = (len(drawn), 1) if sections[0].long else (1, len(drawn))
     figure, grid = grid_of_maps(sections[0], rows, columns, int(columns == 1), title)
     panels = [
-        (ax, section, field, section.note if len(drawn) > 1 else "")
+        (ax, section, field, section.note if several else "")
         for ax, section, field in zip(grid.flat, sections, drawn, strict=True)
     ]
+    scale = field_scale(drawn)
     field_maps(figure, panels, scale, shifted(component, shift), below=columns > 1)
     return figure

@@ -27,18 +27,14 @@ NAMES = {
     "sub": "a difference", "mm": "a layer",
 }  # fmt: skip
 APART = "keep the argument away from there, by a square, exp or a small number added"
+AWAY = "multiply the equation by what is zero there, or keep the region away from there"
+GROWN = "the numbers have grown: lower the learning rate, or scale the equation"
 SLOPE = "add a small positive number to the argument, such as 1e-12"
 # What helps where the numbers depend on what is trained, and where they depend on the point alone.
 CURES = {
     "slope": (SLOPE, SLOPE),
-    "large": (
-        "the numbers have grown: lower the learning rate, or scale the equation",
-        "scale the argument",
-    ),
-    "zero": (
-        APART,
-        "multiply the equation by what is zero there, or keep the region away from there",
-    ),
+    "large": (GROWN, "scale the argument"),
+    "zero": (APART, AWAY),
     "domain": (APART, "correct the formula, or keep the region away from there"),
 }
 LINE = re.compile(r'File "([^"]+)", line (\d+)')

@@ -73,13 +73,12 @@ def columns_of(points: Any, names: Sequence[str]) -> dict[str, Any] | None:
     Raises:
         ValueError: a coordinate has no column, or a dict a column that is no coordinate.
     """
-    dtype = getattr(points, "dtype", None)
-    known = getattr(dtype, "names", None) or getattr(points, "columns", None)
+    given = getattr(getattr(points, "dtype", None), "names", getattr(points, "columns", None))
     if isinstance(points, Mapping):
-        known = points.keys()
-    if known is None or isinstance(points, Tensor):
+        given = points.keys()
+    if given is None:
         return None
-    known = list(map(str, known))
+    known = list(map(str, given))
     for name in names:
         check_name(name, known, f"points have no column {name!r}")
     for name in known if isinstance(points, Mapping) else ():
