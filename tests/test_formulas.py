@@ -27,7 +27,7 @@ def network(name):
 
 def gradients(net, x, plan, strategy):
     with Formulas():
-        jet = STRATEGIES[strategy](net, x, plan, None)
+        jet = STRATEGIES[strategy].jet(net, x, plan, None)
     number = loss(jet.value, [jet.stream(channel) for channel in plan.channels])
     return torch.autograd.grad(number, list(net.parameters()))
 

@@ -16,11 +16,10 @@ from pinn.algebra.jet import Jet
 from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves, refuse_cuts
 from pinn.checking.samples import buffers_kept, trial, undisturbed, within
-from pinn.derivatives.evaluate import evaluate
+from pinn.derivatives.evaluate import STRATEGIES, evaluate
 from pinn.derivatives.formulas import named_refusals
 from pinn.derivatives.outputs import Function
 
-NAMES = {"taylor": "no fused pass", "vmap": "no batched reverse pass", "loop": "no reverse pass"}
 QUANTITIES = ("values", "first derivatives", "second derivatives", "third derivatives")
 
 
@@ -65,11 +64,13 @@ def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | Non
         try:
             numbers = expected.evaluated(strategy)
         except Exception as error:
-            return f"{NAMES[strategy]}: {words(error)}"
+            return f"no {STRATEGIES[strategy].name}: {words(error)}"
         what = expected.difference(numbers)
     if what is None:
         return None
-    return f"{NAMES[strategy]}: its {what} differ from reverse mode (a custom backward?)"
+    return (
+        f"no {STRATEGIES[strategy].name}: its {what} differ from reverse mode (a custom backward?)"
+    )
 
 
 class Expected:

@@ -19,11 +19,11 @@ from pinn.algebra.channels import Plan
 from pinn.base.costs import FEW, some
 from pinn.checking.autograd_graph import leaves
 from pinn.checking.samples import buffers_kept, modules_in
-from pinn.derivatives.evaluate import evaluate
+from pinn.derivatives.evaluate import STRATEGIES, evaluate
 from pinn.derivatives.outputs import Function
 
 Clock = Callable[[], float]
-EXACT = ("taylor", "vmap", "loop")
+EXACT = tuple(STRATEGIES)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Where derivatives come from: `evaluate` and its strategies, the trace, Hutchinson's estimate.
 
-A new strategy is a file here and a name in `evaluate`; `choosing` then tries it. The strategies are
-checked against one another.
+A new strategy is a file here and a name in `evaluate.STRATEGIES`; `choosing` then tries it, and
+`checking` holds it against the loop.
 
     evaluate      a plan at points, by one of the strategies
+    strategy      what a strategy is: derivatives, and the trace of a Jacobian
     taylor        strategy: one fused forward pass
     loop          strategy: `autograd.grad` per component
     vmap          strategy: one batched reverse pass
     reverse_mode  the gradients that `loop` and `vmap` form
-    trace         Σ ∂f_k/∂x_k without the rest of the Jacobian
     hutchinson    the stochastic estimate of that trace
     formulas      normalisation and distances where torch's kernels are wrong
     outputs       what a differentiated function may return

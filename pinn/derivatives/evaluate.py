@@ -6,7 +6,7 @@
 A strategy changes the cost, never the number. Hutchinson's estimate runs under the same `settings`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Literal
 
@@ -18,19 +18,15 @@ from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import is_differentiated, uncompiled
 from pinn.derivatives.formulas import AT_ONCE, FORMULAS, Formula, Formulas, named_refusals
-from pinn.derivatives.loop import loop
+from pinn.derivatives.loop import LOOP
 from pinn.derivatives.outputs import Function
-from pinn.derivatives.taylor import taylor
-from pinn.derivatives.trace import TRACES
-from pinn.derivatives.vmap import vmap
+from pinn.derivatives.strategy import Strategy
+from pinn.derivatives.taylor import TAYLOR
+from pinn.derivatives.vmap import VMAP
 
 StrategyName = Literal["auto", "rule", "taylor", "vmap", "loop"]
 
-STRATEGIES: dict[str, Callable[[Function, Tensor, Plan, int | None], Jet]] = {
-    "taylor": taylor,
-    "vmap": vmap,
-    "loop": loop,
-}
+STRATEGIES: dict[str, Strategy] = {"taylor": TAYLOR, "vmap": VMAP, "loop": LOOP}
 
 
 def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | None = None) -> Jet:
@@ -55,8 +51,9 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     check_points(f, x)
     if strategy == "loop" and is_differentiated():  # which `torch.autograd.grad` does not pass
         strategy = "vmap"
-    with settings(x, {} if strategy == "taylor" else FORMULAS):
-        return STRATEGIES[strategy](f, x, plan, chunk)
+    chosen = STRATEGIES[strategy]
+    with settings(x, FORMULAS if chosen.is_reverse else {}):
+        return chosen.jet(f, x, plan, chunk)
 
 
 def trace(
@@ -71,9 +68,10 @@ def trace(
         strategy: `taylor`, `vmap` or `loop`.
         chunk: for `vmap`, how many components to differentiate together.
     """
+    chosen = STRATEGIES[strategy]
     formulas = FORMULAS if is_differentiated() else AT_ONCE
-    with settings(x, {} if strategy == "taylor" else formulas):
-        return TRACES[strategy](f, x, axes, chunk)
+    with settings(x, formulas if chosen.is_reverse else {}):
+        return chosen.trace(f, x, axes, chunk)
 
 
 @contextmanager

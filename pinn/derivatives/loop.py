@@ -16,6 +16,7 @@ from pinn.algebra.jet import Jet
 from pinn.cache.tracing import keeps_graph
 from pinn.derivatives.outputs import Function, split
 from pinn.derivatives.reverse_mode import Gradients, levels, stream
+from pinn.derivatives.strategy import Axes, Strategy
 
 
 def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
@@ -36,6 +37,20 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 
     value, *streams = in_reverse(x, run)
     return Jet(value, dict(zip(plan.channels, streams, strict=True)), lead=x.ndim - 1)
+
+
+def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
+    """One reverse pass per component, of which one entry is read."""
+
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
+        parts = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
+        terms = [slope(y, points, keep_graph)[..., i] for y, i in zip(parts, axes, strict=True)]
+        return [torch.stack(terms).sum(0)]
+
+    return in_reverse(x, run)[0]
+
+
+LOOP = Strategy(loop, trace, "reverse pass")
 
 
 def in_reverse(x: Tensor, run: Callable[[Tensor, bool], list[Tensor]]) -> list[Tensor]:

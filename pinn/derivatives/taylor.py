@@ -10,10 +10,11 @@ doi:10.48550/arXiv.2505.13644. Deviation: rules act on torch functions, not on a
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Plan
+from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.algebra.rows import Rows, seed
 from pinn.derivatives.outputs import Function, stacked
+from pinn.derivatives.strategy import Axes, Strategy, diagonal
 
 
 def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
@@ -37,3 +38,16 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
         c: None if s is None else torch.broadcast_to(s, y.shape) for c, s in y.streams.items()
     }
     return Jet(y.value, streams, lead=x.ndim - 1)
+
+
+def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
+    """One fused forward pass, whose rows hold the diagonal."""
+    jet = taylor(f, x, Plan(tuple(first(i) for i in axes)))
+    rows = jet.streams
+    if isinstance(rows, Rows) and not rows.zeros:
+        order = [rows.axes[i] for i in axes]
+        return torch.broadcast_to(diagonal(rows.rest.movedim(-1, 1), order), x.shape[:-1])
+    return torch.stack([jet.stream(first(i))[..., k] for k, i in enumerate(axes)]).sum(0)
+
+
+TAYLOR = Strategy(taylor, trace, "fused pass", is_reverse=False)

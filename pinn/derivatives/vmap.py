@@ -15,6 +15,7 @@ from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.derivatives.outputs import Function, stacked
 from pinn.derivatives.reverse_mode import Gradients, Row, levels, stream
+from pinn.derivatives.strategy import Axes, Strategy, diagonal
 
 Found = tuple[Gradients, Tensor]
 Tape = tuple[Tensor, Found]  # dynamo would trace the subscripts of an annotation in a function
@@ -37,6 +38,20 @@ def vmap(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 
     rows, value = nested(fresh, x, levels(plan), chunk)
     return Jet(value, {channel: stream(rows, channel) for channel in plan.channels}, lead)
+
+
+def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
+    """One batched reverse pass."""
+    components = stacked(f)
+
+    def fresh(points: Tensor) -> tuple[Tensor, tuple]:
+        return components(points.clone()), ()
+
+    jacobian, _ = pullback(fresh, x, chunk)
+    return diagonal(torch.movedim(jacobian, (-1, -2), (0, 1)), axes)
+
+
+VMAP = Strategy(vmap, trace, "batched reverse pass")
 
 
 def nested(f: Function, x: Tensor, orders: list[list[Row]], chunk: int | None) -> Found:
