@@ -121,7 +121,6 @@ def recall(
     settings: Hashable,
     decide: Callable[[bool], Any],
     check: Callable[[Any], bool] = lambda decision: True,
-    notes: dict[Hashable, Any] | None = None,
     safe: Callable[[], Any] | None = None,
 ) -> Remembered:
     """What was decided for f in this situation, or is decided now.
@@ -134,7 +133,6 @@ def recall(
         decide: decides; told whether measuring is worth its time, as it is where the answer can
             be remembered and the function does not show itself ever new.
         check: whether a decision made earlier still gives the numbers of reverse mode.
-        notes: what is noted while deciding is remembered with the decision.
         safe: the decision that is right whatever f reads; it is taken for a function that reads
             something new at every call.
     """
@@ -155,8 +153,7 @@ def recall(
             memory.append(known)
         return known.checked((), check, safe)
     decision = decide(len(memory) < MOST and fruitless < FRUITLESS)
-    notes = {} if notes is None else notes
-    memory.append(Remembered(decision, notes, key, structure, Trust(numbers)))
+    memory.append(Remembered(decision, {}, key, structure, Trust(numbers)))
     del memory[: -2 * MOST]
     return memory[-1]
 

@@ -67,7 +67,6 @@ def settled(
     x: Tensor,
     strategy: str,
     settings: Hashable,
-    notes: dict[Hashable, Any] | None = None,
 ) -> Remembered:
     """The choice for an evaluation, made once, remembered with f and held against reverse mode.
 
@@ -77,7 +76,6 @@ def settled(
         x: all its points (…, d).
         strategy: what is asked for, see `choose`.
         settings: what else the choice depends on.
-        notes: see `recall`.
 
     Raises:
         CoupledPointsError: f couples points.
@@ -102,7 +100,7 @@ def settled(
     size = magnitude(x) if strategy == "auto" else None
     key = (strategy, size, settings)
     instead = None if strategy == "hutchinson" else safe  # an estimate has no better
-    return recall(f, x, trial.training, key, find, is_right, notes, instead)
+    return recall(f, x, trial.training, key, find, is_right, instead)
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

@@ -47,11 +47,18 @@ class Portion(torch.autograd.Function):
         return None, *(next(gradients) if w else None for w in wanted)
 
 
-def in_portions(evaluate: Evaluate, x: Tensor, rows: int) -> Tensor:
-    """A pointwise function of x (…, D), `rows` of its first axis at a time."""
+def in_portions(evaluate: Evaluate, x: Tensor, rows: int, again: bool) -> Tensor:
+    """A pointwise function of x (…, D), `rows` of its first axis at a time.
+
+    Args:
+        evaluate: the function.
+        x: the points.
+        rows: how many of the first axis belong to a portion.
+        again: evaluate again in the backward pass, in place of keeping a graph of all portions.
+    """
     if x.ndim == 1 or x.shape[0] <= rows:
         return evaluate(x)
-    if not keeps_graph():
+    if not again or not keeps_graph():
         return torch.cat([evaluate(part) for part in x.split(rows)])
     one = x[:1].detach().requires_grad_()
     parameters = [end for end in leaves(evaluate(one)) if end is not one]

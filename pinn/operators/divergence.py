@@ -3,7 +3,7 @@
 `grad(f(x), x, ones)` is not the divergence: it is Jᵀ1, which adds the off-diagonal terms.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,63 +89,61 @@ class Divergence(nn.Module):
 
     def forward(self, f: Function, x: Tensor) -> Tensor:
         """The divergence (…) of f at the points x (…, d)."""
-        vector, dims = self._vector(f, x)
         if is_transformed(x):  # nothing can be measured
-            remembered, strategy = None, self.strategy
-        else:
-            remembered = self._settled(f, x)
-            strategy = remembered.decision.strategy
+            vector = self._vector(f, x)
+            if self.strategy == "hutchinson":
+                return self._estimate(vector, x)
+            return trace(vector, x, self._dims(x), in_transform(self.strategy), self.chunk)
+        trial, known = self._settled(f, x)
+        strategy = known.decision.strategy
         if strategy == "hutchinson":
-            return self._estimate(vector, x, dims)
-        if remembered is None:
-            return trace(vector, x, dims, in_transform(strategy), self.chunk)
-        if self.memory is None or x.numel() == 0:
-            return self._evaluate(f, x, strategy, remembered)
+            return self._estimate(trial.f, x)
+        return self._evaluate(trial, x, strategy, known, self.memory)
 
-        def at(part: Tensor) -> Tensor:
-            return trace(vector, part, dims, strategy, self.chunk)
+    def _settled(self, f: Function, x: Tensor) -> tuple[Trial, Remembered]:
+        """The evaluation, as it is to be measured, and the choice for it."""
+        known = Remembered(None, {})
 
-        return in_portions(at, x, self._rows(f, x, strategy, remembered, self.memory))
+        def run(at: Tensor, strategy: str) -> list[Tensor]:
+            return [self._evaluate(trial, at, strategy, known)]
 
-    def _evaluate(self, f: Function, x: Tensor, strategy: str, remembered: Remembered) -> Tensor:
-        """An exact strategy, on a CPU in portions that stay in cache."""
-        vector, dims = self._vector(f, x)
-        rows = x.shape[0]
-        if remembered.notes is not None and number(x) > MANY and x.ndim > 1:
-            rows = self._rows(f, x, strategy, remembered)
-        parts = x.split(rows) if x.ndim > 1 and x.shape[0] > rows else (x,)
-        values = [trace(vector, part, dims, strategy, self.chunk) for part in parts]
-        return values[0] if len(values) == 1 else torch.cat(values)
+        vector = self._vector(f, x)
+        trial = Trial(vector, Plan(tuple(map(first, self._dims(x)))), keeps_graph(), run)
+        settings = (self.dims, self.components, self.chunk, self.memory)
+        known = settled(f, trial, x, self.strategy, settings)
+        return trial, known
 
-    def _rows(
+    def _evaluate(
         self,
-        f: Function,
+        trial: Trial,
         x: Tensor,
         strategy: str,
-        remembered: Remembered,
+        known: Remembered,
         memory: float | None = None,
-    ) -> int:
-        """How many rows of x the memory holds in GiB, or stay in cache."""
+    ) -> Tensor:
+        """An exact strategy, in portions that `memory` holds, or in ones that stay in cache.
+
+        How many points a portion has is noted beside the choice.
+        """
+
+        def at_once(part: Tensor) -> Tensor:
+            return trace(trial.f, part, self._dims(x), strategy, self.chunk)
 
         def count() -> int:
-            trial = self._trial(f, x, remembered)
             if memory is None:
                 return in_cache(trial, x, strategy)
             return portion(trial, x, strategy, memory)
 
-        points = remembered.note(("rows", memory, strategy), count)
-        return max(1, points // x.shape[1:-1].numel())
+        few = number(x) <= MANY or known.notes is None
+        if few if memory is None else x.numel() == 0:
+            return at_once(x)
+        points = known.note(("points", memory, strategy), count)
+        rows = max(1, points // x.shape[1:-1].numel())
+        return in_portions(at_once, x, rows, again=memory is not None)
 
     def choice(self, f: Function, x: Tensor) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
-        return self._settled(f, x).decision
-
-    def _settled(self, f: Function, x: Tensor) -> Remembered:
-        """The choice, with what is noted beside it."""
-        notes: dict[Hashable, Any] = {}
-        trial = self._trial(f, x, Remembered(None, notes))
-        settings = (self.dims, self.components, self.chunk, self.memory)
-        return settled(f, trial, x, self.strategy, settings, notes)
+        return self._settled(f, x)[1].decision
 
     def explain(self, f: Function, x: Tensor) -> Choice:
         """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.
@@ -153,13 +151,11 @@ class Divergence(nn.Module):
         Counted FLOPs, operations and peak memory, with the backward pass where grad mode is on,
         the measured time, and what became of each candidate.
         """
-        remembered = self._settled(f, x)
-        own = remembered.decision
+        trial, known = self._settled(f, x)
+        own = known.decision
         if own.table:
             return own
-        measurement = remembered.note(
-            magnitude(x), lambda: measured(self._trial(f, x, remembered), x)
-        )
+        measurement = known.note(magnitude(x), lambda: measured(trial, x))
         table = [dict(row) for row in measurement.table]
         for row in table:
             row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
@@ -171,33 +167,32 @@ class Divergence(nn.Module):
         """The settings, for printing a module tree."""
         return f"strategy={self.strategy!r}, dims={self.dims}, components={self.components}"
 
-    def _estimate(self, vector: Function, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    def _estimate(self, vector: Function, x: Tensor) -> Tensor:
         """One call's estimate; reverse mode, one pass per probe, serves every f."""
         seed = self.probes.seed_of(int(self.calls))
         self.calls += 1
         drawn = (seed, self.probes.count, self.probes.distribution, self.probes.pair)
-        return hutchinson(vector, x, *drawn, dims)
+        return hutchinson(vector, x, *drawn, self._dims(x))
 
-    def _trial(self, f: Function, x: Tensor, remembered: Remembered) -> Trial:
-        """The evaluation, as it is to be measured."""
-        vector, dims = self._vector(f, x)
-        plan = Plan(tuple(first(i) for i in dims))
+    def _dims(self, x: Tensor) -> tuple[int, ...]:
+        """The coordinates to differentiate along.
 
-        def run(at: Tensor, strategy: str) -> list[Tensor]:
-            return [self._evaluate(f, at, strategy, remembered)]
+        Raises:
+            ValueError: they are none of those of x.
+        """
+        dims = tuple(range(x.shape[-1])) if self.dims is None else self.dims
+        if not dims or not all(0 <= i < x.shape[-1] for i in dims) or len(set(dims)) < len(dims):
+            raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
+        return dims
 
-        return Trial(vector, plan, keeps_graph(), run)
-
-    def _vector(self, f: Function, x: Tensor) -> tuple[Function, tuple[int, ...]]:
-        """f reduced to the components of the vector, kept separate for the loop's sake; the dims.
+    def _vector(self, f: Function, x: Tensor) -> Function:
+        """f reduced to the components of the vector, kept separate for the loop's sake.
 
         Raises:
             TypeError, ValueError: x or dims cannot be differentiated at or along.
         """
         check_points(f, x)
-        dims = tuple(range(x.shape[-1])) if self.dims is None else self.dims
-        if not dims or not all(0 <= i < x.shape[-1] for i in dims) or len(set(dims)) < len(dims):
-            raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
+        dims = self._dims(x)
 
         def vector(x: Tensor) -> Any:
             y = f(x)
@@ -212,7 +207,7 @@ class Divergence(nn.Module):
                 return y
             return tuple(parts[i] for i in chosen)
 
-        return vector, dims
+        return vector
 
 
 def divergence(
