@@ -4,6 +4,7 @@ A new shape or a new way to draw points goes here.
 
     coordinates  the independent variables by name
     domains      interval, rectangle, box: regions and their points
+    parts        the interior, a face, an instant: what is drawn on each
     points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
     grids        points that represent a whole domain

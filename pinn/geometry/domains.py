@@ -11,6 +11,7 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.geometry import sampling
 from pinn.geometry.coordinates import Coordinates, bound, span
+from pinn.geometry.parts import BoxPart
 from pinn.geometry.points import Points, point_cloud
 
 Bounds = tuple[float, float]
@@ -78,7 +79,7 @@ class Geometry:
             return float(len(self._clouds[region]))
         if region in self._unions:
             return math.fsum(self.measure(face) for face in self._unions[region])
-        return math.prod(self.upper[axis] - self.lower[axis] for axis in self._free_axes(region))
+        return self._part(region).measure
 
     def is_measured(self, region: str) -> bool:
         """Whether a region is a cloud of measured points; a sample of it has all of them."""
@@ -101,19 +102,18 @@ class Geometry:
             return self._clouds[region]
         if n < 1:
             raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
-        if region not in self._unions:
-            return self._sample_part(region, n, method, seed)
-        faces = self._unions[region]
+        faces = self._unions.get(region, (region,))
         counts = sampling.apportion(n, [self.measure(face) for face in faces])
         parts = [
-            self._sample_part(face, count, method, seed)
+            self._part(face).sample(count, method, sampling.stream_seed(seed, 0, 0, face))
             for face, count in zip(faces, counts, strict=True)
             if count
         ]
-        normals = [part.normal for part in parts if part.normal is not None]
+        if len(faces) == 1:
+            return parts[0]
         return Points(
             torch.cat([part.at for part in parts]),
-            torch.cat(normals),
+            torch.cat([part.normal for part in parts if part.normal is not None]),
             weights=self._shared_weights(faces, parts),
         )
 
@@ -193,32 +193,17 @@ class Geometry:
         result._clouds = {**self._clouds, name: cloud}
         return result
 
-    def _sample_part(self, region: str, n: int, method: str, seed: int) -> Points:
-        """Draws n points of the interior, one face, or the first or last instant."""
-        free = self._free_axes(region)
-        weights = None
-        if method == "gauss" and free:
-            unit, weights = sampling.gauss_points(sampling.gauss_order(n, len(free)), len(free))
-            n = len(unit)
-        else:
-            drawn = "sobol" if method == "gauss" else method
-            stream = sampling.stream_seed(seed, 0, 0, region)
-            unit = sampling.unit_points(n, len(free), drawn, stream)
-        at = torch.tensor(self.lower, dtype=torch.float64).repeat(n, 1)
-        for column, axis in enumerate(free):
-            low, high = self.lower[axis], self.upper[axis]
-            # Rounding may reach the end points, which belong to the faces.
-            inside = math.nextafter(low, high), math.nextafter(high, low)
-            at[:, axis] = (low + (high - low) * unit[:, column]).clamp(*inside)
-        if region == "final":
-            at[:, len(self.coordinates) - 1] = self.upper[-1]
-        if region not in self._faces:
-            return Points(at, weights=weights)
-        axis, side = self._faces[region]
-        at[:, axis] = self.upper[axis] if side else self.lower[axis]
-        normal = torch.zeros(n, len(self.coordinates.space), dtype=torch.float64)
-        normal[:, axis] = 1.0 if side else -1.0
-        return Points(at, normal, weights=weights)
+    def _part(self, name: str) -> BoxPart:
+        """The interior, a face or an instant, by its name."""
+        fixed, normal = {}, None
+        if name in self._faces:
+            axis, side = self._faces[name]
+            fixed[axis] = (self.lower, self.upper)[side][axis]
+            normal = [0.0] * len(self.coordinates.space)
+            normal[axis] = 1.0 if side else -1.0
+        elif name in INSTANTS:
+            fixed[len(self.lower) - 1] = self.lower[-1] if name == "initial" else self.upper[-1]
+        return BoxPart(self.lower, self.upper, fixed, normal)
 
     def _shared_weights(self, faces: Sequence[str], parts: Sequence[Points]) -> Tensor | None:
         """The weights of a rule over several faces, each as its measure, with mean 1."""
@@ -232,12 +217,6 @@ class Geometry:
             weight = one if part.weights is None else part.weights
             weights.append(weight * (whole(face) / size * total / len(part)))
         return torch.cat(weights)
-
-    def _free_axes(self, region: str) -> tuple[int, ...]:
-        if region in INSTANTS:
-            return self.coordinates.space
-        fixed = self._faces[region][0] if region in self._faces else None
-        return tuple(axis for axis in range(len(self.coordinates)) if axis != fixed)
 
     def _check(self, region: str) -> None:
         if region not in self.regions:
