@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from pinn.choosing import choice
+from pinn.choosing.sample_step import Trial
 from pinn.operators.divergence import Divergence
 
 STRATEGIES = ["auto", "taylor", "vmap", "loop"]
@@ -22,6 +24,11 @@ def network(inputs=3, outputs=None, activation=nn.Tanh):
     outputs = inputs if outputs is None else outputs
     layers = nn.Linear(inputs, 6), activation(), nn.Linear(6, 6), activation()
     return nn.Sequential(*layers, nn.Linear(6, outputs)).double()
+
+
+def choose(f, x, plan, strategy="auto", measure=True, **settings):
+    """The strategy for an evaluation of f and its planned derivatives."""
+    return choice.choose(Trial(f, plan, **settings), x, strategy, measure)
 
 
 def trace(f, x, dims=None, components=None):

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
+from oracle import choose
 from test_levenberg_marquardt import CASES, four_steps
 from torch import nn
 
@@ -19,7 +20,6 @@ from pinn.algebra.channels import Plan, first
 from pinn.base.console import quiet
 from pinn.callbacks import Checkpoints, Report
 from pinn.checkpoints.file import AtomicCheckpointIO
-from pinn.choosing.choice import choose
 from pinn.networks import MLP
 from pinn.operators.divergence import Divergence
 from pinn.optim import Phase

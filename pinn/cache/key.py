@@ -1,11 +1,15 @@
 """What the Python of a problem, a network or a function may read, besides the points: the key."""
 
+import ctypes
+import threading
 import types
 import weakref
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from contextvars import ContextVar
+from enum import Enum
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +24,6 @@ from pinn.cache.code import (
     read_imported,
     slots_of,
 )
-from pinn.cache.library_objects import LEADS_TO
 from pinn.cache.reader import Reader, Unread, UnreadableError
 from pinn.cache.tensor_contents import checksum, contents, shape_of
 
@@ -171,6 +174,21 @@ def leading(to: Callable[[Any], Any]) -> Way:
     return lambda reader, value: reader.read(to(value))
 
 
+C_DATA = ctypes.c_int.__mro__[2]  # numbers and arrays of ctypes
+
+# Objects of the library only lead to other values: a type ↦ what an object of it leads to.
+LEADS_TO: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Enum, lambda value: (value.name, value.value)),
+    (types.MethodType, lambda method: (method.__func__, method.__self__)),
+    (property, lambda value: value.fget),
+    ((staticmethod, classmethod), lambda value: value.__func__),
+    (partial, lambda value: (value.func, value.args, value.keywords)),
+    (weakref.ref, lambda reference: reference()),
+    ((types.SimpleNamespace, threading.local), vars),
+    ((memoryview, C_DATA), bytes),
+    (ContextVar, lambda variable: variable.get(None)),
+    (types.MappingProxyType, dict),
+)
 EMPTY = {dict, OrderedDict, list, tuple, set}
 AS_THEY_ARE = (
     bool, str, bytes, type(None), type(...), range, torch.dtype, torch.device, torch.Size,

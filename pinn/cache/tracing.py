@@ -32,14 +32,14 @@ def in_transform(strategy: str) -> str:
     Raises:
         RuntimeError: the line says what to do instead.
     """
-    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+    if not (torch.jit.is_tracing() or torch.compiler.is_exporting()):
         return "vmap"
-    if (torch.jit.is_tracing() or torch.compiler.is_exporting()) and strategy != "taylor":
+    if strategy != "taylor":
         raise RuntimeError(
             "torch.export and torch.jit.trace take derivatives with strategy='taylor' only: give "
             "that, after one call outside, which holds it against reverse mode"
         )
-    return "taylor" if torch.jit.is_tracing() or torch.compiler.is_exporting() else "vmap"
+    return "taylor"
 
 
 def uncompiled() -> AbstractContextManager:

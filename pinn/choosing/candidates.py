@@ -10,10 +10,9 @@ from torch import Tensor
 
 from pinn.base.costs import Cost, Model, all_memory, number, some
 from pinn.choosing.race import Heat, Race
-from pinn.choosing.sample_step import EXACT, Trial, untouched
+from pinn.choosing.sample_step import EXACT, TIE, Trial, untouched
 
 DEAR = 3.0
-TIE = 1.05
 CLEAR = 1.5
 SIZES = (256, 1024, 4096, 16384, 65536, 262144)
 GIB = 2.0**30
@@ -93,7 +92,7 @@ class Measurement:
         return [s for s in EXACT if s in self.costs or s in self.left_out]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row per candidate, plain data."""
+        """A row per candidate, plain data: None for what was not counted or timed."""
         return [self.row(s) for s in self.known]
 
     def row(self, strategy: str) -> dict[str, Any]:
@@ -119,9 +118,7 @@ class Measurement:
         return f"{ratio:.2g} times the fastest at {heat.points:,} points"
 
 
-def measure(
-    trial: Trial, x: Tensor, refused: Mapping[str, str], end: float, tie: float = TIE
-) -> Measurement:
+def measure(trial: Trial, x: Tensor, refused: Mapping[str, str], end: float) -> Measurement:
     """Count every candidate that is not refused, and time those that may be the fastest.
 
     Args:
@@ -129,9 +126,8 @@ def measure(
         x: all the points (…, D).
         refused: candidates that do not serve, and why.
         end: when, by the trial's clock, the timing has to be over.
-        tie: see `Measurement`.
     """
-    measurement = Measurement(left_out=dict(refused), tie=tie)
+    measurement = Measurement(left_out=dict(refused), tie=trial.tie)
     costs, estimates = measurement.costs, measurement.estimates
     with untouched(trial.f, x.device):
         whole = trial.whole(x)

@@ -11,7 +11,6 @@ The rule, without measurement:
     loop     otherwise
 """
 
-import time
 import warnings
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -20,19 +19,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Plan
 from pinn.base.messages import one_of
-from pinn.base.processes import processes, rank
+from pinn.base.processes import gathered, processes, rank
 from pinn.cache.rechecks import Remembered, recall
 from pinn.checking.agreement import disagreement
 from pinn.checking.independence import check_independence
-from pinn.choosing.candidates import TIE, lines_of
+from pinn.choosing.candidates import lines_of
 from pinn.choosing.candidates import measure as measure_candidates
-from pinn.choosing.sample_step import EXACT, Clock, Trial, magnitude
+from pinn.choosing.sample_step import EXACT, Trial, magnitude
 from pinn.derivatives.evaluate import STRATEGIES
 from pinn.derivatives.outputs import Function
 
-BUDGET = 2.0
 NAMES = ("auto", "rule", *STRATEGIES)
 
 
@@ -85,7 +82,7 @@ def settled(
     def find(worth: bool) -> Choice:
         check_independence(trial.f, x)
         # Nothing says that all processes call this.
-        return decide(trial, x, strategy, measure=worth and processes() == 1)
+        return choose(trial, x, strategy, measure=worth and processes() == 1)
 
     def is_right(choice: Choice) -> bool:
         check_independence(trial.f, x)
@@ -120,50 +117,20 @@ def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:
     return Choice("loop", obstacle)
 
 
-def choose(
-    f: Function,
-    x: Tensor,
-    plan: Plan,
-    strategy: str = "auto",
-    *,
-    training: bool = True,
-    measure: bool = True,
-    budget: float = BUDGET,
-    tie: float = TIE,
-    clock: Clock = time.perf_counter,
-) -> Choice:
-    """Resolve `auto` and `rule` for one function; any other name is the user's own choice.
-
-    Args:
-        f: the function to differentiate.
-        x: points (…, d) as many as it will be evaluated at.
-        plan: the derivatives that are wanted.
-        strategy: `auto`, `rule` or the name of a strategy.
-        training: whether the backward pass to the parameters is measured too.
-        measure: whether `auto` may measure; if not it is the rule.
-        budget: seconds that checking, counting and timing may take together.
-        tie: the fused pass is taken while it is no more than this many times the fastest: the more,
-            the surer two runs take the same strategy, and so the same bits.
-        clock: what seconds are read from.
-
-    Raises:
-        ValueError: unknown strategy, or the one asked for gives other numbers than reverse mode.
-    """
-    return decide(Trial(f, plan, training, clock=clock), x, strategy, measure, budget, tie)
-
-
-def decide(
-    trial: Trial,
-    x: Tensor,
-    strategy: str,
-    measure: bool = True,
-    budget: float = BUDGET,
-    tie: float = TIE,
-) -> Choice:
-    """`choose` for an evaluation described in full.
+def choose(trial: Trial, x: Tensor, strategy: str = "auto", measure: bool = True) -> Choice:
+    """Resolve `auto` and `rule` for an evaluation; any other name is the user's own choice.
 
     Where several processes train, the first one measures and tells the others: every process has
     to get here. Named strategies and the rule need no exchange.
+
+    Args:
+        trial: the evaluation.
+        x: points (…, d), as many as it will be made at.
+        strategy: `auto`, `rule` or the name of a strategy.
+        measure: whether `auto` may measure; if not it is the rule.
+
+    Raises:
+        ValueError: unknown strategy, or the one asked for gives other numbers than reverse mode.
     """
     one_of("strategy", strategy, (*NAMES, "hutchinson"))
     with torch.set_grad_enabled(trial.training):
@@ -171,7 +138,7 @@ def decide(
             return asked_for(trial, x, strategy)
         if strategy == "rule" or not measure or x.numel() == 0:
             return ruled(trial, x)
-        return together(lambda: measured(trial, x, budget, tie))
+        return together(lambda: measured(trial, x))
 
 
 def asked_for(trial: Trial, x: Tensor, strategy: str) -> Choice:
@@ -198,12 +165,12 @@ def ruled(trial: Trial, x: Tensor) -> Choice:
     return choice if other is None else Choice("loop", f"{obstacle}; {other}")
 
 
-def measured(trial: Trial, x: Tensor, budget: float = BUDGET, tie: float = TIE) -> Choice:
+def measured(trial: Trial, x: Tensor) -> Choice:
     """The fastest of the candidates that agree with reverse mode."""
-    end = trial.clock() + budget
+    end = trial.clock() + trial.budget
     obstacles = {strategy: obstacle_of(trial, x, strategy) for strategy in EXACT}
     refused = {s: obstacle for s, obstacle in obstacles.items() if obstacle is not None}
-    measurement = measure_candidates(trial, x, refused, end, tie)
+    measurement = measure_candidates(trial, x, refused, end)
     return Choice(measurement.fastest, measurement.line, measurement.table())
 
 
@@ -215,17 +182,16 @@ def together(decide: Callable[[], Choice]) -> Choice:
     """
     if processes() == 1:
         return decide()
-    first = rank() == 0
-    said: list[Any] = [None]
+    said: Any = None
     failure: Exception | None = None
-    if first:
+    if rank() == 0:
         try:
-            said = [vars(decide())]
+            said = vars(decide())
         except Exception as error:
-            failure, said = error, [f"{type(error).__name__}: {error}"]
-    torch.distributed.broadcast_object_list(said, src=0)
+            failure, said = error, f"{type(error).__name__}: {error}"
+    said = gathered(said)[0]
     if failure is not None:
         raise failure
-    if isinstance(said[0], str):
-        raise RuntimeError(f"the first process could not choose a strategy: {said[0]}")
-    return Choice(**said[0])
+    if isinstance(said, str):
+        raise RuntimeError(f"the first process could not choose a strategy: {said}")
+    return Choice(**said)

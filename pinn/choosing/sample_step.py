@@ -22,8 +22,8 @@ from pinn.checking.samples import buffers_kept, modules_in
 from pinn.derivatives.evaluate import STRATEGIES, evaluate
 from pinn.derivatives.outputs import Function
 
-Clock = Callable[[], float]
 EXACT = tuple(STRATEGIES)
+TIE = 1.05
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,19 @@ class Trial:
         plan: the derivatives that are wanted.
         training: whether the backward pass to the parameters belongs to it.
         run: the results at points, by a strategy; by default the value and every derivative.
-        clock: seconds.
+        budget: seconds that checking, counting and timing may take together.
+        tie: the fused pass is taken while it is no more than this many times the fastest: the more,
+            the surer two runs take the same strategy, and so the same bits.
+        clock: what seconds are read from.
     """
 
     f: Function
     plan: Plan
     training: bool = True
     run: Callable[[Tensor, str], Sequence[Tensor]] | None = None
-    clock: Clock = time.perf_counter
+    budget: float = 2.0
+    tie: float = TIE
+    clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, x: Tensor, strategy: str) -> float:
         """The seconds that one evaluation at x takes; parameters' `.grad` are not touched."""

@@ -62,7 +62,9 @@ def in_reverse(x: Tensor, run: Callable[[Tensor, bool], list[Tensor]]) -> list[T
     """
     keep_graph = keeps_graph()
     with torch.inference_mode(False), torch.enable_grad():
-        results = run(leaf_of(x), keep_graph)
+        # A gradient still reaches an x that requires one.
+        copy = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
+        results = run(copy, keep_graph)
     return results if keep_graph else [part.detach() for part in results]
 
 
@@ -75,11 +77,6 @@ def derivatives(y: Tensor, x: Tensor, plan: Plan, keep_graph: bool) -> dict[Chan
         for row in needed:
             rows[row] = slope(rows[row[:-1]][..., row[-1]] if row else y, x, again)
     return {channel: stream(rows, channel) for channel in plan.channels}
-
-
-def leaf_of(x: Tensor) -> Tensor:
-    """A copy of x to differentiate by; a gradient still reaches an x that requires one."""
-    return x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
 
 
 def slope(y: Tensor, x: Tensor, keep_graph: bool) -> Tensor:

@@ -8,7 +8,6 @@ a tensor (C,) or (C, D)           the same, where it cannot be one value per poi
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from numbers import Real
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,11 +27,18 @@ def is_nested(given: Any) -> bool:
     return isinstance(given, Nested) or getattr(given, "dtype", None) == OBJECTS
 
 
+def flattened(parts: Any) -> Iterator[Any]:
+    """The entries of nested tuples one by one."""
+    for part in parts:
+        if is_nested(part):
+            yield from flattened(part)
+        else:
+            yield part
+
+
 def holds_series(given: Any) -> bool:
     """Whether a field stands anywhere in a nested tuple."""
-    if is_nested(given):
-        return any(holds_series(part) for part in given)
-    return isinstance(given, Series)
+    return any(isinstance(part, Series) for part in flattened((given,)))
 
 
 def constant(given: Any, dtype: torch.dtype, device: torch.device | str | None = None) -> Tensor:
@@ -44,8 +50,6 @@ def constant(given: Any, dtype: torch.dtype, device: torch.device | str | None =
     if is_nested(given):
         if not len(given):
             raise TypeError("an empty tuple is no constant: give its components")
-        if is_literal(given):
-            return torch.as_tensor(plain(given), dtype=dtype, device=device)
         parts = [constant(part, dtype, device) for part in given]
         parts = [
             p.reshape(()) if p.shape == (1,) and not is_nested(g) else p
@@ -62,19 +66,6 @@ def constant(given: Any, dtype: torch.dtype, device: torch.device | str | None =
     if hasattr(given, "__array__") and getattr(given, "ndim", 0) > 0:
         return torch.as_tensor(given, device=device).to(dtype)
     return torch.as_tensor(number(given), dtype=dtype, device=device)
-
-
-def is_literal(given: Any) -> bool:
-    """Whether a nested tuple holds plain numbers alone, in rows of one length."""
-    if not all(isinstance(part, Real) for part in given):
-        lengths = {len(part) if isinstance(part, tuple | list) else -1 for part in given}
-        return lengths != {-1} and len(lengths) == 1 and all(map(is_literal, given))
-    return True
-
-
-def plain(given: Any) -> Any:
-    """A nested tuple of numbers as nested lists of floats."""
-    return [plain(part) if isinstance(part, tuple | list) else number(part) for part in given]
 
 
 def number(given: Any) -> float:

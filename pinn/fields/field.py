@@ -7,7 +7,7 @@ plain tensors with values per point are data,
 whose derivative is unknown: reading it raises.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from pinn.algebra.deferred import Later
 from pinn.algebra.rows import seed
 from pinn.algebra.rules.piecewise import both, either, exclusive, negated
 from pinn.algebra.series import Series, Streams
-from pinn.fields.constants import constant, holds_series, is_nested, role
+from pinn.fields.constants import constant, flattened, holds_series, is_nested, role
 from pinn.fields.notation import UNKNOWN, Notation, reason
 from pinn.geometry.coordinates import Coordinates
 
@@ -181,9 +181,8 @@ def vector(*components: Any) -> Any:
     if like is None:
         return constant(components, torch.float64)
     parts = [like.operand(part) for part in components]
-    fields = [part for part in parts if isinstance(part, Field)]
-    shapes = {tuple(part.shape[1:]) for part in fields}
-    shapes |= {tuple(part.value.shape[1:]) for part in parts if part.value.ndim > 1}
+    shaped = [part for part in parts if isinstance(part, Field) or part.value.ndim > 1]
+    shapes = {tuple(part.value.shape[1:]) for part in shaped}
     if len(shapes) > 1:
         raise ValueError(
             f"the components of a vector have shapes {sorted(shapes)} per point: give all of them "
@@ -195,15 +194,6 @@ def vector(*components: Any) -> Any:
         for part in parts
     ]
     return torch.stack(filled, dim=1)  # type: ignore[arg-type]
-
-
-def flattened(parts: Any) -> Iterator[Any]:
-    """The entries of nested tuples one by one."""
-    for part in parts:
-        if is_nested(part):
-            yield from flattened(part)
-        else:
-            yield part
 
 
 def coordinate_field(

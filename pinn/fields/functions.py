@@ -11,12 +11,8 @@ import torch
 from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.linear_algebra import dot as dot_of
 from pinn.algebra.rules.piecewise import where as where_of
-from pinn.fields.field import Field, vector
-
-__all__ = [
-    "atan", "cos", "cosh", "dot", "exp", "log", "maximum", "minimum", "of_field",
-    "sin", "sinh", "sqrt", "tan", "tanh", "vector", "where",
-]  # fmt: skip
+from pinn.fields.field import Field
+from pinn.fields.field import vector as vector
 
 
 def of_field(function: Callable[..., Any], f: Field) -> Field:

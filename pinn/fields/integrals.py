@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pinn.base.context import setting
-from pinn.base.processes import processes
+from pinn.base.processes import processes, total
 from pinn.fields.field import Field
 
 
@@ -113,9 +113,7 @@ class AcrossProcesses(torch.autograd.Function):
 
 def averaged(value: Tensor) -> Tensor:
     """The mean over the processes, as a tensor of its own."""
-    total = value.detach().clone().contiguous()
-    torch.distributed.all_reduce(total)
-    return total / processes()
+    return total(value.detach().clone().contiguous()) / processes()
 
 
 class Shared(TorchFunctionMode):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinn.geometry.coordinates import Coordinates
 from pinn.geometry.domains import Geometry
-from pinn.geometry.sampling import gauss_points, unit_points
+from pinn.geometry.parts import BoxPart
 
 
 def averaging_points(geometry: Geometry, axes: Sequence[int]) -> Tensor:
@@ -26,13 +26,11 @@ def averaging_rule(geometry: Geometry, axes: Sequence[int]) -> tuple[Tensor, Ten
 
     Gauss points, 24 per axis for one or two axes and 12 for three; for more, 4,096 Sobol points.
     """
-    lower, upper = (
-        torch.tensor([ends[i] for i in axes], dtype=torch.float64)
-        for ends in (geometry.lower, geometry.upper)
-    )
+    lower, upper = ([ends[i] for i in axes] for ends in (geometry.lower, geometry.upper))
+    part = BoxPart(lower, upper, {})
     if len(axes) > 3:
-        unit = unit_points(2**12, len(axes), "sobol", 0)
-        weights = torch.ones(len(unit), dtype=torch.float64)
+        points = part.sample(2**12, "sobol", 0)
     else:
-        unit, weights = gauss_points(12 if len(axes) == 3 else 24, len(axes))
-    return lower + (upper - lower) * unit, weights
+        points = part.sample((12 if len(axes) == 3 else 24) ** len(axes), "gauss", 0)
+    weights = points.weights
+    return points.at, torch.ones(len(points), dtype=torch.float64) if weights is None else weights

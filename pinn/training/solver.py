@@ -17,6 +17,7 @@ from pinn.checkpoints.file import revive_estimates
 from pinn.checkpoints.migrations import FORMAT
 from pinn.checkpoints.revival import class_names, network_specs
 from pinn.choosing.choice import NAMES, Choice, choose
+from pinn.choosing.sample_step import Trial
 from pinn.derivatives.evaluate import StrategyName
 from pinn.geometry import Points
 from pinn.networks import Stack
@@ -187,7 +188,7 @@ class Solver(LeanModule):
             region = max(demand, key=lambda r: len(demand[r].channels))
             at = points[region].at
             check_independence(network, at)
-            choices[name] = choose(network, at, demand[region], strategy, tie=SURE)
+            choices[name] = choose(Trial(network, demand[region], tie=SURE), at, strategy)
         return choices
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
