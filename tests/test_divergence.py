@@ -7,8 +7,8 @@ import torch
 from oracle import assert_exact, each_strategy, network, points, trace
 from torch import nn
 
+from pinn.operators import Probes
 from pinn.operators.divergence import Divergence, divergence
-from pinn.operators.probes import Probes
 
 
 @each_strategy

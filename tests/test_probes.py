@@ -4,8 +4,8 @@ import pytest
 import torch
 from oracle import network, points, trace
 
+from pinn.operators import Probes
 from pinn.operators.divergence import Divergence
-from pinn.operators.probes import Probes
 
 
 def estimate(**settings):

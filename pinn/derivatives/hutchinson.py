@@ -13,16 +13,13 @@ high-dimensional and high-order physics-informed neural networks",
 doi:10.1016/j.cma.2024.116883.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import first
-from pinn.algebra.jet import Jet
-from pinn.algebra.rows import Rows
-from pinn.base.messages import one_of
+from pinn.base.messages import one_of, whole
 from pinn.derivatives.evaluate import check_points, settings
 from pinn.derivatives.formulas import AT_ONCE
 from pinn.derivatives.loop import in_reverse, slope
@@ -31,97 +28,74 @@ from pinn.derivatives.outputs import Function, stacked
 DISTRIBUTIONS = ("rademacher", "gaussian")
 
 
+@dataclass(frozen=True)
+class Probes:
+    """Settings of Hutchinson's estimate.
+
+    Args:
+        count: m, how many products zᵀJz are averaged.
+        distribution: `rademacher` (±1, the smallest variance) or `gaussian`.
+        seed: of all probes; with the call and the process it gives those of one call.
+        pair: give two independent estimates of m probes each, (2, …): their product is an unbiased
+            square, while the square of one estimate is too large by its variance.
+
+    Raises:
+        ValueError: fewer than one probe, or an unknown distribution.
+    """
+
+    count: int = 1
+    distribution: str = "rademacher"
+    seed: int = 0
+    pair: bool = False
+
+    def __post_init__(self) -> None:
+        whole("probes.count", self.count)
+        one_of("distribution", self.distribution, DISTRIBUTIONS)
+
+
 def hutchinson(
-    f: Function,
-    x: Tensor,
-    seed: int,
-    probes: int = 1,
-    distribution: str = "rademacher",
-    pair: bool = False,
-    dims: Sequence[int] | None = None,
-    strategy: str = "loop",
+    f: Function, x: Tensor, seed: int, probes: Probes, dims: Sequence[int] | None = None
 ) -> Tensor:
     """An unbiased estimate of ∇·f at the points x (…, d), each point with probes of its own.
+
+    One reverse pass per probe serves every f.
 
     Args:
         f: maps x to as many components as there are dims: a tensor, a tuple or a dict.
         x: the points.
-        seed: of the probes; they follow from it alone, on every device. One of each step and
-            process comes from `stream_seed(seed, step, rank, "divergence")`.
-        probes: m, how many products are averaged.
-        distribution: `rademacher` (±1, the smallest variance) or `gaussian`.
-        pair: two independent estimates of m probes each, whose product is an unbiased square.
+        seed: of the probes of this call; they follow from it alone, on every device.
+        probes: how many, and of which distribution.
         dims: the coordinates to differentiate along; all of them by default.
-        strategy: what computes the products: `loop`, the cheaper one and right for every f, or
-            `taylor`, which can be compiled and needs a rule for every function of f.
 
     Returns:
         The estimate (…), or the two of a pair (2, …).
 
     Raises:
-        ValueError: fewer than one probe, an unknown distribution or strategy, or not as many
-            components as dims.
+        ValueError: not as many components as dims.
     """
     check_points(f, x)
-    if probes < 1:
-        raise ValueError(f"probes is {probes}: at least 1 is needed")
-    one_of("strategy", strategy, PRODUCTS)
-    along = tuple(range(x.shape[-1])) if dims is None else tuple(dims)
-    groups = 2 if pair else 1
-    z = probe_vectors((groups * probes, *x.shape[:-1], len(along)), distribution, seed).to(x)
-
+    along = list(range(x.shape[-1]) if dims is None else dims)
+    groups = 2 if probes.pair else 1
+    shape = (groups * probes.count, *x.shape[:-1], len(along))
+    z = probe_vectors(shape, probes.distribution, seed).to(x)
     components = stacked(f)
 
-    def vector(points: Any) -> Any:
-        y = components(points)
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
+        y, own = components(points.clone()), z.clone()  # of inference mode they could not be used
         if y.shape[-1] != len(along):
             raise ValueError(f"f has {y.shape[-1]} components and {len(along)} are differentiated")
-        return y
+        rows = torch.stack([slope((y * k).sum(-1), points, keep_graph) for k in own])
+        return [(rows[..., along] * own).sum(-1)]
 
     with settings(x, AT_ONCE):
-        products = PRODUCTS[strategy](vector, x, z, along)
-    means = products.unflatten(0, (groups, probes)).mean(1)
-    return means if pair else means[0]
+        (products,) = in_reverse(x, run)
+    means = products.unflatten(0, (groups, probes.count)).mean(1)
+    return means if probes.pair else means[0]
 
 
 def probe_vectors(shape: Sequence[int], distribution: str, seed: int) -> Tensor:
-    """Independent entries of zero mean and unit variance, on the CPU; global state is untouched.
-
-    Raises:
-        ValueError: the distribution is unknown.
-    """
-    one_of("distribution", distribution, DISTRIBUTIONS)
+    """Independent entries of zero mean and unit variance, on the CPU; global state is untouched."""
     generator = torch.Generator().manual_seed(seed)
     if distribution == "rademacher":
         return torch.randint(0, 2, shape, generator=generator, dtype=torch.int8) * 2 - 1
     return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def by_taylor(f: Function, x: Tensor, z: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """zₖᵀ(Jzₖ) of each probe (m, …): one fused forward pass along the m directions."""
-    directions = z
-    if dims != tuple(range(x.shape[-1])):
-        directions = z.new_zeros((*z.shape[:-1], x.shape[-1]))
-        directions[..., list(dims)] = z
-    channels = tuple(first(k) for k in range(len(z)))
-    y = f(Jet(x, Rows(channels, directions), lead=x.ndim - 1))
-    if isinstance(y, Tensor):  # f does not read x: a constant
-        return x.new_zeros(z.shape[:-1])
-    return (torch.stack([y.stream(c) for c in channels]) * z).sum(-1)
-
-
-def by_loop(f: Function, x: Tensor, z: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """(zₖᵀJ)zₖ of each probe (m, …): one reverse pass per probe."""
-
-    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
-        y, own = f(points.clone()), z.clone()  # drawn in inference mode they could not be used
-        rows = torch.stack([slope((y * k).sum(-1), points, keep_graph) for k in own])
-        return [(rows[..., list(dims)] * own).sum(-1)]
-
-    return in_reverse(x, run)[0]
-
-
-PRODUCTS: dict[str, Callable[[Function, Tensor, Tensor, tuple[int, ...]], Tensor]] = {
-    "taylor": by_taylor,
-    "loop": by_loop,
-}

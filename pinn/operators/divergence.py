@@ -14,15 +14,16 @@ from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.base.costs import number
 from pinn.base.messages import one_of
+from pinn.base.processes import rank
 from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
-from pinn.derivatives.hutchinson import hutchinson
+from pinn.derivatives.hutchinson import Probes, hutchinson
 from pinn.derivatives.outputs import Function, split
+from pinn.geometry.sampling import stream_seed
 from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
-from pinn.operators.probes import Probes
 
 
 class Divergence(nn.Module):
@@ -168,11 +169,10 @@ class Divergence(nn.Module):
         return f"strategy={self.strategy!r}, dims={self.dims}, components={self.components}"
 
     def _estimate(self, vector: Function, x: Tensor) -> Tensor:
-        """One call's estimate; reverse mode, one pass per probe, serves every f."""
-        seed = self.probes.seed_of(int(self.calls))
+        """One call's estimate, from probes that no other call and no other process has."""
+        seed = stream_seed(self.probes.seed, int(self.calls), rank(), "divergence")
         self.calls += 1
-        drawn = (seed, self.probes.count, self.probes.distribution, self.probes.pair)
-        return hutchinson(vector, x, *drawn, self._dims(x))
+        return hutchinson(vector, x, seed, self.probes, self._dims(x))
 
     def _dims(self, x: Tensor) -> tuple[int, ...]:
         """The coordinates to differentiate along.
