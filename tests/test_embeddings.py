@@ -37,7 +37,7 @@ def test_fourier_features_leave_the_global_generator_alone():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"count": 0}, "count of at least 1, got 0"),
+        ({"count": 0}, "FourierFeatures count is 0: expected at least 1"),
         ({"scale": 0.0}, "positive scale, got 0.0"),
         ({"scale": math.nan}, "positive scale, got nan"),
     ],
@@ -82,7 +82,7 @@ def test_a_periodic_network_repeats_with_its_gradient(name, period):
         ({"periods": {}}, "at least one period"),
         ({"periods": {"x": -1.0}}, "positive period of x, got -1.0"),
         ({"periods": {"x": math.inf}}, "positive period of x, got inf"),
-        ({"periods": {"x": 1.0}, "harmonics": 0}, "at least 1 harmonic, got 0"),
+        ({"periods": {"x": 1.0}, "harmonics": 0}, "Periodic harmonics is 0: expected at least 1"),
     ],
 )
 def test_periodic_refuses(arguments, text):

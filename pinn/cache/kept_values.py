@@ -1,7 +1,6 @@
 """Values that follow from tensors, such as points, kept for as long as these are the same."""
 
 from collections.abc import Sequence
-from operator import is_
 from typing import Any
 
 from torch import Tensor
@@ -27,15 +26,14 @@ class Kept(Unread):
 
     def find(self, key: Any, tensors: Sequence[Tensor]) -> Any:
         """The value kept for a key and tensors; None if there is none."""
-        same = key == self.key and len(tensors) == len(self.tensors)
-        same = same and all(map(is_, self.tensors, tensors))
-        return self.value if same and self.marks == list(map(mark, tensors)) else None
+        same = self.key == (key, [*map(id, tensors)]) and self.marks == [*map(mark, tensors)]
+        return self.value if same else None
 
     def keep(self, key: Any, tensors: Sequence[Tensor], value: Any) -> None:
         """Keep a value in the place of the last one; nothing of tensors that stand for others."""
         if not any(t.is_inference() or is_wrapped(t) for t in tensors):
-            self.key, self.tensors, self.value = key, list(tensors), value
-            self.marks = list(map(mark, tensors))
+            self.key, self.value = (key, [*map(id, tensors)]), value
+            self.tensors, self.marks = list(tensors), [*map(mark, tensors)]
 
 
 def mark(tensor: Tensor) -> tuple[int, int, Any]:

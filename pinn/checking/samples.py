@@ -5,6 +5,7 @@ mistake. The function that trains is not changed: a copy of it is tried.
 """
 
 import copy
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,9 +106,20 @@ def owners_of_hooks(module: nn.Module) -> list[Any]:
     return [owner for owner in owners if owner is not None and not isinstance(owner, nn.Module)]
 
 
-def modules_in(*roots: Any) -> list[tuple[str, nn.Module]]:
-    """The named modules that the roots are, are methods of, or close over."""
-    waiting, seen = list(roots), set()
+def captured(f: Any) -> list[Any]:
+    """What a function names outside itself; nothing for other callables."""
+    if not isinstance(f, FunctionType):
+        return []
+    try:
+        names = inspect.getclosurevars(f)
+    except ValueError:  # a name that is not bound yet
+        return []
+    return [*names.globals.values(), *names.nonlocals.values()]
+
+
+def modules_in(f: Any) -> list[tuple[str, nn.Module]]:
+    """The named modules that f is, is a method of, names, or closes over."""
+    waiting, seen = [f, *captured(f)], set()
     modules: list[tuple[str, nn.Module]] = []
     while waiting:
         part = waiting.pop(0)
@@ -124,9 +136,9 @@ def modules_in(*roots: Any) -> list[tuple[str, nn.Module]]:
 
 
 @contextmanager
-def buffers_kept(*roots: Any) -> Iterator[None]:
+def buffers_kept(f: Any) -> Iterator[None]:
     """Put the buffers that functions change back: spectral norm iterates in every training pass."""
-    modules = [module for _, module in modules_in(*roots)]
+    modules = [module for _, module in modules_in(f)]
     owners = [(module, dict(module.named_buffers(recurse=False))) for module in modules]
     before = [(b, b.detach().clone()) for _, held in owners for b in held.values()]
     try:

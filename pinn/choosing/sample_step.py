@@ -3,22 +3,19 @@
 L = Σ |what is read|²,   ∂L/∂θ        θ: every parameter that the graph of L ends in
 """
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FunctionType
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.base.costs import FEW, some
 from pinn.checking.autograd_graph import leaves
-from pinn.checking.samples import buffers_kept, modules_in
+from pinn.checking.samples import buffers_kept
 from pinn.derivatives.evaluate import STRATEGIES, evaluate
 from pinn.derivatives.outputs import Function
 
@@ -96,21 +93,5 @@ def magnitude(x: Tensor) -> Hashable:
 def untouched(f: Function, device: torch.device) -> Iterator[None]:
     """Random numbers and the buffers of modules are afterwards what they were before."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), buffers_kept(f, *captured(f).values()):
+    with torch.random.fork_rng(devices), buffers_kept(f):
         yield
-
-
-def modules_of(f: Any) -> list[nn.Module]:
-    """The modules that f is, is a method of, or refers to by name, with their own."""
-    return [module for _, module in modules_in(f, *captured(f).values())]
-
-
-def captured(f: Any) -> dict[str, Any]:
-    """What a function refers to outside itself, by name; nothing for other callables."""
-    if not isinstance(f, FunctionType):
-        return {}
-    try:
-        names = inspect.getclosurevars(f)
-    except ValueError:  # a name that is not bound yet
-        return {}
-    return {**names.globals, **names.nonlocals}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from pinn.base.kept_digits import KeepsDigits
+from pinn.base.messages import whole
 from pinn.geometry import Geometry
 
 
@@ -101,11 +102,9 @@ class FourierFeatures(Embedding):
 
     def __init__(self, count: int = 64, scale: float = 1.0, seed: int = 0) -> None:
         super().__init__()
-        if count < 1:
-            raise ValueError(f"FourierFeatures needs a count of at least 1, got {count}")
         if not 0 < scale < math.inf:
             raise ValueError(f"FourierFeatures needs a positive scale, got {scale}")
-        self.count = count
+        self.count = whole("FourierFeatures count", count)
         self.scale = scale
         self.seed = seed
         self.scaling = Scaling()
@@ -149,10 +148,8 @@ class Periodic(Embedding):
         for name, period in periods.items():
             if not 0 < period < math.inf:
                 raise ValueError(f"Periodic needs a positive period of {name}, got {period}")
-        if harmonics < 1:
-            raise ValueError(f"Periodic needs at least 1 harmonic, got {harmonics}")
         self.periods = dict(periods)
-        self.harmonics = harmonics
+        self.harmonics = whole("Periodic harmonics", harmonics)
         self.scaling = Scaling()
         self._others: tuple[int, ...] = ()
 

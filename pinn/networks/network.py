@@ -1,6 +1,7 @@
 """The base class of all networks."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor
 
@@ -21,8 +22,7 @@ class Network(Restorable, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sizes: tuple[int, int] | None = None
-        self._domain: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+        self._built: tuple[Any, ...] | None = None  # the numbers of inputs and outputs, the domain
 
     def build(self, geometry: Geometry, outputs: int) -> None:
         """Creates the layers, once; a second call with the same sizes does nothing.
@@ -34,29 +34,23 @@ class Network(Restorable, ABC):
         Raises:
             ValueError: outputs < 1, or the network was built with other sizes.
         """
-        sizes = (len(geometry.coordinates), outputs)
-        domain = (geometry.lower, geometry.upper)
+        asked = len(geometry.coordinates), outputs, geometry.lower, geometry.upper
         if outputs < 1:
             raise ValueError(f"a network needs at least 1 output, got {outputs}")
-        if self._sizes is None:
+        if self._built is None:
             self.create(geometry, outputs)
-            self._sizes, self._domain = sizes, domain
-        elif self._sizes != sizes:
+            self._built = asked
+        elif self._built != asked:
+            form = "{} inputs and {} outputs, from {} to {}"
             raise ValueError(
-                f"{type(self).__name__} was built with {self._sizes[0]} inputs and "
-                f"{self._sizes[1]} outputs, cannot build it with {sizes[0]} and {sizes[1]}: "
-                "make a new network"
-            )
-        elif self._domain != domain:
-            raise ValueError(
-                f"{type(self).__name__} was built for the domain {self._domain}, cannot serve "
-                f"{domain}: make a new network"
+                f"{type(self).__name__} was built with {form.format(*self._built)}; it cannot be "
+                f"built with {form.format(*asked)}: make a new network"
             )
 
     @property
     def is_built(self) -> bool:
         """Whether the layers exist."""
-        return self._sizes is not None
+        return self._built is not None
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x): points (..., D) to values (..., C).
@@ -64,7 +58,7 @@ class Network(Restorable, ABC):
         Raises:
             RuntimeError: the network has no layers yet.
         """
-        if self._sizes is None:
+        if self._built is None:
             raise RuntimeError(
                 f"{type(self).__name__} has no layers yet: call build(geometry, outputs) first"
             )

@@ -10,8 +10,9 @@ from torch import Tensor
 from pinn.base.costs import Model
 from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves
+from pinn.checking.samples import modules_in
 from pinn.choosing.candidates import GIB
-from pinn.choosing.sample_step import Trial, modules_of, untouched
+from pinn.choosing.sample_step import Trial, untouched
 
 MOST = 2**40
 # Bytes of the largest tensor of a portion. Larger ones leave a core's cache, and beyond 32 MiB the
@@ -90,7 +91,7 @@ def in_cache(trial: Trial, x: Tensor, strategy: str) -> int:
 
     All of them if f works only with all of them, or has buffers, which every call may change.
     """
-    buffers = (b for module in modules_of(trial.f) for b in module.buffers(recurse=False))
+    buffers = (b for _, module in modules_in(trial.f) for b in module.buffers(recurse=False))
     if x.device.type != "cpu" or next(buffers, None) is not None or trial.whole(x):
         return MOST
     with untouched(trial.f, x.device):
