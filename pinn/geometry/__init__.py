@@ -1,6 +1,6 @@
 """Domains with named regions, coordinates, and the points sampled on them.
 
-A new shape or a new way to draw points goes here.
+A new shape or a new way to draw points goes here. A shape is a `Geometry` with other `parts`.
 
     coordinates  the independent variables by name
     domains      interval, rectangle, box: regions and their points

@@ -11,7 +11,7 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.geometry import sampling
 from pinn.geometry.coordinates import Coordinates, bound, span
-from pinn.geometry.parts import BoxPart
+from pinn.geometry.parts import BoxPart, Part
 from pinn.geometry.points import Points, point_cloud
 
 Bounds = tuple[float, float]
@@ -139,10 +139,16 @@ class Geometry:
         ]
         return sampling.product(axes)
 
-    def contains(self, at: Tensor) -> Tensor:
-        """Which of the points (N, D) lie in the closed box and time interval: a mask (N,)."""
+    def contains(self, at: Tensor, slack: float = 0.0) -> Tensor:
+        """Which of the points (N, D) lie in the closed box and time interval: a mask (N,).
+
+        Args:
+            at: the points.
+            slack: how far outside they may lie, as a part of the length of each axis.
+        """
         lower, upper = at.new_tensor(self.lower), at.new_tensor(self.upper)
-        return ((at >= lower) & (at <= upper)).all(dim=-1)
+        distance = torch.maximum(lower - at, at - upper)
+        return (distance <= slack * (upper - lower)).all(dim=-1)
 
     def named(self, **groups: str | Sequence[str]) -> Self:
         """A copy with more region names, each a union of faces: `named(lid="top")`.
@@ -181,9 +187,7 @@ class Geometry:
         self._check_free(name)
         cloud = point_cloud(name, columns, self.coordinates)
         # Printed or float32 positions may miss a wall by their rounding error.
-        lower, upper = cloud.at.new_tensor(self.lower), cloud.at.new_tensor(self.upper)
-        distance = torch.maximum(lower - cloud.at, cloud.at - upper)
-        outside = int((distance > 1e-6 * (upper - lower)).any(dim=-1).sum())
+        outside = int((~self.contains(cloud.at, slack=1e-6)).sum())
         if outside:
             raise ValueError(
                 f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
@@ -193,8 +197,8 @@ class Geometry:
         result._clouds = {**self._clouds, name: cloud}
         return result
 
-    def _part(self, name: str) -> BoxPart:
-        """The interior, a face or an instant, by its name."""
+    def _part(self, name: str) -> Part:
+        """The interior, a face or an instant, by its name; another shape has others."""
         fixed, normal = {}, None
         if name in self._faces:
             axis, side = self._faces[name]

@@ -1,11 +1,23 @@
-"""Parts of a box: the interior, a face, an instant; what is drawn on each, and how large it is."""
+"""Parts of a domain: the interior, a face, an instant; how large each is, what is drawn on it."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pinn.geometry import sampling
 from pinn.geometry.points import Points
+
+
+class Part(Protocol):
+    """What a domain asks of its parts; a shape brings a class of its own."""
+
+    @property
+    def measure(self) -> float:
+        """Length, area or volume, times the duration."""
+
+    def sample(self, n: int, method: str, seed: int) -> Points:
+        """Draws n points with their normals; see `Geometry.sample`."""
 
 
 @dataclass(frozen=True)
