@@ -14,7 +14,7 @@ is ever used again. After a few of them reverse mode takes their place.
 
 import weakref
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -37,20 +37,51 @@ def is_due(uses: int, period: int = PERIOD) -> bool:
     return uses % period == 0 if uses >= period else uses & (uses - 1) == 0
 
 
-class Trust:
-    """When to hold again what depends on numbers.
+@dataclass
+class Remembered:
+    """A decision, what it holds for, and notes that hold as long.
 
     Args:
-        numbers: those it was made with.
+        decision: what was decided.
+        notes: what else is known; None where nothing can be remembered.
+        key: the situation and the settings.
+        structure: what the function read.
+        last: the numbers that it read.
     """
 
-    def __init__(self, numbers: tuple) -> None:
-        self.uses = 0
-        self.last = numbers
-        self.values: list[set] = [{n} for n in numbers]
-        self.held = {numbers}
+    decision: Any
+    notes: dict[Hashable, Any] | None
+    key: Hashable = None
+    structure: tuple = ()
+    last: tuple = ()
 
-    def due(self, numbers: tuple) -> bool:
+    def __post_init__(self) -> None:
+        self.uses = 0
+        self.values: list[set] = [{number} for number in self.last]
+        self.held = {self.last}
+
+    def note(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """What is noted under a key, or is computed now."""
+        if self.notes is None:
+            return compute()
+        if key not in self.notes:
+            self.notes[key] = compute()
+        return self.notes[key]
+
+    def holds(self, key: Hashable, structure: tuple, numbers: tuple) -> bool:
+        """Whether it was made for this."""
+        alike = self.key == key and self.structure == structure
+        return alike and len(self.values) == len(numbers)
+
+    def checked(
+        self, numbers: tuple, check: Callable[[Any], bool], again: Callable[[], Any]
+    ) -> "Remembered":
+        """The same, decided again where it is due to be checked and no longer right."""
+        if self.is_due(numbers) and not check(self.decision):
+            self.decision, self.notes = again(), {}
+        return self
+
+    def is_due(self, numbers: tuple) -> bool:
         """Whether this use is to be checked; a number that is ever new is left to the period."""
         self.uses += 1
         if numbers != self.last:
@@ -68,46 +99,6 @@ class Trust:
                 self.held.add(settled)
                 return True
         return is_due(self.uses)
-
-
-@dataclass
-class Remembered:
-    """A decision, what it holds for, and notes that hold as long.
-
-    Args:
-        decision: what was decided.
-        notes: what else is known; None where nothing can be remembered.
-        key: the situation and the settings.
-        structure: what the function read.
-        trust: when the decision is held against reverse mode again.
-    """
-
-    decision: Any
-    notes: dict[Hashable, Any] | None
-    key: Hashable = None
-    structure: tuple = ()
-    trust: Trust = field(default_factory=lambda: Trust(()))
-
-    def note(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """What is noted under a key, or is computed now."""
-        if self.notes is None:
-            return compute()
-        if key not in self.notes:
-            self.notes[key] = compute()
-        return self.notes[key]
-
-    def holds(self, key: Hashable, structure: tuple, numbers: tuple) -> bool:
-        """Whether it was made for this."""
-        alike = self.key == key and self.structure == structure
-        return alike and len(self.trust.values) == len(numbers)
-
-    def checked(
-        self, numbers: tuple, check: Callable[[Any], bool], again: Callable[[], Any]
-    ) -> "Remembered":
-        """The same, decided again where it is due to be checked and no longer right."""
-        if self.trust.due(numbers) and not check(self.decision):
-            self.decision, self.notes = again(), {}
-        return self
 
 
 KNOWN: weakref.WeakKeyDictionary[Any, list[Remembered]] = weakref.WeakKeyDictionary()
@@ -145,7 +136,7 @@ def recall(
     known = next((e for e in memory if e.holds(key, structure, numbers)), None)
     if known is not None:
         return known.checked(numbers, check, lambda: decide(False))
-    fruitless = sum(e.key == key and not e.trust.uses for e in memory)
+    fruitless = sum(e.key == key and not e.uses for e in memory)
     if fruitless >= NEW and safe is not None:  # kept without what is read, checked by the period
         known = next((e for e in memory if e.key == (key, NEW)), None)
         if known is None:
@@ -153,7 +144,7 @@ def recall(
             memory.append(known)
         return known.checked((), check, safe)
     decision = decide(len(memory) < MOST and fruitless < FRUITLESS)
-    memory.append(Remembered(decision, {}, key, structure, Trust(numbers)))
+    memory.append(Remembered(decision, {}, key, structure, numbers))
     del memory[: -2 * MOST]
     return memory[-1]
 
