@@ -153,10 +153,8 @@ def evaluating(solution: nn.Module) -> Iterator[None]:
 
 def warn_outside(geometry: Geometry, at: Tensor) -> None:
     """Say that points (N, D) lie outside the domain, where nothing was trained."""
-    lower, upper = at.new_tensor(geometry.lower), at.new_tensor(geometry.upper)
     # Printed or single-precision positions may miss a wall by their rounding error.
-    slack = 1e-6 * (upper - lower)
-    outside = int(((at < lower - slack) | (at > upper + slack)).any(dim=-1).sum())
+    outside = int((~geometry.contains(at, slack=1e-6)).sum())
     if outside:
         warnings.warn(
             f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
