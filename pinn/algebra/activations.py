@@ -10,15 +10,6 @@ from pinn.algebra.elementary import tanh
 from pinn.algebra.terms import Derivatives, Terms, derivatives
 
 
-def tanhshrink(x: Tensor) -> Terms:
-    """x − y,  y²,  2y(1 − y²),  (1 − y²)(2 − 6y²) with y = tanh x."""
-    y = torch.tanh(x)
-    yield x - y
-    yield (square := y * y)
-    yield 2 * y * (1 - square)
-    yield (1 - square) * (2 - 6 * square)
-
-
 def sigmoid(x: Tensor) -> Terms:
     """y = 1/(1 + e^(−x)),  s = y(1 − y),  s(1 − 2y),  s(1 − 6s)."""
     yield (y := torch.sigmoid(x))
@@ -31,13 +22,6 @@ def softplus(x: Tensor) -> Terms:
     """ln(1 + eˣ) and the derivatives of the sigmoid."""
     yield F.softplus(x)
     yield from sigmoid(x)
-
-
-def logsigmoid(x: Tensor) -> Terms:
-    """−ln(1 + e^(−x)),  s = 1/(1 + eˣ),  −s(1 − s),  −s(1 − s)(2s − 1)."""
-    yield F.logsigmoid(x)
-    for sign, term in zip((1, -1, 1), sigmoid(-x), strict=False):
-        yield sign * term
 
 
 def times_x(x: Tensor, gate: Terms) -> Terms:
@@ -97,15 +81,6 @@ def gelu_by_tanh(x: Tensor) -> Terms:
         yield 0.5 * (next(outer) * u1**3 + 3 * curved * u1 * u2 + 6 * b * s)
 
     return times_x(x, gate())
-
-
-def softsign(x: Tensor) -> Terms:
-    """x r,  r²,  −2 sign(x) r³,  6r⁴ with r = 1/(1 + |x|)."""
-    r = 1 / (1 + x.abs())
-    yield x * r
-    yield (slope := r * r)
-    yield -2 * x.sign() * slope * r
-    yield 6 * slope * slope
 
 
 def elu(alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> Derivatives:

@@ -121,23 +121,21 @@ def common_channels(
     There are D(D + 1)/2 second derivatives, 5,050 in a hundred dimensions, of which
     100 are ∂²/∂xᵢ².
     """
-    if dimension <= MANY:
-        return every_channel(dimension, space, highest)
-    channels: list[Channel] = [first(i) for i in range(dimension)] if highest else []
-    if highest > 1:
-        channels += [second(i, i) for i in range(dimension)]
-    if highest > 2:
-        channels += [differentiated(laplace(space), i) for i in range(dimension)]
-    return tuple(channels)
+    return every_channel(dimension, space, highest, mixed=dimension <= MANY)
 
 
-def every_channel(dimension: int, space: tuple[int, ...], highest: int = 2) -> tuple[Channel, ...]:
+def every_channel(
+    dimension: int, space: tuple[int, ...], highest: int = 2, mixed: bool = True
+) -> tuple[Channel, ...]:
     """Every channel up to an order that a residual can read, the collapsed ones included."""
     channels: list[Channel] = []
     for n in range(1, highest + 1):
-        channels += [(indices,) for indices in combinations_with_replacement(range(dimension), n)]
-        if space and n == 2:
-            channels.append(laplace(space))
+        if mixed:
+            every = combinations_with_replacement(range(dimension), n)
+            channels += [(indices,) for indices in every]
+            channels += [laplace(space)] if space and n == 2 else []
+        elif n < 3:
+            channels += [((i,) * n,) for i in range(dimension)]
         if space and n == 3:
             channels += [differentiated(laplace(space), i) for i in range(dimension)]
     return tuple(dict.fromkeys(channels))

@@ -18,20 +18,21 @@ def tanh(x: Tensor) -> Terms:
     yield s * (4 - 6 * s)
 
 
-def sin(x: Tensor) -> Terms:
-    """sin,  cos,  −sin,  −cos."""
-    yield (y := torch.sin(x))
-    yield (slope := torch.cos(x))
-    yield -y
-    yield -slope
+def turning(function: Callable, other: Callable, first: int, second: int) -> Derivatives:
+    """f,  a g,  b f,  a b g:  two functions that are each other's derivative, but for the signs."""
+
+    def terms(x: Tensor) -> Terms:
+        yield (y := function(x))
+        yield (slope := signed(first, other(x)))
+        yield signed(second, y)
+        yield signed(second, slope)
+
+    return derivatives(terms)
 
 
-def cos(x: Tensor) -> Terms:
-    """cos,  −sin,  −cos,  sin."""
-    yield (y := torch.cos(x))
-    yield (slope := -torch.sin(x))
-    yield -y
-    yield -slope
+def signed(sign: int, x: Tensor) -> Tensor:
+    """±x."""
+    return x if sign > 0 else -x
 
 
 def tan(x: Tensor) -> Terms:
@@ -42,29 +43,10 @@ def tan(x: Tensor) -> Terms:
     yield s * (6 * s - 4)
 
 
-def sinh(x: Tensor) -> Terms:
-    """sinh,  cosh,  sinh,  cosh."""
-    yield (y := torch.sinh(x))
-    yield (slope := torch.cosh(x))
-    yield y
-    yield slope
-
-
-def cosh(x: Tensor) -> Terms:
-    """cosh,  sinh,  cosh,  sinh."""
-    yield (y := torch.cosh(x))
-    yield (slope := torch.sinh(x))
-    yield y
-    yield slope
-
-
 def asin(x: Tensor) -> Terms:
-    """arcsin x,  r = 1/√(1 − x²),  x r³,  r³(1 + 3x²r²)."""
+    """arcsin x,  r = 1/√(1 − x²),  x r³,  r³(3x²r² + 1)."""
     yield torch.asin(x)
-    yield (r := torch.rsqrt(1 - x * x))
-    cube = r * r * r
-    yield x * cube
-    yield cube * (1 + 3 * (x * r) ** 2)
+    yield from inverse_root(x, torch.rsqrt(1 - x * x), -1)
 
 
 def acos(x: Tensor) -> Terms:
@@ -77,9 +59,21 @@ def acos(x: Tensor) -> Terms:
 def atan(x: Tensor) -> Terms:
     """arctan x,  s = 1/(1 + x²),  −2x s²,  s²(6 − 8s)."""
     yield torch.atan(x)
-    yield (s := 1 / (1 + x * x))
-    yield -2 * x * s * s
-    yield s * s * (6 - 8 * s)
+    yield from inverse_square(x, 1 / (1 + x * x), 1)
+
+
+def atanh(x: Tensor) -> Terms:
+    """artanh x,  s = 1/(1 − x²),  2x s²,  s²(8s − 6)."""
+    yield torch.atanh(x)
+    yield from inverse_square(x, 1 / (1 - x * x), -1)
+
+
+def inverse_square(x: Tensor, s: Tensor, sign: int) -> Terms:
+    """s = 1/(1 ± x²) and its derivatives  ∓2x s²,  ±s²(6 − 8s)."""
+    yield s
+    square = sign * s * s
+    yield -2 * x * square
+    yield square * (6 - 8 * s)
 
 
 def asinh(x: Tensor) -> Terms:
@@ -94,21 +88,12 @@ def acosh(x: Tensor) -> Terms:
     yield from inverse_root(x, torch.rsqrt(x * x - 1))
 
 
-def inverse_root(x: Tensor, r: Tensor) -> Terms:
-    """r = 1/√(x² ± 1) and its derivatives  −x r³,  r³(3x²r² − 1)."""
+def inverse_root(x: Tensor, r: Tensor, sign: int = 1) -> Terms:
+    """r = 1/√(c ± x²) and its derivatives  ∓x r³,  r³(3x²r² ∓ 1)."""
     yield r
     cube = r * r * r
-    yield -x * cube
-    yield cube * (3 * (x * r) ** 2 - 1)
-
-
-def atanh(x: Tensor) -> Terms:
-    """artanh x,  s = 1/(1 − x²),  2x s²,  2s²(1 + 4x²s)."""
-    yield torch.atanh(x)
-    yield (s := 1 / (1 - x * x))
-    square = 2 * s * s
-    yield x * square
-    yield square * (4 * s - 3)
+    yield -sign * x * cube
+    yield cube * (3 * (x * r) ** 2 - sign)
 
 
 def exponential(function: Callable, base: float) -> Derivatives:

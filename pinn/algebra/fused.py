@@ -41,15 +41,11 @@ class Activation(torch.autograd.Function):
         """The rows of σ(z), with the shift added to the value first."""
         value = z[0] if shift is None else z[0] + shift
         y, slope, *curvature = derivatives(value, 2 if squares else 1)
-        parts = [y.unsqueeze(0), slope * z[1:]]
+        rows = z[1 : 1 + first]
+        parts = [y.unsqueeze(0), slope * rows]
         if squares:
-            rows = z[1 : 1 + first]
             curved = [curvature[0] * quadratic(rows, pairs) for pairs in squares]
-            parts = [
-                y.unsqueeze(0),
-                slope * rows,
-                torch.addcmul(torch.stack(curved), slope, z[1 + first :]),
-            ]
+            parts.append(torch.addcmul(torch.stack(curved), slope, z[1 + first :]))
         return torch.cat(parts)
 
     @staticmethod
@@ -66,14 +62,12 @@ class Activation(torch.autograd.Function):
         value = z[0] if shift is None else z[0] + shift
         _, slope, *higher = ctx.derivatives(value, 3 if squares else 2)
         toward = slope * g[0] + higher[0] * (g[1:] * z[1:]).sum(0)
-        if squares:
-            rows, first_order = z[1 : 1 + first], slope * g[1 : 1 + first]
-            for up, pairs in zip(g[1 + first :], squares, strict=True):
-                toward = toward + higher[1] * up * quadratic(rows, pairs)
-                first_order = first_order + (higher[0] * up) * slope_of_quadratic(rows, pairs)
-            parts = [toward.unsqueeze(0), first_order, slope * g[1 + first :]]
-        else:
-            parts = [toward.unsqueeze(0), slope * g[1:]]
+        rows, first_order = z[1 : 1 + first], slope * g[1 : 1 + first]
+        for up, pairs in zip(g[1 + first :], squares, strict=True):
+            toward = toward + higher[1] * up * quadratic(rows, pairs)
+            first_order = first_order + (higher[0] * up) * slope_of_quadratic(rows, pairs)
+        parts = [toward.unsqueeze(0), first_order]
+        parts += [slope * g[1 + first :]] if squares else []
         moved = None if shift is None else toward.sum_to_size(shift.shape)
         return torch.cat(parts), moved, None, None, None
 

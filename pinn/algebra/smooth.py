@@ -7,17 +7,13 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 
 from pinn.algebra import activations, elementary
 from pinn.algebra.activations import elu
-from pinn.algebra.elementary import exponential, logarithm, power
+from pinn.algebra.elementary import exponential, logarithm, power, turning
 from pinn.algebra.terms import Derivatives, derivatives
 
-ELEMENTARY = (
-    "tanh sin cos tan sinh cosh asin acos atan asinh acosh atanh expm1 sqrt rsqrt reciprocal "
-    "erf erfc"
-)
+ELEMENTARY = "tanh tan asin acos atan asinh acosh atanh expm1 sqrt rsqrt reciprocal erf erfc"
 
 __all__ = [
     "SMOOTH", "Derivatives", "elu", "gelu", "gelu_by_tanh", "mish", "power", "silu", "softplus",
@@ -25,6 +21,10 @@ __all__ = [
 
 SMOOTH: dict[Callable, Derivatives] = {
     **{getattr(torch, n): derivatives(getattr(elementary, n)) for n in ELEMENTARY.split()},
+    torch.sin: turning(torch.sin, torch.cos, 1, -1),
+    torch.cos: turning(torch.cos, torch.sin, -1, -1),
+    torch.sinh: turning(torch.sinh, torch.cosh, 1, 1),
+    torch.cosh: turning(torch.cosh, torch.sinh, 1, 1),
     torch.sigmoid: derivatives(activations.sigmoid),
     torch.exp: exponential(torch.exp, math.e),
     torch.exp2: exponential(torch.exp2, 2),
@@ -33,9 +33,6 @@ SMOOTH: dict[Callable, Derivatives] = {
     torch.log10: logarithm(torch.log10, 10),
     torch.log1p: logarithm(torch.log1p, math.e, shift=1),
     torch.square: power(2),
-    F.logsigmoid: derivatives(activations.logsigmoid),
-    F.softsign: derivatives(activations.softsign),
-    F.tanhshrink: derivatives(activations.tanhshrink),
 }
 
 silu, gelu, softplus = map(derivatives, (activations.silu, activations.gelu, activations.softplus))

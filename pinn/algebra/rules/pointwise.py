@@ -6,8 +6,9 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from pinn.algebra.rules.arithmetic import compose, multiply
+from pinn.algebra.rules.arithmetic import add, compose, divide, multiply, subtract
 from pinn.algebra.rules.axes import out_of_place, refuse
+from pinn.algebra.rules.kinks import absolute
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH, Derivatives, elu, gelu, gelu_by_tanh, mish, silu, softplus
 
@@ -38,21 +39,15 @@ def family(name: str, smooth: Callable[..., Derivatives]) -> Callable[..., Serie
     return out_of_place(name, lambda x, **parameters: compose(x, smooth(**parameters)))
 
 
-SPECIAL = {
-    "expit": torch.sigmoid,
-    "erf": torch.erf,
-    "erfc": torch.erfc,
-    "exp2": torch.exp2,
-    "expm1": torch.expm1,
-    "log1p": torch.log1p,
-}
+SMOOTH_RULES = {function: partial(compose, derivatives=d) for function, d in SMOOTH.items()}
 
 POINTWISE: dict[Callable, Callable] = {
-    **{function: partial(compose, derivatives=d) for function, d in SMOOTH.items()},
-    **{
-        getattr(torch.special, name): partial(compose, derivatives=SMOOTH[function])
-        for name, function in SPECIAL.items()
-    },
+    **SMOOTH_RULES,
+    **{getattr(torch.special, f.__name__, f): rule for f, rule in SMOOTH_RULES.items()},
+    torch.special.expit: SMOOTH_RULES[torch.sigmoid],
+    F.logsigmoid: lambda x: compose(x.map(torch.neg), softplus).map(torch.neg),
+    F.softsign: lambda x: divide(x, add(absolute(x), 1)),
+    F.tanhshrink: lambda x: subtract(x, SMOOTH_RULES[torch.tanh](x)),
     F.gelu: gelu_rule,
     F.softplus: softplus_rule,
     F.silu: family("silu", lambda: silu),

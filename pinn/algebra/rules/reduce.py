@@ -57,11 +57,6 @@ def norm(
     return compose(summed(multiply(x, x), axes, keepdim), SMOOTH[torch.sqrt])
 
 
-def vector_norm(x: Series, ord: Any = 2, dim: Dims = None, keepdim: bool = False) -> Series:
-    """`torch.linalg.vector_norm`, for ord = 2."""
-    return norm(x, ord, dim, keepdim)
-
-
 def logsumexp(x: Series, dim: Dims, keepdim: bool = False) -> Series:
     """ln Σ eˣ = m + ln Σ e^(x − m) over features, with their maximum m."""
     axes = feature_axes(x, dim, "logsumexp")
@@ -83,5 +78,12 @@ def largest(x: Series, axes: tuple[int, ...]) -> Series:
 
 
 REDUCE: dict[Callable, Callable] = named(
-    mean, var, std, norm, vector_norm, logsumexp, sum=summed, cumsum=along("cumsum")
+    mean,
+    var,
+    std,
+    norm,
+    logsumexp,
+    vector_norm=lambda x, ord=2, *settings, **more: norm(x, ord, *settings, **more),
+    sum=summed,
+    cumsum=along("cumsum"),
 )
