@@ -22,44 +22,28 @@ class Program:
     Args:
         tape: where they were noted.
         lines: in order.
-        inputs: the numbers of the arguments; what else is needed comes behind them.
-        outputs: the numbers of the results.
+        inputs: the names of the arguments; what else is needed comes behind them.
+        outputs: the names of the results.
     """
 
     def __init__(
-        self, tape: Tape, lines: Sequence[Line], inputs: Sequence[int], outputs: Sequence[int]
+        self, tape: Tape, lines: Sequence[Line], inputs: Sequence[str], outputs: Sequence[str]
     ) -> None:
-        self.lines: list[Line] = []
-        needed, text = set(outputs), [f"    return {variables(outputs)}"]
+        self.namespace, self.lines = tape.namespace, list[Line]()
+        needed, text = set(outputs), [f"    return [{', '.join(outputs)}]"]
         for line in reversed(lines):
             if line.stays or not needed.isdisjoint(line.results):
-                text += self.statements(line, needed)
+                if over := set(line.given) - needed:
+                    text.append(f"    del {', '.join(over)}")
+                text += assignments(line, needed)
                 needed.difference_update(line.results)
                 needed.update(line.given)
                 self.lines.append(line)
         self.wanted = sorted(needed.difference(inputs))
-        self.arguments = [f"v{number}" for number in (*inputs, *self.wanted)]
+        self.arguments = [*inputs, *self.wanted]
         text.append(f"def run({', '.join(self.arguments)}):")
         self.code = compile("\n".join(reversed(text)), "<recorded step>", "exec")
-        self.namespace = tape.namespace
         self.run: Callable[..., Sequence[Tensor]] = self.bound(tape.namespace)
-
-    @staticmethod
-    def statements(line: Line, needed: set[int]) -> list[str]:
-        """An operation, and the end of what is used for the last time, from the last to the first.
-
-        Args:
-            line: the operation.
-            needed: the numbers of what is needed behind it.
-        """
-        over = set(line.given) - needed
-        forgotten = (
-            [f"    del {', '.join(f'v{number}' for number in sorted(over))}"] if over else []
-        )
-        if list(line.results.values()) == [""]:
-            return [*forgotten, f"    v{next(iter(line.results))} = {line.call}"]
-        parts = [f"    v{n} = t{place}" for n, place in line.results.items() if n in needed]
-        return [*forgotten, "    del t", *parts, f"    t = {line.call}"]
 
     def bound(self, namespace: dict[str, Any]) -> Callable[..., Any]:
         """The function with operations and constants by these names."""
@@ -83,9 +67,12 @@ class Program:
         return fx.GraphModule({}, graph)
 
 
-def variables(numbers: Sequence[int]) -> str:
-    """A list of tensors."""
-    return f"[{', '.join(f'v{number}' for number in numbers)}]"
+def assignments(line: Line, needed: set[str]) -> list[str]:
+    """The statements of an operation, the last one first; `needed` names what is used later."""
+    if list(line.results.values()) == [""]:
+        return [f"    {next(iter(line.results))} = {line.call}"]
+    parts = [f"    {name} = t{place}" for name, place in line.results.items() if name in needed]
+    return ["    del t", *parts, f"    t = {line.call}"]
 
 
 class Recording:
@@ -129,7 +116,7 @@ class Recording:
         tape = Tape(varying, fixed, in_place)
         with recorded(), tape:
             results = function(varying, fixed)
-        outputs = [int(tape.written_as(t, [])[1:]) for t in results]
+        outputs = [tape.written_as(t, []) for t in results]
         moving = [line for line in tape.lines if line.level == VARYING]
         others = [line for line in tape.lines if line.level < VARYING]
         self.main = Program(tape, moving, tape.varying, outputs)

@@ -31,16 +31,16 @@ class Line(NamedTuple):
     Args:
         function: what ran.
         call: how it is written, such as `c3(v1, 2.0)`.
-        given: the numbers of its tensors.
-        results: the numbers of those it gives, with the place of each in the result.
+        given: the names of its tensors.
+        results: the names of those it gives, with the place of each in the result.
         level: what it follows from.
         stays: whether it runs although nobody needs its results.
     """
 
     function: Any
     call: str
-    given: tuple[int, ...]
-    results: dict[int, str]
+    given: tuple[str, ...]
+    results: dict[str, str]
     level: int
     stays: bool
 
@@ -64,22 +64,22 @@ class Tape(DispatchMode):
     ) -> None:
         super().__init__()
         self.in_place = in_place
-        self.numbers: Any = WeakTensorKeyDictionary()
-        self.levels: list[int] = []
+        self.variables: Any = WeakTensorKeyDictionary()
+        self.levels: dict[str, int] = {}
         self.lines: list[Line] = []
         self.written: dict[str, Line] = {}
         self.names: dict[Any, str] = {}
         self.namespace: dict[str, Any] = {}
-        self.literals: dict[int, Tensor] = {}  # numbers and lists that Python turned into tensors
-        self.foreign: dict[int, torch.Size] = {}  # shapes of tensors of which nothing is known
-        self.varying = [self.number(tensor, VARYING) for tensor in varying]
-        self.fixed = [self.number(tensor, FIXED) for tensor in fixed]
+        self.literals: dict[str, Tensor] = {}  # numbers and lists that Python turned into tensors
+        self.foreign: dict[str, torch.Size] = {}  # shapes of tensors of which nothing is known
+        self.varying = [self.variable(tensor, VARYING) for tensor in varying]
+        self.fixed = [self.variable(tensor, FIXED) for tensor in fixed]
 
-    def number(self, tensor: Tensor, level: int) -> int:
-        """A new number for a tensor."""
-        self.numbers[tensor] = len(self.levels)
-        self.levels.append(VARYING if self.in_place else level)
-        return len(self.levels) - 1
+    def variable(self, tensor: Tensor, level: int) -> str:
+        """A new name for a tensor."""
+        self.variables[tensor] = name = f"v{len(self.levels)}"
+        self.levels[name] = VARYING if self.in_place else level
+        return name
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -87,13 +87,13 @@ class Tape(DispatchMode):
         kwargs = kwargs or {}
         if is_mutable(func) and not self.in_place:
             raise InPlaceError(f"{func} writes to its arguments")
-        if func is torch.ops.aten.lift_fresh.default and args[0] not in self.numbers:
+        if func is torch.ops.aten.lift_fresh.default and args[0] not in self.variables:
             func = torch.ops.aten.clone.default  # in place of a literal, which stays as it is
-            self.literals[self.number(args[0], CONSTANT)] = args[0].clone()
-        given: list[int] = []
+            self.literals[self.variable(args[0], CONSTANT)] = args[0].clone()
+        given: list[str] = []
         parts = [self.written_as(value, given) for value in args]
         parts += [f"{name}={self.written_as(value, given)}" for name, value in kwargs.items()]
-        level = max((self.levels[number] for number in given), default=CONSTANT)
+        level = max((self.levels[name] for name in given), default=CONSTANT)
         if level > CONSTANT and torch.Tag.data_dependent_output in func.tags:
             raise RecordingError(
                 "the problem or a network reads values as plain numbers, by .item(), float() or if"
@@ -103,31 +103,29 @@ class Tape(DispatchMode):
         self.note(func, call, given, VARYING if is_random(func) else level, result)
         return result
 
-    def note(self, func: Any, call: str, given: list[int], level: int, result: Any) -> None:
+    def note(self, func: Any, call: str, given: list[str], level: int, result: Any) -> None:
         """Note an operation, or what it equals."""
         results = list(tensors_of(result))
         line = self.written.get(call)
         if line is not None:
-            for number, (_, tensor) in zip(line.results, results, strict=True):
-                self.numbers[tensor] = number
+            for name, (_, tensor) in zip(line.results, results, strict=True):
+                self.variables[tensor] = name
         elif func is torch.ops.aten.detach.default and not self.in_place:
-            self.numbers[result] = given[0]
+            self.variables[result] = given[0]
         elif results or self.in_place:
-            numbers = {self.number(tensor, level): place for place, tensor in results}
+            names = {self.variable(tensor, level): place for place, tensor in results}
             stays = self.in_place or is_random(func)
-            self.lines.append(Line(func, call, tuple(given), numbers, level, stays))
+            self.lines.append(Line(func, call, tuple(given), names, level, stays))
             if not stays:
                 self.written[call] = self.lines[-1]
 
-    def written_as(self, value: Any, given: list[int]) -> str:
-        """An argument of an operation; the number of a tensor is appended to those given."""
+    def written_as(self, value: Any, given: list[str]) -> str:
+        """An argument of an operation; the name of a tensor is appended to those given."""
         if isinstance(value, Tensor):
-            number = self.numbers.get(value)
-            if number is None:
-                number = self.number(value, CONSTANT)
-                self.foreign[number] = value.shape
-            given.append(number)
-            return f"v{number}"
+            if value not in self.variables:
+                self.foreign[self.variable(value, CONSTANT)] = value.shape
+            given.append(self.variables[value])
+            return given[-1]
         if isinstance(value, list | tuple):
             return f"[{', '.join([self.written_as(part, given) for part in value])}]"
         # 1 and 1.0 are equal, not the same.
