@@ -39,7 +39,6 @@ def refused(*argv):
 def test_a_configuration_is_found_by_name_or_path(name):
     request = parse(["--config", name, "--trainer.max_steps", "3"])
     assert request.arguments == [
-        "fit",
         "--config=configs/navier_stokes.yaml",
         "--trainer.max_steps=3",
     ]
@@ -56,13 +55,13 @@ def test_a_path_comes_before_a_name(folder):
     "option", [["--config", "poisson"], ["--config=poisson"], ["-c", "poisson"]]
 )
 def test_a_configuration_may_be_joined_to_its_option(option):
-    assert parse(option).arguments == ["fit", "--config=configs/poisson.yaml"]
+    assert parse(option).arguments == ["--config=configs/poisson.yaml"]
 
 
 def test_the_last_configuration_names_the_runs():
     request = parse(["--config", "navier_stokes", "--config", "poisson"])
     assert request.name == "poisson"
-    assert len(request.arguments) == 3
+    assert len(request.arguments) == 2
 
 
 def test_fit_is_implied_and_may_be_said():
@@ -73,12 +72,12 @@ def test_own_options_are_taken_out():
     argv = ["--config", "poisson", "--resume=auto", "--allow_import", "a", "--allow_import", "b"]
     request = parse(argv)
     assert (request.resume, request.init_from, request.allow_import) == ("auto", None, ["a", "b"])
-    assert request.arguments == ["fit", "--config=configs/poisson.yaml"]
+    assert request.arguments == ["--config=configs/poisson.yaml"]
 
 
 def test_validate_needs_no_configuration():
     request = parse(["validate", "--ckpt_path", "a.ckpt"])
-    assert request.arguments == ["validate", "--ckpt_path=a.ckpt"]
+    assert request.arguments == ["--ckpt_path=a.ckpt"]
     assert request.name == ""
 
 
@@ -172,7 +171,6 @@ def test_phases_replace_earlier_ones_of_any_number(folder):
     (folder / "configs" / "poisson.yaml").write_text("model: {phases: [{steps: 1}]}\n")
     argv = ["--config", "poisson", "--config", "navier_stokes", "--model.phases", "a.yaml"]
     assert parse(argv).arguments == [
-        "fit",
         "--model.phases=[]",
         "--config=configs/poisson.yaml",
         "--config=configs/navier_stokes.yaml",

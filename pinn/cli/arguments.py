@@ -44,9 +44,10 @@ def joined(argv: Sequence[str], known: Collection[str], refusal: Callable[[str],
                 raise UsageError(f"{option} takes no value: remove it")
         elif not equals and rest and not rest[0].startswith("--") and rest[0] not in SHORT:
             equals, value = "=", rest.popleft()
-        elif not equals and not option.endswith(".help"):
-            needed = f"a name, {known_configs()}" if option == "--config" else "a value"
-            raise UsageError(f"{option} needs {needed}")
+        elif not equals and option != "--config" and not option.endswith(".help"):
+            raise UsageError(f"{option} needs a value")
+        if option == "--config" and not value:
+            raise UsageError(f"--config needs a name, {known_configs()}")
         words.append(option + equals + value)
     return words
 

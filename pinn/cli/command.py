@@ -89,9 +89,8 @@ class CommandLine:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        subcommand, *words = request.arguments
-        parser = make_parser(subcommand)
-        self.config = config = parser.parse_args(words)
+        parser = make_parser(request.subcommand)
+        self.config = config = parser.parse_args(request.arguments)
         check_trainer(vars(config.trainer))
         for phase in config.model.phases or ():
             check_optimizer(phase.optimizer, request.allow_import)
@@ -101,7 +100,7 @@ class CommandLine:
         self.data: Collocation = made.data
         self.base = Path(config.trainer.default_root_dir or "runs")
         given, own = vars(made.trainer), [made.pictures, made.checkpoints]
-        if subcommand == "validate":
+        if request.subcommand == "validate":
             given["logger"] = False
         elif not config.trainer.fast_dev_run:
             own.append(KeepConfig(parser, config, flags=request.flags))

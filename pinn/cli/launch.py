@@ -3,13 +3,16 @@
 A mistake made here is answered in a fraction of a second; importing torch takes several.
 """
 
+import contextlib
+import io
+import locale
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pinn import __version__
-from pinn.cli.arguments import SUBCOMMANDS, is_text_asked
+from pinn.cli.arguments import SUBCOMMANDS
 from pinn.cli.configuration import gathered
 from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
 from pinn.cli.predict import predict
@@ -26,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         0; 1 if the run failed; 2 for a mistake in the command line or configuration; 130 and 143
         if SIGINT or SIGTERM stopped it.
     """
+    read_utf8()
     try:
         code = answer(argv)
         sys.stdout.flush()
@@ -70,22 +74,24 @@ def answer(argv: Sequence[str]) -> int:
 
 def greet(request: Request) -> None:
     """Load what takes seconds, and say so; silent where only text is asked for."""
-    if is_text_asked(request.arguments) or not is_first():
+    if request.is_text_asked or not is_first():
         return
     name = f" · {request.name}" if request.name else ""
-    tell(f"pinn {__version__}{name} · loading torch …")
+    print(f"pinn {__version__}{name} · loading torch …", flush=True)
     import torch  # noqa: F401
 
-    tell("loading Lightning …")
+    print("loading Lightning …", flush=True)
     import lightning  # noqa: F401
 
-    tell("building the problem …")
+    print("building the problem …", flush=True)
 
 
-def tell(line: str) -> None:
-    """Print a line at once; what the terminal cannot show becomes a question mark."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "replace").decode(encoding), flush=True)
+def read_utf8() -> None:
+    """Files are text in UTF-8, whatever the terminal is, and what it cannot show is a `?`."""
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def check_settings(request: Request) -> None:
@@ -95,6 +101,6 @@ def check_settings(request: Request) -> None:
         UsageError: one cannot be.
     """
     importable(request.allow_import, [Path(path).parent for path in request.files])
-    whole = request.name and not request.resume and not is_text_asked(request.arguments)
+    whole = request.name and not request.resume and not request.is_text_asked
     flags = [f.replace(".help=", "=") for f in request.flags if "--ckpt_path=" not in f]
     check(gathered(request.files, flags), request.allow_import, bool(whole))

@@ -1,10 +1,6 @@
 """Running a command line: what it asks for, and how it ends."""
 
-import contextlib
-import io
-import locale
 import os
-import sys
 from pathlib import Path
 
 import yaml
@@ -38,29 +34,19 @@ def described_by(request: Request) -> Request:
         "model": {key: saved[key] for key in ("problem", "network", "phases", "weights")},
         "data": data,
     }
-    subcommand, *rest = request.arguments
-    request.arguments = [subcommand, f"--config={yaml.safe_dump(config)}", *rest]
+    request.rest = [f"--config={yaml.safe_dump(config)}", *request.rest]
     return request
-
-
-def read_utf8() -> None:
-    """Files are text in UTF-8, whatever the terminal is, and what it cannot show is a `?`."""
-    with contextlib.suppress(locale.Error):
-        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def run(request: Request) -> int:
     """Run a request; whatever goes wrong comes back as one line."""
     quiet()
-    read_utf8()
     try:
         trust(request.allow_import)
         if request.sweep:
             return sweep(request, checked)
         line = CommandLine(continued(described_by(request)))
-        line.validate() if request.arguments[0] == "validate" else line.fit()
+        line.validate() if request.subcommand == "validate" else line.fit()
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
     except InterruptedRunError as stop:
@@ -78,8 +64,9 @@ def run(request: Request) -> int:
             return 1
         if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
             # Such an error comes from a problem's own code, and its text alone says little.
-            place = "".join(f"{note}: " for note in notes(error))
-            complain(f"{place}{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
+            places = dict.fromkeys(getattr(error, "__notes__", ()))
+            text = ": ".join([*places, type(error).__name__, str(error)])
+            complain(f"{text}; PINN_TRACEBACK=1 shows where")
             return 2
         raise error if isinstance(error, UsageError) else UsageError(explain(error)) from error
     return 0
@@ -90,8 +77,3 @@ def checked(request: Request) -> Path:
     line = CommandLine(request)
     line.prepare()
     return line.base
-
-
-def notes(error: BaseException) -> list[str]:
-    """Where in a problem an error came from, as far as it was noted on its way."""
-    return list(dict.fromkeys(getattr(error, "__notes__", [])))

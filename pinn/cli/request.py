@@ -24,19 +24,21 @@ from pinn.cli.options import OWN, check_own, swept
 from pinn.cli.sweep_members import Member, members
 from pinn.cli.yaml_nodes import UsageError
 
+TAKEN = ("--config", *(f"--{name}" for name in OWN))
+
 
 @dataclass
 class Request:
     """A command line, its own options taken out.
 
     Args:
-        arguments: what is left for the parser of the configuration, subcommand first.
+        subcommand: `fit` or `validate`.
         name: the configuration's name, which its runs are filed under; empty if there is none.
+        files: the paths of the configurations.
+        rest: the other words for the parser of the configuration.
         resume: `auto`, a checkpoint, or None.
         init_from: a checkpoint to take weights from, or None.
         allow_import: packages whose classes a configuration may name.
-        configs: the arguments that name configurations.
-        flags: the others, `--KEY=VALUE`, which a run remembers.
         more_steps: how many more the last phase of a run to continue gets; 0 for none.
         checkpoint: where to continue from, once it is found.
         notices: what is said before the run continues.
@@ -46,13 +48,13 @@ class Request:
         member: which run of a sweep this is, if it is one.
     """
 
-    arguments: list[str]
+    subcommand: str
     name: str
+    files: list[str]
+    rest: list[str]
     resume: str | None = None
     init_from: str | None = None
     allow_import: list[str] = field(default_factory=list)
-    configs: list[str] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
     more_steps: int = 0
     checkpoint: Path | None = None
     notices: list[str] = field(default_factory=list)
@@ -62,10 +64,27 @@ class Request:
     member: Member | None = None
 
     @property
-    def files(self) -> list[str]:
-        """The paths of the configurations."""
-        pairs = [word.partition("=") for word in self.configs]
-        return [path for option, _, path in pairs if option == "--config"]
+    def flags(self) -> list[str]:
+        """What is given beside configurations, `--KEY=VALUE`, which a run remembers."""
+        return [word for word in self.rest if "=" in word and not word.startswith("--print_config")]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The words for the parser of the configuration.
+
+        Configurations come first, wherever they stood: what is given beside them overrides them.
+        """
+        words: list[str] = []
+        for path in self.files:
+            words += [*([RESET] if gives_phases(Path(path)) else []), f"--config={path}"]
+        for word in self.rest:
+            words += [RESET, word] if word.startswith("--model.phases=") else [word]
+        return words
+
+    @property
+    def is_text_asked(self) -> bool:
+        """Whether only a text is asked for: help, or the configuration as it would be."""
+        return is_text_asked(self.rest)
 
     def advice(self, checkpoint: Path) -> str:
         """How a run is continued that was stopped: a command, as it can be typed here."""
@@ -97,43 +116,25 @@ def parse(argv: Sequence[str]) -> Request:
     keys = [f"--{key}" for key, _ in sweep]
     own = values([*words, *keys], ("config", "allow_import", "sweep"))
     check_own(own)
-    configs, rest, name = with_configs(words)
-    for line in objections(subcommand == "fit", own, name, is_text_asked(words)):
+    files = [find_config(text) for text in own.get("config", ())]
+    name = run_name(files[-1]) if files else ""
+    rest = [word for word in words if word.partition("=")[0] not in TAKEN]
+    for line in objections(subcommand == "fit", own, name, is_text_asked(rest)):
         raise UsageError(line)
     last = {name: texts[-1] for name, texts in own.items()}
     return Request(
-        [subcommand, *configs, *rest],
+        subcommand,
         name,
+        [str(file) for file in files],
+        rest,
         resume=last.get("resume"),
         init_from=last.get("init_from"),
         allow_import=[module.removesuffix(".py") for module in own.get("allow_import", ())],
-        configs=configs,
-        flags=[word for word in rest if "=" in word and not word.startswith("--print_config")],
         more_steps=int(last.get("more_steps", 0)),
         label=last.get("name", ""),
         check="check" in own,
         sweep=members([subcommand, *words], sweep) if sweep else [],
     )
-
-
-def with_configs(words: Sequence[str]) -> tuple[list[str], list[str], str]:
-    """Each `--config=NAME` with a path, the other keys and flags, and the last one's name.
-
-    Configurations come first, wherever they stand: what is given beside them overrides them.
-    """
-    configs: list[str] = []
-    rest, name = [], ""
-    for word in words:
-        option, _, value = word.partition("=")
-        if option == "--config":
-            if not value:
-                raise UsageError(f"--config needs a name, {known_configs()}")
-            path = find_config(value)
-            name = run_name(path)
-            configs += [*([RESET] if gives_phases(path) else []), f"--config={path}"]
-        elif option.removeprefix("--") not in OWN:
-            rest += [RESET, word] if option == "--model.phases" else [word]
-    return configs, rest, name
 
 
 def is_first() -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 
 from pinn.base.console import say
 from pinn.checkpoints.file import read
-from pinn.cli.arguments import RESET
-from pinn.cli.configuration import check_file, filed_under, gathered, gives_phases
+from pinn.cli.configuration import check_file, filed_under, gathered
 from pinn.cli.request import Request
 from pinn.cli.yaml_nodes import UsageError
 from pinn.runs.folders import newest_checkpoint, run_of
@@ -37,7 +36,7 @@ def continued(request: Request) -> Request:
     own = [flag for flag in contents.get("flags", []) if option(flag) not in now]
     if not request.name:
         request.name = filed_under(run_of(request.checkpoint))
-        request.configs = saved_configuration(request.checkpoint)
+        request.files = [saved_configuration(request.checkpoint)]
         limit = stated(request, "max_steps")
         own = [] if limit is None or MOST in now else [f"{MOST}={limit}"]
     elif own:
@@ -51,9 +50,8 @@ def continued(request: Request) -> Request:
     if request.more_steps:
         phases = longer(saved["phases"], request.more_steps)
         own = [f for f in own if option(f) != "--model.phases"]
-        own += [RESET, f"--model.phases={json.dumps(phases)}"]
-    request.flags = [*own, *request.flags]
-    request.arguments = [request.arguments[0], *request.configs, *request.flags]
+        own.append(f"--model.phases={json.dumps(phases)}")
+    request.rest = [*own, *request.rest]
     return request
 
 
@@ -102,7 +100,7 @@ def is_over(flags: Sequence[str], step: int) -> bool:
     return bool(limits) and limits[-1].isdecimal() and int(limits[-1]) <= step
 
 
-def saved_configuration(checkpoint: Path) -> list[str]:
+def saved_configuration(checkpoint: Path) -> str:
     """The configuration that was saved last with the run of a checkpoint.
 
     Raises:
@@ -117,7 +115,7 @@ def saved_configuration(checkpoint: Path) -> list[str]:
             f"pinn.fit(…, resume={str(checkpoint)!r})"
         )
     check_file(files[-1])
-    return [*([RESET] if gives_phases(files[-1]) else []), f"--config={files[-1]}"]
+    return str(files[-1])
 
 
 def number(file: Path) -> int:

@@ -60,33 +60,30 @@ def statements(module: str) -> Iterator[ast.stmt]:
             yield node
 
 
-def names(module: str) -> Iterator[str]:
-    """All names that a module defines or imports."""
-    for node in statements(module):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            yield node.name
-        elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
-
-
 @cache
+def names(module: str) -> dict[str, Named]:
+    """All names that a module defines or imports; an import stands for what it names elsewhere."""
+    known: dict[str, Named] = {}
+    for node in statements(module):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            known.setdefault(node.name, Named(module, node))
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                known.setdefault(ast.unparse(target), Named(module, node.value))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            home = getattr(node, "module", None) if not getattr(node, "level", 0) else None
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                known.setdefault(name, Named(home or "", alias))
+    return known
+
+
 def look_up(module: str, name: str) -> Named | None:
     """What a name stands for in a module; None where the module does not have it."""
-    for node in statements(module):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
-            return Named(module, node)
-        if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
-            return Named(module, node.value)
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        for alias in node.names:
-            if (alias.asname or alias.name.partition(".")[0]) == name:
-                home = "" if isinstance(node, ast.Import) or node.level else node.module
-                there = look_up(home, alias.name) if home else None
-                return there or Named(module, node)
-    return None
+    named = names(module).get(name)
+    if named is not None and isinstance(named.node, ast.alias):
+        return look_up(named.module, named.node.name) or named
+    return named
 
 
 def find(path: str) -> Named | None:
