@@ -8,6 +8,7 @@ import lightning as L
 from torch import nn
 
 from pinn.base.console import quiet, say
+from pinn.base.messages import LARGEST_SEED, whole
 from pinn.callbacks import Checkpoints, Figures
 from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.signals import InterruptedRunError
@@ -16,10 +17,8 @@ from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile
 from pinn.optim import Phase
 from pinn.physics.problem import Problem
-from pinn.runs.continuation import continues
-from pinn.runs.folders import newest_checkpoint, run_of
+from pinn.runs.continuation import continues, to_continue
 from pinn.runs.requirements import check_trainer
-from pinn.runs.requirements import seed as checked_seed
 from pinn.runs.trainer import RunTrainer, make_trainer
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
@@ -85,7 +84,7 @@ def fit(
     """
     quiet()
     check_trainer(trainer, prefix="")
-    L.seed_everything(checked_seed(seed, "seed"), verbose=False)
+    L.seed_everything(whole("seed", seed, 0, LARGEST_SEED), verbose=False)
     solver = Solver(problem, network, phases, weights, derivatives, compile, memory, weighting)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
@@ -114,6 +113,8 @@ def carry_out(
     make_ready(trainer, solver, data)
     name = type(solver.problem).__name__.lower()
     checkpoint = to_continue(resume, base, name)
+    if resume == "auto" and checkpoint is None:
+        say(f"resume='auto': no checkpoint of {name!r} below {base}/{name}: a new run begins")
     if checkpoint is not None and not continues(solver, trainer, checkpoint):
         saved = read(checkpoint)
         solver.on_load_checkpoint(saved)
@@ -130,21 +131,3 @@ def carry_out(
     except BaseException:
         trainer.withdraw()
         raise
-
-
-def to_continue(resume: str | Path | None, base: str | Path, name: str) -> Path | None:
-    """The checkpoint to continue from, if there is one.
-
-    Raises:
-        CheckpointError: the one given is not there, is no good, or is no longer in its run.
-    """
-    if resume is None:
-        return None
-    if resume == "auto":
-        found = newest_checkpoint(base, name)
-        if found is None:
-            say(f"resume='auto': no checkpoint of {name!r} below {base}/{name}: a new run begins")
-        return found
-    read(resume)
-    run_of(Path(resume))
-    return Path(resume)

@@ -86,7 +86,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.delenv("PINN_RUN_FOLDER", raising=False)
     yield tmp_path
     os.environ.pop("PINN_RUN_FOLDER", None)
-    for remembered in (signatures.source, signatures.look_up):  # sources by module's name
+    for remembered in (signatures.source, signatures.names):  # sources by module's name
         remembered.cache_clear()
     for name in ("my_problem", "measurements"):
         sys.modules.pop(name, None)

@@ -179,9 +179,10 @@ ON_THE_COMMAND_LINE = {
     "phase as a number": (["--model.phases", "[3]"], ["model.phases", "3"]),
     "section of a missing file": (["--data", "none.yaml"], ["data", "none.yaml"]),
     "random seed": (["--seed_everything", "true"], ["seed_everything is True"]),
+    "seed of the points alone": (["--data.seed", "3"], ["data.seed", "set seed_everything"]),
     "negative seed": (["--seed_everything=-1"], ["seed_everything is -1"]),
     "no class to explain": (["--model.problem.help", "Foo"], ["unknown class 'Foo'"]),
-    "seed in words": (["--seed_everything", "abc"], ["seed_everything", "'abc'", "int"]),
+    "seed in words": (["--seed_everything", "abc"], ["seed_everything", "'abc'", "whole number"]),
     "missing checkpoint to resume": (["--resume", "a.ckpt"], ["a.ckpt does not exist"]),
     "missing checkpoint of weights": (["--init_from", "a.ckpt"], ["a.ckpt does not exist"]),
     "both checkpoints": (["--resume", "auto", "--init_from", "a.ckpt"], ["one of them"]),
@@ -395,7 +396,7 @@ def test_what_an_annotation_allows_is_never_refused(tmp_path, monkeypatch, name,
     source.write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     network = {"class_path": f"{source.stem}.Odd", "init_args": {name: value}}
-    check({"model": {"network": network}}, [source.stem], whole=False)
+    check({"model": {"network": network}}, [source.stem], complete=False)
 
 
 @pytest.mark.parametrize(
@@ -407,4 +408,4 @@ def test_what_an_annotation_excludes_is_told_early(tmp_path, monkeypatch, name, 
     monkeypatch.syspath_prepend(tmp_path)
     network = {"class_path": f"{source.stem}.Odd", "init_args": {name: value}}
     with pytest.raises(UsageError, match=f"model.network.{name} is "):
-        check({"model": {"network": network}}, [source.stem], whole=False)
+        check({"model": {"network": network}}, [source.stem], complete=False)

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+LARGEST_SEED = 2**32 - 1  # that NumPy takes
+
 
 def nearest(name: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that an unknown one was probably meant to be; None if there is none.

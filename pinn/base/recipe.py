@@ -207,7 +207,7 @@ def _revive(value: Any, allowed: Sequence[str]) -> Any:
     if not _is_spec(value):
         return {key: _revive(item, allowed) for key, item in value.items()}
     cls = _find_class(value["class_path"], allowed)
-    init_args = _revive_arguments(value["init_args"], allowed)
+    init_args = _revive(value["init_args"], allowed)
     try:
         inspect.signature(cls.__init__).bind(None, **init_args)  # type: ignore[misc]
     except TypeError as error:
@@ -217,10 +217,6 @@ def _revive(value: Any, allowed: Sequence[str]) -> Any:
             "network=…"
         ) from error
     return cls(**init_args)
-
-
-def _revive_arguments(init_args: dict[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
-    return {key: _revive(item, allowed) for key, item in init_args.items()}
 
 
 def _find_class(class_path: str, allowed: Sequence[str]) -> type:
@@ -257,4 +253,4 @@ def revive_arguments(spec: Spec, allowed: Sequence[str]) -> dict[str, Any]:
         ValueError: an argument names a package that is not allowed, or cannot be made.
     """
     _check_allowed(spec["init_args"], allowed)
-    return _revive_arguments(spec["init_args"], allowed)
+    return {key: _revive(item, allowed) for key, item in spec["init_args"].items()}

@@ -24,12 +24,12 @@ from pinn.checkpoints.file import start_from
 from pinn.cli.allowed_classes import check_optimizer
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
-from pinn.cli.schema import SEED
+from pinn.cli.schema import LINKED, SEED
 from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase
 from pinn.runs.continuation import continues
-from pinn.runs.requirements import check_trainer, seed
+from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import TRAINER, RunTrainer, make_trainer
 from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
@@ -60,7 +60,7 @@ def make_parser(subcommand: str) -> Parser:
         dump_header=[f"lightning.pytorch=={L.__version__}"],
     )
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="A configuration file.")
-    parser.add_argument(f"--{SEED}", type=bool | int, default=0, help="Seed of weights and points.")
+    parser.add_argument(f"--{SEED}", type=int, default=0, help="Seed of weights and points.")
     for section, cls in {
         "trainer": RunTrainer,
         "model": Solver,
@@ -70,7 +70,7 @@ def make_parser(subcommand: str) -> Parser:
     }.items():
         parser.add_lightning_class_args(cls, section)
     parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER.items()})
-    parser.link_arguments(SEED, "data.seed", compute_fn=seed)
+    parser.link_arguments(SEED, LINKED)
     if subcommand == "validate":
         parser.add_argument("--ckpt_path", type=str, help="The checkpoint with the solution.")
     return parser

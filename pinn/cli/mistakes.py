@@ -19,7 +19,6 @@ FRAME = re.compile(
 )
 BELOW = re.compile(r'Parser key "([^"]+)":\s*')
 KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: --)([^\s'=]+)")
-LINK = re.compile("^Call to compute_fn of link .*? failed: ")
 DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 ABSENT = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 MADE = re.compile(r"class_path '([^']+)'")
@@ -36,7 +35,7 @@ def explain(report: object) -> str:
     Args:
         report: a message of jsonargparse, or of the class it made.
     """
-    text = LINK.sub("", str(report))
+    text = str(report)
     if match := DENIED.search(text):
         return refusal(match[1])
     leaves = list(causes(text)) or [(0, "", text or type(report).__name__)]

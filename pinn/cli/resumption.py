@@ -10,7 +10,8 @@ from pinn.checkpoints.file import read
 from pinn.cli.configuration import check_file, filed_under, gathered
 from pinn.cli.request import Request
 from pinn.cli.yaml_nodes import UsageError
-from pinn.runs.folders import newest_checkpoint, run_of
+from pinn.runs.continuation import to_continue
+from pinn.runs.folders import run_of
 
 MOST = "--trainer.max_steps"
 
@@ -27,7 +28,7 @@ def continued(request: Request) -> Request:
     """
     if request.resume is None:
         return request
-    request.checkpoint = found(request)
+    request.checkpoint = to_continue(request.resume, root(request), request.name, request.label)
     if request.checkpoint is None:
         return begun(request)
     contents = read(request.checkpoint)
@@ -82,16 +83,6 @@ def root(request: Request) -> str:
 def stated(request: Request, key: str) -> Any:
     """What a request says of a key of the trainer."""
     return (gathered(request.files, request.flags).get("trainer") or {}).get(key)
-
-
-def found(request: Request) -> Path | None:
-    """The checkpoint to continue from: the newest one of a configuration, or the one given."""
-    if request.resume == "auto":
-        return newest_checkpoint(root(request), request.name, request.label)
-    path = Path(request.resume or "")
-    read(path)
-    run_of(path)
-    return path
 
 
 def is_over(flags: Sequence[str], step: int) -> bool:

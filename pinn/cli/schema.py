@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn.base.messages import near_miss, nearest
+from pinn.base.messages import LARGEST_SEED, near_miss, nearest, whole
 from pinn.cli.annotations import HOMES, LISTS, MAPPINGS, Kind, alternatives, fits
 from pinn.cli.recipe import is_recipe
 from pinn.cli.signatures import (
@@ -28,6 +28,7 @@ from pinn.cli.signatures import (
 from pinn.cli.yaml_nodes import UsageError
 
 SEED = "seed_everything"
+LINKED = "data.seed"  # an argument that has the same value
 # Section of a configuration → the class that it is for.
 SECTIONS = {
     "model": "pinn.training.solver.Solver",
@@ -50,13 +51,13 @@ TRUSTED = (
 )
 
 
-def check(settings: Mapping[str, Any], allowed: Sequence[str], whole: bool) -> None:
+def check(settings: Mapping[str, Any], allowed: Sequence[str], complete: bool) -> None:
     """Hold all settings of a run against the classes that they are for.
 
     Args:
         settings: sections, as a configuration has them.
         allowed: packages whose classes may be named, beside this program's.
-        whole: whether nothing else will be added, so that what must be given has to be here.
+        complete: whether nothing else will be added, so that what must be given has to be here.
 
     Raises:
         UsageError: one cannot be; the line says which, and what could.
@@ -65,12 +66,15 @@ def check(settings: Mapping[str, Any], allowed: Sequence[str], whole: bool) -> N
     for section, value in settings.items():
         if section not in (SEED, *SECTIONS):
             raise UsageError(f"unknown key {section!r}{suggestion(section, (SEED, *SECTIONS))}")
-        if section == SEED and not any(fits(value, kind) for kind in ("int", "bool", "None")):
-            raise UsageError(f"{SEED} is {shown(value)}: expected int")
+        if section == SEED:
+            try:
+                whole(SEED, value, 0, LARGEST_SEED)
+            except ValueError as error:
+                raise UsageError(str(error)) from error
         cls = find(SECTIONS[section]) if section in SECTIONS else None
         if cls is not None and value is not None and not is_file(value):
             checker.arguments(value, cls, section)
-    needed = parameters(find(SECTIONS["model"]))[0] if whole else {}  # type: ignore[arg-type]
+    needed = parameters(find(SECTIONS["model"]))[0] if complete else {}  # type: ignore[arg-type]
     given = settings.get("model") or {}
     for name in [n for n, each in needed.items() if each.required and n not in given]:
         raise UsageError(f"model.{name} needs a value")
@@ -123,10 +127,13 @@ class Checker:
             raise UsageError(f"expected keys below {key!r}, got {shown(given)}")
         known, complete = parameters(cls)
         for name, value in given.items():
+            if f"{key}.{name}" == LINKED:
+                raise UsageError(f"{LINKED} is the seed of all: set {SEED}")
             if name in known:
                 self.value(value, known[name], f"{key}.{name}")
             elif complete:
-                raise UsageError(f"unknown key '{key}.{name}'{suggestion(name, known)}")
+                others = [n for n in known if f"{key}.{n}" != LINKED]
+                raise UsageError(f"unknown key '{key}.{name}'{suggestion(name, others)}")
 
     def value(self, value: Any, taken: Parameter, key: str) -> None:
         """Hold a value against an annotation."""

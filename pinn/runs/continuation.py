@@ -9,10 +9,26 @@ import lightning as L
 from pinn.base.console import say
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
+from pinn.runs.folders import newest_checkpoint, run_of
 from pinn.training.schedule import saved_schedule
 from pinn.training.solver import Solver
 
 ENDS = ("steps", "seconds", "error", "loss", "patience")  # of a phase: they may change in it
+
+
+def to_continue(
+    resume: str | Path | None, base: str | Path, name: str, label: str = ""
+) -> Path | None:
+    """The checkpoint to continue from: the newest for `auto`, or the one given; None without one.
+
+    Raises:
+        CheckpointError: the one given is not there, is no good, or is no longer in its run.
+    """
+    if resume is None or resume == "auto":
+        return newest_checkpoint(base, name, label) if resume else None
+    read(resume)
+    run_of(Path(resume))
+    return Path(resume)
 
 
 def continues(

@@ -198,11 +198,3 @@ def devices(accelerator: str, asked: object) -> Iterator[str]:
     kind = "CPU cores" if on_cpu else "GPUs"
     if not isinstance(asked, list) and "," not in text and int(text) > available:
         yield f"devices is {text}: this machine has {available} {kind}"
-
-
-def seed(value: int | None, name: str = "seed_everything") -> int:
-    """The one seed of weights and points; a random one could not be repeated."""
-    if value is None or isinstance(value, bool) or not 0 <= value < 2**32:
-        shown = "null" if value is None else value
-        raise ValueError(f"{name} is {shown}: expected a number from 0 to {2**32 - 1}")
-    return value
