@@ -5,7 +5,7 @@ A new flag goes into `options`, a message about a mistake in a configuration int
 
     launch           the start: what needs no torch
     request          what a command line asks for
-    arguments        words and options, held against each other
+    arguments        the words of a command line, taken apart and held against each other
     options          the flags that are not keys of a configuration
     configuration    files of settings, found by name
     yaml_nodes       the nodes of a YAML text
@@ -16,7 +16,7 @@ A new flag goes into `options`, a message about a mistake in a configuration int
     mistakes         what only the parser finds, as one line
     allowed_classes  which classes a configuration may name
     program          running a request, and how it ends
-    command          LightningCLI for this program
+    command          the parser, and a run or a validation as it describes it
     resumption       a run continued with its own settings
     sweep            runs with other values, one after the other
     sweep_members    which runs a sweep has

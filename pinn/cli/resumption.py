@@ -98,7 +98,8 @@ def saved_configuration(checkpoint: Path) -> str:
         UsageError: there is none.
     """
     folder = run_of(checkpoint)
-    later = sorted(folder.glob("config.resume-*.yaml"), key=number)
+    numbered = folder.glob("config.resume-[0-9]*.yaml")
+    later = sorted(numbered, key=lambda file: (len(file.name), file.name))  # by their numbers
     files = [file for file in (folder / "config.yaml", *later) if file.is_file()]
     if not files:
         raise UsageError(
@@ -107,12 +108,6 @@ def saved_configuration(checkpoint: Path) -> str:
         )
     check_file(files[-1])
     return str(files[-1])
-
-
-def number(file: Path) -> int:
-    """N of `config.resume-N.yaml`."""
-    digits = file.stem.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() else 0
 
 
 def longer(phases: Sequence[dict[str, Any]], more: int) -> list[dict[str, Any]]:

@@ -45,8 +45,7 @@ class Values:
         if time is None:
             return {}
         times = self.at[:, time]
-        known = self.axes[self.coordinates.names[time]] if self.axes else np.unique(times)
-        return {float(t): np.flatnonzero(times == t) for t in known}
+        return {float(t): np.flatnonzero(times == t) for t in np.unique(times)}
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -198,7 +197,7 @@ def data_array(name: str, values: np.ndarray, labels: Sequence[str] = ()) -> str
     kind = values.dtype.str[1:]
     if kind not in DTYPES:
         values, kind = values.astype("<f8"), "f8"
-    raw = np.ascontiguousarray(values, dtype=f"<{kind}" if kind != "u1" else "u1").tobytes()
+    raw = np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()
     text = base64.b64encode(np.uint64(len(raw)).astype("<u8").tobytes() + raw).decode("ascii")
     shape = f' NumberOfComponents="{values.shape[1]}"' if values.ndim > 1 else ""
     shape += "".join(f" ComponentName{k}={quoteattr(label)}" for k, label in enumerate(labels))
