@@ -52,7 +52,7 @@ def test_loading_is_said_before_it_is_done(monkeypatch, capsys):
             order.append((name, capsys.readouterr().out))
         return original(name, *args, **kwargs)
 
-    request = launch.Request(["fit", "--config=configs/poisson.yaml"], "poisson")
+    request = launch.Request("fit", "poisson", ["configs/poisson.yaml"], [])
     monkeypatch.setattr(builtins, "__import__", spy)
     launch.greet(request)
     monkeypatch.undo()
@@ -64,13 +64,13 @@ def test_loading_is_said_before_it_is_done(monkeypatch, capsys):
 
 @pytest.mark.parametrize("asked", ["--print_config", "--help", "--model.problem.help"])
 def test_a_configuration_and_help_are_printed_alone(capsys, asked):
-    launch.greet(launch.Request(["fit", asked], "poisson"))
+    launch.greet(launch.Request("fit", "poisson", [], [asked]))
     assert capsys.readouterr().out == ""
 
 
 def test_other_processes_are_silent(monkeypatch, capsys):
     monkeypatch.setenv("LOCAL_RANK", "1")
-    launch.greet(launch.Request(["fit"], "poisson"))
+    launch.greet(launch.Request("fit", "poisson", [], []))
     assert capsys.readouterr().out == ""
 
 
