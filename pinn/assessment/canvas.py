@@ -61,26 +61,13 @@ def grid_of_maps(
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def as_map(ax: Axes, section: Section, title: str = "") -> None:
-    """Let a panel hold a map of a section; the first of a row tells the second axis."""
-    (_, labels), place = frame(section), ax.get_subplotspec()
-    ax.set(aspect="equal" if section.proportion else "auto", facecolor="0.8")
-    ax.set_title(title, fontsize=TEXT)
-    ax.set_xlabel(labels[0])
-    legible(ax)
-    if place is None or place.is_first_col():
-        ax.set_ylabel(labels[1])
-    else:
-        ax.set_yticklabels([])
-
-
-def legible(ax: Axes, ticks: int = 4) -> None:
+def legible(ax: Axes) -> None:
     """Few ticks, in large letters."""
     ax.tick_params(labelsize=TEXT)
     for axis in (ax.xaxis, ax.yaxis):
         axis.label.set_fontsize(TEXT)
         if axis.get_scale() == "linear":
-            axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10], min_n_ticks=2))
+            axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=2))
             axis.set_major_formatter(number)
 
 
@@ -91,14 +78,23 @@ def number(value: float, _: object = None) -> str:
 
 
 def field_map(
-    ax: Axes, section: Section, value: Array, scale: Scale, lines: bool = True
+    ax: Axes, section: Section, value: Array, title: str, scale: Scale, lines: bool
 ) -> ScalarMappable:
-    """Colours on a scale, with thin lines of equal value."""
+    """Colours on a scale, with thin lines of equal value; the first map of a row tells the second
+    axis.
+    """
+    (at, labels), place = frame(section), ax.get_subplotspec()
+    ax.set(aspect="equal" if section.proportion else "auto", facecolor="0.8", xlabel=labels[0])
+    ax.set_title(title, fontsize=TEXT)
+    legible(ax)
+    if place is None or place.is_first_col():
+        ax.set_ylabel(labels[1])
+    else:
+        ax.set_yticklabels([])
     low, high = scale.ends
     masked = np.ma.masked_invalid(value)
     if scale.kind is LogNorm:
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
-    at, _ = frame(section)
     mesh = ax.pcolormesh(
         *at, masked, cmap=scale.colours, norm=scale.norm, shading="gouraud", rasterized=True
     )
@@ -129,8 +125,7 @@ def field_maps(
         beside: the panels next to the colour bar; all of them by default.
     """
     for ax, section, value, title in panels:
-        as_map(ax, section, title)
-        mesh = field_map(ax, section, value, scale, lines)
+        mesh = field_map(ax, section, value, title, scale, lines)
     values = np.stack([value for _, _, value, _ in panels])
     beside = list(beside) or [ax for ax, *_ in panels]
     lower, higher = (values < scale.ends[0]).any(), (values > scale.ends[1]).any()

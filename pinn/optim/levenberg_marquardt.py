@@ -97,10 +97,8 @@ class LevenbergMarquardt(Optimizer):
             FloatingPointError: r or J is not finite.
             pinn.chunks.InsufficientMemoryError: the matrices do not fit into the memory.
         """
-        value = None
-        if closure is not None:
-            with torch.enable_grad():
-                value = closure()
+        with torch.enable_grad():
+            value = None if closure is None else closure()
         self.check_precision()
         r = self.owner.residuals()
         loss, count = totals(r)
@@ -126,8 +124,7 @@ class LevenbergMarquardt(Optimizer):
         past["steps"] += 1
         for _ in range(TRIALS):
             past["trials"] += 1
-            step = model.solve(damping)
-            if step is not None:
+            if (step := model.solve(damping)) is not None:
                 delta, predicted = step
                 if model.bends:
                     delta = model.bent(delta, self.curvature(model, here, r, delta))
@@ -135,9 +132,8 @@ class LevenbergMarquardt(Optimizer):
                 there, _ = totals(self.owner.residuals())
                 if there < loss:  # false for what is not a number
                     gain = (loss - there) / predicted
-                    past.update(
-                        damping=changed(damping, gain), gain=gain, stalled=False, loss=there
-                    )
+                    damping = changed(damping, gain)
+                    past.update(damping=damping, gain=gain, stalled=False, loss=there)
                     return
                 self.move(here)
             damping, growth = min(damping * growth, MOST), 2 * growth

@@ -240,8 +240,7 @@ class Problem(Declared, Holder):
         sample = self.geometry.sample(region, 1)
         available = [*([] if sample.normal is None else ["normal"]), *sample.columns]
         for argument in residual.arguments:
-            special = argument == "normal" or argument in self.columns
-            if special and argument not in available:
+            if argument in ("normal", *self.columns) and argument not in available:
                 raise ValueError(
                     f"{type(self).__name__}.{residual.name} asks for {argument!r}, which region "
                     f"{region!r} does not have: {', '.join(available) or 'it has no data'}"

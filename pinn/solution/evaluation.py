@@ -45,7 +45,7 @@ class Evaluation(Mapping[str, Any]):
     ) -> None:
         self.solution, self.asked = solution, asked
         self.positions, self.fixed = axes, tuple(fixed)
-        self.flat, self.extra = evaluate(solution, asked.at, self.quantities(derivatives))
+        self.flat, self.extra = evaluate(solution, asked.at, quantities(derivatives, solution))
         self.sizes = sizes(solution, asked.at)
         self.parts = solution.problem.by_component(self.flat) | self.extra
 
@@ -88,11 +88,9 @@ class Evaluation(Mapping[str, Any]):
 
     def gradient(self, component: str) -> Any:
         """∇ of a component over space: (…, D)."""
-        names = self.solution.problem.coordinates
-        space = self.solution.problem.geometry.coordinates.space
-        asked = [f"{component}.{names[i]}" for i in space]
-        values = self.later(*asked)
-        return self.asked.answer(torch.stack([values[name] for name in asked], dim=-1))
+        coordinates = self.solution.problem.geometry.coordinates
+        values = self.later(*(f"{component}.{coordinates.names[i]}" for i in coordinates.space))
+        return self.asked.answer(torch.stack([*values.values()], dim=-1))
 
     def divergence(self, unknown: str | None = None) -> Any:
         """∇· of a vector: (…)."""
@@ -106,17 +104,13 @@ class Evaluation(Mapping[str, Any]):
         """∇² of a component: (…)."""
         return self[f"{component}.laplacian"]
 
-    def quantities(self, names: Sequence[str]) -> list[Quantity]:
-        """Quantities by name."""
-        return quantities(names, self.solution.problem, self.solution.taken)
-
     def later(self, *names: str) -> dict[str, Tensor]:
         """Quantities that were not evaluated at first.
 
         Raises:
             RuntimeError: the solution has changed since.
         """
-        wanted = self.quantities(names)
+        wanted = quantities(names, self.solution)
         if len(self.asked.at):
             few = slice(None, None, max(len(self.asked.at) // 3, 1))
             now, _ = evaluate(self.solution, self.asked.at[few], [])

@@ -99,7 +99,7 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    wanted = quantities(derivatives, solution.problem, solution.taken)
+    wanted = quantities(derivatives, solution)
     if suffix == ".onnx":
         onnx.require()
     with torch.inference_mode(False), torch.no_grad(), evaluating(solution):

@@ -9,6 +9,7 @@ from pinn.choosing.sample_step import untouched
 from pinn.geometry import Geometry
 from pinn.networks import Network
 from pinn.physics.problem import Problem
+from pinn.physics.return_values import kind
 
 
 def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]) -> None:
@@ -41,11 +42,8 @@ def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]
             f"network {name} cannot take points with {at.shape[1]} coordinates ({names}): {reason}"
         ) from error
     if not isinstance(values, torch.Tensor) or values.shape[:-1] != at.shape[:-1]:
-        shape = getattr(values, "shape", None)
-        given = type(values).__name__ if shape is None else f"shape {tuple(shape)}"
-        raise ValueError(
-            f"network {name} gives {given} at 3 points: expected one row for each, (3, C)"
-        )
+        line = f"network {name} gives {kind(values)} at 3 points"
+        raise ValueError(f"{line}: expected one row for each, (3, C)")
     check_width(name, values.shape[-1], widths)
 
 

@@ -15,6 +15,7 @@ from pinn.base.messages import check_name
 from pinn.fields.field import Field, partial
 from pinn.fields.vector_calculus import curl, div, laplacian
 from pinn.physics.problem import Fields, Problem
+from pinn.solution.representation import Representation
 
 OF_VECTORS = {"divergence": div, "vorticity": curl}
 
@@ -34,19 +35,18 @@ class Quantity:
     of: Callable[[Fields], Field]
 
 
-def quantities(names: Sequence[str], problem: Problem, taken: int) -> list[Quantity]:
+def quantities(names: Sequence[str], solution: Representation) -> list[Quantity]:
     """Quantities by name.
 
     Args:
         names: such as ("vorticity", "u.x").
-        problem: its unknowns and coordinates.
-        taken: the orders of differentiation that its ansatz takes.
+        solution: its unknowns and coordinates, and the orders that its ansatz takes.
 
     Raises:
         ValueError: a name means nothing here, or a derivative of too high an order.
     """
     names = (names,) if isinstance(names, str) else names
-    wanted = [quantity(name, problem) for name in names]
+    wanted, taken = [quantity(name, solution.problem) for name in names], solution.taken
     for each in wanted:
         highest = max(map(order, each.channels))
         if highest + taken > HIGHEST:
