@@ -33,9 +33,8 @@ def streamlines(
         ValueError: a component is unknown, or has not one value per point.
     """
     section = Section.of(at, coordinate_names)
-    given = {"prediction": predicted}
-    if reference is not None:
-        given["reference"] = reference.values
+    known = {} if reference is None else {"reference": reference.values}
+    given = {"prediction": predicted, **known}
     velocities = [
         [section.take(component_of(values, name, len(at))) for name in components]
         for values in given.values()

@@ -115,22 +115,13 @@ class Problem(Declared, Holder):
         """What the solution is judged against: by default the exact one on a regular grid."""
         return self.exact_reference(*comparison_points(self.geometry))
 
+    @torch.no_grad()
     def exact_reference(self, at: Tensor, shape: tuple[int, ...]) -> Reference | None:
-        """The exact solution at points (N, D), all of them judged; None where there is none.
+        """The exact solution in float64 at points (N, D), all of them judged; None without one.
 
         Raises:
             ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
         """
-        values = self.exact_values(at)
-        if values is None:
-            return None
-        scattered = f" at {len(at)} quasi-random points" if len(shape) < at.shape[-1] else ""
-        source = f"exact solution of {type(self).__name__}{scattered}"
-        return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
-
-    @torch.no_grad()
-    def exact_values(self, at: Tensor) -> dict[str, Tensor] | None:
-        """The exact solution at points (N, D) by component (N,), in float64."""
         parts: list[dict[str, Tensor]] = []
         many = len(self.coordinates) not in PER_AXIS
         for some in at.split(TOGETHER) if many else (at,):
@@ -141,7 +132,10 @@ class Problem(Declared, Holder):
             if fields is None:
                 return None
             parts.append(self.by_component(known_values(self, fields, len(some))))
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        scattered = f" at {len(at)} quasi-random points" if len(shape) < at.shape[-1] else ""
+        source = f"exact solution of {type(self).__name__}{scattered}"
+        return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
 
     def _exact_fields(self, at: Tensor, highest: int) -> Any:
         """What `exact` returns, in float64, of coordinates with derivatives up to an order."""

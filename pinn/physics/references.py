@@ -85,9 +85,9 @@ def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     axes: list[Tensor] = []
     names = geometry.coordinates.names
     for name, low, high in zip(names, geometry.lower, geometry.upper, strict=True):
-        fixed = high if name == "t" else 0.5 * (low + high)
-        drawn = torch.linspace(low, high, PER_AXIS[2], dtype=torch.float64)
-        axes.append(drawn if len(axes) < 2 else torch.tensor([fixed], dtype=torch.float64))
+        at = high if name == "t" else 0.5 * (low + high)
+        ends = (low, high, PER_AXIS[2]) if len(axes) < 2 else (at, at, 1)
+        axes.append(torch.linspace(*ends, dtype=torch.float64))
     return torch.cartesian_prod(*axes), tuple(map(len, axes))
 
 
@@ -101,10 +101,7 @@ def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     at = geometry.sample("interior", SCATTERED if time is None else SCATTERED // INSTANTS).at
     if time is None:
         return at, (len(at),)
-    instants = torch.linspace(
-        geometry.lower[time], geometry.upper[time], INSTANTS, dtype=torch.float64
-    )
-    shape = len(at), INSTANTS
+    shape, ends = (len(at), INSTANTS), (geometry.lower[time], geometry.upper[time])
     at = at.repeat_interleave(INSTANTS, dim=0)
-    at[:, time] = instants.repeat(shape[0])
+    at[:, time] = torch.linspace(*ends, INSTANTS, dtype=torch.float64).repeat(shape[0])
     return at, shape

@@ -83,17 +83,13 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
             as_needed(partial(check_shape, problem, residual, region))
         reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
         hidden = [r.name for r in residuals if as_needed(partial(hides, problem, r, points))]
-        energies = [
-            r.name
-            for r in residuals
-            if region == "interior" and looks_like_energy(problem, r, reads[r.name], points)
-        ]
+        inside = residuals if region == "interior" else []
+        energies = [r.name for r in inside if looks_like_energy(problem, r, reads[r.name], points)]
         raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
     coupled = {r.name: as_needed(partial(couplings, problem, r, region)) for r in residuals}
     networks = {}
     for network in solution.networks:
-        outputs = solution.widths(network)
-        plans = (read.get(output, Plan()) for output in outputs for read in raw)
+        plans = (read.get(name, Plan()) for name in solution.widths(network) for read in raw)
         networks[network] = reduce(or_, plans, Plan())
     averaged, others = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
     return RegionPlan(reads, networks, averaged, others, tuple(hidden), tuple(energies))
