@@ -156,7 +156,7 @@ def test_a_list_of_layers_goes_from_python(tmp_path):
     assert found(AT)["u"].shape == (5,)
     with pytest.raises(ValueError, match=r"network is the class Siren: give an object of it"):
         pinn.fit(pinn.problems.Poisson(), type("Siren", (nn.Module,), {}), phases, **settings)
-    with pytest.raises(ValueError, match=r"gives tuple at 3 points"):
+    with pytest.raises(ValueError, match=r"gives a tuple at 3 points"):
         pinn.fit(pinn.problems.Poisson(), Pair(), phases, **settings)
 
 
