@@ -48,10 +48,7 @@ def assess(
     loss = 0.0
     with torch.no_grad():
         for name, by_region in residual_values(solution, held_out, plans).items():
-            weighted = [
-                weigh(solution, region, held_out[region], value)
-                for region, value in by_region.items()
-            ]
+            weighted = [weigh(solution, r, held_out[r], value) for r, value in by_region.items()]
             scores |= size(f"residual/{name}_", weighted)
             loss += (weights or {}).get(name, 1.0) * bulk(weighted)
     if terms:

@@ -149,9 +149,8 @@ class Evaluation(Mapping[str, Any]):
         Raises:
             ModuleNotFoundError: xarray is not installed.
         """
-        return xarray_dataset(
-            self.axes, self.columns(), self.shape, self.solution.problem.coordinates
-        )
+        names = self.solution.problem.coordinates
+        return xarray_dataset(self.axes, self.columns(), self.shape, names)
 
     def to_vtk(self, path: str | Path) -> None:
         """A file for ParaView, read without any plug-in; vectors have three components.

@@ -36,7 +36,6 @@ class Representation(nn.Module):
     Args:
         problem: states the unknowns, the domain and the ansatz.
         network: one network for all unknowns, in declared order, or one per unknown.
-        strategy: per network, how its derivatives are computed.
 
     Raises:
         ValueError: networks are given for some unknowns only, or for names that are none.
