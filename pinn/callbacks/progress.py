@@ -9,11 +9,10 @@ from collections import deque
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from lightning.pytorch.callbacks import ProgressBar
+from tqdm import tqdm
 
 from pinn.base.console import is_terminal, say
-from pinn.optim import LevenbergMarquardt
 from pinn.training.lightning_adapter import validates
 from pinn.training.solver import Solver
 
@@ -26,41 +25,46 @@ RECENT = 10  # steps that the time left is judged by
 BAR = 12  # characters of the bar
 
 
-def progress_bar(bar: bool | None = None) -> L.Callback:
+def progress_bar(bar: bool | None = None) -> "Track":
     """A bar or lines; by default what suits standard output."""
     bar = is_terminal() if bar is None else bar
     return Bar() if bar else Lines()
 
 
-class Track:
-    """Where a run stands, in words."""
+class Track(L.Callback):
+    """Where a run stands, in words; `Bar` and `Lines` show it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.began = self.since = time.perf_counter()
         self.phase = (-1, -1)
         self.lasted: deque[float] = deque(maxlen=RECENT)
         self.judged = -1
         self.found = ""
 
-    def start(self) -> None:
-        """A step begins."""
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
+        """Count time from here."""
+        self.began, self.phase, self.judged = time.perf_counter(), (-1, -1), -1
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Time the step."""
         self.since = time.perf_counter()
 
-    def stop(self, solver: Solver) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """A step is done."""
         if self.phase != (now := (solver.schedule.stage, solver.schedule.phase)):
             self.phase = now
             self.lasted.clear()
         self.lasted.append(time.perf_counter() - self.since)
 
-    def judge(self, solver: Solver, step: int) -> None:
-        """A validation found errors: keep them with the loss of the same step."""
-        self.judged, self.found = step, loss_of(solver)
+    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
+        """A validation found errors: keep them with the loss of the same step, and show them."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.judged, self.found = trainer.global_step, loss_of(solver)
+            self.draw(trainer, solver)
 
-    @property
-    def seconds(self) -> float:
-        """Since the first step began."""
-        return time.perf_counter() - self.began
+    def draw(self, trainer: L.Trainer, solver: Solver) -> None:
+        """Show where the run stands."""
 
     def head(self, solver: Solver, trainer: L.Trainer) -> tuple[str, str]:
         """The phase, and the step: `phase 1/2` and `12/15`."""
@@ -101,17 +105,8 @@ class Track:
 
 
 def loss_of(solver: Solver) -> str:
-    """The total loss as text; empty before there is one."""
-    found = last_loss(solver)
-    return "" if found is None else f"{found:.2e}"
-
-
-def last_loss(solver: Solver) -> float | None:
-    """The total loss; of Levenberg–Marquardt the one that its step has led to."""
-    optimizer = solver.trainer.optimizers[0]
-    if isinstance(optimizer, LevenbergMarquardt) and math.isfinite(optimizer.loss):
-        return optimizer.loss
-    return float(solver.terms["total"]) if "total" in solver.terms else None
+    """The total loss that the last step has led to, as text; empty before there is one."""
+    return "" if solver.loss is None else f"{float(solver.loss):.2e}"
 
 
 def errors_of(solver: Solver) -> dict[str, float]:
@@ -139,81 +134,52 @@ def blocks(part: float) -> str:
     return done * full + rest * (BAR - full)
 
 
-class Bar(TQDMProgressBar):
+class Bar(Track, ProgressBar):
     """One bar over all steps."""
 
     drawn = 0.0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.track = Track()
+    def disable(self) -> None:
+        """Only the first process has a bar."""
 
-    def init_train_tqdm(self) -> Tqdm:
-        """A bar whose line is written here: tqdm keeps it apart from other lines."""
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
+        """One bar for the whole run, whose line is written here: tqdm keeps others apart."""
+        super().on_train_start(trainer, solver)
         columns = shutil.get_terminal_size().columns  # tqdm shows nothing where it is not known
-        kept = {"leave": True, "file": sys.stdout, "bar_format": "{desc}"}
-        return Tqdm(disable=self.is_disabled, ncols=columns, **kept)
-
-    @property
-    def total_train_batches(self) -> float:
-        """The steps of the run; the loader itself has no end."""
-        return last_step(self.trainer)
-
-    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """One bar for the whole run, continued where a resumed run stands."""
-        self.track = Track()
-        self.train_progress_bar.reset()
-        self.train_progress_bar.initial = trainer.global_step
-        self.draw(trainer, trainer.lightning_module)
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Time the step."""
-        self.track.start()
+        silent, kept = not trainer.is_global_zero, {"file": sys.stdout, "bar_format": "{desc}"}
+        self.train_progress_bar: Any = tqdm(disable=silent, ncols=columns, **kept)
+        self.draw(trainer, solver)
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Move to the present step."""
-        self.track.stop(solver)
+        super().on_train_batch_end(trainer, solver)
         schedule = solver.schedule
         short = schedule.current.steps is not None and schedule.current.steps <= FEW
         if short or schedule.ended or time.perf_counter() - self.drawn >= APART:
             self.draw(trainer, solver)
 
-    def draw(self, trainer: L.Trainer, solver: Any) -> None:
-        """Show where the run stands; phases that end early bring its end closer."""
+    def draw(self, trainer: L.Trainer, solver: Solver) -> None:
+        """Move to the present step; phases that end early bring the end of the run closer."""
         self.drawn = time.perf_counter()
         bar, last = self.train_progress_bar, last_step(trainer)
         bar.n, bar.total = trainer.global_step, None if last == math.inf else last
-        phase, step = self.track.head(solver, trainer)
+        phase, step = self.head(solver, trainer)
         part = blocks(trainer.global_step / last) if 0 < last < math.inf else ""
-        time_ = clock(self.track.seconds), self.track.left(solver, trainer)
+        time_ = clock(self.drawn - self.began), self.left(solver, trainer)
         head = " ".join(text for text in (phase, step, part, *time_) if text) + "  "
         bar.ncols = shutil.get_terminal_size().columns
         columns = bar.ncols - 1
-        values = self.track.values(solver, trainer.global_step)
+        values = self.values(solver, trainer.global_step)
         fits = [text for text in values if len(head + text) <= columns]
         bar.set_description_str((head + (fits or [""])[0])[:columns])
 
     def on_train_epoch_end(self, trainer: L.Trainer, solver: Any) -> None:
         """The last step, whenever the one before was drawn."""
         self.draw(trainer, solver)
-
-    def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
-        """Validation is one evaluation: it needs no bar."""
-
-    def on_validation_batch_start(self, *_: Any, **__: Any) -> None:
-        """No bar."""
-
-    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
-        """No bar."""
-
-    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Show new errors at once."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.track.judge(solver, trainer.global_step)
-            self.draw(trainer, solver)
+        self.train_progress_bar.close()
 
 
-class Lines(L.Callback):
+class Lines(Track):
     """A line every few seconds at most, further apart the longer the run.
 
     Args:
@@ -221,43 +187,29 @@ class Lines(L.Callback):
     """
 
     def __init__(self, seconds: float = SILENT) -> None:
+        super().__init__()
         self.seconds = seconds
-        self.track = Track()
         self.said = self.compared = -math.inf
-
-    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
-        """Count time from here."""
-        self.track = Track()
-        self.said = self.compared = -math.inf
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Time the step."""
-        self.track.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Print if it is time; a step that is about to be validated waits for its errors."""
-        self.track.stop(solver)
+        super().on_train_batch_end(trainer, solver)
         if not validates(trainer):
-            self.line(trainer, solver, self.said)
+            self.draw(trainer, solver)
 
-    def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Print the errors if it is time."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.track.judge(solver, trainer.global_step)
-            self.line(trainer, solver, self.compared)
-
-    def line(self, trainer: L.Trainer, solver: Solver, last: float) -> None:
+    def draw(self, trainer: L.Trainer, solver: Solver) -> None:
         """Print where the run stands, unless something of the kind was printed just now."""
-        now, step = self.track.seconds, trainer.global_step
-        apart = max(self.seconds, min(now / SLOWER, MOST)) if self.seconds else 0.0
+        now, step = time.perf_counter(), trainer.global_step
+        judged = self.judged == step
+        last = self.compared if judged else self.said
+        apart = max(self.seconds, min((now - self.began) / SLOWER, MOST)) if self.seconds else 0.0
         # The last step's line would repeat what the report says just below.
         if now - last < apart or step >= last_step(trainer):
             return
         self.said = now
-        if self.track.judged == step:
+        if judged:
             self.compared = now
-        phase, count = self.track.head(solver, trainer)
-        values = self.track.values(solver, step) if self.track.judged == step else []
-        text = values[0] if values else f"loss {loss_of(solver)}"
-        parts = phase, f"step {count}", text, self.track.left(solver, trainer)
+        phase, count = self.head(solver, trainer)
+        text = self.values(solver, step)[0] if judged else f"loss {loss_of(solver)}"
+        parts = phase, f"step {count}", text, self.left(solver, trainer)
         say("  ".join(part for part in parts if part))

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from pinn.assessment.scores import Scores
 from pinn.base.console import Activity, command_of, say, show
-from pinn.callbacks.progress import last_loss
 from pinn.callbacks.stopwatch import Stopwatch, Timed
 from pinn.solution.plans import unread_parameters
 from pinn.training.solver import Solver
@@ -172,8 +171,8 @@ def asked(trainer: Any, solver: Solver) -> dict[str, str | int | float | bool]:
 
 def outcome(solver: Solver) -> dict[str, float]:
     """The last loss, the scores and the coefficients, that the runs of a sweep are compared by."""
-    loss = last_loss(solver)
-    found = {"loss": math.nan if loss is None else loss, **solver.scores}
+    loss = math.nan if solver.loss is None else float(solver.loss)
+    found = {"loss": loss, **solver.scores}
     return found | {n.removeprefix("final/"): v for n, v in found_coefficients(solver).items()}
 
 

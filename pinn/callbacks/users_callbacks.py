@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch import callbacks as theirs
 
-from pinn.callbacks.progress import Bar, Lines
+from pinn.callbacks.progress import Track
 from pinn.training.lightning_adapter import setting
 
 # What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
@@ -111,6 +111,6 @@ def check_doubles(given: Sequence[L.Callback]) -> None:
 
 def replaces(given: L.Callback, own: L.Callback) -> bool:
     """Whether a callback says how something of this package is to be done."""
-    if isinstance(own, Bar | Lines):
-        return isinstance(given, theirs.ProgressBar | Lines)
+    if isinstance(own, Track):
+        return isinstance(given, theirs.ProgressBar | Track)
     return isinstance(given, type(own))

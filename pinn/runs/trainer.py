@@ -28,7 +28,7 @@ from pinn.callbacks import (
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.monitored_metrics import validation_period
 from pinn.callbacks.phase_start import PhaseStart
-from pinn.callbacks.progress import Bar, Lines
+from pinn.callbacks.progress import Track
 from pinn.callbacks.signals import Interrupt
 from pinn.callbacks.users_callbacks import check_callbacks, replaces
 from pinn.checkpoints.file import AtomicCheckpointIO, read
@@ -212,7 +212,7 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
     point. The report and the pictures come after: they show the weights that the user's leave, an
     average of all steps say. A signal is looked at last, so that one that they send ends this step.
     """
-    first = [FiniteLoss, Announcement, Scalars, Lines, Bar, PhaseStart, Deadline]
+    first = [FiniteLoss, Announcement, Scalars, Track, PhaseStart, Deadline]
     kept = [c for c in own if not any(replaces(g, c) for g in given)]
     before = [c for c in kept if isinstance(c, tuple(first))]
     after = [c for c in kept if c not in before]

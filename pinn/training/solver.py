@@ -92,6 +92,7 @@ class Solver(LeanModule):
         self.compilation: Compilation | None = None
         self.collocation: Collocation
         self.terms: dict[str, Tensor] = {}
+        self.loss: Tensor | None = None  # the total that the last step has led to
         self.scores: Scores = {}
         self.drawn: dict[str, Points] = {}  # the points of the last step
 
@@ -235,10 +236,10 @@ class Solver(LeanModule):
         """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
         with explained(self.solution, self.plans, self.drawn):
             super().optimizer_step(*args, **kwargs)
-        optimizer, loss = self.trainer.optimizers[0], self.terms["total"]
+        optimizer, self.loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
-            loss = loss.new_tensor(optimizer.loss)
-        self.schedule.advance(loss, getattr(optimizer, "stalled", False))
+            self.loss = self.loss.new_tensor(optimizer.loss)
+        self.schedule.advance(self.loss, getattr(optimizer, "stalled", False))
         self.publish("loss/", self.terms)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
