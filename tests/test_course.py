@@ -90,7 +90,7 @@ def test_what_is_still_to_come():
 
 def test_seconds_bound_what_is_still_to_come():
     schedule = Schedule([Phase(100, seconds=30.0), Phase(seconds=5.0)], judged=False)
-    assert schedule.last_step is None
+    assert schedule.last_step == math.inf
     assert schedule.lasts(0.1) == pytest.approx(10 + 5)
     assert schedule.lasts(1.0) == pytest.approx(30 + 5)
     schedule.most = 32

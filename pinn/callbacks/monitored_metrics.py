@@ -1,7 +1,7 @@
 """Metrics that callbacks of Lightning or of the user look at: known, and looked at in time."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,7 +11,7 @@ from lightning.pytorch import callbacks as theirs
 from pinn.assessment.scores import tags
 from pinn.base.messages import near_miss
 from pinn.training.collocation import Collocation
-from pinn.training.lightning_adapter import setting
+from pinn.training.lightning_adapter import last_step, setting
 from pinn.training.solver import Solver
 
 OWN = ("loss/", "residual/", "error/", "check/", "divergence/")
@@ -64,99 +64,61 @@ def make_ready(trainer: Any, solver: Solver, data: Collocation) -> None:
     """
     solver.attach(data)
     data.check_processes(trainer.world_size)
-    check_monitors(trainer, solver)
-
-
-def check_monitors(trainer: Any, solver: Solver) -> None:
-    """Refuse metrics that no run measures, and callbacks that would never look at theirs.
-
-    Raises:
-        ValueError: one of them; the line says why, and what there is.
-    """
     solver.schedule.check(trainer)
-    check_device_stats(trainer)
-    known = metrics(solver)
     for callback in trainer.callbacks:
-        monitor = getattr(callback, "monitor", None)
-        name = type(callback).__name__
-        if isinstance(monitor, str) and monitor not in known:
-            another = monitor.startswith("error/") and len(solver.schedule.stages) > 1
-            foreign = not monitor.startswith(OWN) and somebody_logs(trainer.callbacks)
-            if not another and not foreign:
-                raise ValueError(f"{name} monitors {monitor!r}: {near_miss(monitor, known)}")
-        if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
-            check_times(trainer, solver, callback, name)
-        several = len({phase.torch_dtype for phase in solver.schedule.phases}) > 1
-        if isinstance(callback, theirs.WeightAveraging) and several:
-            raise ValueError(
-                f"{name} keeps its average in the precision of the first phase, but the phases "
-                "have different ones: give them the same dtype"
-            )
+        for line in objections(callback, trainer, solver):
+            raise ValueError(f"{type(callback).__name__} {line}")
 
 
-def check_device_stats(trainer: Any) -> None:
-    """Refuse a monitor of the device that has nothing to read.
-
-    Raises:
-        ValueError: it is told not to read the CPU, on one, or the package that does is missing.
-    """
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    for callback in trainer.callbacks:
-        if not isinstance(callback, theirs.DeviceStatsMonitor):
-            continue
-        wanted = setting(callback, "cpu_stats")
+def objections(callback: Any, trainer: Any, solver: Solver) -> Iterator[str]:
+    """Why a callback cannot do its work in this run, and what to do."""
+    monitor = getattr(callback, "monitor", None)
+    if isinstance(monitor, str) and monitor not in (known := metrics(solver)):
+        another = monitor.startswith("error/") and len(solver.schedule.stages) > 1
+        foreign = not monitor.startswith(OWN) and somebody_logs(trainer.callbacks)
+        if not another and not foreign:
+            yield f"monitors {monitor!r}: {near_miss(monitor, known)}"
+    if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
+        yield from idle_times(callback, trainer, solver)
+    if isinstance(callback, theirs.DeviceStatsMonitor):
+        wanted, on_cpu = setting(callback, "cpu_stats"), trainer.strategy.root_device.type == "cpu"
         if wanted is False and on_cpu:
-            raise ValueError(
-                "callback DeviceStatsMonitor has cpu_stats false, but this run is on the CPU: "
-                "remove one of them"
-            )
+            yield "has cpu_stats false, but this run is on the CPU: remove one of them"
         if (on_cpu or wanted) and find_spec("psutil") is None:
-            raise ValueError(
-                "callback DeviceStatsMonitor needs psutil for the CPU, which is not installed: "
-                "pip install psutil"
-            )
+            yield "needs psutil for the CPU, which is not installed: pip install psutil"
+    several = len({phase.torch_dtype for phase in solver.schedule.phases}) > 1
+    if isinstance(callback, theirs.WeightAveraging) and several:
+        yield (
+            "keeps its average in the precision of the first phase, but the phases have different "
+            "ones: give them the same dtype"
+        )
 
 
-def check_times(trainer: Any, solver: Solver, callback: Any, name: str) -> None:
-    """Hold the times at which a callback looks against those at which there is something to see.
-
-    Raises:
-        ValueError: it would look never, or at an old value.
-    """
+def idle_times(callback: Any, trainer: Any, solver: Solver) -> Iterator[str]:
+    """Why a callback would look never, or at an old value."""
     if setting(callback, "check_on_train_epoch_end"):
-        raise ValueError(
-            f"{name} has check_on_train_epoch_end, but a run is one epoch: remove it, so that it "
-            "looks at every validation"
+        yield (
+            "has check_on_train_epoch_end, but a run is one epoch: remove it, so that it looks at "
+            "every validation"
         )
     if setting(callback, "every_n_epochs", 1) > 1:
-        raise ValueError(
-            f"{name} has every_n_epochs, but a run is one epoch: use every_n_train_steps"
-        )
+        yield "has every_n_epochs, but a run is one epoch: use every_n_train_steps"
     when, monitor = saves_at(callback), callback.monitor
     if when == "steps" and monitor and monitor.startswith(OWN) and not monitor.startswith("loss/"):
-        raise ValueError(
-            f"{name} saves every few steps by {monitor!r}, which is measured at validations: "
-            "remove every_n_train_steps, so that it saves at each validation"
+        yield (
+            f"saves every few steps by {monitor!r}, which is measured at validations: remove "
+            "every_n_train_steps, so that it saves at each validation"
         )
     if when != "validations" or trainer.fast_dev_run:
         return
     if trainer.limit_val_batches == 0:
-        raise ValueError(
-            f"{name} looks at validations, but limit_val_batches is 0: remove one of them"
-        )
-    steps, every = run_steps(trainer, solver), trainer.val_check_interval
+        yield "looks at validations, but limit_val_batches is 0: remove one of them"
+    every, steps = trainer.val_check_interval, min(solver.schedule.last_step, last_step(trainer))
     if steps < every:
-        raise ValueError(
-            f"{name} looks at validations, every {every} steps, but this run has {steps:.0f}: "
-            "lower val_check_interval"
+        yield (
+            f"looks at validations, every {every} steps, but this run has {steps:.0f}: lower "
+            "val_check_interval"
         )
-
-
-def run_steps(trainer: Any, solver: Solver) -> float:
-    """The steps of a run, at most."""
-    last = solver.schedule.last_step
-    bounds = [math.inf if last is None else last]
-    return min([*bounds, trainer.max_steps] if trainer.max_steps >= 0 else bounds)
 
 
 def somebody_logs(callbacks: Sequence[L.Callback]) -> bool:

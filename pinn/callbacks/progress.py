@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
 from pinn.base.console import is_terminal, say
-from pinn.training.lightning_adapter import validates
+from pinn.training.lightning_adapter import last_step, validates
 from pinn.training.solver import Solver
 
 APART = 0.1  # seconds between two pictures of the bar: nobody reads faster
@@ -120,11 +120,6 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def last_step(trainer: L.Trainer) -> float:
-    """The step at which the run ends at the latest; infinite where time alone bounds it."""
-    return trainer.max_steps if trainer.max_steps >= 0 else math.inf
 
 
 def blocks(part: float) -> str:

@@ -1,7 +1,7 @@
 """Callbacks that come with Lightning or from the user, beside those of this package."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import lightning as L
@@ -12,8 +12,6 @@ from pinn.training.lightning_adapter import setting
 
 # What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
 REFUSED: dict[str, str] = {
-    "BackboneFinetuning": "freezes layers at the end of epochs, but a run is one epoch: call "
-    "requires_grad_(False) on weights that must stay, or give a phase `train: output`",
     "BaseFinetuning": "freezes layers at the end of epochs, but a run is one epoch: call "
     "requires_grad_(False) on weights that must stay, or give a phase `train: output`",
     "BasePredictionWriter": "writes the results of trainer.predict, which no run calls: "
@@ -28,62 +26,50 @@ REFUSED: dict[str, str] = {
     "StochasticWeightAveraging": "averages over epochs, but a run is one epoch: use "
     "EMAWeightAveraging",
 }
+# Settings that are off, and the callbacks that need them.
+NEEDED: dict[str, Any] = {
+    "enable_checkpointing": theirs.Checkpoint,
+    "logger": theirs.LearningRateMonitor | theirs.DeviceStatsMonitor | theirs.ThroughputMonitor,
+    "enable_progress_bar": theirs.ProgressBar,
+}
 
 
-WRITERS = theirs.LearningRateMonitor | theirs.DeviceStatsMonitor | theirs.ThroughputMonitor
-
-
-def check_callbacks(
-    given: Sequence[Any], checkpoints: bool, bar: bool | None, logs: bool = True
-) -> None:
+def check_callbacks(given: Sequence[Any], off: Collection[str]) -> None:
     """Refuse callbacks that would do nothing, or twice the same.
 
     Args:
         given: the user's callbacks.
-        checkpoints: whether checkpoints are wanted.
-        bar: whether a progress bar is wanted; None leaves it open.
-        logs: whether there is a logger.
+        off: the settings that are off, of those that callbacks need.
 
     Raises:
         ValueError: one of them cannot work; the line says why.
     """
     for callback in given:
+        name = type(callback).__name__
         if not isinstance(callback, L.Callback):
             raise ValueError(
                 f"callbacks has {callback!r}: expected objects of Lightning's Callback"
             )
-        for name, why in REFUSED.items():
-            if isinstance(callback, getattr(theirs, name)):
-                raise ValueError(f"callback {type(callback).__name__} {why}")
-        if isinstance(callback, theirs.Checkpoint) and not checkpoints:
-            raise ValueError(
-                f"enable_checkpointing is False, and callbacks has {type(callback).__name__}: "
-                "remove one of them"
-            )
-        if isinstance(callback, WRITERS) and not logs:
-            raise ValueError(
-                f"logger is False, and callbacks has {type(callback).__name__}, which writes to "
-                "one: remove one of them"
-            )
+        for kind, why in REFUSED.items():
+            if isinstance(callback, getattr(theirs, kind)):
+                raise ValueError(f"callback {name} {why}")
+        for key in off:
+            if isinstance(callback, NEEDED[key]):
+                raise ValueError(
+                    f"{key} is False, and callbacks has {name}, which needs it: remove one of them"
+                )
         if line := waits_for_an_epoch(callback):
             raise ValueError(line)
-        if isinstance(callback, theirs.ProgressBar) and bar is False:
-            raise ValueError(
-                f"enable_progress_bar is False, and callbacks has {type(callback).__name__}: "
-                "remove one of them"
-            )
     check_doubles(given)
 
 
 def waits_for_an_epoch(callback: L.Callback) -> str:
     """What is wrong with a callback that acts as epochs end or begin; empty if nothing is."""
-    if isinstance(callback, theirs.Timer) and setting(callback, "interval") == "epoch":
-        return "callback Timer has interval epoch, but a run is one epoch: set it to step"
-    if isinstance(callback, theirs.LearningRateMonitor) and callback.logging_interval == "epoch":
-        return (
-            "callback LearningRateMonitor has logging_interval epoch, but a run is one epoch: set "
-            "it to step"
-        )
+    names = {theirs.Timer: "interval", theirs.LearningRateMonitor: "logging_interval"}
+    for kind, name in names.items():
+        if isinstance(callback, kind) and setting(callback, name) == "epoch":
+            shown = f"callback {kind.__name__} has {name} epoch"
+            return f"{shown}, but a run is one epoch: set it to step"
     return ""
 
 

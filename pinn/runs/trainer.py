@@ -175,7 +175,8 @@ def make_trainer(
     bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
     logger = given.pop("logger", True)
     check_loggers(logger)
-    check_callbacks(mine, keep, bar, bool(logger))
+    switches = {"enable_checkpointing": keep, "logger": logger, "enable_progress_bar": bar}
+    check_callbacks(mine, [key for key, value in switches.items() if value is False])
     check_plugins(as_list(given.get("plugins")), given.get("profiler"))
     deadline = [Deadline(given.pop("max_time"))] if "max_time" in given else []
     if deadline and any(isinstance(c, Timer) for c in mine):
@@ -183,7 +184,7 @@ def make_trainer(
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
     callbacks = in_order([*fixed_callbacks(bar), PhaseStart(), *deadline, Stopping(), *own], mine)
     most = given.get("max_steps", -1)
-    steps = min(schedule.last_step or math.inf, most if most >= 0 else math.inf)
+    steps = min(schedule.last_step, most if most >= 0 else math.inf)
     if given.get("min_steps", 0) > steps:
         raise ValueError(
             f"min_steps is {given['min_steps']}, and the phases have {steps} steps: give them more"

@@ -135,6 +135,11 @@ def is_between_steps(trainer: Any) -> bool:
     return begun is not None and begun == done
 
 
+def last_step(trainer: L.Trainer) -> float:
+    """The step at which the run ends at the latest; infinite where time alone bounds it."""
+    return trainer.max_steps if trainer.max_steps >= 0 else math.inf
+
+
 def bound(trainer: Any, last: float) -> None:
     """Let a run end with a step; where Lightning takes no other bound, it is told to stop there."""
     loop = inside(trainer, "fit_loop.epoch_loop")
@@ -166,8 +171,8 @@ def replace_optimizer(trainer: Any, make: Callable[[], Optimizer], recast: bool)
 
 
 def setting(callback: L.Callback, name: str, default: Any = None) -> Any:
-    """A setting that a callback of Lightning keeps to itself; the default where it has none."""
-    return getattr(callback, f"_{name}", default)
+    """A setting of a callback of Lightning, which may keep it to itself; the default without."""
+    return getattr(callback, f"_{name}", getattr(callback, name, default))
 
 
 def has_written(logger: Any) -> bool:

@@ -14,7 +14,7 @@ from pinn.base.processes import agreed
 from pinn.checkpoints.file import CheckpointError
 from pinn.optim import Phase
 from pinn.solution.solution import Solution
-from pinn.training.lightning_adapter import bound, run_one_epoch, validates
+from pinn.training.lightning_adapter import bound, last_step, run_one_epoch, validates
 
 FALL = 0.01  # of the loss; less is none
 KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
@@ -112,14 +112,9 @@ class Schedule:
         return divmod(self.stage * count + self.phase + 1, count)
 
     @property
-    def last_step(self) -> int | None:
-        """The step at which the run ends at the latest; None where time alone bounds it."""
-        last = self.step
-        for phase, taken, _ in self.upcoming():
-            if phase.steps is None:
-                return None
-            last += phase.steps - taken
-        return last
+    def last_step(self) -> float:
+        """The step at which the run ends at the latest; infinite where time alone bounds it."""
+        return self.step + sum((p.steps or math.inf) - taken for p, taken, _ in self.upcoming())
 
     def upcoming(self) -> Iterator[tuple[Phase, int, float]]:
         """The phases still to come, with the steps and the seconds that they had already."""
@@ -148,7 +143,7 @@ class Schedule:
         """
         self.check(trainer)
         self.trainer = trainer
-        self.most = trainer.max_steps if trainer.max_steps >= 0 else math.inf
+        self.most = last_step(trainer)
         run_one_epoch(trainer)
         self.rewind()
         self.bound()
@@ -156,8 +151,7 @@ class Schedule:
     def bound(self) -> None:
         """Let the run end with its last phase, and not after the steps that the trainer has."""
         if self.trainer is not None:
-            last = math.inf if self.last_step is None else self.last_step
-            bound(self.trainer, min(self.most, last))
+            bound(self.trainer, min(self.most, self.last_step))
 
     def check(self, trainer: L.Trainer) -> None:
         """Refuse settings that change the loss or its gradient between evaluations of one step.
