@@ -8,7 +8,6 @@ measured or drawn comes from `assessment`.
     report               the table that ends a run
     scalars              curves of losses, errors and time
     pictures             the figures, given to the loggers
-    loggers              which loggers take pictures
     checkpointing        when a checkpoint is written
     finite_loss          stops a run whose loss is not a number
     low_loss_warning     warns of a low loss with a wrong solution
@@ -20,7 +19,6 @@ measured or drawn comes from `assessment`.
     saved_configuration  the configuration, saved with the run
     monitored_metrics    metrics that other callbacks look at
     users_callbacks      callbacks of Lightning and of the user
-    stopwatch            the time of training alone
 
 May import: training, checkpoints, assessment, optim, objective, solution, base.
 """

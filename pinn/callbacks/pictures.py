@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from pinn.assessment.figures import draw
 from pinn.assessment.scores import component_values
 from pinn.base.console import Activity, say
-from pinn.callbacks.loggers import show_picture, takes_pictures
 from pinn.training.solver import Solver
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+TAKING = TensorBoardLogger, WandbLogger, MLFlowLogger  # pictures; others write tables alone
 
 
 class Figures(L.Callback):
@@ -48,7 +50,7 @@ class Figures(L.Callback):
         if not trainer.is_global_zero or self.drawn_step == trainer.global_step:
             return
         self.drawn_step = trainer.global_step
-        loggers = [logger for logger in trainer.loggers if takes_pictures(logger)]
+        loggers = [logger for logger in trainer.loggers if isinstance(logger, TAKING)]
         if not loggers:
             return
         with self.drawing:
@@ -58,10 +60,19 @@ class Figures(L.Callback):
                     for tag, figure in figures.items():
                         show_picture(logger, f"fields/{tag}", figure, trainer.global_step)
             except Exception as error:  # whatever values and domains matplotlib cannot show
-                line = f"pictures of step {trainer.global_step} are missing: {error}"
-                if line.partition(":")[2] != self.failed:
-                    self.failed = line.partition(":")[2]
-                    say(" ".join(line.split()))
+                if str(error) != self.failed:
+                    self.failed, why = str(error), " ".join(str(error).split())
+                    say(f"pictures of step {trainer.global_step} are missing: {why}")
+
+
+def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
+    """Give a picture to a logger."""
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_figure(tag, figure, step)
+    elif isinstance(logger, WandbLogger):
+        logger.log_image(tag, [figure], step)
+    else:
+        logger.experiment.log_figure(logger.run_id, figure, f"{tag}-{step:07d}.png")
 
 
 @torch.no_grad()
@@ -85,10 +96,8 @@ def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def run_name(solver: Solver) -> str:
     """The problem and its numbers:  `LidDrivenCavity (reynolds 100)`."""
-    schedule = solver.schedule
     numbers = dict(solver.describe()["problem"].get("init_args", {}))
-    if len(schedule.stages) > 1:
-        numbers |= schedule.stages[schedule.stage]
+    numbers |= solver.schedule.stages[solver.schedule.stage]
     told = [
         f"{name} {value:g}"
         for name, value in numbers.items()

@@ -3,6 +3,8 @@
 import importlib.util
 import math
 import shlex
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,62 +14,72 @@ from rich.table import Table
 
 from pinn.assessment.scores import Scores
 from pinn.base.console import Activity, command_of, say, show
-from pinn.callbacks.stopwatch import Stopwatch, Timed
 from pinn.solution.plans import unread_parameters
 from pinn.training.solver import Solver
 
+Setting = str | int | float | bool
 
-class Report(Timed):
-    """Assess the final weights; print and log how good they are."""
+
+class Report(L.Callback):
+    """Assess the final weights, log how good they are, and print it once the run is over."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.whole = Stopwatch()
+        self.began = time.perf_counter()
         self.first_step = 0
         self.assessed_step = -1
         self.checking = Activity("checking the solution")
+        self.is_due = False
+        self.folder: str | None = None
 
     def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
-        """Count all of the run's time from here, and note what was asked for."""
-        self.whole = Stopwatch()
-        self.whole.start()
-        if stage == "fit" and trainer.enable_autolog_hparams:
-            log_settings(trainer, solver)
+        """Count all of the run's time from here; loggers write a file of what was asked for."""
+        self.began = time.perf_counter()
+        if stage == "fit" and trainer.enable_autolog_hparams and hasattr(solver, "collocation"):
+            for logger in trainer.loggers:
+                logger.log_hyperparams(asked(trainer, solver))
 
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Count steps from here."""
-        super().on_train_start(trainer, solver)
         self.first_step = trainer.global_step
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Assess, log, print."""
-        new = self.assessed_step != trainer.global_step
+        """Assess and log."""
         solver.estimate()
-        if new:
+        if new := self.assessed_step != trainer.global_step:
             with self.checking:
                 solver.scores = solver.assess()
             solver.publish("", solver.scores)
-        self.whole.stop()
         for logger in trainer.loggers:
             if new:
                 logger.log_metrics(solver.scores, trainer.global_step)
-            final = headline(solver.scores) | found_coefficients(solver)
             if isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(asked(trainer, solver), final, trainer.global_step)
+                logger.log_hyperparams(asked(trainer, solver), final(solver), trainer.global_step)
             else:
-                logger.log_metrics(final, trainer.global_step)
-        show(score_table(solver.scores))
-        steps = trainer.global_step - self.first_step
-        for line in coefficient_lines(solver):
-            say(line)
-        say(spent(steps, self.watch.seconds, self.whole.seconds))
+                logger.log_metrics(final(solver), trainer.global_step)
+        self.is_due, self.folder = True, trainer.log_dir  # for which every process has to ask
+
+    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
+        """Print, after pictures and checkpoints."""
+        self.tell(trainer, solver)
+
+    def on_exception(self, trainer: L.Trainer, solver: Any, exception: BaseException) -> None:
+        """Print what is known, though pictures or checkpoints have failed."""
+        self.tell(trainer, solver)
+
+    def tell(self, trainer: Any, solver: Solver) -> None:
+        """Print how good the final weights are, once."""
+        if not self.is_due:
+            return
+        self.is_due = False
+        steps, seconds = trainer.global_step - self.first_step, solver.watch.seconds
+        show_scores(solver)
+        say(spent(steps, seconds, time.perf_counter() - self.began))
         if solver.reference is None:
             say("no reference is known for these parameters: errors are not shown")
         else:
             say(f"errors are against {solver.reference.source}")
-        folder = trainer.log_dir  # every process has to ask
-        if folder and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            say(f"files: {Path(folder)}")
+        if self.folder and not trainer.fast_dev_run:
+            say(f"files: {Path(self.folder)}")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 advise(logger.log_dir)
@@ -76,9 +88,14 @@ class Report(Timed):
         """These weights are assessed; a run that only validates shows how good they are."""
         self.assessed_step = trainer.global_step
         if trainer.state.fn == "validate":
-            show(score_table(solver.scores))
-            for line in coefficient_lines(solver):
-                say(line)
+            show_scores(solver)
+
+
+def show_scores(solver: Solver) -> None:
+    """Print the scores and the coefficients."""
+    show(score_table(solver.scores))
+    for line in coefficient_lines(solver):
+        say(line)
 
 
 def spent(steps: int, training: float, whole: float) -> str:
@@ -122,18 +139,6 @@ def score_table(scores: Scores) -> Table:
     return table
 
 
-def log_settings(trainer: L.Trainer, solver: Solver) -> None:
-    """Give every logger what was asked for, before it writes a file of none."""
-    if hasattr(solver, "collocation"):
-        for logger in trainer.loggers:
-            logger.log_hyperparams(asked(trainer, solver))
-
-
-def headline(scores: Scores) -> dict[str, float]:
-    """The scores that runs are compared by."""
-    return {f"final/{t}": v for t, v in scores.items() if t.startswith(("error/", "divergence/"))}
-
-
 def coefficient_lines(solver: Solver) -> list[str]:
     """The problem's coefficients, a line each:  `nu 0.02490 ± 0.00036 (95 %)`."""
     known = solver.solution.estimates
@@ -154,41 +159,37 @@ def coefficient_lines(solver: Solver) -> list[str]:
     return lines
 
 
-def found_coefficients(solver: Solver) -> dict[str, float]:
-    """The coefficients, and half the lengths of their intervals, that runs are compared by."""
-    found = {f"final/{n}": value for n, value in solver.problem.coefficients().items()}
-    known = solver.solution.estimates
-    return found | {f"final/{n}_95": e.half_width for n, e in known.items()}
+def coefficient_values(solver: Solver) -> dict[str, float]:
+    """The coefficients, and half the lengths of their intervals."""
+    halves = {f"{n}_95": known.half_width for n, known in solver.solution.estimates.items()}
+    return solver.problem.coefficients() | halves
 
 
-def asked(trainer: Any, solver: Solver) -> dict[str, str | int | float | bool]:
-    """What was asked for, and what a run of a sweep has of the keys that are swept."""
-    swept = getattr(trainer, "labels", {})
-    again = {key.removeprefix("model.").replace(".init_args", "") for key in swept}
-    flat = settings(solver).items()
-    return {k: v for k, v in flat if k.replace(".init_args", "") not in again} | swept
+def final(solver: Solver) -> dict[str, float]:
+    """The scores and the coefficients that runs are compared by."""
+    scores = {t: v for t, v in solver.scores.items() if t.startswith(("error/", "divergence/"))}
+    return {f"final/{name}": v for name, v in (scores | coefficient_values(solver)).items()}
 
 
 def outcome(solver: Solver) -> dict[str, float]:
     """The last loss, the scores and the coefficients, that the runs of a sweep are compared by."""
     loss = math.nan if solver.loss is None else float(solver.loss)
-    found = {"loss": loss, **solver.scores}
-    return found | {n.removeprefix("final/"): v for n, v in found_coefficients(solver).items()}
+    return {"loss": loss, **solver.scores, **coefficient_values(solver)}
 
 
-def settings(solver: Solver) -> dict[str, str | int | float | bool]:
-    """What was asked for, flat, for the table of hyperparameters."""
-    flat: dict[str, str | int | float | bool] = {}
+def asked(trainer: Any, solver: Solver) -> dict[str, Setting]:
+    """What was asked for, and what a run of a sweep has of the keys that are swept."""
+    swept = getattr(trainer, "labels", {})
+    again = {key.removeprefix("model.").replace(".init_args", "") for key in swept}
+    flat = settings(solver.describe())
+    return {k: v for k, v in flat if k.replace(".init_args", "") not in again} | swept
 
-    def walk(prefix: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, item)
-        elif isinstance(value, list):
-            for index, item in enumerate(value, start=1):
-                walk(f"{prefix}.{index}", item)
-        elif value is not None:
-            flat[prefix] = value if isinstance(value, str | int | float | bool) else str(value)
 
-    walk("", solver.describe())
-    return flat
+def settings(value: object, key: str = "") -> Iterator[tuple[str, Setting]]:
+    """Plain data as dotted keys with their values, for the table of hyperparameters."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value, start=1)
+        for name, item in pairs:
+            yield from settings(item, f"{key}.{name}".removeprefix("."))
+    elif value is not None:
+        yield key, value if isinstance(value, str | int | float | bool) else str(value)

@@ -7,11 +7,10 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from pinn.callbacks.stopwatch import Timed
 from pinn.training.solver import Solver
 
 
-class Scalars(Timed):
+class Scalars(L.Callback):
     """Log the terms of the loss every `trainer.log_every_n_steps`, and scores after validation.
 
     The values go to the logger directly: `LightningModule.log` costs a quarter of a millisecond
@@ -19,7 +18,6 @@ class Scalars(Timed):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.logged_step = 0
         self.logged_seconds = 0.0
 
@@ -28,7 +26,6 @@ class Scalars(Timed):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_custom_scalars(layout(solver))
-        super().on_train_start(trainer, solver)
         self.logged_step, self.logged_seconds = trainer.global_step, 0.0
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
@@ -36,8 +33,8 @@ class Scalars(Timed):
         step, period = trainer.global_step, trainer.log_every_n_steps  # type: ignore[attr-defined]
         if not trainer.loggers or not period or step % period:
             return
-        steps, seconds = step - self.logged_step, self.watch.seconds - self.logged_seconds
-        self.logged_step, self.logged_seconds = step, self.watch.seconds
+        steps, seconds = step - self.logged_step, solver.watch.seconds - self.logged_seconds
+        self.logged_step, self.logged_seconds = step, solver.watch.seconds
         scalars = step_scalars(solver, trainer)
         scalars["perf/steps_per_second"] = steps / max(seconds, 1e-9)
         for logger in trainer.loggers:

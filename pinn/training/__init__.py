@@ -9,6 +9,7 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     adaptive_points    points where the residual is large
     loss_weights       weights that follow the training
     covariance         how exactly coefficients are known
+    stopwatch          the time of training alone
     lightning_adapter  the only file that touches the inside of Lightning
 
 May import: checkpoints, assessment, optim, objective, solution, physics, choosing, checking,

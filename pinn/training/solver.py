@@ -37,6 +37,7 @@ from pinn.training.covariance import estimates
 from pinn.training.lightning_adapter import LeanModule, replace_optimizer
 from pinn.training.loss_weights import Balance, Method
 from pinn.training.schedule import Schedule
+from pinn.training.stopwatch import Stopwatch
 
 SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
 
@@ -95,6 +96,7 @@ class Solver(LeanModule):
         self.loss: Tensor | None = None  # the total that the last step has led to
         self.scores: Scores = {}
         self.drawn: dict[str, Points] = {}  # the points of the last step
+        self.watch = Stopwatch()
 
     @property
     def problem(self) -> Problem:
@@ -119,10 +121,9 @@ class Solver(LeanModule):
         if stage == "fit":
             self.schedule.attach(self.trainer)
             self.enter_stage()
-        self.to(self.schedule.precision(self.solution))
-        if stage == "fit":
             self.release()
             self.describe()  # so that what a checkpoint could not hold is known before the steps
+        self.to(self.schedule.precision(self.solution))
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
@@ -136,13 +137,16 @@ class Solver(LeanModule):
 
     def release(self) -> bool:
         """Let the phase train what it is to train; whether that changed anything."""
-        before = [p.requires_grad for p in self.solution.parameters()]
-        trained = self.free
-        if self.schedule.current.train == "output":
-            trained = trained & self.solution.outer_parameters()
-        for name, parameter in self.solution.named_parameters():
-            parameter.requires_grad_(name in trained)
-        return before != [p.requires_grad for p in self.solution.parameters()]
+        outer = self.schedule.current.train == "output"
+        trained = self.free & self.solution.outer_parameters() if outer else self.free
+        others = [
+            (p, name in trained)
+            for name, p in self.solution.named_parameters()
+            if p.requires_grad != (name in trained)
+        ]
+        for parameter, is_trained in others:
+            parameter.requires_grad_(is_trained)
+        return bool(others)
 
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
@@ -159,6 +163,7 @@ class Solver(LeanModule):
     def on_train_start(self) -> None:
         """Start the clock; a resumed run may stand where a validation ended its phase."""
         self.schedule.wait()
+        self.watch = Stopwatch()
         if self.schedule.is_judged:
             self.scores = self.assess()
             self.on_validation_end()
@@ -170,8 +175,9 @@ class Solver(LeanModule):
             self.schedule.judge(error, next(self.parameters()).device)
 
     def on_validation_start(self) -> None:
-        """Settle the strategy for a run that only validates."""
+        """Settle the strategy for a run that only validates; this is no time of training."""
         self.settle()
+        self.watch.stop()
 
     def settle(self) -> None:
         """Choose a strategy per network, once."""
@@ -194,6 +200,7 @@ class Solver(LeanModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Enter the next phase when one is over, and set the learning rate; may be repeated."""
+        self.watch.start()
         schedule = self.schedule
         if schedule.ended and not schedule.is_done:
             schedule.begin()
@@ -203,6 +210,10 @@ class Solver(LeanModule):
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)
+
+    def on_train_epoch_end(self) -> None:
+        """The last step is taken; callbacks may draw and save yet."""
+        self.watch.stop()
 
     def enter_stage(self) -> None:
         """Give the problem the coefficients of the stage, and be judged by its reference."""
