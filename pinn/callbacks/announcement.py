@@ -1,5 +1,6 @@
 """What a run is about to do, printed once before the first step, and what broke it off."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
@@ -8,7 +9,6 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from pinn.base.console import Activity, say
 from pinn.callbacks.deadline import OVER, Deadline
 from pinn.checkpoints.revival import notes
-from pinn.optim import Phase
 from pinn.solution.plans import unread_parameters
 from pinn.solution.solution import Solution
 from pinn.training.loss_weights import PERIOD
@@ -35,12 +35,11 @@ class Announcement(L.Callback):
 
     def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """The first step of a kind may take long."""
-        stage, phase = upcoming(solver)
-        kind = stage, phase.solves_system, phase.dtype
-        if kind not in self.prepared:
-            self.prepared.add(kind)
-            if line := preparation(solver, phase):
-                say(line)
+        phase = solver.schedule.current
+        kind = solver.schedule.stage, phase.solves_system, phase.dtype
+        if kind not in self.prepared and (line := preparation(solver)):
+            say(line)
+        self.prepared.add(kind)
 
     def on_validation_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Errors and residuals at many points."""
@@ -107,61 +106,53 @@ def stopped(callback: EarlyStopping) -> str:
             return "become NaN or infinite"
 
 
-def upcoming(solver: Solver) -> tuple[int, Phase]:
-    """The stage and the phase of the step that is about to begin."""
-    schedule = solver.schedule
-    if not schedule.ended or schedule.is_done:
-        return schedule.stage, schedule.current
-    stage, number = schedule.following
-    return stage, schedule.phases[number]
-
-
-def preparation(solver: Solver, phase: Phase) -> str:
+def preparation(solver: Solver) -> str:
     """What the first step of a kind does before it is taken; empty where that is nothing."""
-    if phase.solves_system:
-        return "" if solver.compile_mode is False else "recording the first step …"
-    name = "eager" if solver.compilation is None else solver.compilation.name
-    many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
-    compiling = f"compiling the first step, some 20 s for each of {many} …"
-    return {"recorded": "recording the first step …", "compiled": compiling}.get(name, "")
+    recorded = solver.compile_mode is not False
+    if not solver.schedule.current.solves_system:
+        name = "eager" if solver.compilation is None else solver.compilation.name
+        if name == "compiled":
+            many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
+            return f"compiling the first step, some 20 s for each of {many} …"
+        recorded = name == "recorded"
+    return "recording the first step …" if recorded else ""
 
 
-def gauge_lines(solution: Solution) -> list[str]:
+def remarks(solver: Solver) -> Iterator[str]:
+    """What may not be as the user means it, a line each."""
+    yield from notes(solver.solution)
+    for name in unread_parameters(solver.solution):
+        yield (
+            f"{name} of the problem reaches no residual and is not trained: float(), .item() and "
+            "torch.tensor() cut a parameter off"
+        )
+    hidden = dict.fromkeys(n for plan in solver.plans.values() for n in plan.hidden)
+    strict = [p.optimizer for p in solver.schedule.phases if p.has_one_loss]
+    if hidden and strict:
+        yield (
+            f"{', '.join(hidden)}: a part is held fixed, as by .detach(), so the gradient is not "
+            f"that of the loss, and {strict[0]} may stop early: use Adam, or let that part be "
+            "trained"
+        )
+    for name in dict.fromkeys(n for plan in solver.plans.values() for n in plan.energies):
+        yield (
+            f"{name} is made zero at every point. If it is an energy, whose integral should be "
+            "smallest, write the equation of its minimum: laplacian(u) + f for ½|∇u|² - f u, say"
+        )
+
+
+def gauge_lines(solution: Solution) -> Iterator[str]:
     """What was chosen where the equations leave a constant open and the problem says nothing."""
-    lines = []
     for constant in solution.chosen_gauges:
         names = solution.problem.components(constant.unknown)
         shown = ", ".join(names[k] for k in constant.components)
         known, mean = "a constant", "its mean"
         if constant.at_instants:
             known, mean = "a function of time", "its mean at each instant"
-        lines.append(
+        yield (
             f"the equations read only derivatives of {shown}, which leaves {known} open: {mean} "
             "is set to zero; set gauges in the problem for another choice"
         )
-    return lines
-
-
-def hidden_lines(solver: Solver) -> list[str]:
-    """What is said of `.detach()` to optimisers that need the gradient of the loss itself."""
-    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.hidden)
-    strict = [p.optimizer for p in solver.schedule.phases if p.has_one_loss]
-    if not (names and strict):
-        return []
-    return [
-        f"{', '.join(names)}: a part is held fixed, as by .detach(), so the gradient is not that "
-        f"of the loss, and {strict[0]} may stop early: use Adam, or let that part be trained"
-    ]
-
-
-def energy_lines(solver: Solver) -> list[str]:
-    """What is said of an energy that stands in the place of an equation."""
-    names = dict.fromkeys(n for plan in solver.plans.values() for n in plan.energies)
-    return [
-        f"{name} is made zero at every point. If it is an energy, whose integral should be "
-        "smallest, write the equation of its minimum: laplacian(u) + f for ½|∇u|² - f u, say"
-        for name in names
-    ]
 
 
 def announcement(solver: Solver, processes: int) -> list[str]:
@@ -189,13 +180,7 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     if solver.collocation.adapt:
         every = solver.collocation.resample
         lines.append(f"points    where the residual is large, drawn every {every} steps")
+    lines += [f"note      {line}" for line in remarks(solver)]
     schedule = solver.schedule
-    lines += [f"note      {note}" for note in notes(solver.solution)]
-    lines += [
-        f"note      {name} of the problem reaches no residual and is not trained: float(), .item() "
-        "and torch.tensor() cut a parameter off"
-        for name in unread_parameters(solver.solution)
-    ]
-    lines += [f"note      {line}" for line in hidden_lines(solver) + energy_lines(solver)]
     stage = [schedule.line] if len(schedule.stages) > 1 else []
     return [*lines, *stage, f"phases    {', '.join(map(str, schedule.phases))}"]

@@ -12,6 +12,7 @@ import torch
 from pinn.base.console import say
 from pinn.callbacks.announcement import Announcement
 from pinn.callbacks.finite_loss import FiniteLoss
+from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import clock
 from pinn.callbacks.signals import Interrupt
 from pinn.optim import Phase
@@ -41,8 +42,9 @@ class FewSteps(L.Callback):
         validates = trainer.limit_val_batches != 0
         check = cls(float(trainer.val_check_interval) if validates else math.inf)
         trainer.loggers, trainer.limit_val_batches = [], 0
-        kept = [c for c in trainer.callbacks if isinstance(c, Announcement | FiniteLoss)]
-        trainer.callbacks = [*kept, check, Interrupt()]
+        kept = PhaseStart | Announcement | FiniteLoss
+        own = [c for c in trainer.callbacks if isinstance(c, kept)]
+        trainer.callbacks = [*own, check, Interrupt()]
 
     def on_train_batch_start(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """A step begins."""

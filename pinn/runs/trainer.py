@@ -182,7 +182,7 @@ def make_trainer(
     if deadline and any(isinstance(c, Timer) for c in mine):
         raise ValueError("max_time is set, and callbacks has a Timer: remove one of them")
     own = [c for c in own if keep or not isinstance(c, Checkpoint)]
-    callbacks = in_order([*fixed_callbacks(bar), PhaseStart(), *deadline, Stopping(), *own], mine)
+    callbacks = in_order([PhaseStart(), *fixed_callbacks(bar), *deadline, Stopping(), *own], mine)
     most = given.get("max_steps", -1)
     steps = min(schedule.last_step, most if most >= 0 else math.inf)
     if given.get("min_steps", 0) > steps:

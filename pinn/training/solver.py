@@ -107,11 +107,9 @@ class Solver(LeanModule):
         """Settle where the points come from."""
         collocation.check(self.problem, self.plans)
         self.collocation = collocation
-        collocation.error = self.error
-
-    def error(self, region: str, points: Points) -> Tensor:
-        """How large the weighted residuals are at points of a region, (N,)."""
-        return self.objective.error(region, points, self.balance.weights)
+        collocation.error = lambda region, points: self.objective.error(
+            region, points, self.balance.weights
+        )
 
     def setup(self, stage: str) -> None:
         """Check the run as a whole."""
@@ -206,7 +204,10 @@ class Solver(LeanModule):
             schedule.begin()
             if schedule.phase == 0:
                 self.enter_stage()
-            self.enter()
+            dtype, before = schedule.precision(self.solution), next(self.parameters()).dtype
+            self.to(dtype)
+            recast = self.release() or dtype != before
+            replace_optimizer(self.trainer, self.configure_optimizers, recast)
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)
@@ -221,14 +222,6 @@ class Solver(LeanModule):
             self.problem.enter(self.schedule.stage)
             self.reference, self.scores = self.problem.judged_by(), {}
             self.objective.recorder.recordings.clear()  # those of other coefficients
-
-    def enter(self) -> None:
-        """Take up a phase: its precision, its optimiser."""
-        dtype = self.schedule.precision(self.solution)
-        recast = dtype != next(self.parameters()).dtype
-        self.to(dtype)
-        recast |= self.release()
-        replace_optimizer(self.trainer, self.configure_optimizers, recast)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
