@@ -61,17 +61,12 @@ class Announcement(L.Callback):
                 "to have more points in a step"
             )
 
-    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
+    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say so where something else than the phases has ended the run."""
         if reason := early_end(trainer, solver):
             steps = trainer.global_step
-            say(f"run       ended after {steps} step{'s' if steps != 1 else ''}: {reason}")
-
-    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Say so where nothing was trained at all."""
-        if not self.began:
-            reason = early_end(trainer, solver)
-            say(f"run       ended before its first step: {reason}")
+            after = f"after {steps} step{'s' if steps != 1 else ''}"
+            say(f"run       ended {after if self.began else 'before its first step'}: {reason}")
 
 
 def early_end(trainer: L.Trainer, solver: Solver) -> str:

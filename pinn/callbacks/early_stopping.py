@@ -31,7 +31,7 @@ class Stopping(L.Callback):
         for callback in stoppers(trainer):
             state = checkpoint.get("callbacks", {}).get(callback.state_key, {})
             state |= {"stopping_reason": FREE.value, "stopping_reason_message": None}
-            state |= {name: value for name, value in settings(callback).items() if name in state}
+            state["patience"] = callback.patience
 
     def state_dict(self) -> dict[str, Any]:
         """The settings that ended a run, or did not."""

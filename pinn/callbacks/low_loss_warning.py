@@ -28,27 +28,23 @@ class LowLossWarning(L.Callback):
 
     def look(self, solver: Solver, step: int) -> None:
         """Warn if there is reason to."""
-        if self.warned or "check/held_out_ratio" not in solver.scores or not solver.terms:
+        scores = solver.scores
+        if self.warned or "check/held_out_ratio" not in scores or not solver.terms:
             return
-        if not all(map(math.isfinite, solver.scores.values())):
-            self.name_hole(solver)
-            return
-        # Anew every time: weights may follow the training, and a stage has its own equations.
         points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-        zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
-        if line := alarm(solver.scores, solver.terms, zero, mass_equations(solver.solution)):
+        if all(map(math.isfinite, scores.values())):
+            # Anew every time: weights may follow the training, and a stage has its own equations.
+            zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
+            line: str | None = alarm(scores, solver.terms, zero, mass_equations(solver.solution))
+            where = f"at step {step}"
+        else:
+            line = diagnose(solver.solution, solver.plans, points, differentiated=False)
+            if line is None and solver.reference is not None:
+                line = faulty_prediction(solver.solution, solver.reference.at)
+            where = "at points that training does not see,"
+        if line:
             self.warned = True
-            say(f"warning   at step {step} {line}")
-
-    def name_hole(self, solver: Solver) -> None:
-        """Say where, off the training points, there is no number."""
-        points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-        found = diagnose(solver.solution, solver.plans, points, differentiated=False)
-        if found is None and solver.reference is not None:
-            found = faulty_prediction(solver.solution, solver.reference.at)
-        if found is not None:
-            self.warned = True
-            say(f"warning   at points that training does not see, {found}")
+            say(f"warning   {where} {line}")
 
     def state_dict(self) -> dict[str, Any]:
         """A resumed run does not warn again."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import lightning as L
 from jsonargparse import Namespace
-from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
 
-class KeepConfig(SaveConfigCallback):
+class KeepConfig(L.Callback):
     """Save the resolved configuration with the run, beside those of earlier parts of it.
 
     Args:
@@ -22,13 +22,8 @@ class KeepConfig(SaveConfigCallback):
     """
 
     def __init__(
-        self,
-        parser: LightningArgumentParser,
-        config: Namespace,
-        flags: Sequence[str] = (),
-        **kwargs: Any,
+        self, parser: LightningArgumentParser, config: Namespace, flags: Sequence[str]
     ) -> None:
-        super().__init__(parser, config, **kwargs)
         self.flags = list(flags)
         # Now, so that values which have no YAML are a mistake and not the end of a run.
         self.text = parser.dump(portable(config), skip_unset=False)

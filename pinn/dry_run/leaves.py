@@ -104,13 +104,8 @@ def orders_taken(problem: Problem) -> int:
     coordinates = problem.geometry.coordinates
     at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
     for taken in range(HIGHEST):
-        raw = {}
-        for name in problem.raw:
-            one = at.value.new_ones(problem.shape_of(name, 1))
-            streams = dict.fromkeys(every_channel(len(coordinates), coordinates.space, taken), one)
-            raw[name] = Field(one, streams, coordinates, name)
         try:
-            problem.represent(raw, at)
+            problem.represent(leaf_fields(problem, problem.raw, 1, taken), at)
         except MissingDerivativeError:
             continue
         return taken

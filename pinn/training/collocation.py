@@ -8,7 +8,7 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pinn.base.messages import near_miss, whole
+from pinn.base.messages import check_name, whole
 from pinn.base.processes import gathered
 from pinn.geometry import Points
 from pinn.geometry.domains import INSTANTS
@@ -19,16 +19,6 @@ from pinn.training.adaptive_points import CANDIDATES, choose
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
 HELD_OUT = -1  # the "step" whose points validation uses and training never draws
-
-
-class Ticks:
-    """0, 1, 2, …: one tick per training step, without end.
-
-    Not a `DataLoader`, which has its own work to do for every batch.
-    """
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.count()
 
 
 class Collocation(L.LightningDataModule):
@@ -71,8 +61,7 @@ class Collocation(L.LightningDataModule):
         self.points = dict(points or {})
         for region, count in self.points.items():
             whole(f"data.points.{region}", count)
-        if method not in METHODS:
-            raise ValueError(f"data.method {method!r} is unknown: {near_miss(method, METHODS)}")
+        check_name(method, METHODS, f"data.method {method!r} is unknown")
         self.method = method
         self.resample = whole("data.resample", resample, least=0)
         if resample and method == "gauss":
@@ -114,12 +103,10 @@ class Collocation(L.LightningDataModule):
                     "false"
                 )
         regions = problem.regions()
+        name = type(problem).__name__
         for region in self.points:
-            if region not in regions:
-                raise ValueError(
-                    f"data.points names region {region!r}, where {type(problem).__name__} has no "
-                    f"residual: {near_miss(region, regions)}"
-                )
+            line = f"data.points names region {region!r}, where {name} has no residual"
+            check_name(region, regions, line)
         for region in regions:
             default = VOLUME if region in ("interior", *INSTANTS) else FACE
             self.points.setdefault(region, default)
@@ -206,9 +193,9 @@ class Collocation(L.LightningDataModule):
             rank = trainer.global_rank
             self._chosen = ((state_dict["draw"], rank), state_dict["chosen"][rank])
 
-    def train_dataloader(self) -> Ticks:
-        """An endless sequence of ticks."""
-        return Ticks()
+    def train_dataloader(self) -> Iterator[int]:
+        """One tick per step, without end; a `DataLoader` has its own work to do for every batch."""
+        return itertools.repeat(0)
 
     def val_dataloader(self) -> DataLoader:
         """One tick."""

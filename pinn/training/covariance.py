@@ -126,11 +126,8 @@ def measured(problem: Problem) -> set[str]:
 
 def coefficients(system: LeastSquares) -> dict[str, int]:
     """The trained parameters of the problem that are one number → their column of J."""
-    own = {
-        id(p): name
-        for name, p in system.objective.solution.problem.named_parameters()
-        if p.ndim == 0
-    }
+    problem = system.objective.solution.problem
+    own = {id(p): name for name, p in problem.named_parameters() if p.ndim == 0}
     columns, start = {}, 0
     for parameter in system.parameters():
         if id(parameter) in own:

@@ -27,7 +27,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import check_name
 from pinn.base.processes import processes, total
 from pinn.geometry import Points
 from pinn.objective.least_squares import LeastSquares
@@ -55,10 +55,7 @@ class Balance:
     """
 
     def __init__(self, method: Method, given: Mapping[str, float]) -> None:
-        if method not in get_args(Method):
-            raise ValueError(
-                f"model.weighting {method!r} is unknown: {near_miss(method, get_args(Method))}"
-            )
+        check_name(method, get_args(Method), f"model.weighting {method!r} is unknown")
         weighty = [name for name, weight in given.items() if weight > 0]
         if method != "fixed" and len(weighty) == 1:
             raise ValueError(
