@@ -97,11 +97,9 @@ def spreads(trial: Trial, leaves: Fields) -> bool:
 def scaled(leaves: Fields, size: float) -> Fields:
     """Fields of both signs, of about this size."""
     generator = torch.Generator().manual_seed(1)
-
-    def signed(values: Tensor) -> Tensor:
-        return size * values.detach() * torch.randn(values.shape, generator=generator).to(values)
-
-    return mapped(leaves, signed)
+    return mapped(
+        leaves, lambda v: size * v.detach() * torch.randn(v.shape, generator=generator).to(v)
+    )
 
 
 def spoilt(values: Tensor, which: int) -> Tensor:

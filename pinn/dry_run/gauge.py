@@ -4,6 +4,7 @@ A residual that reads only derivatives of p is the same for p + c, and with time
 ∂p/∂t, for p + c(t). What is chosen for c is subtracted wherever a solution is evaluated.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -45,13 +46,13 @@ class Reading:
     """What the residuals of a problem read and state.
 
     Args:
-        values: unknown → for each component, whether its value is read.
-        rates: unknown → for each component, whether ∂/∂t alone of it is read.
+        values: the components whose value is read.
+        rates: those of which ∂/∂t alone is.
         velocities: components whose divergence a residual is → that residual.
     """
 
-    values: dict[str, list[bool]]
-    rates: dict[str, list[bool]]
+    values: set[str]
+    rates: set[str]
     velocities: dict[tuple[str, ...], str]
 
 
@@ -68,12 +69,10 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
         one_of("gauge", gauge, get_args(Gauge))
         line = f"a gauge is given for {name!r}, which is no unknown"
         check_name(name, [*problem.unknowns, *places], line)
-        if name in problem.unknowns:
-            unknown, which = name, tuple(range(len(problem.components(name))))
-        else:
-            unknown, which = places[name][0], (places[name][1],)
-        moving = any(reading.rates[unknown][k] for k in which)
-        used.append(Constant(name, unknown, which, gauge, timed and not moving))
+        parts = problem.components(name) if name in problem.unknowns else (name,)
+        which = tuple(places[part][1] for part in parts)
+        at_instants = timed and reading.rates.isdisjoint(parts)
+        used.append(Constant(name, places[parts[0]][0], which, gauge, at_instants))
     return used
 
 
@@ -83,12 +82,7 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
     Returns:
         What is read, and the names that were given the gauge `zero_mean`.
     """
-    unknowns = problem.unknowns
-    reading = Reading(
-        {name: [True] * len(problem.components(name)) for name in unknowns},
-        {name: [False] * len(problem.components(name)) for name in unknowns},
-        {},
-    )
+    reading = Reading(set(problem.component_places), set(), {})
     # What is wrong with a residual is said where it is to be trained.
     with suppress(Exception), torch.inference_mode(False), torch.enable_grad():
         reading = read_values(problem)
@@ -96,12 +90,12 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
     chosen = [name for name in before if problem.gauges.get(name) == "zero_mean"]
     for unknown in problem.unknowns:
         names = problem.components(unknown)
-        if unknown in problem.gauges or any(name in problem.gauges for name in names):
+        if not problem.gauges.keys().isdisjoint((unknown, *names)):
             continue
-        still = [k for k, read in enumerate(reading.values[unknown]) if not read]
-        loose = [k for k in still if shifts_alone(problem, unknown, k, reading)]
+        still = [name for name in names if name not in reading.values]
+        loose = [name for name in still if shifts_alone(problem, name, reading)]
         whole = len(loose) == len(names)
-        chosen += [unknown] if whole else [names[k] for k in loose if names[k] != unknown]
+        chosen += [unknown] if whole else [name for name in loose if name != unknown]
     problem.gauges |= dict.fromkeys(chosen, "zero_mean")
     object.__setattr__(problem, "_chosen_gauges", chosen)
     return reading, chosen
@@ -109,23 +103,21 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
 
 def read_values(problem: Problem) -> Reading:
     """Which components the residuals read by value, and which by a derivative in time alone."""
-    values = {name: [False] * len(problem.components(name)) for name in problem.unknowns}
-    rates = {name: list(flags) for name, flags in values.items()}
-    velocities: dict[tuple[str, ...], str] = {}
-    time = problem.geometry.coordinates.time
+    reading, time = Reading(set(), set(), {}), problem.geometry.coordinates.time
     for residual in problem.residuals:
         for region in residual.regions:
             points = problem.geometry.sample(region, POINTS)
             leaves, result = as_needed(partial(dry_run, problem, residual, points))
             if region == "interior" and (parts := velocity_of(problem, leaves, result)):
-                velocities.setdefault(parts, residual.name)
+                reading.velocities.setdefault(parts, residual.name)
             total = distinct_sum(result)
             for name, field in leaves.items():
-                mark(values[name], total, field.value)
+                names = problem.components(name)
+                reading.values.update(depended(names, total, field.value))
                 for channel in field.streams if time is not None else ():
                     if set(channel) == {(time,) * len(channel[0])}:
-                        mark(rates[name], total, field.stream(channel))
-    return Reading(values, rates, velocities)
+                        reading.rates.update(depended(names, total, field.stream(channel)))
+    return reading
 
 
 def distinct_sum(values: Tensor) -> Tensor:
@@ -135,19 +127,17 @@ def distinct_sum(values: Tensor) -> Tensor:
     return (values * (0.5 + weights)).sum()
 
 
-def mark(flags: list[bool], result: Tensor, leaf: Tensor) -> None:
-    """Note the components of a leaf (N,) or (N, C) that a result depends on."""
+def depended(names: tuple[str, ...], result: Tensor, leaf: Tensor) -> list[str]:
+    """The components of a leaf (N,) or (N, C) that a result depends on."""
     if not result.requires_grad:
-        return
+        return []
     (slope,) = torch.autograd.grad(result, leaf, allow_unused=True, retain_graph=True)
-    if slope is None:
-        return
-    columns = slope.reshape(len(slope), -1).ne(0).any(0).tolist()  # NaN is not 0
-    for k, read in enumerate(columns if len(flags) > 1 else [True]):
-        flags[k] = flags[k] or read
+    if slope is None or len(names) == 1:
+        return [] if slope is None else list(names)
+    return [n for n, read in zip(names, slope.ne(0).any(0), strict=True) if read]  # NaN is not 0
 
 
-def shifts_alone(problem: Problem, unknown: str, component: int, reading: Reading) -> bool:
+def shifts_alone(problem: Problem, component: str, reading: Reading) -> bool:
     """Whether the networks can move a component by a constant, and nothing that is read with it.
 
     An ansatz may fix the constant, as p = x p̂ does, or tie it to another unknown.
@@ -155,18 +145,16 @@ def shifts_alone(problem: Problem, unknown: str, component: int, reading: Readin
     if getattr(problem.ansatz, "__func__", None) is Problem.ansatz:  # none of its own
         return True
     points = problem.geometry.sample("interior", POINTS)
-    return as_needed(lambda n: any(moves(problem, unknown, component, reading, points, n)))
+    return as_needed(lambda n: any(moves(problem, component, reading, points, n)))
 
 
 def moves(
-    problem: Problem, unknown: str, component: int, reading: Reading, points: Points, highest: int
-) -> list[bool]:
+    problem: Problem, component: str, reading: Reading, points: Points, highest: int
+) -> Iterator[bool]:
     """For each output of the networks, whether raising it by 1 moves that component alone."""
     at = position(problem, points, highest)
     raw = leaf_fields(problem, problem.raw, len(points), highest)
     before = problem.represent(dict(raw), at)
-    read = [part for part, (n, k) in problem.component_places.items() if reading.values[n][k]]
-    moved = []
     for name in problem.raw:
         for k in range(len(problem.components(name))):
             step = torch.zeros_like(raw[name].value)
@@ -176,8 +164,7 @@ def moves(
             shifts = problem.by_component(
                 {n: (after[n].value - before[n].value).detach() for n in problem.unknowns}
             )
-            own = shifts[problem.components(unknown)[component]]
-            still = all(float(shifts[part].abs().max()) < 1e-9 for part in read)
+            own = shifts[component]
+            still = all(float(shifts[part].abs().max()) < 1e-9 for part in reading.values)
             even = float((own - own[0]).abs().max()) < 1e-9 < float(own[0].abs())
-            moved.append(still and even)
-    return moved
+            yield still and even
