@@ -25,12 +25,9 @@ May import: training, checkpoints, assessment, optim, objective, solution, base.
 
 from pinn.callbacks.announcement import Announcement
 from pinn.callbacks.checkpointing import Checkpoints
-from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.finite_loss import FiniteLoss
 from pinn.callbacks.low_loss_warning import LowLossWarning
-from pinn.callbacks.pace import FewSteps
 from pinn.callbacks.pictures import Figures
-from pinn.callbacks.progress import progress_bar
 from pinn.callbacks.report import Report
 from pinn.callbacks.scalars import Scalars
 from pinn.objective.nonfinite import NonFiniteError
@@ -38,13 +35,10 @@ from pinn.objective.nonfinite import NonFiniteError
 __all__ = [
     "Announcement",
     "Checkpoints",
-    "Deadline",
-    "FewSteps",
     "Figures",
     "FiniteLoss",
     "LowLossWarning",
     "NonFiniteError",
     "Report",
     "Scalars",
-    "progress_bar",
 ]

@@ -32,7 +32,6 @@ class FewSteps(L.Callback):
         self.every = every
         self.times: dict[int, list[float]] = {}
         self.since = 0.0
-        self.told: list[str] = []
 
     @classmethod
     def attach(cls, trainer: Any) -> None:
@@ -61,14 +60,13 @@ class FewSteps(L.Callback):
         if (len(times) < TRIED and not schedule.ended) or (schedule.ended and not last):
             return
         if last:
-            self.told = list(self.lines(solver))
             schedule.stage = len(schedule.stages) - 1
         schedule.end("check", "enough to know its pace")
         schedule.bound()
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say what was found."""
-        for line in self.told or self.lines(solver):
+        for line in self.lines(solver):
             say(line)
         say("checked   no file is kept; remove --check to train")
 

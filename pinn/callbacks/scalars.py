@@ -5,7 +5,6 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 
 from pinn.training.solver import Solver
 
@@ -53,7 +52,8 @@ def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
 
     Which charts there are follows from what the run logs.
     """
-    balanced, coefficients = solver.balance.method != "fixed", solver.problem.coefficients()
+    balanced = solver.balance.method != "fixed"
+    coefficients = solver.problem.coefficients() or len(solver.schedule.stages) > 1
     charts = {
         "loss terms": r"^loss/.*",
         "errors, relative L2": r"^error/.*" if solver.reference is not None else "",
@@ -61,9 +61,7 @@ def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
         "residuals off the training points, maximum": r"^(residual/.*_max|divergence/.*max)$",
         "checks": r"^check/.*",
         "weights of the loss terms": r"^weight/.*" if balanced else "",
-        "coefficients": r"^coefficient/.*"
-        if coefficients or len(solver.schedule.stages) > 1
-        else "",
+        "coefficients": r"^coefficient/.*" if coefficients else "",
         "phase": r"^optim/phase$" if len(solver.schedule.phases) > 1 else "",
     }
     shown = {title: ["Multiline", [tags]] for title, tags in charts.items() if tags}
@@ -74,20 +72,14 @@ def step_scalars(solver: Solver, trainer: L.Trainer) -> dict[str, float]:
     """The scalars of one training step."""
     scalars = {f"loss/{name}": float(term) for name, term in solver.terms.items()}
     scalars["optim/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-    scalars["optim/phase"] = solver.schedule.phase + 1
+    schedule = solver.schedule
+    scalars["optim/phase"] = schedule.phase + 1
     if solver.system is None:
-        scalars["optim/grad_norm"] = float(gradient_norm(solver))
-    if len(solver.schedule.stages) > 1:
-        values = solver.schedule.stages[solver.schedule.stage].items()
-        scalars |= {f"coefficient/{name}": value for name, value in values}
-    for name, value in solver.problem.coefficients().items():
-        scalars[f"coefficient/{name}"] = value
+        slopes = [p.grad for p in solver.parameters() if p.grad is not None]
+        scalars["optim/grad_norm"] = float(torch.nn.utils.get_total_norm(slopes))
+    staged = schedule.stages[schedule.stage] if len(schedule.stages) > 1 else {}
+    values = {**staged, **solver.problem.coefficients()}
+    scalars |= {f"coefficient/{name}": value for name, value in values.items()}
     if solver.balance.method != "fixed":
         scalars |= {f"weight/{name}": weight for name, weight in solver.balance.weights.items()}
     return scalars
-
-
-def gradient_norm(solver: Solver) -> Tensor:
-    """‖∂L/∂θ‖₂."""
-    norms = [p.grad.norm() for p in solver.parameters() if p.grad is not None]
-    return torch.stack(norms).norm() if norms else torch.zeros(())

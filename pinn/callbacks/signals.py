@@ -7,6 +7,8 @@ from typing import Any
 
 import lightning as L
 
+from pinn.base.processes import gathered
+
 TOGETHER = 10  # steps between agreements of several processes, which cost a synchronisation
 
 
@@ -51,18 +53,7 @@ class Interrupt(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Stop if told to."""
-        received = self.received
-        if trainer.world_size > 1:
-            if trainer.global_step % TOGETHER:
-                return
-            received = agreed(trainer, received)
-        if received:
+        if trainer.world_size > 1 and trainer.global_step % TOGETHER:
+            return
+        if received := max(gathered(self.received)):
             raise InterruptedRunError(received, trainer.global_step)
-
-
-def agreed(trainer: L.Trainer, received: int) -> int:
-    """The signal that any process received."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        if trainer.strategy.reduce_boolean_decision(received == signum, all=False):
-            return signum
-    return 0

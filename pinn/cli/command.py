@@ -12,11 +12,12 @@ import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.base.console import say
 from pinn.base.recipe import record
-from pinn.callbacks import Checkpoints, FewSteps, Figures, NonFiniteError
+from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpointing import newest_first
 from pinn.callbacks.deadline import OVER
 from pinn.callbacks.monitored_metrics import make_ready
+from pinn.callbacks.pace import FewSteps
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError

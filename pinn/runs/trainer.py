@@ -16,19 +16,12 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.base.console import say
-from pinn.callbacks import (
-    Announcement,
-    Deadline,
-    FiniteLoss,
-    LowLossWarning,
-    Report,
-    Scalars,
-    progress_bar,
-)
+from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
+from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.monitored_metrics import validation_period
 from pinn.callbacks.phase_start import PhaseStart
-from pinn.callbacks.progress import Track
+from pinn.callbacks.progress import Track, progress_bar
 from pinn.callbacks.signals import Interrupt
 from pinn.callbacks.users_callbacks import check_callbacks, replaces
 from pinn.checkpoints.file import AtomicCheckpointIO, read
