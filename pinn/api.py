@@ -10,8 +10,8 @@ from torch import nn
 from pinn.base.console import quiet, say
 from pinn.base.messages import LARGEST_SEED, whole
 from pinn.callbacks import Checkpoints, Figures
-from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.signals import InterruptedRunError
+from pinn.callbacks.users_callbacks import make_ready
 from pinn.checkpoints.file import read, restore_weights, start_from
 from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile

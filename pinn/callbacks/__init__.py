@@ -17,8 +17,7 @@ measured or drawn comes from `assessment`.
     pace                 `--check`: a few steps, to know what a run will take
     phase_start          a phase begins before the user's callbacks look
     saved_configuration  the configuration, saved with the run
-    monitored_metrics    metrics that other callbacks look at
-    users_callbacks      callbacks of Lightning and of the user
+    users_callbacks      callbacks of Lightning and of the user, and the metrics that they look at
 
 May import: training, checkpoints, assessment, optim, objective, solution, base.
 """

@@ -1,14 +1,20 @@
-"""Callbacks that come with Lightning or from the user, beside those of this package."""
+"""Callbacks of Lightning and of the user: what works, and when one looks at a metric."""
 
+import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import lightning as L
 from lightning.pytorch import callbacks as theirs
 
+from pinn.assessment.scores import tags
+from pinn.base.messages import near_miss
 from pinn.callbacks.progress import Track
-from pinn.training.lightning_adapter import setting
+from pinn.training.collocation import Collocation
+from pinn.training.lightning_adapter import last_step, setting
+from pinn.training.solver import Solver
 
 # What waits for the end of an epoch, or changes batches or optimiser behind the phases' back.
 REFUSED: dict[str, str] = {
@@ -32,6 +38,9 @@ NEEDED: dict[str, Any] = {
     "logger": theirs.LearningRateMonitor | theirs.DeviceStatsMonitor | theirs.ThroughputMonitor,
     "enable_progress_bar": theirs.ProgressBar,
 }
+OWN = ("loss/", "residual/", "error/", "check/", "divergence/")
+USUAL = 200  # steps between validations
+LOOKS = 10  # validations of a shorter run that somebody looks at
 
 
 def check_callbacks(given: Sequence[Any], off: Collection[str]) -> None:
@@ -100,3 +109,123 @@ def replaces(given: L.Callback, own: L.Callback) -> bool:
     if isinstance(own, Track):
         return isinstance(given, theirs.ProgressBar | Track)
     return isinstance(given, type(own))
+
+
+def validation_period(given: Iterable[L.Callback], steps: float, slow: bool) -> int:
+    """The steps between validations where the user has not said.
+
+    A short run, by least squares say, would end before the first one; nobody minds, unless a
+    callback waits for it.
+
+    Args:
+        given: the user's callbacks.
+        steps: of the run, at most.
+        slow: whether its steps are few and long.
+    """
+    if not any(waits(callback) for callback in given):
+        return USUAL
+    if math.isinf(steps):
+        return LOOKS if slow else USUAL
+    return int(min(max(steps // LOOKS, 1), USUAL))
+
+
+def waits(callback: L.Callback) -> bool:
+    """Whether a callback does something at validations; Lightning's own that show progress do not
+    count.
+    """
+    if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
+        return saves_at(callback) == "validations"
+    hook = getattr(callback.on_validation_end, "__func__", None)
+    foreign = not type(callback).__module__.startswith(("lightning", "pinn."))
+    return foreign and hook is not L.Callback.on_validation_end
+
+
+def saves_at(callback: L.Callback) -> str:
+    """When a callback of Lightning looks at its metric: `validations`, `steps` or `end`."""
+    if setting(callback, "save_on_train_epoch_end"):
+        return "end"
+    every = setting(callback, "every_n_train_steps"), setting(callback, "train_time_interval")
+    return "steps" if any(every) else "validations"
+
+
+def make_ready(trainer: Any, solver: Solver, data: Collocation) -> None:
+    """Bring a run together, and check all that can be before there is a folder.
+
+    Raises:
+        ValueError: something that cannot work; the line says why.
+    """
+    solver.attach(data)
+    data.check_processes(trainer.world_size)
+    solver.schedule.check(trainer)
+    for callback in trainer.callbacks:
+        for line in objections(callback, trainer, solver):
+            raise ValueError(f"{type(callback).__name__} {line}")
+
+
+def objections(callback: Any, trainer: Any, solver: Solver) -> Iterator[str]:
+    """Why a callback cannot do its work in this run, and what to do."""
+    monitor = getattr(callback, "monitor", None)
+    if isinstance(monitor, str) and monitor not in (known := metrics(solver)):
+        another = monitor.startswith("error/") and len(solver.schedule.stages) > 1
+        foreign = not monitor.startswith(OWN) and somebody_logs(trainer.callbacks)
+        if not another and not foreign:
+            yield f"monitors {monitor!r}: {near_miss(monitor, known)}"
+    if isinstance(callback, theirs.EarlyStopping | theirs.ModelCheckpoint):
+        yield from idle_times(callback, trainer, solver)
+    if isinstance(callback, theirs.DeviceStatsMonitor):
+        wanted, on_cpu = setting(callback, "cpu_stats"), trainer.strategy.root_device.type == "cpu"
+        if wanted is False and on_cpu:
+            yield "has cpu_stats false, but this run is on the CPU: remove one of them"
+        if (on_cpu or wanted) and find_spec("psutil") is None:
+            yield "needs psutil for the CPU, which is not installed: pip install psutil"
+    several = len({phase.torch_dtype for phase in solver.schedule.phases}) > 1
+    if isinstance(callback, theirs.WeightAveraging) and several:
+        yield (
+            "keeps its average in the precision of the first phase, but the phases have different "
+            "ones: give them the same dtype"
+        )
+
+
+def idle_times(callback: Any, trainer: Any, solver: Solver) -> Iterator[str]:
+    """Why a callback would look never, or at an old value."""
+    if setting(callback, "check_on_train_epoch_end"):
+        yield (
+            "has check_on_train_epoch_end, but a run is one epoch: remove it, so that it looks at "
+            "every validation"
+        )
+    if setting(callback, "every_n_epochs", 1) > 1:
+        yield "has every_n_epochs, but a run is one epoch: use every_n_train_steps"
+    when, monitor = saves_at(callback), callback.monitor
+    if when == "steps" and monitor and monitor.startswith(OWN) and not monitor.startswith("loss/"):
+        yield (
+            f"saves every few steps by {monitor!r}, which is measured at validations: remove "
+            "every_n_train_steps, so that it saves at each validation"
+        )
+    if when != "validations" or trainer.fast_dev_run:
+        return
+    if trainer.limit_val_batches == 0:
+        yield "looks at validations, but limit_val_batches is 0: remove one of them"
+    every, steps = trainer.val_check_interval, min(solver.schedule.last_step, last_step(trainer))
+    if steps < every:
+        yield (
+            f"looks at validations, every {every} steps, but this run has {steps:.0f}: lower "
+            "val_check_interval"
+        )
+
+
+def somebody_logs(callbacks: Sequence[L.Callback]) -> bool:
+    """Whether there are callbacks that may measure something themselves."""
+    known = ("lightning.pytorch.callbacks", "pinn.")
+    return any(
+        isinstance(c, theirs.LearningRateMonitor | theirs.LambdaCallback)
+        or not type(c).__module__.startswith(known)
+        for c in callbacks
+        if not isinstance(getattr(c, "monitor", None), str)
+    )
+
+
+def metrics(solver: Solver) -> list[str]:
+    """All that a callback can monitor."""
+    losses = [f"loss/{residual.name}" for residual in solver.problem.residuals]
+    coefficients = [f"coefficient/{name}" for name in solver.problem.coefficients()]
+    return ["loss/total", *losses, *tags(solver.solution, solver.reference), *coefficients]

@@ -16,11 +16,11 @@ from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpointing import newest_first
 from pinn.callbacks.deadline import OVER
-from pinn.callbacks.monitored_metrics import make_ready
 from pinn.callbacks.pace import FewSteps
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
+from pinn.callbacks.users_callbacks import make_ready
 from pinn.checkpoints.file import start_from
 from pinn.cli.allowed_classes import check_optimizer
 from pinn.cli.mistakes import explain

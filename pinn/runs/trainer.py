@@ -19,11 +19,10 @@ from pinn.base.console import say
 from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
 from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.early_stopping import Stopping
-from pinn.callbacks.monitored_metrics import validation_period
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Track, progress_bar
 from pinn.callbacks.signals import Interrupt
-from pinn.callbacks.users_callbacks import check_callbacks, replaces
+from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation_period
 from pinn.checkpoints.file import AtomicCheckpointIO, read
 from pinn.runs.folders import discard, new_run, present, run_of
 from pinn.runs.requirements import PROFILERS, STEPS

@@ -143,14 +143,10 @@ class Collocation(L.LightningDataModule):
 
     def draw_held_out(self, problem: Problem, like: Tensor) -> dict[str, Points]:
         """Points that training never sees, the same on every rank."""
-        return {
-            region: self._sample(problem, region, self._count(region), HELD_OUT, 0).to(like)
-            for region in problem.regions()
-        }
-
-    def _count(self, region: str) -> int:
-        """How many points are held out: as many as train where a residual may have counted them."""
-        return self.points[region] if region in self.coupled else self.held_out
+        # As many as train where a residual may have counted them.
+        counts = dict.fromkeys(problem.regions(), self.held_out)
+        counts |= {region: self.points[region] for region in self.coupled}
+        return {r: self._sample(problem, r, n, HELD_OUT, 0).to(like) for r, n in counts.items()}
 
     def _adapted(self, problem: Problem, draw: int, rank: int, like: Tensor) -> dict[str, Points]:
         """Those of many points of each region that were chosen, or are now; all measured ones."""
