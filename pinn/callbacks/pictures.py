@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogg
 from pinn.assessment.figures import draw
 from pinn.assessment.scores import component_values
 from pinn.base.console import Activity, say
+from pinn.base.messages import whole
 from pinn.training.solver import Solver
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ class Figures(L.Callback):
     """
 
     def __init__(self, every: int = 20) -> None:
-        if every < 1:
-            raise ValueError(f"pictures every {every} validations: expected at least 1")
-        self.every = every
+        self.every = whole("pictures.every", every)
         self.validations = 0
         self.drawn_step = -1
         self.drawing = Activity("drawing the fields")

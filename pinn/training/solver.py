@@ -125,7 +125,6 @@ class Solver(LeanModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the phase that the run is in."""
-        self.release()
         optimizer = self.schedule.current.build(self.objective.parameters())
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
@@ -137,14 +136,10 @@ class Solver(LeanModule):
         """Let the phase train what it is to train; whether that changed anything."""
         outer = self.schedule.current.train == "output"
         trained = self.free & self.solution.outer_parameters() if outer else self.free
-        others = [
-            (p, name in trained)
-            for name, p in self.solution.named_parameters()
-            if p.requires_grad != (name in trained)
-        ]
-        for parameter, is_trained in others:
-            parameter.requires_grad_(is_trained)
-        return bool(others)
+        before = {n for n, p in self.solution.named_parameters() if p.requires_grad}
+        for name, parameter in self.solution.named_parameters():
+            parameter.requires_grad_(name in trained)
+        return before != trained
 
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
@@ -255,8 +250,8 @@ class Solver(LeanModule):
     def assess(self) -> Scores:
         """All scores now."""
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
-        given = self.plans, self.balance.weights, self.terms
-        return assess(self.solution, self.reference, points, *given)
+        known = self.plans, self.balance.weights, self.terms
+        return assess(self.solution, self.reference, points, *known)
 
     def estimate(self) -> dict[str, Estimate]:
         """The coefficients with their intervals; without a step, those of the checkpoint."""
