@@ -103,14 +103,12 @@ def stopped(callback: EarlyStopping) -> str:
 
 def preparation(solver: Solver) -> str:
     """What the first step of a kind does before it is taken; empty where that is nothing."""
-    recorded = solver.compile_mode is not False
-    if not solver.schedule.current.solves_system:
-        name = "eager" if solver.compilation is None else solver.compilation.name
-        if name == "compiled":
-            many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
-            return f"compiling the first step, some 20 s for each of {many} …"
-        recorded = name == "recorded"
-    return "recording the first step …" if recorded else ""
+    mode = "eager" if solver.compilation is None else solver.compilation.name
+    if solver.schedule.current.solves_system:
+        mode = "eager" if solver.compile_mode is False else "recorded"
+    many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
+    compiling = f"compiling the first step, some 20 s for each of {many} …"
+    return {"recorded": "recording the first step …", "compiled": compiling}.get(mode, "")
 
 
 def remarks(solver: Solver) -> Iterator[str]:

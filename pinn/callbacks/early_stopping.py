@@ -24,9 +24,7 @@ class Stopping(L.Callback):
         """Remember the settings."""
         self.given = {c.state_key: settings(c) for c in stoppers(trainer)}
 
-    def on_load_checkpoint(
-        self, trainer: L.Trainer, solver: Any, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer: Any, solver: Any, checkpoint: dict[str, Any]) -> None:
         """Let what each will find in the checkpoint be as given, and that it has ended nothing."""
         for callback in stoppers(trainer):
             state = checkpoint.get("callbacks", {}).get(callback.state_key, {})

@@ -59,13 +59,10 @@ class FiniteLoss(L.Callback):
         weights = None if at_once else [p.detach().clone() for p in solver.solution.parameters()]
         moment = Moment(trainer.global_step + 1, solver.terms, number, weights)
         self.recent.append(moment)
-        if not at_once:
-            return
-        line = self.checked(solver)
-        if line and several:
+        if at_once and (line := self.checked(solver)):
+            if not several:
+                raise NonFiniteError(line)
             self.suspicion = self.suspicion or line
-        elif line:
-            raise NonFiniteError(line)
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Check when it is time."""
@@ -80,11 +77,10 @@ class FiniteLoss(L.Callback):
 
     def check(self, solver: Solver) -> None:
         """Stop if one of the last evaluations, or what a step has led to, is not finite."""
-        line, self.suspicion = self.suspicion, ""
-        if line and self.found(solver) is None:  # the line search went back
-            line = ""
-        line = line or self.checked(solver)
-        if line:
+        suspected, self.suspicion = self.suspicion, ""
+        if suspected and self.found(solver) is None:  # the line search went back
+            suspected = ""
+        if line := suspected or self.checked(solver):
             raise NonFiniteError(line)
 
     def checked(self, solver: Solver) -> str:

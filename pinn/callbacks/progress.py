@@ -98,10 +98,10 @@ class Track(L.Callback):
         worst = max(found, key=lambda name: (math.isnan(found[name]), found[name]))
         alls = " ".join(f"{name} {value:.1e}" for name, value in found.items())
         choices = [alls, f"{worst} {found[worst]:.1e}"]
-        if self.judged == step:
-            return [*(f"loss {loss}  error {errors}" for errors in choices), f"loss {loss}"]
-        earlier = [f"at step {self.judged}: loss {self.found} error {e}" for e in choices]
-        return [*(f"loss {loss}  ({text})" for text in earlier), f"loss {loss}"]
+        told = [f"error {errors}" for errors in choices]
+        if self.judged != step:
+            told = [f"(at step {self.judged}: loss {self.found} {errors})" for errors in told]
+        return [*(f"loss {loss}  {text}" for text in told), f"loss {loss}"]
 
 
 def loss_of(solver: Solver) -> str:

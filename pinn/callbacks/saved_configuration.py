@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from jsonargparse import Namespace
-from lightning.pytorch.cli import LightningArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.loggers import TensorBoardLogger
 
 
@@ -21,9 +20,7 @@ class KeepConfig(L.Callback):
         flags: what was given beside configuration files, for checkpoints to hold.
     """
 
-    def __init__(
-        self, parser: LightningArgumentParser, config: Namespace, flags: Sequence[str]
-    ) -> None:
+    def __init__(self, parser: ArgumentParser, config: Namespace, flags: Sequence[str]) -> None:
         self.flags = list(flags)
         # Now, so that values which have no YAML are a mistake and not the end of a run.
         self.text = parser.dump(portable(config), skip_unset=False)
@@ -43,9 +40,7 @@ class KeepConfig(L.Callback):
                 fenced = "    " + self.text.replace("\n", "\n    ")
                 logger.experiment.add_text(target.stem, fenced, trainer.global_step)
 
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, solver: Any, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: Any, solver: Any, checkpoint: dict[str, Any]) -> None:
         """A command that continues the run begins with what this one was given."""
         checkpoint["flags"] = self.flags
 

@@ -38,9 +38,8 @@ def couplings(problem: Problem, residual: Residual, region: str, highest: int) -
     geometry = problem.geometry
     sample = geometry.sample(region, POINTS)
     # Measured points are all there: take some from end to end.
-    chosen = sample.select(
-        torch.linspace(0, len(sample) - 1, min(POINTS, len(sample))).round().long()
-    )
+    which = torch.linspace(0, len(sample) - 1, min(POINTS, len(sample))).round().long()
+    chosen = sample.select(which)
     leaves = raw_leaves(problem, chosen, highest)
     measure = None if geometry.is_measured(region) else geometry.measure(region)
     means: list[Tensor] = []

@@ -41,14 +41,10 @@ def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) 
     generator = torch.Generator().manual_seed(0)
     fields = {}
     for name in names:
-        shape = problem.shape_of(name, n)
-
-        def leaf(shape: tuple[int, ...] = shape) -> torch.Tensor:
-            random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
-            return random.requires_grad_()
-
-        streams = {channel: leaf() for channel in channels}
-        fields[name] = Field(leaf(), streams, coordinates, name)
+        shape = len(channels) + 1, *problem.shape_of(name, n)
+        random = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+        value, *streams = (leaf.clone().requires_grad_() for leaf in random)
+        fields[name] = Field(value, dict(zip(channels, streams, strict=True)), coordinates, name)
     return fields
 
 
