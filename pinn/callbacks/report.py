@@ -141,21 +141,17 @@ def score_table(scores: Scores) -> Table:
 
 def coefficient_lines(solver: Solver) -> list[str]:
     """The problem's coefficients, a line each:  `nu 0.02490 ± 0.00036 (95 %)`."""
-    known = solver.solution.estimates
     lines, unread = [], unread_parameters(solver.solution)
     for name, value in solver.problem.coefficients().items():
+        known = solver.solution.estimates.get(name)
+        text = f"{value:.6g}" if known is None else str(known)
         if name in unread:
-            lines.append(f"{name} {value:.6g}, which no equation reads: it was not trained")
-        elif name not in known:
-            lines.append(f"{name} {value:.6g}")
-        elif not math.isfinite(known[name].half_width):
-            lines.append(f"{name} {known[name]}: equations and data do not determine it")
-        elif known[name].settled:
-            lines.append(f"{name} {known[name]}")
-        else:
-            lines.append(
-                f"{name} {known[name]}, still moving by {known[name].left:.1g}: train longer"
-            )
+            text = f"{value:.6g}, which no equation reads: it was not trained"
+        elif known is not None and not math.isfinite(known.half_width):
+            text += ": equations and data do not determine it"
+        elif known is not None and not known.settled:
+            text += f", still moving by {known.left:.1g}: train longer"
+        lines.append(f"{name} {text}")
     return lines
 
 

@@ -162,16 +162,14 @@ class Schedule:
         """
         if trainer.precision not in ("32-true", 32, "32"):
             raise ValueError(f"precision is {trainer.precision!r}: set dtype in the phases instead")
-        name = next((phase.optimizer for phase in self.phases if phase.has_one_loss), None)
-        if name is None:
-            return
-        if trainer.gradient_clip_val is not None:
+        name = next((phase.optimizer for phase in self.phases if phase.has_one_loss), "")
+        off = {"gradient_clip_val": None, "accumulate_grad_batches": 1}
+        changed = [key for key, value in off.items() if getattr(trainer, key) != value]
+        if name and changed:
             raise ValueError(
-                f"gradient_clip_val cannot be used with {name}, which needs the true "
-                "gradient: remove one of them"
+                f"{changed[0]} cannot be used with {name}, which needs the true gradient: remove "
+                "one of them"
             )
-        if trainer.accumulate_grad_batches != 1:
-            raise ValueError(f"accumulate_grad_batches cannot be used with {name}: remove one")
 
     def begin(self) -> None:
         """Go on to the next phase, after the last to the first of the next stage."""
