@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 
 import lightning as L
@@ -53,23 +54,23 @@ def check_callbacks(given: Sequence[Any], off: Collection[str]) -> None:
     Raises:
         ValueError: one of them cannot work; the line says why.
     """
-    for callback in given:
-        name = type(callback).__name__
-        if not isinstance(callback, L.Callback):
-            raise ValueError(
-                f"callbacks has {callback!r}: expected objects of Lightning's Callback"
-            )
-        for kind, why in REFUSED.items():
-            if isinstance(callback, getattr(theirs, kind)):
-                raise ValueError(f"callback {name} {why}")
-        for key in off:
-            if isinstance(callback, NEEDED[key]):
-                raise ValueError(
-                    f"{key} is False, and callbacks has {name}, which needs it: remove one of them"
-                )
-        if line := waits_for_an_epoch(callback):
-            raise ValueError(line)
-    check_doubles(given)
+    for line in chain(*(unfit(callback, off) for callback in given), doubles(given)):
+        raise ValueError(line)
+
+
+def unfit(callback: Any, off: Collection[str]) -> Iterator[str]:
+    """Why a callback would do nothing, where these settings are off."""
+    name = type(callback).__name__
+    if not isinstance(callback, L.Callback):
+        yield f"callbacks has {callback!r}: expected objects of Lightning's Callback"
+    for kind, why in REFUSED.items():
+        if isinstance(callback, getattr(theirs, kind)):
+            yield f"callback {name} {why}"
+    for key in off:
+        if isinstance(callback, NEEDED[key]):
+            yield f"{key} is False, and callbacks has {name}, which needs it: remove one of them"
+    if line := waits_for_an_epoch(callback):
+        yield line
 
 
 def waits_for_an_epoch(callback: L.Callback) -> str:
@@ -82,26 +83,21 @@ def waits_for_an_epoch(callback: L.Callback) -> str:
     return ""
 
 
-def check_doubles(given: Sequence[L.Callback]) -> None:
-    """Refuse the same callback twice.
-
-    Raises:
-        ValueError: which one.
-    """
+def doubles(given: Sequence[L.Callback]) -> Iterator[str]:
+    """What is there twice."""
     for callback in given:
-        name = type(callback).__name__
         if sum(other is callback for other in given) > 1:
-            raise ValueError(f"callbacks has the same {name} twice: remove one of them")
+            yield f"callbacks has the same {type(callback).__name__} twice: remove one of them"
     stateful = [c for c in given if type(c).state_dict is not L.Callback.state_dict]
     for (kind, _), count in Counter((type(c), c.state_key) for c in stateful).items():
         if count > 1:
-            raise ValueError(
+            yield (
                 f"callbacks has {count} of {kind.__name__} that save under one name: remove all "
                 "but one, or let them monitor different metrics"
             )
     bars = [c for c in given if isinstance(c, theirs.ProgressBar)]
     if len(bars) > 1:
-        raise ValueError(f"callbacks has {len(bars)} progress bars: remove all but one")
+        yield f"callbacks has {len(bars)} progress bars: remove all but one"
 
 
 def replaces(given: L.Callback, own: L.Callback) -> bool:

@@ -49,6 +49,9 @@ def names_of_settings(contents: dict[str, Any]) -> dict[str, Any]:
     for old, new in (("balance", "weighting"), ("balance_state", "weighting_state")):
         if old in saved:
             saved[new] = saved.pop(old)
+    if (course := saved.get("course")) and "cause" not in course:
+        known = {"": "", "all of its steps are taken": "steps"}
+        saved["course"] = {**course, "cause": known.get(course["ended"], "stalled")}
     flags = [option(flag) for flag in contents.get("flags", [])]
     return {**contents, "pinn": saved, "flags": flags}
 

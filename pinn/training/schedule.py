@@ -18,7 +18,6 @@ from pinn.training.lightning_adapter import bound, last_step, run_one_epoch, val
 
 FALL = 0.01  # of the loss; less is none
 KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
-STEPS_TAKEN = "all of its steps are taken"
 
 
 class Schedule:
@@ -220,7 +219,7 @@ class Schedule:
         if phase.seconds is not None and self.seconds >= phase.seconds:
             yield "seconds", f"{self.seconds:.1f} s, all of its {phase.seconds:g} s"
         if phase.steps is not None and self.step - self.start >= phase.steps:
-            yield "steps", STEPS_TAKEN
+            yield "steps", "all of its steps are taken"
 
     @property
     def is_judged(self) -> bool:
@@ -261,8 +260,6 @@ class Schedule:
                 raise CheckpointError(
                     f"the checkpoint is in {name} {saved[name] + 1}, the run has {count}"
                 )
-        old = "steps" if saved["ended"] == STEPS_TAKEN else "stalled"  # where no cause was saved
-        saved = {"cause": old if saved["ended"] else "", **saved}
         for name in KEPT:
             setattr(self, name, saved[name])
         self.reopen(contents)
