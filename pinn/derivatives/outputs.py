@@ -75,9 +75,7 @@ def stacked(f: Function) -> Function:
 
     def single(x: Any) -> Any:
         y = f(x)
-        if isinstance(y, Tensor | Jet):
-            split(y, x.shape[:-1])
-            return y
-        return torch.stack(split(y, x.shape[:-1]), dim=-1)
+        components = split(y, x.shape[:-1])
+        return y if isinstance(y, Tensor | Jet) else torch.stack(components, dim=-1)
 
     return single

@@ -37,7 +37,26 @@ def frozen(f: Any) -> Any:
     return f.map(lambda s: s.detach() + 0.0 * s)  # the dry run sees that it is read
 
 
-OWN_RULES = {**FIELD_RULES, torch.detach: frozen, torch.Tensor.detach: frozen}
+def at_points(rule: Callable) -> Callable:
+    """A rule that says what to write instead where it would combine different points."""
+
+    @wraps(rule)
+    def run(*arguments: Any, **settings: Any) -> Any:
+        try:
+            return rule(*arguments, **settings)
+        except PointsError as error:
+            of = f"numpy.{arguments[0]}" if rule is of_numpy else error.name
+            raise NoRuleError(
+                f"{of} takes in all points, and a residual is one value per point: write mean(u) "
+                "or integral(u) for a mean over the region, u.sum(-1) for a sum over components; "
+                "the loss, a mean of squares, is formed later"
+            ) from None
+
+    return run
+
+
+PLAIN_RULES = {**FIELD_RULES, torch.detach: frozen, torch.Tensor.detach: frozen}
+OWN_RULES = {function: at_points(rule) for function, rule in PLAIN_RULES.items()}
 
 
 class Notation(Jet):
@@ -48,13 +67,18 @@ class Notation(Jet):
     @staticmethod
     def rule_of(function: Any) -> Callable | None:
         """What a torch function means at each point; None if it has no meaning."""
-        rule = OWN_RULES.get(function)
-        return None if rule is None else at_points(rule)
+        return OWN_RULES.get(function)
 
     @staticmethod
     def refusal(name: str) -> str:
-        """What is said of a function that fields do not take."""
-        short = name.rpartition(".")[2].rstrip("_")
+        """What is said of a function that fields do not take, or of an attribute `Tensor.name`."""
+        home, _, short = name.rpartition(".")
+        if home == "Tensor" and not callable(getattr(torch.Tensor, short, None)):
+            return (
+                f"a field has no attribute {short!r}: its derivatives are partial(u, 'x'), "
+                "grad(u), dt(u) and laplacian(u), its values the tensor u.value"
+            )
+        short = short.rstrip("_")
         if short in ("grad", "backward", "diff", "requires_grad", "jacobian", "gradient"):
             return f"{name} takes no field: write partial(u, 'x'), grad(u), dt(u) or laplacian(u)"
         if short in ("numpy", "cpu", "cuda", "item", "tolist", "plot"):
@@ -70,15 +94,7 @@ class Notation(Jet):
             return transposed(self)
         if name.startswith("__"):  # Python's own, such as __dict__
             raise AttributeError(f"a field has no attribute {name!r}")
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if callable(getattr(torch.Tensor, name, None)):
-                raise
-            raise AttributeError(
-                f"a field has no attribute {name!r}: its derivatives are partial(u, 'x'), grad(u), "
-                "dt(u) and laplacian(u), its values the tensor u.value"
-            ) from None
+        return super().__getattr__(name)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method != "__call__" or settings:
@@ -156,24 +172,6 @@ class Notation(Jet):
 
     def __invert__(self) -> Any:
         raise TypeError("~ negates a condition: write ~(x < 0.5), with parentheses")
-
-
-def at_points(rule: Callable) -> Callable:
-    """A rule that says what to write instead where it would combine different points."""
-
-    @wraps(rule)
-    def run(*arguments: Any, **settings: Any) -> Any:
-        try:
-            return rule(*arguments, **settings)
-        except PointsError as error:
-            of = f"numpy.{arguments[0]}" if rule is of_numpy else error.name
-            raise NoRuleError(
-                f"{of} takes in all points, and a residual is one value per point: write mean(u) "
-                "or integral(u) for a mean over the region, u.sum(-1) for a sum over components; "
-                "the loss, a mean of squares, is formed later"
-            ) from None
-
-    return run
 
 
 def reason(derivative: str, taken: int, orders: int) -> str:
