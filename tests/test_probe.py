@@ -103,6 +103,13 @@ def test_modules_are_found(name):
     assert modules_in(torch.sin) == []
 
 
+NAMED = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+
+
+def test_modules_that_a_function_names_are_found():
+    assert dict(modules_in(lambda x: NAMED(x)))["1"] is NAMED[1]
+
+
 class Counter(nn.Module):
     def __init__(self):
         super().__init__()
