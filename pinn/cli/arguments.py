@@ -13,8 +13,6 @@ SUBCOMMANDS = ("fit", "validate")
 KEYS = (SEED, *SECTIONS)
 # Options of the parser that are no keys of a configuration, with a value or without.
 OTHERS = ("help", "print_config", "config", "ckpt_path")
-# Put before new phases: as many new ones as old would otherwise inherit what they do not state.
-RESET = "--model.phases=[]"
 KNOWN = (*OWN, *OTHERS, *KEYS)
 BARE = ("--help", "--print_config", *(f"--{name}" for name in SWITCHES))
 SHORT = {"-h": "--help", "-c": "--config"}
@@ -84,12 +82,6 @@ def unknown(word: str) -> str:
         return f"unknown key {key!r}{closest(key, KNOWN)}: known: {', '.join(KEYS)}"
     hint = f" (did you mean '--{name}'?)" if key in KNOWN else ""
     return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
-
-
-def is_text_asked(argv: Sequence[str]) -> bool:
-    """Whether only a text is asked for: help, or the configuration as it would be."""
-    asks = ("-h", "--help", "--print_config")
-    return any(a.startswith(asks) or ".help" in a for a in argv)
 
 
 def objections(

@@ -8,22 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinn.checkpoints.migrations import option as current_option
-from pinn.cli.arguments import (
-    KEYS,
-    KNOWN,
-    RESET,
-    SUBCOMMANDS,
-    is_text_asked,
-    joined,
-    objections,
-    unknown,
-    values,
-)
+from pinn.cli.arguments import KEYS, KNOWN, SUBCOMMANDS, joined, objections, unknown, values
 from pinn.cli.configuration import closest, find_config, gives_phases, known_configs, run_name
 from pinn.cli.options import OWN, check_own, swept
 from pinn.cli.sweep_members import Member, members
 from pinn.cli.yaml_nodes import UsageError
 
+# Put before new phases: as many new ones as old would otherwise inherit what they do not state.
+RESET = "--model.phases=[]"
 TAKEN = ("--config", *(f"--{name}" for name in OWN))
 
 
@@ -84,7 +76,8 @@ class Request:
     @property
     def is_text_asked(self) -> bool:
         """Whether only a text is asked for: help, or the configuration as it would be."""
-        return is_text_asked(self.rest)
+        asks = ("--help", "--print_config")
+        return any(word.startswith(asks) or ".help" in word for word in self.rest)
 
     def advice(self, checkpoint: Path) -> str:
         """How a run is continued that was stopped: a command, as it can be typed here."""
@@ -119,10 +112,8 @@ def parse(argv: Sequence[str]) -> Request:
     files = [find_config(text) for text in own.get("config", ())]
     name = run_name(files[-1]) if files else ""
     rest = [word for word in words if word.partition("=")[0] not in TAKEN]
-    for line in objections(subcommand == "fit", own, name, is_text_asked(rest)):
-        raise UsageError(line)
     last = {name: texts[-1] for name, texts in own.items()}
-    return Request(
+    request = Request(
         subcommand,
         name,
         [str(file) for file in files],
@@ -133,8 +124,11 @@ def parse(argv: Sequence[str]) -> Request:
         more_steps=int(last.get("more_steps", 0)),
         label=last.get("name", ""),
         check="check" in own,
-        sweep=members([subcommand, *words], sweep) if sweep else [],
     )
+    for line in objections(subcommand == "fit", own, name, request.is_text_asked):
+        raise UsageError(line)
+    request.sweep = members([subcommand, *words], sweep) if sweep else []
+    return request
 
 
 def is_first() -> bool:
