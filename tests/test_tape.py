@@ -121,6 +121,20 @@ def test_what_is_written_to_is_right():
     assert found[2] is fixed[0]
 
 
+def test_a_literal_that_is_written_to_is_new_at_every_call():
+    def function(varying, fixed):
+        values = torch.tensor([1.0, 2.0])
+        values += varying[0]
+        torch._foreach_add_([values], 1.0)
+        return [values * fixed[0]]
+
+    recording = Recording(function, [torch.rand(2)], [torch.rand(2)])
+    varying, fixed = [torch.rand(2)], [torch.rand(2)]
+    values = recording.prepared(fixed)
+    for _ in range(2):
+        assert torch.equal(recording(varying, values)[0], function(varying, fixed)[0])
+
+
 def test_random_numbers_on_points_are_drawn_anew():
     recording = Recording(
         lambda v, f: [v[0] + torch.rand_like(f[0])], [torch.zeros(4)], [torch.zeros(4)]

@@ -53,7 +53,7 @@ class Recorder:
     def evaluate(
         self,
         name: Hashable,
-        state: int | None,
+        state: int,
         chunk: Chunk,
         function: Function,
         varying: Tensors,
@@ -66,7 +66,7 @@ class Recorder:
 
         Args:
             name: which function; shapes and precision are added.
-            state: the number of the state of all that its Python reads; None if nobody can tell.
+            state: the number of the state of all that its Python reads.
             chunk: keeps what follows from the fixed arguments alone.
             function: sees only its arguments.
             varying: what changes at every call.
@@ -75,24 +75,17 @@ class Recorder:
             compiled: hand the graph to the compiler.
             check: hold the graph against the Python now.
         """
-        if state is None:
-            return eager()
         shapes = tuple(t.shape for t in fixed)
         key = (name, state, shapes, compiled, fixed[-1].dtype, fixed[-1].device)
         if key not in self.recordings:
             if reason := self.obstacle(key):
                 self.set_back(reason, compiled)
                 return eager()
-            self.recordings[key] = self.record(function, varying, fixed, eager(), compiled)
+            self.recordings[key] = self.record(function, varying, fixed, eager(), compiled, chunk)
         held = self.recordings[key]
         if held is None:
             return eager()
-        recording = held.recording
-        prepared = chunk.prepared.find(key, fixed)
-        if prepared is None:
-            prepared = recording.prepared(fixed)
-            chunk.prepared.keep(key, fixed, prepared)
-        values = recording(varying, prepared)
+        values = replayed(held.recording, varying, fixed, chunk)
         held.uses += 1
         if check or is_due(held.uses, PERIOD):
             expected = eager()
@@ -130,6 +123,7 @@ class Recorder:
         fixed: Tensors,
         expected: Sequence[Tensor],
         compiled: bool,
+        chunk: Chunk,
     ) -> Held | None:
         """A graph that gives the numbers of the Python; None if none does."""
         if not all(bool(t.isfinite().all()) for t in expected):
@@ -137,7 +131,7 @@ class Recorder:
         for by_compiler in (True, False) if compiled else (False,):
             try:
                 recording = Recording(function, varying, fixed, by_compiler)
-                values = recording(varying, recording.prepared(fixed))
+                values = replayed(recording, varying, fixed, chunk)
             except RecordingError as error:
                 self.set_back(str(error), compiled)
                 continue
@@ -151,6 +145,15 @@ class Recorder:
         if reason not in self.setbacks:
             self.setbacks.append(reason)
             self.tell(f"compile   no {'compiled' if compiled else 'recorded'} step: {reason}")
+
+
+def replayed(recording: Recording, varying: Tensors, fixed: Tensors, chunk: Chunk) -> list[Tensor]:
+    """What a graph gives; what follows from the fixed arguments alone is kept with the chunk."""
+    prepared = chunk.prepared.find(recording, fixed)
+    if prepared is None:
+        prepared = recording.prepared(fixed)
+        chunk.prepared.keep(recording, fixed, prepared)
+    return recording(varying, prepared)
 
 
 def agree(

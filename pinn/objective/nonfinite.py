@@ -1,6 +1,6 @@
 """Where a loss stops being a number: the residual, the region, the point and the expression."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -52,9 +52,7 @@ def diagnose(
     for name, parameter in solution.named_parameters():
         if not bool(parameter.isfinite().all()):
             return f"the weights {name} are not finite: lower the learning rate"
-    looks: list[Callable[..., str | None]] = [faulty_value]
-    looks += [faulty_gradient] if differentiated else []
-    for look in looks:
+    for look in (faulty_value, faulty_gradient) if differentiated else (faulty_value,):
         for region, plan in plans.items():
             for part in points[region].split(TOGETHER):
                 if fault := look(solution, region, plan, part):

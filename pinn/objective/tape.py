@@ -151,8 +151,7 @@ def tensors_of(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
 @cache
 def is_mutable(func: Any) -> bool:
     """Whether an operation writes to its arguments."""
-    schema = getattr(func, "_schema", None)
-    return bool(schema is not None and schema.is_mutable)
+    return getattr(getattr(func, "_schema", None), "is_mutable", False)
 
 
 @cache

@@ -9,6 +9,7 @@ from torch import Tensor
 from pinn.algebra.deferred import Later
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rows import Rows, is_alike
+from pinn.algebra.rules.axes import named
 from pinn.algebra.series import Series, chained, composition, product, total
 from pinn.algebra.smooth import SMOOTH, Derivatives, power
 
@@ -136,13 +137,10 @@ def raise_to(base: Any, exponent: Any) -> Any:
     return compose(multiply(exponent, log), SMOOTH[torch.exp])
 
 
-BINARY = {"add": add, "sub": subtract, "mul": multiply, "div": divide, "pow": raise_to}
-
 ARITHMETIC: dict[Callable, Callable] = {
-    **{getattr(t, name): rule for t in (torch, torch.Tensor) for name, rule in BINARY.items()},
+    **named(add=add, sub=subtract, mul=multiply, div=divide, pow=raise_to, __pow__=raise_to),
+    **named(
+        __rsub__=reflected(subtract), __rtruediv__=reflected(divide), __rpow__=reflected(raise_to)
+    ),
     torch.neg: lambda x: x.map(torch.neg),
-    torch.Tensor.__pow__: raise_to,
-    torch.Tensor.__rsub__: reflected(subtract),
-    torch.Tensor.__rtruediv__: reflected(divide),
-    torch.Tensor.__rpow__: reflected(raise_to),
 }

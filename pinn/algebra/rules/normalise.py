@@ -69,12 +69,17 @@ def by_channel(x: Series, parameter: Weight) -> Weight:
     return None if parameter is None else parameter.reshape(-1, *(1 for _ in x.value.shape[2:]))
 
 
+def check_channels(x: Series, name: str) -> None:
+    """Refuse what has no channels on axis 1."""
+    if x.lead != 1 or not width(x):
+        raise refuse(name, f"of shape {tuple(x.value.shape)} with {x.lead} point axes")
+
+
 def group_norm(
     x: Series, num_groups: int, weight: Weight = None, bias: Weight = None, eps: float = 1e-5
 ) -> Series:
     """Layer norm over groups of channels, axis 1, and what lies behind it."""
-    if x.lead != 1 or not width(x):
-        raise refuse("group_norm", f"of shape {tuple(x.value.shape)} with {x.lead} point axes")
+    check_channels(x, "group_norm")
     n, *features = x.value.shape
     grouped = reshape(x, n, num_groups, math.prod(features) // num_groups)
     normal = reshape(unit(centred(grouped, (-1,)), (-1,), eps), n, *features)
@@ -94,8 +99,7 @@ def batch_norm(
     """(x − μ) / √(σ² + ε) ⊙ w + b with running statistics; those of the batch mix the points."""
     if training or running_mean is None or running_var is None:
         raise refuse("batch_norm", "with the statistics of the batch")
-    if x.lead != 1 or not width(x):
-        raise refuse("batch_norm", f"of shape {tuple(x.value.shape)} with {x.lead} point axes")
+    check_channels(x, "batch_norm")
     scale = torch.rsqrt(running_var + eps) * (1 if weight is None else weight)
     shift = -running_mean * scale + (0 if bias is None else bias)
     return scaled(x, by_channel(x, scale), by_channel(x, shift))
@@ -146,11 +150,6 @@ def log_softmax(
     return subtract(x, logsumexp(x, axes, keepdim=True))
 
 
-def softmin(x: Series, *settings: Any, **more: Any) -> Series:
-    """The softmax of −x."""
-    return softmax(x.map(torch.neg), *settings, **more)
-
-
 def only_axis(x: Series, dim: int | None, dtype: torch.dtype | None, name: str) -> tuple[int]:
     """The axis of a softmax."""
     if dtype is not None:
@@ -174,5 +173,6 @@ DROPOUTS = (
 )  # fmt: skip
 NORMALISE: dict[Callable, Callable] = {
     **named(layer_norm, rms_norm, group_norm, batch_norm, instance_norm, normalize),
-    **named(softmax, log_softmax, softmin, **{name: dropout(name) for name in DROPOUTS}),
+    **named(softmax, log_softmax, softmin=lambda x, *s, **m: softmax(x.map(torch.neg), *s, **m)),
+    **named(**{name: dropout(name) for name in DROPOUTS}),
 }
