@@ -47,26 +47,36 @@ def nested(f, x, channels):
     with sdpa_kernel(SDPBackend.MATH):
         y = f(x)
         y = y.reshape(len(x), -1)
-        columns = [
-            torch.stack([total(y[:, m], x, channel) for m in range(y.shape[1])], dim=-1)
+        columns = [Partials(y[:, m], x) for m in range(y.shape[1])]
+        streams = {
+            channel: torch.stack([column.total(channel) for column in columns], dim=-1)
             for channel in channels
-        ]
-    return y, dict(zip(channels, columns, strict=True))
+        }
+    return y, streams
 
 
-def total(y, x, channel):
-    """Σ over the index tuples of a channel of ∂y/∂x_i∂x_j…, for points that do not interact."""
-    found = []
-    for indices in channel:
-        part = y
-        for i in indices:
-            if not part.requires_grad:
-                part = torch.zeros_like(y)
-                continue
-            settings = {"create_graph": True, "materialize_grads": True}
-            part = torch.autograd.grad(part.sum(), x, **settings)[0][:, i]
-        found.append(part)
-    return sum(found)
+class Partials:
+    """∂y/∂x_i∂x_j… by index tuple, each pass made once, for points that do not interact."""
+
+    def __init__(self, y, x):
+        self.known, self.x = {(): y}, x
+
+    def total(self, channel):
+        """Σ over the index tuples of a channel."""
+        return sum(self.at(tuple(indices)) for indices in channel)
+
+    def at(self, indices):
+        if indices not in self.known:
+            before = indices[:-1]
+            slopes = self.gradient(self.at(before)).unbind(1)
+            self.known |= {(*before, i): slope for i, slope in enumerate(slopes)}
+        return self.known[indices]
+
+    def gradient(self, part):
+        if not part.requires_grad:
+            return torch.zeros_like(self.x)
+        settings = {"create_graph": True, "materialize_grads": True}
+        return torch.autograd.grad(part.sum(), self.x, **settings)[0]
 
 
 def loss(value, streams):
@@ -75,31 +85,40 @@ def loss(value, streams):
     return entries @ torch.linspace(0.5, 1.5, len(entries), dtype=entries.dtype)
 
 
-def assert_rule(f, plan, same=None, argument=features):
-    """f of an argument: value, streams and gradient equal nested reverse mode's."""
+def assert_rule(f, plans=tuple(PLANS), same=None, argument=features):
+    """f of an argument: by these plans value, streams and gradient equal nested reverse mode's."""
     same, x = same or f, random(N, D, seed=3)
     parameters = [WEIGHT.clone().requires_grad_(), TENSOR.clone().requires_grad_()]
 
     def call(function):
         return lambda at: function(argument(at, parameters[0]), parameters[1])
 
-    jet = call(f)(jet_of(x, plan))
-    value, streams = nested(call(same), x, plan.channels)
+    asked = dict.fromkeys(channel for plan in plans for channel in PLANS[plan].channels)
+    value, streams = nested(call(same), x, asked)
     shape = call(same)(x).shape
-    assert jet.value.shape == shape
-    assert jet.shape == shape
-    torch.testing.assert_close(jet.value.reshape(value.shape), value, rtol=1e-12, atol=1e-12)
-    ours = [jet.stream(channel) for channel in plan.channels]
-    for channel, stream in zip(plan.channels, ours, strict=True):
-        exact = streams[channel].reshape(shape)
-        torch.testing.assert_close(
-            stream, exact, rtol=1e-9, atol=1e-10, msg=lambda m, c=channel: f"{c}: {m}"
-        )
-    keep = {"allow_unused": True, "materialize_grads": True}
-    found = torch.autograd.grad(loss(jet.value, ours), parameters, **keep)
-    exact = torch.autograd.grad(loss(value, streams.values()), parameters, **keep)
-    for a, b in zip(found, exact, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    for plan in plans:
+        channels = PLANS[plan].channels
+        jet = call(f)(jet_of(x, PLANS[plan]))
+        assert jet.value.shape == shape
+        assert jet.shape == shape
+        ours = [jet.stream(channel) for channel in channels]
+        torch.testing.assert_close(jet.value.reshape(value.shape), value, rtol=1e-12, atol=1e-12)
+        for channel, stream in zip(channels, ours, strict=True):
+            exact, place = streams[channel].reshape(shape), f"plan {plan}, {channel}"
+            torch.testing.assert_close(
+                stream, exact, rtol=1e-9, atol=1e-10, msg=lambda m, p=place: f"{p}: {m}"
+            )
+        found = slopes_of(loss(jet.value, ours), parameters)
+        exact = slopes_of(loss(value, [streams[channel] for channel in channels]), parameters)
+        for a, b in zip(found, exact, strict=True):
+            torch.testing.assert_close(
+                a, b, rtol=1e-9, atol=1e-9, msg=lambda m, p=plan: f"plan {p}: {m}"
+            )
+
+
+def slopes_of(number, parameters):
+    keep = {"allow_unused": True, "materialize_grads": True, "retain_graph": True}
+    return torch.autograd.grad(number, parameters, **keep)
 
 
 def assert_refused(name, f):

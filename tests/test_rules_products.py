@@ -93,10 +93,9 @@ def test_every_rule_has_an_example():
     assert names(PRODUCTS, BLEND, ATTENTION) - elsewhere - {"rmatmul"} == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("plan", ["every", "collapsed", "collapsed third"])
 @pytest.mark.parametrize("call", CASES)
-def test_rule_agrees_with_nested_reverse_mode(call, plan):
-    assert_rule(call, PLANS[plan], argument=tokens)
+def test_rule_agrees_with_nested_reverse_mode(call):
+    assert_rule(call, ("every", "collapsed", "collapsed third"), argument=tokens)
 
 
 def self_attention(**settings):
@@ -104,7 +103,6 @@ def self_attention(**settings):
     return nn.MultiheadAttention(4, 2, batch_first=True, **settings).double()
 
 
-@pytest.mark.parametrize("plan", ["every", "collapsed third"])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     "call",
@@ -115,15 +113,16 @@ def self_attention(**settings):
         lambda z, t, m: m(z, z * t, z, average_attn_weights=False, attn_mask=~CAUSAL)[1],
     ],
 )
-def test_multi_head_attention_agrees_with_nested_reverse_mode(call, training, plan):
+def test_multi_head_attention_agrees_with_nested_reverse_mode(call, training):
     module = self_attention().train(training)
-    assert_rule(lambda z, t: call(z, t, module), PLANS[plan], argument=tokens)
+    plans = ("every", "collapsed third")
+    assert_rule(lambda z, t: call(z, t, module), plans, argument=tokens)
 
 
 def test_attention_with_other_widths_for_keys_and_values():
     module = self_attention(kdim=3, vdim=2)
     assert_rule(
-        lambda z, t: module(z, z[..., :3], z[..., :2] * t[:2])[0], PLANS["every"], argument=tokens
+        lambda z, t: module(z, z[..., :3], z[..., :2] * t[:2])[0], ("every",), argument=tokens
     )
 
 
