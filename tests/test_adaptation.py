@@ -192,10 +192,9 @@ def adapted(train, make_trainer):
 @pytest.mark.parametrize(
     ("phases", "resample", "compile", "steps"),
     [
-        (FIRST_ORDER, 1, False, (1, 4, 7, 10)),
+        (FIRST_ORDER, 1, False, (4,)),
         (FIRST_ORDER, 3, "auto", (2, 3, 9)),
-        (FIRST_ORDER, 7, False, (6, 7, 8)),
-        (SECOND_ORDER, 5, False, (4, 5, 6, 10)),
+        (SECOND_ORDER, 5, False, (4, 6)),
     ],
 )
 def test_resumed_at_any_step_the_run_ends_the_same(

@@ -86,8 +86,7 @@ def followed(method, step, points, now=0, **settings):
 
 
 @METHODS
-@pytest.mark.parametrize("mode", ["eager", "recorded"])
-@pytest.mark.parametrize("strategy", ["taylor", "loop"])
+@pytest.mark.parametrize(("mode", "strategy"), [("eager", "loop"), ("recorded", "taylor")])
 def test_the_first_update_makes_the_sizes_equal(method, mode, strategy):
     step, points = made(mode=mode, strategy=strategy)
     before = step.gradient(points, GIVEN)[0]
@@ -119,7 +118,7 @@ def test_later_updates_are_averaged(method):
 
 
 def test_a_trace_at_many_points_is_taken_at_some():
-    step, points = made({"interior": 600, "left": 300, "right": 300})
+    step, points = made({"interior": 240, "left": 120, "right": 120})
     balanced = followed("ntk", step, points)
     sizes = {region: len(p.at) for region, p in balanced.system.points.items()}
     assert sizes == {"interior": 128, "left": 64, "right": 64}
@@ -221,7 +220,7 @@ def test_resumed_at_any_step_the_run_ends_the_same(train, tmp_path, monkeypatch,
     monkeypatch.setattr(balance, "PERIOD", 3)
     whole = solver_of(PHASES, method, compile=False)
     train(whole, callbacks=[Copies(every=1)])
-    for step in (1, 3, 5, 8, 9, 12, 13):
+    for step in (1, 5, 9, 12):
         part = solver_of(PHASES, method, compile=False)
         train(part, ckpt_path=tmp_path / "checkpoints" / f"step-{step}.ckpt")
         assert equal(part.state_dict(), whole.state_dict()), step

@@ -1,7 +1,6 @@
 """The command line: what it prints, saves, runs again and resumes, and how it ends."""
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -227,14 +226,6 @@ def test_a_loss_that_is_no_number_ends_with_code_1(capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "the loss is" in err
-
-
-def test_a_run_says_nothing_on_standard_error():
-    command = [sys.executable, TRAIN, "--config", "small"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "residual of balance" in done.stdout
-    assert not any(word in done.stdout for word in ("Tip", "GPU", "Seed", "http"))
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])

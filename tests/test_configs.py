@@ -25,13 +25,13 @@ def test_there_are_configurations():
 @each
 def test_it_runs(config, here, capsys):
     # As wide as they are, they take minutes: `benchmarks/accuracy.py` runs them so.
-    narrow = {"model.network.init_args.width": 24, "trainer.max_steps": 3}
+    narrow = {"model.network.init_args.width": 12, "trainer.max_steps": 2}
     argv = [part for key, value in narrow.items() for part in (f"--{key}", str(value))]
     assert main(["--config", str(config), *argv]) == 0
     printed = capsys.readouterr().out
     assert "errors are against" in printed
     (run,) = (here / "runs" / config.stem).iterdir()
-    assert (run / "checkpoints" / "step-0000003.ckpt").is_file()
+    assert (run / "checkpoints" / "step-0000002.ckpt").is_file()
     given, ran = (stated(yaml.safe_load(f.read_text())) for f in (config, run / "config.yaml"))
     changed = {(key, value) for key, value in given if key in narrow}
     assert len(changed) == 1

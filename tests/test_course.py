@@ -184,7 +184,7 @@ def test_resumed_at_any_step_phases_end_where_they_did(train, tmp_path, capsys):
     assert "has not fallen" in said[2]
     assert last == 3 * (whole.schedule.start // 3 + 1) < 40
     stuck = whole.schedule.start
-    for step in (1, 2, 3, stuck, stuck + 1, last):
+    for step in (1, 2, stuck, last):
         part = solver_of(EARLY, compile=False)
         path = tmp_path / "checkpoints" / f"step-{step}.ckpt"
         assert train(part, ckpt_path=path, **settings).global_step == last

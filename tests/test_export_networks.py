@@ -49,6 +49,10 @@ def sharing():
     return {name: nn.Sequential(trunk, nn.Linear(8, n)) for name, n in {"T": 1, "q": 2}.items()}
 
 
+def dropped(outputs):
+    return nn.Dropout(0.5), nn.GELU(), nn.Linear(6, outputs)
+
+
 def periodic():
     return MLP(6, 2, embedding=Periodic({"x": 2 * math.pi}))
 
@@ -74,13 +78,8 @@ CASES = {
     "attention": (Kovasznay, Attention, ("u.x",)),
     "norm": (
         Kovasznay,
-        lambda: nn.Sequential(nn.Linear(2, 6), nn.LayerNorm(6), nn.SiLU(), nn.Linear(6, 3)),
+        lambda: nn.Sequential(nn.Linear(2, 6), nn.LayerNorm(6), nn.SiLU(), *dropped(3)),
         ("u.y",),
-    ),
-    "dropout": (
-        Poisson,
-        lambda: nn.Sequential(nn.Linear(2, 6), nn.Dropout(0.5), nn.GELU(), nn.Linear(6, 1)),
-        (),
     ),
 }
 

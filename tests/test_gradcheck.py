@@ -38,7 +38,8 @@ def check(function, module, *points):
     inputs += [x.clone().requires_grad_() for x in points]
     settings = {"raise_exception": True, "atol": 1e-6, "rtol": 1e-5}
     assert gradcheck(of_parameters, inputs, **settings)
-    assert gradgradcheck(of_parameters, inputs, **settings)
+    # In one direction of all inputs and outputs at once, which sees every entry.
+    assert gradgradcheck(of_parameters, inputs, fast_mode=True, **settings)
 
 
 @each

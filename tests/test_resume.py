@@ -73,11 +73,11 @@ SECOND_ORDER = [
 @pytest.mark.parametrize(
     ("phases", "resample", "compile", "steps"),
     [
-        (FIRST_ORDER, 0, "auto", (2, 4, 9)),
-        (FIRST_ORDER, 1, False, (1, 7, 10)),
-        (FIRST_ORDER, 3, False, range(1, 11)),
+        (FIRST_ORDER, 0, "auto", (2, 9)),
+        (FIRST_ORDER, 1, False, (7,)),
+        (FIRST_ORDER, 3, False, (1, 3, 4, 8, 10)),
         (SECOND_ORDER, 0, "auto", (3, 8)),
-        (SECOND_ORDER, 5, False, (2, 4, 5, 6, 9)),
+        (SECOND_ORDER, 5, False, (2, 5, 6)),
     ],
 )
 def test_resumed_at_any_step_the_run_ends_the_same(

@@ -16,7 +16,7 @@ from pinn.objective.tape import RecordingError
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
 
-MODES = [(i, 1 + i % 5) for i in range(1, 25)]
+MODES = [(i, 1 + i % 5) for i in range(1, 13)]
 
 
 def source(x, y, sin):

@@ -170,8 +170,10 @@ def test_a_name_and_a_checkpoint_are_told_apart(small, capsys):
 # --- train on
 
 
-@pytest.mark.parametrize("optimizer", ["Adam", "LBFGS", "LevenbergMarquardt"])
-@pytest.mark.parametrize("way", ["more_steps", "phases"])
+@pytest.mark.parametrize(
+    ("optimizer", "way"),
+    [("Adam", "phases"), ("LBFGS", "more_steps"), ("LevenbergMarquardt", "more_steps")],
+)
 def test_six_and_three_steps_are_nine(small, optimizer, way, capsys):
     few = {"options": {"max_iter": 3}} if optimizer == "LBFGS" else {}
     six, nine = (phases((optimizer, steps), **few) for steps in (6, 9))
