@@ -1,5 +1,6 @@
 """What several test files need: a quick and silent trainer, and a folder to run commands in."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,12 @@ QUIET = {
     "check_val_every_n_epoch": None,
     "val_check_interval": 1000,
 }
+
+
+def pytest_collection_finish():
+    """What the imports have left lives as long as the process: no collection walks over it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

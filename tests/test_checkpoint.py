@@ -97,8 +97,10 @@ def test_only_plain_data_is_saved(saved, phases):
 # --- loading them
 
 
-@pytest.mark.parametrize("strategy", ["taylor", "vmap", "loop"])
-@pytest.mark.parametrize("case", [Kovasznay, LidDrivenCavity])
+@pytest.mark.parametrize(
+    ("case", "strategy"),
+    [(Kovasznay, "taylor"), (Kovasznay, "vmap"), (Kovasznay, "loop"), (LidDrivenCavity, "taylor")],
+)
 def test_a_loaded_solution_is_the_trained_one_to_the_last_bit(saved, case, strategy):
     solver = solver_of(case(), derivatives=strategy)
     found = pinn.load(saved(solver))
@@ -119,7 +121,7 @@ def test_a_loaded_solution_is_the_trained_one_to_the_last_bit(saved, case, strat
         assert torch.equal(read_off(a).value, read_off(b).value)
 
 
-@pytest.mark.parametrize("gauge", ["zero_mean", "pin", "free"])
+@pytest.mark.parametrize("gauge", ["zero_mean", "pin"])
 def test_the_gauge_is_loaded(saved, gauge):
     solver = solver_of(LidDrivenCavity(reynolds=250.0, gauge=gauge), phases=[Phase(3)])
     found = pinn.load(saved(solver))

@@ -14,7 +14,6 @@ from pinn.checkpoints.file import read
 from pinn.cli.launch import main
 
 pytestmark = pytest.mark.usefixtures("folder")
-TRAIN = Path(__file__).parents[1] / "train.py"
 HEAT = """\
 from pathlib import Path
 from typing import ClassVar

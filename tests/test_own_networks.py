@@ -69,12 +69,8 @@ def newest():
 CASES = {
     "own class": SIREN,
     "layers": LAYERS,
-    "sequential": SEQUENTIAL,
     "one per unknown": f"{{u: {SIREN}}}",
     "nested": f"{{class_path: nets.Around, init_args: {{inner: {SEQUENTIAL}}}}}",
-    "mixed": f"{{u: {LAYERS.replace('7', '4')}}}".replace(
-        LAYERS.replace("7", "4"), SEQUENTIAL.replace("7", "4")
-    ),
 }
 
 

@@ -42,11 +42,15 @@ class Late(Problem):
     def balance(self, T, x):
         if len(x.value) > self.most:
             raise ValueError("too many points")
-        return laplacian(T) + 1.0
+        return laplacian(T) + self.most / 1000
 
     @on("left", "right")
     def ends(self, T):
         return T
+
+    def exact(self, at):
+        x = at[:, 0]
+        return {"T": self.most / 2000 * x * (1 - x)}
 """
 
 
@@ -88,52 +92,45 @@ def hparams_page(folder):
     ], {info.name for info in page.hparam_infos}
 
 
-def test_a_sweep_has_a_folder_and_a_row_for_each_run(folder, capfd):
-    argv = ["--config", "small", "--sweep", "model.problem.wavenumber=1,2", "--name", "waves"]
-    assert main(argv) == 0
-    printed = capfd.readouterr().out
-    sweep = folder / "runs" / "small" / "waves"
-    names = ["wavenumber=1", "wavenumber=2"]
-    assert sorted(path.name for path in sweep.iterdir()) == ["sweep.csv", *names]
-    table = rows(sweep)
-    assert [row["folder"] for row in table] == names
-    assert [row["state"] for row in table] == ["done", "done"]
-    for row in table:
-        saved = read(sweep / row["folder"] / "checkpoints" / "step-0000004.ckpt")["pinn"]
-        k = int(row["model.problem.wavenumber"])
-        assert saved["problem"]["init_args"]["wavenumber"] == k
-        assert float(row["error/u"]) == pytest.approx(saved["scores"]["error/u"], rel=1e-12)
-        assert f"{float(row['error/u']):.2e}" in printed.split("the runs of the sweep")[1]
-    # The HParams page compares them by the key that was swept.
-    shown, columns = hparams_page(sweep)
-    assert [name for name in columns if "wavenumber" in name] == ["model.problem.wavenumber"]
-    found = {
-        settings["model.problem.wavenumber"].number_value: metrics["final/error/u"]
-        for settings, metrics in shown
-    }
-    assert found == {
-        float(row["model.problem.wavenumber"]): pytest.approx(float(row["error/u"]), rel=1e-6)
-        for row in table
-    }
-    # A run is the one that would have been made alone; its configuration keeps its name.
-    assert main(["--config", "small", "--model.problem.wavenumber=2", "--name", "two"]) == 0
-    alone = read(folder / "runs/small/two/checkpoints/step-0000004.ckpt")["pinn"]["scores"]
-    assert float(table[1]["error/u"]) == alone["error/u"]
-    assert run_name(sweep / "wavenumber=2" / "config.yaml") == "small"
-
-
-def test_a_run_that_fails_is_told_and_the_others_go_on(late, folder, capfd):
-    argv = [*late, "--trainer.logger=false"]  # without pictures
-    assert main([*argv, "--sweep", "model.problem.most=500,1000"]) == 1
-    (sweep,) = (folder / "runs" / "late").iterdir()
-    assert sweep.name.endswith("_sweep")
-    assert [row["state"] for row in rows(sweep)] == ["failed", "done"]
-    assert sorted(path.name for path in sweep.iterdir()) == ["most=1000", "sweep.csv"]
+def test_a_sweep_has_a_folder_and_a_row_for_each_run_and_goes_on_after_one_that_fails(
+    late, folder, capfd
+):
+    assert main([*late, "--sweep", "model.problem.most=500,1000,2000"]) == 1
     captured = capfd.readouterr()
     first, second = captured.err.strip().splitlines()
     assert "too many points" in first
-    assert "run 1 of 2, most 500, has failed; going on" in second
-    assert "failed" in captured.out.split("the runs of the sweep")[1]
+    assert "run 1 of 3, most 500, has failed; going on" in second
+    (sweep,) = (folder / "runs" / "late").iterdir()
+    assert sweep.name.endswith("_sweep")
+    names = ["most=1000", "most=2000"]
+    assert sorted(path.name for path in sweep.iterdir()) == [*names, "sweep.csv"]
+    failed, *table = rows(sweep)
+    assert [row["state"] for row in (failed, *table)] == ["failed", "done", "done"]
+    assert [row["folder"] for row in table] == names
+    printed = captured.out.split("the runs of the sweep")[1]
+    assert "failed" in printed
+    for row in table:
+        saved = read(sweep / row["folder"] / "checkpoints" / "step-0000004.ckpt")["pinn"]
+        assert saved["problem"]["init_args"]["most"] == int(row["model.problem.most"])
+        assert float(row["error/T"]) == pytest.approx(saved["scores"]["error/T"], rel=1e-12)
+        assert f"{float(row['error/T']):.2e}" in printed
+    assert table[0]["error/T"] != table[1]["error/T"]
+    # The HParams page compares them by the key that was swept.
+    shown, columns = hparams_page(sweep)
+    assert [name for name in columns if "most" in name] == ["model.problem.most"]
+    found = {
+        settings["model.problem.most"].number_value: metrics["final/error/T"]
+        for settings, metrics in shown
+    }
+    assert found == {
+        float(row["model.problem.most"]): pytest.approx(float(row["error/T"]), rel=1e-6)
+        for row in table
+    }
+    # A run is the one that would have been made alone; its configuration keeps its name.
+    assert main([*late, "--model.problem.most=2000", "--name", "two"]) == 0
+    alone = read(folder / "runs/late/two/checkpoints/step-0000004.ckpt")["pinn"]["scores"]
+    assert float(table[1]["error/T"]) == alone["error/T"]
+    assert run_name(sweep / "most=2000" / "config.yaml") == "late"
 
 
 @pytest.mark.parametrize(
