@@ -116,7 +116,7 @@ LBFGS = Phase(2, "LBFGS", options={"max_iter": 3})
 @pytest.mark.parametrize(
     ("problem", "second", "steps"),
     [
-        (LidDrivenCavity, LBFGS, range(1, 9)),
+        (LidDrivenCavity, LBFGS, (1, 3, 4, 5, 8)),
         (Kovasznay, Phase(2, "LevenbergMarquardt", train="output"), (7,)),
     ],
 )

@@ -1,7 +1,6 @@
 """What follows from the points alone is evaluated, not traced, and again for other points."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -71,7 +70,7 @@ def test_a_long_source_is_cut_with_its_points():
     assert cut.told == step.told == []
 
 
-def test_recording_takes_no_longer_than_a_few_evaluations():
+def test_what_follows_from_the_points_alone_is_in_no_graph():
     """Thousands of operations on the points, each of which would take milliseconds to trace."""
 
     def function(varying, fixed):
@@ -79,9 +78,7 @@ def test_recording_takes_no_longer_than_a_few_evaluations():
         return [varying[0] * sum(terms)]
 
     varying, fixed = [torch.rand(5)], [torch.rand(5)]
-    begun = time.perf_counter()
     recording = Recording(function, varying, fixed)
-    assert time.perf_counter() - begun < 3
     assert len(recording.main.lines) < 3
     fixed = [torch.rand(5)]
     found = recording(varying, recording.prepared(fixed))
