@@ -216,7 +216,7 @@ def test_the_loss_of_a_solution_in_the_compiler(fresh):
         return residual_losses(solution, {"interior": Points(at)}, plans)["eq"]
 
     at = X[:, :2].contiguous()
-    close(torch.compile(loss, backend="aot_eager")(at), loss(at))
+    close(torch.compile(loss, backend="eager")(at), loss(at))
 
 
 def energy_slope(x):
