@@ -29,8 +29,7 @@ class Constant(Shared):
 
     def number(self, compute: Callable[[], Tensor]) -> Tensor:
         """One, of the shape of the mean."""
-        mean = super().number(compute)
-        return torch.ones_like(mean)
+        return torch.ones_like(super().number(compute))
 
 
 def couplings(problem: Problem, residual: Residual, region: str, highest: int) -> tuple[bool, bool]:

@@ -76,12 +76,11 @@ class LeanModule(L.LightningModule):
             group: what stands before their names, as in `loss/`.
             values: tensors stay where they are, so that nobody waits for the device.
         """
-        self.trainer.callback_metrics.update(
-            {
-                group + name: value if isinstance(value, Tensor) else torch.tensor(value, dtype=F64)
-                for name, value in values.items()
-            }
-        )
+        known = self.trainer.callback_metrics
+        for name, value in values.items():
+            if not isinstance(value, Tensor):
+                value = torch.tensor(value, dtype=F64)
+            known[group + name] = value
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Count the step that is complete, though the loop does so only after the hook that saves.
@@ -93,9 +92,7 @@ class LeanModule(L.LightningModule):
             if isinstance(count, dict) and "processed" in count:
                 count["completed"] = count["processed"]
 
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """A tick is on every device."""
         return batch
 
