@@ -10,9 +10,10 @@ from torch import nn
 from pinn.base.console import quiet, say
 from pinn.base.messages import LARGEST_SEED, whole
 from pinn.callbacks import Checkpoints, Figures
+from pinn.callbacks.checkpointing import missing
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.callbacks.users_callbacks import make_ready
-from pinn.checkpoints.file import read, restore_weights, start_from
+from pinn.checkpoints.file import read, restore_weights, start_from, trusting
 from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile
 from pinn.optim import Phase
@@ -43,6 +44,7 @@ def fit(
     folder: str | Path | None = None,
     init_from: str | Path | None = None,
     resume: str | Path | None = None,
+    trust_old: bool = False,
     **trainer: Any,
 ) -> Solution:
     """Solve a problem; the run is kept below `folder` like one of the command line.
@@ -71,6 +73,7 @@ def fit(
         resume: a checkpoint whose run to continue with the same settings, its last phase perhaps
             longer, or with further phases; `auto` takes the newest below `folder`, and begins a run
             where there is none.
+        trust_old: whether to read a checkpoint of an earlier version, which has no hash.
         **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
             are added to those of this package; one of the same class, such as
             `Checkpoints(every=10)`, takes the place of its own.
@@ -88,11 +91,13 @@ def fit(
     solver = Solver(problem, network, phases, weights, derivatives, compile, memory, weighting)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
-    if init_from is not None:
-        start_from(solver.solution, init_from)
     data = Collocation(points, method, resample, adapt, seed=seed)
     fitter = make_trainer(trainer, [Figures(), Checkpoints()], solver.schedule)
-    carry_out(fitter, solver, data, folder or trainer.get("default_root_dir") or "runs", resume)
+    base = folder or trainer.get("default_root_dir") or "runs"
+    with trusting(trust_old):
+        if init_from is not None:
+            start_from(solver.solution, init_from)
+        carry_out(fitter, solver, data, base, resume)
     return solver.solution.eval()
 
 
@@ -131,3 +136,5 @@ def carry_out(
     except BaseException:
         trainer.withdraw()
         raise
+    if lost := missing(trainer):
+        say(f"warning   {lost}")

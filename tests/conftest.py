@@ -16,7 +16,7 @@ from small import FLOW, SMALL
 from pinn.base.console import quiet
 from pinn.callbacks import Checkpoints
 from pinn.callbacks import pictures as figures
-from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.cli import signatures
 from pinn.cli.launch import main
 from pinn.training.collocation import Collocation

@@ -19,7 +19,7 @@ from torch import nn
 from pinn.algebra.channels import Plan, first
 from pinn.base.console import quiet
 from pinn.callbacks import Checkpoints, Report
-from pinn.checkpoints.file import AtomicCheckpointIO
+from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.networks import MLP
 from pinn.operators.divergence import Divergence
 from pinn.optim import Phase

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pinn
-from pinn.callbacks.checkpointing import newest_first
+from pinn.checkpoints.names import newest_first
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Poisson

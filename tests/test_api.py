@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import pinn
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import CheckpointError
+from pinn.checkpoints.names import newest_first
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, Poisson

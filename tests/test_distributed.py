@@ -11,8 +11,8 @@ import pytest
 import torch
 from test_levenberg_marquardt import CASES, four_steps
 
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.geometry import Points
 from pinn.networks import MLP
 from pinn.objective.least_squares import LeastSquares

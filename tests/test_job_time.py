@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from short import fit, only, steps_in
 
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.cli.launch import main
 from pinn.optim import Phase
 

@@ -5,8 +5,8 @@ import torch
 
 import pinn
 from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.networks import MLP
 from pinn.objective.objective import Objective
 from pinn.optim import Phase

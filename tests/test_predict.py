@@ -10,7 +10,7 @@ import torch
 from short import fit, only
 
 import pinn
-from pinn.callbacks.checkpointing import newest_first
+from pinn.checkpoints.names import newest_first
 from pinn.cli.launch import main
 from pinn.cli.predict import far_values
 from pinn.problems import LidDrivenCavity, TaylorGreen2D

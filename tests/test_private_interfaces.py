@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, Timer
+from short import fit, only, steps_in
 from torch import nn
 
 import pinn
@@ -14,7 +15,9 @@ from pinn.callbacks.users_callbacks import waits_for_an_epoch
 from pinn.cli.mistakes import explain
 from pinn.objective.recording import Recording
 from pinn.objective.tape import RecordingError
+from pinn.optim import Phase
 from pinn.problems import Poisson
+from pinn.runs import saved_state
 from pinn.training import lightning_adapter as lean
 
 OFTEN = ("transform", "is_wrapped", "unwrapped", "modes", "saving_hooks")
@@ -157,6 +160,14 @@ def test_a_checkpoint_without_counts_of_batches_is_saved():
     checkpoint = {"loops": {"fit_loop": {}}}
     lean.LeanModule().on_save_checkpoint(checkpoint)
     assert checkpoint == {"loops": {"fit_loop": {}}}
+
+
+def test_counts_that_this_lightning_does_not_keep_are_not_compared(tmp_path, monkeypatch):
+    assert lean.counted({"epoch_loop.batch_progress": 3}) == {}
+    monkeypatch.setattr(saved_state, "counted", lambda loops: {})
+    fit(tmp_path, Phase(3), max_steps=2)
+    fit(tmp_path, Phase(3), resume="auto")
+    assert steps_in(only(tmp_path))[0] == 3
 
 
 def test_callbacks_of_others_are_left_as_they_are(tmp_path):

@@ -8,6 +8,7 @@ import torch
 
 import pinn
 from pinn.checkpoints.file import CheckpointError, read
+from pinn.checkpoints.writing import write
 from pinn.cli.launch import main
 from pinn.optim import Phase
 
@@ -215,7 +216,7 @@ def test_a_checkpoint_names_no_class_that_the_session_only_imported(session, tmp
     for name in ("__main__.nn.Linear", "__main__.Interval", "__main__.local", "torch.nn.Module.x"):
         contents = read(path)
         contents["pinn"]["problem"] = {"class_path": name, "init_args": {}}
-        torch.save(contents, tmp_path / "bad.ckpt")
+        write(contents, tmp_path / "bad.ckpt")
         with pytest.raises(ValueError, match=r"named in the checkpoint|not found"):
             pinn.load(tmp_path / "bad.ckpt")
 

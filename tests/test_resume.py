@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pinn.callbacks import Checkpoints
-from pinn.callbacks.checkpointing import newest_first
 from pinn.callbacks.signals import Interrupt, InterruptedRunError
 from pinn.checkpoints.file import CheckpointError, read
+from pinn.checkpoints.names import newest_first
 from pinn.networks import MLP
 from pinn.objective.compilation import Compilation
 from pinn.optim import Phase

@@ -13,8 +13,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.cli.launch import main
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"

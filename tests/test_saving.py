@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from golden_runs import GOLDEN
 
 import pinn
-from pinn.checkpoints.file import AtomicCheckpointIO, CheckpointError, read
+from pinn.checkpoints.file import CheckpointError, read
 from pinn.checkpoints.migrations import FORMAT
+from pinn.checkpoints.writing import AtomicCheckpointIO
+
+COUNTED = torch.arange(5000.0, dtype=torch.float64)
 
 
 @pytest.fixture
 def good(tmp_path):
-    """A small file of the right form."""
+    """A file of the right form, with a known array in it."""
     path = tmp_path / "good.ckpt"
-    contents = {"pinn": {"format": 1}, "state_dict": {"w": torch.arange(5000.0)}}
+    contents = read(GOLDEN / f"kovasznay_{FORMAT}.ckpt")
+    contents["state_dict"]["solution.w"] = COUNTED
     AtomicCheckpointIO().save_checkpoint(contents, path)
     return path
 
@@ -31,7 +36,7 @@ def cut(path):
 
 def flip(path):
     data = bytearray(path.read_bytes())
-    data[data.index(torch.arange(700.0, 704.0).numpy().tobytes())] ^= 1
+    data[data.index(COUNTED[700:704].numpy().tobytes())] ^= 1
     path.write_bytes(data)
 
 
@@ -44,6 +49,7 @@ def pickled_code(path):
 
 
 DAMAGED = "is damaged, or it is not a checkpoint"
+CHANGED = "is damaged: its bytes do not fit the hash at its end"
 FOREIGN = "was not written by this program"
 
 
@@ -53,7 +59,7 @@ FOREIGN = "was not written by this program"
         (lambda path: path.write_bytes(b""), DAMAGED),
         (lambda path: path.write_text("steps: 100\n"), DAMAGED),
         (cut, DAMAGED),
-        (flip, DAMAGED),
+        (flip, CHANGED),
         (pickled_code, DAMAGED),
         (lambda path: torch.save({"weight": torch.zeros(2)}, path), FOREIGN),
         (lambda path: torch.save([1, 2], path), FOREIGN),
@@ -76,19 +82,19 @@ def test_unusable_files_are_refused_in_one_line(good, capfd, spoil, message):
 
 def test_every_flipped_bit_in_the_weights_is_noticed(good):
     whole = good.read_bytes()
-    first = whole.index(torch.arange(1.0, 4.0).numpy().tobytes())
-    for index in range(first, first + 4 * 4990, 499):
+    first = whole.index(COUNTED[1:4].numpy().tobytes())
+    for index in range(first, first + 8 * 4990, 999):
         data = bytearray(whole)
         data[index] ^= 1 << (index % 8)
         good.write_bytes(data)
-        with pytest.raises(CheckpointError, match=DAMAGED):
+        with pytest.raises(CheckpointError, match=CHANGED):
             read(good)
 
 
 # --- writing them
 
 
-def test_a_failing_save_leaves_the_old_file_and_nothing_else(good, monkeypatch):
+def test_a_failing_save_leaves_the_old_file_and_nothing_else(good, monkeypatch, capsys):
     old = good.read_bytes()
 
     def full(contents, file):
@@ -96,8 +102,9 @@ def test_a_failing_save_leaves_the_old_file_and_nothing_else(good, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
-        AtomicCheckpointIO().save_checkpoint({"pinn": {"format": 1}}, good)
+    AtomicCheckpointIO().save_checkpoint({"pinn": {"format": 1}}, good)
+    line = f"warning   {good} is not written: no space is left on its disk: the next save tries"
+    assert capsys.readouterr().out.startswith(line)
     assert good.read_bytes() == old
     assert list(good.parent.iterdir()) == [good]
 
@@ -106,20 +113,24 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from pinn.callbacks.checkpointing import KEPT, newest_first
-from pinn.checkpoints.file import AtomicCheckpointIO, read
+from pinn.callbacks.checkpointing import KEPT
+from pinn.checkpoints.names import newest_first
+from pinn.checkpoints.file import read
+from pinn.checkpoints.writing import AtomicCheckpointIO
 
 def save_for_ever(folder, first):
     step = first
     while True:
         step += 1
-        weights = torch.full((400_000,), float(step))
-        contents = {"pinn": {"format": 1}, "global_step": step, "state_dict": {"w": weights}}
+        contents["global_step"] = contents["pinn"]["course"]["step"] = step
+        contents["state_dict"] = {"w": torch.full((400_000,), float(step), dtype=torch.float64)}
         AtomicCheckpointIO().save_checkpoint(contents, folder / f"step-{step:07d}.ckpt")
         for old in newest_first(folder)[KEPT:]:
             old.unlink()
 
 folder, last, torn = Path(sys.argv[1]), 0, 0
+contents = read(sys.argv[2])
+contents["pinn"]["course"].update(start=0, fell=0)
 random.seed(0)
 for attempt in range(12):
     child = os.fork()
@@ -145,7 +156,7 @@ print("torn", torn)
 
 def test_whenever_it_is_killed_the_newest_checkpoint_loads(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(tmp_path), GOLDEN / f"kovasznay_{FORMAT}.ckpt"],
         env={
             **os.environ,
             "OMP_NUM_THREADS": "1",

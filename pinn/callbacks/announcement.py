@@ -24,10 +24,12 @@ class Announcement(L.Callback):
     def __init__(self) -> None:
         self.prepared: set[tuple[int, bool, str | None]] = set()
         self.checking = Activity("checking the solution")
+        self.began = False
 
     def on_fit_start(self, trainer: L.Trainer, solver: Any) -> None:
         """A new run tries out strategies, and perhaps how a step runs fastest."""
         self.prepared.clear()
+        self.began = False
         if not solver.choices:
             say("choosing how to differentiate …")
 
@@ -49,6 +51,7 @@ class Announcement(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Print it."""
+        self.began = True
         for line in announcement(solver, trainer.world_size):
             say(line)
         if trainer.accumulate_grad_batches > 1:
@@ -61,10 +64,9 @@ class Announcement(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Say so where something else than the phases has ended the run."""
         if reason := early_end(trainer, solver):
-            steps, when = trainer.global_step, "before its first step"
-            if solver.loss is not None:
-                when = f"after {steps} step{'s' if steps != 1 else ''}"
-            say(f"run       ended {when}: {reason}")
+            steps = trainer.global_step
+            after = f"after {steps} step{'s' if steps != 1 else ''}"
+            say(f"run       ended {after if self.began else 'before its first step'}: {reason}")
 
 
 def early_end(trainer: L.Trainer, solver: Solver) -> str:

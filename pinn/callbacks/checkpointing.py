@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.names import name_of, newest_first
 from pinn.objective.nonfinite import NonFiniteError
 from pinn.training.lightning_adapter import is_between_steps
 
@@ -19,13 +20,19 @@ class Checkpoints(Checkpoint):
 
     Args:
         every: steps between checkpoints.
+
+    Attributes:
+        lost: what of the run is in no checkpoint at its end, where a disk was full; else empty.
     """
+
+    lost = ""
 
     def __init__(self, every: int = 100) -> None:
         if every < 1:
             raise ValueError(f"checkpoints every {every} steps: expected at least 1")
         self.every = every
         self.saved_step = -1
+        self.is_missing = False  # the file of that step, where a disk was full
 
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """There is nothing to save yet."""
@@ -37,8 +44,13 @@ class Checkpoints(Checkpoint):
             self.save(trainer, solver)
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Save the last step."""
+        """Save the last step; note where it is missing."""
         self.save(trainer, solver)
+        folder = self.folder(trainer)
+        if trainer.is_global_zero and self.is_missing:
+            newest = next(iter(newest_first(folder)), None)
+            there = f"the newest is {newest}" if newest else f"there is none in {folder}"
+            self.lost = f"the last step, {trainer.global_step}, is in no checkpoint: {there}"
 
     def on_exception(self, trainer: L.Trainer, solver: Any, exception: BaseException) -> None:
         """Save what an interruption would lose, unless the weights are no numbers."""
@@ -58,8 +70,9 @@ class Checkpoints(Checkpoint):
         if not all(bool(torch.isfinite(p).all()) for p in solver.parameters()):
             return
         folder = self.folder(trainer)
-        trainer.save_checkpoint(folder / f"step-{trainer.global_step:07d}.ckpt")
-        self.saved_step = trainer.global_step
+        target = folder / name_of(trainer.global_step)
+        trainer.save_checkpoint(target)
+        self.saved_step, self.is_missing = trainer.global_step, not target.is_file()
         if trainer.is_global_zero:
             # Besides the oldest ones, what processes that were killed had begun to write.
             for old in [*newest_first(folder)[KEPT:], *folder.glob(".step-*.ckpt.part*")]:
@@ -71,6 +84,6 @@ class Checkpoints(Checkpoint):
         return Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
 
 
-def newest_first(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, the largest step first."""
-    return sorted(folder.glob("step-*.ckpt"), reverse=True)
+def missing(trainer: L.Trainer) -> str:
+    """What of a run that has ended is in no checkpoint."""
+    return next((c.lost for c in trainer.checkpoint_callbacks if isinstance(c, Checkpoints)), "")

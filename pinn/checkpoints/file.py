@@ -1,91 +1,128 @@
-"""Checkpoints: written beside their target and renamed; everything in them is plain data."""
+"""Reading checkpoints: their bytes are verified first, and everything in them is plain data."""
 
-import os
+import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from pinn.base.console import say
-from pinn.checkpoints.migrations import FORMAT, MIGRATIONS, current
+from pinn.checkpoints.contents import OPTIONAL, check, check_solution
+from pinn.checkpoints.migrations import FORMAT, MIGRATIONS, SEALED, current
+from pinn.checkpoints.names import step_of
 from pinn.checkpoints.revival import CheckpointError as CheckpointError
 from pinn.checkpoints.revival import Given, Revival
+from pinn.checkpoints.seal import verified
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.solution.solution import Solution
 
+# The files without a hash that were read because somebody asked for it; None where nobody has.
+TRUSTED: ContextVar[set[Path] | None] = ContextVar("TRUSTED", default=None)
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """A checkpoint appears whole or not at all, whatever stops the process."""
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write beside the target, flush to the disk, and rename; weights with NaN are not kept."""
-        target = Path(path)
-        if not all(
-            bool(torch.isfinite(w).all()) for w in checkpoint.get("state_dict", {}).values()
-        ):
-            say(f"warning   {target} is not written: its weights are NaN or infinite")
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.part{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+class UnsealedError(CheckpointError):
+    """A file as earlier versions wrote them, without a hash of its contents."""
 
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """Read plain data only; a checkpoint that holds code is refused."""
-        return read(path)
+
+@contextmanager
+def trusting(old: bool) -> Iterator[None]:
+    """Read files without a hash in this block, if `old`; each is named once."""
+    token = TRUSTED.set(set() if old else TRUSTED.get())
+    try:
+        yield
+    finally:
+        TRUSTED.reset(token)
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The contents of a checkpoint file, on the CPU.
+    """The contents of a checkpoint file, on the CPU, its bytes verified first.
 
     Raises:
-        CheckpointError: missing, damaged, foreign, or of another format; one line says which.
+        UnsealedError: an earlier version wrote it, and nobody has asked for it.
+        CheckpointError: missing, damaged, foreign, or of a newer format; one line says which.
     """
     file = Path(path)
     if file.is_dir():
-        found = [*file.glob("*.ckpt"), *file.glob("checkpoints/*.ckpt")]
-        newest = max(found, key=lambda path: path.name, default="the file of a checkpoint")
+        there = [*file.glob("*.ckpt"), *file.glob("checkpoints/*.ckpt")]
+        newest = max(there, key=lambda f: (step_of(f), f.name), default="the file of a checkpoint")
         raise CheckpointError(f"checkpoint {file} is a folder: give {newest}")
     if not file.is_file():
         raise CheckpointError(f"checkpoint {file} does not exist")
+    wrote = verified(file)
+    if wrote is None:
+        contents = read_unsealed(file)
+    elif wrote.format > FORMAT:
+        raise CheckpointError(
+            f"{file} was made by a newer version, pinn {wrote.pinn}: it has format {wrote.format}, "
+            f"this version reads up to {FORMAT}: update pinn"
+        )
+    else:
+        try:
+            contents = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise CheckpointError(
+                f"{file} is not damaged, but torch {torch.__version__} cannot read it: torch "
+                f"{wrote.torch} wrote it ({type(error).__name__})"
+            ) from error
+    check_origin(file, contents)
+    check(file, contents, OPTIONAL, lenient=True)
+    contents = current(contents)
+    check_solution(file, contents)
+    return contents
+
+
+def check_origin(file: Path, contents: Any) -> None:
+    """Refuse what another program wrote, or has a format that is not known."""
+    if not isinstance(contents, dict) or not isinstance(contents.get("pinn"), dict):
+        raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
+    number = contents["pinn"].get("format")
+    if number not in (*MIGRATIONS, FORMAT):
+        raise CheckpointError(f"{file} has format {number}, this version reads up to {FORMAT}")
+
+
+def read_unsealed(file: Path) -> Any:
+    """The contents of a file without a hash.
+
+    Torch looks neither at check sums nor, in all that a record says of itself, at what is true:
+    it gets a copy of what Python finds under each name.
+
+    Raises:
+        UnsealedError: nobody has asked for such files.
+        CheckpointError: it is damaged.
+    """
     try:
-        check_sums(file)
-        contents = torch.load(file, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(file) as archive, io.BytesIO() as copy:
+            with zipfile.ZipFile(copy, "w") as clean:
+                for record in archive.infolist():
+                    if record.compress_type != zipfile.ZIP_STORED:
+                        raise zipfile.BadZipFile(record.filename)
+                    clean.writestr(record.filename, archive.read(record))
+            copy.seek(0)
+            contents = torch.load(copy, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen unrelated types for damaged files
         kind = type(error).__name__
         raise CheckpointError(f"{file} is damaged, or it is not a checkpoint ({kind})") from error
-    if not isinstance(contents, dict) or not isinstance(contents.get("pinn"), dict):
-        raise CheckpointError(f"{file} was not written by this program: it has no 'pinn' entry")
-    found = contents["pinn"].get("format")
-    if found not in (*MIGRATIONS, FORMAT):
-        raise CheckpointError(f"{file} has format {found}, this version reads up to {FORMAT}")
-    return current(contents)
-
-
-def check_sums(file: Path) -> None:
-    """Hold the parts of a checkpoint against their check sums, which `torch.load` leaves alone.
-
-    Raises:
-        BadZipFile: a part has changed since it was written, or the file is none of torch's.
-    """
-    with zipfile.ZipFile(file) as archive:
-        changed = archive.testzip()
-    if changed is not None:
-        raise zipfile.BadZipFile(changed)
+    check_origin(file, contents)
+    if contents["pinn"]["format"] >= SEALED:
+        raise CheckpointError(
+            f"{file} is damaged: the hash that its format has is not at its end: take another "
+            "checkpoint"
+        )
+    trusted = TRUSTED.get()
+    if trusted is None:
+        raise UnsealedError(
+            f"{file} has no hash: an earlier version wrote it, or it is damaged: to read it "
+            "unverified, add --trust_old (in Python trust_old=True)"
+        )
+    if file not in trusted:
+        trusted.add(file)
+        say(f"note      {file} has no hash: it is read unverified, as trust_old asks")
+    return contents
 
 
 def load(
@@ -93,6 +130,7 @@ def load(
     problem: Problem | type[Problem] | None = None,
     network: Given | Mapping[str, Given] | None = None,
     allow_import: str | Sequence[str] = (),
+    trust_old: bool = False,
 ) -> Solution:
     """The solution in a checkpoint: evaluates the unknowns and their derivatives anywhere.
 
@@ -111,13 +149,15 @@ def load(
         network: likewise; an object where it is an ordinary module, whose arguments the checkpoint
             may not hold.
         allow_import: packages outside `pinn` whose classes may be imported.
+        trust_old: whether a file of an earlier version, which has no hash, is read.
 
     Raises:
         CheckpointError: the file is unusable, its weights do not fit, or a class is not found; the
             line says what to call.
         ValueError: a class may not be imported.
     """
-    contents = read(path)
+    with trusting(trust_old):
+        contents = read(path)
     saved = contents["pinn"]
     more = (allow_import,) if isinstance(allow_import, str) else tuple(allow_import)
     revival = Revival(path, saved, ("pinn", *more))
@@ -150,6 +190,18 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
     Raises:
         CheckpointError: names or shapes differ, or a weight is no number; the line says which.
     """
+    weights = fitting_weights(solution, state, path)
+    solution.load_state_dict(weights)
+
+
+def fitting_weights(
+    solution: Solution, state: Mapping[str, Any], path: str | Path
+) -> dict[str, Any]:
+    """Saved weights by their names in a solution.
+
+    Raises:
+        CheckpointError: names or shapes differ, or a weight is no number; the line says which.
+    """
     prefix = "solution."
     weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     own, trained = solution.state_dict(), dict(solution.named_parameters(remove_duplicate=False))
@@ -178,4 +230,4 @@ def restore_weights(solution: Solution, state: Mapping[str, Any], path: str | Pa
                 f"{path}: {count} of the {value.numel()} numbers of {key} are NaN or infinite: the "
                 "run had diverged, take an earlier checkpoint"
             )
-    solution.load_state_dict(weights)
+    return weights

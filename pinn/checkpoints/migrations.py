@@ -6,7 +6,8 @@ A change of the format is one more number, and one more entry of `MIGRATIONS`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
+SEALED = 3  # from this format on a file ends in a hash of its bytes
 # Key of a configuration, then → now. Every setting has a name of its own.
 KEYS = {"model.strategy": "model.derivatives", "model.balance": "model.weighting"}
 # Path of a class, or its name in the state of callbacks, then → now.
@@ -56,7 +57,15 @@ def names_of_settings(contents: dict[str, Any]) -> dict[str, Any]:
     return {**contents, "pinn": saved, "flags": flags}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: names_of_settings}
+def versions_noted(contents: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 → 3: which versions wrote it is noted, and the file has a hash."""
+    return {**contents, "pinn": {"versions": {}, **contents["pinn"]}}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: names_of_settings,
+    2: versions_noted,
+}
 
 
 def current(contents: dict[str, Any]) -> dict[str, Any]:
@@ -66,4 +75,5 @@ def current(contents: dict[str, Any]) -> dict[str, Any]:
     saved = {**contents["pinn"], "format": FORMAT}
     for part in ("problem", "network", "classes"):
         saved[part] = moved(saved.get(part, {} if part == "classes" else None))
-    return {**contents, "pinn": saved, "callbacks": moved(contents.get("callbacks", {}))}
+    states = {"callbacks": moved(contents["callbacks"])} if "callbacks" in contents else {}
+    return {**contents, "pinn": saved, **states}

@@ -121,6 +121,8 @@ def objections(
         "validate needs a solution: add --ckpt_path FILE": not (fit or checkpoint or text),
         "--resume auto continues the newest run of a configuration: add --config NAME, or give a "
         "checkpoint, --resume FILE": resume == ["auto"] and not name,
+        "--trust_old is about a checkpoint: add --resume, --init_from or --ckpt_path, or remove "
+        "it": "trust_old" in given and not (resume or "init_from" in given or checkpoint),
         f"no configuration: add --config NAME, {known_configs()}": not (
             name or checkpoint or resume or (text and "print_config" not in given)
         ),

@@ -14,7 +14,7 @@ from pinn.base.console import say
 from pinn.base.recipe import record
 from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
-from pinn.callbacks.checkpointing import newest_first
+from pinn.callbacks.checkpointing import missing
 from pinn.callbacks.deadline import OVER
 from pinn.callbacks.pace import FewSteps
 from pinn.callbacks.report import outcome
@@ -22,6 +22,7 @@ from pinn.callbacks.saved_configuration import KeepConfig
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.callbacks.users_callbacks import make_ready
 from pinn.checkpoints.file import start_from
+from pinn.checkpoints.names import newest_first
 from pinn.cli.allowed_classes import check_optimizer
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request
@@ -150,6 +151,8 @@ class CommandLine:
             trainer.withdraw()
         if request.member and trainer.is_global_zero:
             request.member.report({"steps": trainer.global_step, **outcome(solver)})
+        if lost := missing(trainer):
+            raise RunError(lost)
 
     def validate(self) -> None:
         """Judge the solution in a checkpoint."""

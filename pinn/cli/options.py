@@ -12,7 +12,7 @@ from pinn import __version__
 from pinn.cli.configuration import CONFIGS, closest, config_names, home
 from pinn.cli.yaml_nodes import UsageError
 
-SWITCHES = ("check", "list", "version")
+SWITCHES = ("check", "trust_old", "list", "version")
 OWN = ("resume", "more_steps", "init_from", "name", "allow_import", "sweep", *SWITCHES)
 
 HELP = """\
@@ -30,6 +30,7 @@ Write its values:  python train.py predict --ckpt_path FILE --grid 200 --output 
   --name NAME            what the folder of the run is called, in place of the time; with --resume
                          auto: continue the run of that name, or begin it
   --sweep KEY=A,B,...    one run for each value; several --sweep for all combinations
+  --trust_old            read a checkpoint of an earlier version, which has no hash, unverified
   --check                take a few steps of each phase: memory, time; leaves no folder
   --allow_import NAME    a configuration may also name classes of this package or module, which
                          may lie in the current folder or beside the configuration; may be repeated
@@ -50,6 +51,7 @@ Write the values of a solution:  python train.py predict --ckpt_path FILE --grid
   --output FILE          ends in csv, npz, nc, vti, vtr, vtu or pvd (a series in time)
   --derivatives NAMES    further columns, such as vorticity,u.x
   --allow_import NAME    the checkpoint may also name classes of this package or module
+  --trust_old            read a checkpoint of an earlier version, which has no hash, unverified
 """
 
 

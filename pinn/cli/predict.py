@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAR = 1e3  # times the values of all other points: a singularity
 ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
-OPTIONS = ("ckpt_path", "points", "grid", "output", "derivatives", "allow_import")
+OPTIONS = ("ckpt_path", "points", "grid", "output", "derivatives", "allow_import", "trust_old")
 EXAMPLE = (
     "python train.py predict --ckpt_path FILE --grid 200 --output field.vtu, or --points file.csv "
     "in place of --grid"
@@ -100,6 +100,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         grid=given.get("grid", [""])[0],
         derivatives=[name.strip() for name in names if name.strip()],
         allow_import=[name.removesuffix(".py") for name in given.get("allow_import", ())],
+        trust_old="trust_old" in given,
     )
 
 
@@ -117,7 +118,7 @@ def evaluated(
 
     if asked.allow_import and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    solution = load(asked.ckpt_path, allow_import=asked.allow_import)
+    solution = load(asked.ckpt_path, None, None, asked.allow_import, asked.trust_old)
     if axes is not None:
         return solution.on_grid(axes[0], asked.derivatives, **axes[1])
     names = solution.problem.coordinates

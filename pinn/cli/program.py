@@ -8,7 +8,7 @@ import yaml
 from pinn.base.console import quiet
 from pinn.callbacks import NonFiniteError
 from pinn.callbacks.signals import InterruptedRunError
-from pinn.checkpoints.file import read
+from pinn.checkpoints.file import read, trusting
 from pinn.checkpoints.revival import check_importable
 from pinn.cli.allowed_classes import trust
 from pinn.cli.command import CommandLine, RunError
@@ -43,10 +43,11 @@ def run(request: Request) -> int:
     quiet()
     try:
         trust(request.allow_import)
-        if request.sweep:
-            return sweep(request, checked)
-        line = CommandLine(continued(described_by(request)))
-        line.validate() if request.subcommand == "validate" else line.fit()
+        with trusting(request.trust_old):
+            if request.sweep:
+                return sweep(request, checked)
+            line = CommandLine(continued(described_by(request)))
+            line.validate() if request.subcommand == "validate" else line.fit()
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
     except InterruptedRunError as stop:
@@ -60,7 +61,7 @@ def run(request: Request) -> int:
         if os.environ.get("PINN_TRACEBACK") == "1":
             raise
         if isinstance(error, RunError):
-            complain(f"{error}; PINN_TRACEBACK=1 shows where")
+            complain(f"{error}; PINN_TRACEBACK=1 shows where" if error.__cause__ else error)
             return 1
         if isinstance(error, LookupError | ArithmeticError | AttributeError | NameError):
             # Such an error comes from a problem's own code, and its text alone says little.

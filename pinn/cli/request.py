@@ -36,6 +36,7 @@ class Request:
         notices: what is said before the run continues.
         label: what the folder of the run is called; empty for the time.
         check: whether only a few steps are tried.
+        trust_old: whether checkpoints of earlier versions, which have no hash, are read.
         sweep: all its runs, if it is one.
         member: which run of a sweep this is, if it is one.
     """
@@ -52,6 +53,7 @@ class Request:
     notices: list[str] = field(default_factory=list)
     label: str = ""
     check: bool = False
+    trust_old: bool = False
     sweep: list[Member] = field(default_factory=list)
     member: Member | None = None
 
@@ -124,6 +126,7 @@ def parse(argv: Sequence[str]) -> Request:
         more_steps=int(last.get("more_steps", 0)),
         label=last.get("name", ""),
         check="check" in own,
+        trust_old="trust_old" in own,
     )
     for line in objections(subcommand == "fit", own, name, request.is_text_asked):
         raise UsageError(line)

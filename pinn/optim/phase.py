@@ -169,15 +169,20 @@ class Phase:
         """One step of  min |w|²  with these options; whatever the optimiser raises, passes."""
         weight = nn.Parameter(torch.ones(2, 2, dtype=self.torch_dtype))
         made = self.made([weight], options)
-
-        def closure() -> Tensor:
-            made.zero_grad()
-            loss = weight.square().sum()
-            loss.backward()
-            return loss.detach()
-
         if not self.solves_system:
-            made.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
+            descend(made, [weight])
+
+    def begun_with(self, weights: list[nn.Parameter]) -> Optimizer:
+        """The optimiser as it is after its first step, so that its state has all its entries."""
+        few = {"max_iter": 2, "history_size": 2} if self.optimizer == "LBFGS" else {}
+        made = self.made(weights, self.options | few)
+        if isinstance(made, LevenbergMarquardt):
+            made.past.update(steps=1)  # a step would need as many residuals as weights
+        else:
+            descend(made, weights)
+        if self.optimizer == "LBFGS":
+            made.state[weights[0]].pop("al", None)  # room to work in, which a first iteration lacks
+        return made
 
     def factor(self, step: int) -> float:
         """lr(step) / lr for a step counted from the phase's beginning."""
@@ -216,6 +221,18 @@ class Phase:
         ends += [f"loss {self.loss:g}"] if self.loss is not None else []
         ends += [f"{self.patience} steps without progress"] if self.patience is not None else []
         return f"{self.optimizer} {' or '.join(ends)} {self.dtype}"
+
+
+def descend(optimizer: Optimizer, weights: list[nn.Parameter]) -> None:
+    """One step of  min Σ |w|²."""
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = torch.stack([weight.square().sum() for weight in weights]).sum()
+        loss.backward()
+        return loss.detach()
+
+    optimizer.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
 
 
 FEW = 5000  # parameters: more take seconds for a step, and gigabytes

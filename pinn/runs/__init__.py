@@ -6,6 +6,7 @@ A rule about run folders, a check of trainer settings, or what a resumed run mus
     requirements  what may be asked of the trainer and the machine
     folders       where runs live
     continuation  what a continued run must keep
+    saved_state   the state in a checkpoint held against the run that continues it
 
-May import: callbacks, training, checkpoints, base.
+May import: callbacks, training, checkpoints, optim, objective, derivatives, base.
 """

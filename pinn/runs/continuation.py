@@ -10,6 +10,7 @@ from pinn.base.console import say
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.runs.folders import newest_checkpoint, run_of
+from pinn.runs.saved_state import check_run
 from pinn.training.schedule import saved_schedule
 from pinn.training.solver import Solver
 
@@ -51,6 +52,7 @@ def continues(
     saved = read(checkpoint)
     for line in [*notices, *compare(solver, saved["pinn"])]:
         say(line)
+    check_run(checkpoint, saved, solver, trainer)
     step, limit, schedule = saved["global_step"], trainer.max_steps, solver.schedule
     schedule.restore(saved["pinn"])
     stopped = stopped_before(trainer, saved)

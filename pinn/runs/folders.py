@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinn.base.console import say
-from pinn.callbacks.checkpointing import newest_first
-from pinn.checkpoints.file import CheckpointError, read
+from pinn.checkpoints.file import CheckpointError, UnsealedError, read
+from pinn.checkpoints.names import newest_first
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
@@ -54,13 +54,17 @@ def numbered(folder: Path) -> Iterator[Path]:
     yield from (folder.with_name(f"{folder.name}_{n}") for n in range(2, 1000))
 
 
-def began(run: Path) -> str:
-    """When a run began, such that later is larger: its name, or the time of its configuration."""
-    if STAMP.match(run.name):
-        return run.name
+def began(run: Path) -> tuple[str, int]:
+    """When a run began, such that later is larger: its name, or the time of its configuration.
+
+    The second entry is the number that tells runs of the same second apart.
+    """
+    if match := STAMP.match(run.name):
+        number = run.name[match.end() :].removeprefix("_")
+        return match[0], int(number) if number.isdecimal() else 1
     kept = run / "config.yaml"
     seconds = (kept if kept.is_file() else run).stat().st_mtime
-    return time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(seconds))
+    return time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(seconds)), 1
 
 
 def present(folder: Path) -> Path:
@@ -86,22 +90,48 @@ def discard(run: Path, above: Path) -> None:
 def newest_checkpoint(base: str | Path, name: str, label: str = "") -> Path | None:
     """The newest good checkpoint of the newest run of a configuration; None if none has one.
 
+    Newer ones that are no good are named, each with its reason.
+
     Args:
         base: below which runs are kept.
         name: of the configuration.
         label: of the folder of the one run that counts; by default all do.
+
+    Raises:
+        UnsealedError: the newest one is perhaps good, but nobody has asked for files without hash.
     """
-    folder = Path(base) / name
+    folder, passed = Path(base) / name, list[str]()
     for run in sorted(
         (d for d in folder.glob(label or "*") if d.is_dir()), key=began, reverse=True
     ):
         for candidate in newest_first(run / "checkpoints"):
-            try:
-                read(candidate)
-            except CheckpointError:
-                continue
-            return candidate
+            if is_good(candidate, passed):
+                return candidate
+    tell(passed, "there is no other")
     return None
+
+
+def is_good(file: Path, passed: list[str]) -> bool:
+    """Whether a run can go on from a checkpoint; says why it could not from those passed over.
+
+    Raises:
+        UnsealedError: it may be good, but has no hash.
+    """
+    try:
+        read(file)
+    except UnsealedError:
+        raise
+    except CheckpointError as error:
+        passed.append(str(error))
+        return False
+    tell(passed, f"{file} is used in its place")
+    return True
+
+
+def tell(passed: list[str], then: str) -> None:
+    """Say of each checkpoint that was passed over why, and what is done then."""
+    for reason in passed:
+        say(f"warning   {reason}; {then}")
 
 
 def run_of(checkpoint: Path) -> Path:

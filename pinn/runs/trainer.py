@@ -10,20 +10,22 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar, Timer
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins import CheckpointIO, Precision
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.base.console import say
 from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
+from pinn.callbacks.curves import Curves
 from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Track, progress_bar
 from pinn.callbacks.signals import Interrupt
 from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation_period
-from pinn.checkpoints.file import AtomicCheckpointIO, read
+from pinn.checkpoints.file import read
+from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.runs.folders import discard, new_run, present, run_of
 from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.training.lightning_adapter import has_written
@@ -36,24 +38,6 @@ TRAINER: dict[str, Any] = {
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
 }
-
-
-class Curves(TensorBoardLogger):
-    """TensorBoard files in the folder of a run, and `hparams.yaml` if there is something in it."""
-
-    def __init__(self, run: Path, purge_step: int | None) -> None:
-        super().__init__(
-            run.parent,
-            name="",
-            version=run.name,
-            default_hp_metric=False,
-            purge_step=purge_step,
-        )
-
-    def save(self) -> None:
-        """Write the settings."""
-        if self.hparams:
-            super().save()
 
 
 class RunTrainer(L.Trainer):

@@ -125,6 +125,32 @@ def validates(trainer: Any) -> bool:
     return begun > 0 and every != math.inf and begun % int(every) == 0
 
 
+def counted(loops: Any) -> dict[str, Any]:
+    """The counts in the state of a loop of training that a resumed run goes on from.
+
+    Args:
+        loops: `fit_loop.state_dict()`, or what a checkpoint has of it.
+
+    Returns:
+        `steps`, and four counts of `batches`; what is not there is left out.
+    """
+    optimizer = "epoch_loop.automatic_optimization.optim_progress"
+    places: dict[str, tuple[str, ...]] = {
+        f"batches {kind} {name}": ("epoch_loop.batch_progress", kind, name)
+        for kind in ("total", "current")
+        for name in ("ready", "processed")
+    }
+    places["steps"] = (optimizer, "optimizer", "step", "total", "completed")
+    found = {}
+    for title, path in places.items():
+        value = loops
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is not None:
+            found[title] = value
+    return found
+
+
 def is_between_steps(trainer: Any) -> bool:
     """Whether the weights are those of a step; False where Lightning does not say."""
     progress = inside(trainer, "fit_loop.epoch_loop.batch_progress.current")

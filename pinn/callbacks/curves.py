@@ -1,0 +1,83 @@
+"""TensorBoard files in the folder of a run; a disk that is full ends the curves, not the run."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pinn.base.console import say
+from pinn.checkpoints.writing import in_words
+
+
+class Curves(TensorBoardLogger):
+    """TensorBoard files in the folder of a run, and `hparams.yaml` if there is something in it."""
+
+    def __init__(self, run: Path, purge_step: int | None) -> None:
+        super().__init__(
+            run.parent,
+            name="",
+            version=run.name,
+            default_hp_metric=False,
+            purge_step=purge_step,
+        )
+        self.writer = Writer(lambda: super(Curves, self).experiment, str(run))
+        silence_threads()
+
+    @property
+    def experiment(self) -> Any:
+        """What writes the files."""
+        return self.writer
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Write the settings of a run, past the methods of its writer."""
+        self.writer.attempt(super().log_hyperparams, *args, **kwargs)
+
+    def save(self) -> None:
+        """Write the settings."""
+        if self.hparams:
+            super().save()
+
+
+class Writer:
+    """Passes calls on to a writer until the system refuses one; says so, and then does nothing.
+
+    Args:
+        make: makes the writer, or returns it.
+        folder: where it writes.
+    """
+
+    def __init__(self, make: Callable[[], Any], folder: str) -> None:
+        self.make, self.folder, self.has_failed = make, folder, False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self.attempt(
+            lambda: getattr(self.make(), name)(*args, **kwargs)
+        )
+
+    def attempt(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a call returns; None from the one on that the system refuses."""
+        if self.has_failed:
+            return None
+        try:
+            return call(*args, **kwargs)
+        except OSError as error:
+            self.has_failed = True
+            say(f"warning   curves in {self.folder} end here: {in_words(error)}")
+            return None
+
+
+def silence_threads() -> None:
+    """Let TensorBoard's thread print no traceback for what its next call raises anyway."""
+    before = threading.excepthook
+    if getattr(before, "is_silent", False):
+        return
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        ours = type(args.thread).__module__.partition(".")[0] in ("tensorboard", "tensorboardX")
+        if not (ours and issubclass(args.exc_type, OSError)):
+            before(args)
+
+    hook.is_silent = True  # type: ignore[attr-defined]
+    threading.excepthook = hook
