@@ -53,7 +53,8 @@ def main() -> int:
                 rows.append(row)
         seconds[name] = round(time.perf_counter() - start, 1)
     broken = [row for row in rows if not row.is_met]
-    print(f"\n{len(rows) - len(broken)} of {len(rows)} rows as promised, {sum(seconds.values())} s")
+    met, took = len(rows) - len(broken), sum(seconds.values())
+    print(f"\n{met} of {len(rows)} rows as promised, {took:.0f} s")
     store(
         "reliability",
         {"machine": machine(), "seconds": seconds, "rows": [row._asdict() for row in rows]},
