@@ -73,6 +73,9 @@ def nested(f: Function, x: Tensor, orders: list[list[Row]], chunk: int | None) -
 
 def pullback(f: Function, x: Tensor, chunk: int | None) -> tuple[Tensor, Any]:
     """J (…, C, D) of the first result of f, and the second result as it is."""
+    if torch.is_inference_mode_enabled():  # there `vjp` gives zeros in torch 2.11
+        with torch.inference_mode(False), torch.no_grad():
+            return pullback(f, x, chunk)
     y, pull, aux = torch.func.vjp(f, x, has_aux=True)  # type: ignore[misc]
     one_hot = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
     shape = (y.shape[-1], *(1 for _ in y.shape[:-1]), y.shape[-1])
