@@ -61,7 +61,7 @@ ON_THE_COMMAND_LINE = {
         ["'os.abort'", "--allow_import"],
     ),
     "forbidden by way of a trusted module": (
-        ["--model.problem", "pinn.checkpoints.file.os.system"],
+        ["--model.problem", "pinn.checkpoints.writing.os.system"],
         ["not part of this program"],
     ),
     "no module to allow": (["--allow_import", "not_here"], ["'not_here'", "no such module"]),
@@ -96,8 +96,8 @@ ON_THE_COMMAND_LINE = {
         ["'os.system'", "not part of this program", "--allow_import os"],
     ),
     "forbidden optimiser by way of a trusted module": (
-        ["--model.phases", "[{optimizer: pinn.checkpoints.file.os.system, steps: 1}]"],
-        ["'pinn.checkpoints.file.os.system'", "no subclass of torch.optim.Optimizer"],
+        ["--model.phases", "[{optimizer: pinn.checkpoints.writing.os.system, steps: 1}]"],
+        ["'pinn.checkpoints.writing.os.system'", "no subclass of torch.optim.Optimizer"],
     ),
     "unknown optimiser, dotted": (
         ["--model.phases", "[{optimizer: torch.optim.Adamm, steps: 1}]"],

@@ -18,6 +18,8 @@ Test = Callable[[Any], bool]
 MISSING = object()
 LONGEST = 80  # letters of a value that a message shows
 DTYPES = ("float32", "float64")
+# Where weights are averaged, `state_dict` has the average, and this has what is trained.
+AVERAGED = "current_model_state"
 
 
 class Kind(NamedTuple):
@@ -146,12 +148,13 @@ RUN = {
     "lr_schedulers": Kind("an empty list", lambda v: v == []),
 }
 OPTIONAL = {
+    AVERAGED: Kind("tensors by name", is_dict),
     "flags": Kind(
         "a list of --KEY=VALUE",
         lambda v: (
             isinstance(v, list) and all(is_text(f) and f.startswith("--") and "=" in f for f in v)
         ),
-    )
+    ),
 }
 
 
@@ -202,9 +205,10 @@ def contradictions(contents: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]
         yield "pinn.course.phase", course["phase"], f"less than {len(saved['phases'])}, the phases"
     if bool(course["ended"]) != bool(course["cause"]):
         yield "pinn.course.cause", course["cause"], f"that of {course['ended'] or 'no end'!r}"
-    for name, value in contents["state_dict"].items():
+    key = AVERAGED if AVERAGED in contents else "state_dict"
+    for name, value in contents[key].items():
         if isinstance(value, Tensor) and value.is_floating_point() and value.dtype != dtype:
-            yield f"state_dict.{name}", value, f"a tensor of {saved['dtype']}, the dtype"
+            yield f"{key}.{name}", value, f"a tensor of {saved['dtype']}, the dtype"
     state = saved["weighting_state"]
     if state["factors"] and state["factors"].keys() != saved["weights"].keys():
         names = ", ".join(saved["weights"])

@@ -11,7 +11,16 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from pinn.checkpoints.contents import RUN, check, is_count, is_number, is_weight, shown, wrong
+from pinn.checkpoints.contents import (
+    AVERAGED,
+    RUN,
+    check,
+    is_count,
+    is_number,
+    is_weight,
+    shown,
+    wrong,
+)
 from pinn.checkpoints.file import fitting_weights
 from pinn.derivatives.evaluate import STRATEGIES
 from pinn.objective.chunks import CACHE
@@ -29,7 +38,8 @@ def check_run(path: Path, contents: Mapping[str, Any], solver: Solver, trainer: 
         CheckpointError: the line names the file, the key and what was expected.
     """
     check(path, contents, RUN)
-    fitting_weights(solver.solution, contents["state_dict"], path)
+    for key in {"state_dict", AVERAGED} & contents.keys():
+        fitting_weights(solver.solution, contents[key], path)
     for finding in findings(contents, solver, trainer):
         raise wrong(path, *finding)
 
