@@ -335,6 +335,36 @@ FAULTS = (
         "factor(self.global_step)",
         ("test_course.py::test_cosine_counts_from_the_beginning_of_its_phase",),
     ),
+    Fault(
+        "hash",
+        "A checkpoint whose bytes do not fit its hash is read.",
+        "if digest.hexdigest() != match[4].decode():",
+        "if not digest.hexdigest():",
+        ("test_seal.py::test_every_bit_of_the_directory_of_records_counts",),
+    ),
+    Fault(
+        "order",
+        "Checkpoints are ordered by the text of their names.",
+        "sorted(kept, key=step_of, reverse=True)",
+        "sorted(kept, reverse=True)",
+        ("test_newest.py::test_steps_of_eight_digits_are_later",),
+    ),
+    Fault(
+        "steps_of_adam",
+        "A resumed optimiser may have taken other steps than its phase.",
+        "counts and float(found[name]) != taken",
+        "counts and float(found[name]) < 0",
+        (
+            "test_wrong_contents.py::test_wrong_contents_are_refused_in_one_line[other steps of Adam]",
+        ),
+    ),
+    Fault(
+        "removed",
+        "What a missing checkpoint was to replace is removed.",
+        "if not self.lost:",
+        "if self.lost is not None:",
+        ("test_full_disk.py::test_what_is_there_is_kept_while_the_new_one_is_missing",),
+    ),
 )
 
 

@@ -117,7 +117,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "a moment of another shape": put(f"{STATE}.state.1.exp_avg", torch.zeros(3), loads=True),
     "a moment that is NaN": put(f"{STATE}.state.1.exp_avg", lambda m: m * float("nan"), loads=True),
-    "another step of Adam": put(f"{STATE}.state.0.step", torch.tensor(99.0), loads=True),
+    "other steps of Adam": put(f"{STATE}.state.0.step", torch.tensor(99.0), loads=True),
     "no learning rate": put(f"{STATE}.param_groups.0.lr", ANOTHER, loads=True),
     "a negative learning rate": put(f"{STATE}.param_groups.0.initial_lr", -1e-2, loads=True),
     "parameters are missing": put(f"{STATE}.param_groups.0.params", [0, 1], loads=True),
