@@ -354,7 +354,7 @@ FAULTS = (
         "A resumed optimiser may have taken other steps than its phase.",
         "counts and float(found[name]) != taken",
         "counts and float(found[name]) < 0",
-        ("test_wrong_contents.py",),
+        ("test_wrong_contents.py::test_wrong_contents_are_refused_in_one_line",),
     ),
     Fault(
         "removed",
