@@ -2,7 +2,7 @@
 
 import sys
 
-from pinn.cli.launch import main
+from pinn.cli.entry import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -9,6 +9,7 @@ from torch import nn
 
 from pinn.base.console import quiet, say
 from pinn.base.messages import LARGEST_SEED, whole
+from pinn.base.termination import terminable
 from pinn.callbacks import Checkpoints, Figures
 from pinn.callbacks.checkpointing import missing
 from pinn.callbacks.signals import InterruptedRunError
@@ -19,6 +20,7 @@ from pinn.objective.compilation import Compile
 from pinn.optim import Phase
 from pinn.physics.problem import Problem
 from pinn.runs.continuation import continues, to_continue
+from pinn.runs.ownership import ownership
 from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import RunTrainer, make_trainer
 from pinn.solution.solution import Solution
@@ -112,29 +114,34 @@ def carry_out(
 
     Raises:
         CheckpointError: the checkpoint to go on from does not fit.
-        KeyboardInterrupt, SystemExit: SIGINT or SIGTERM arrived, and the step was saved; it ends a
-            script in the usual way, since a loop over runs would catch an ordinary error.
+        LiveRunError: another process trains the run.
+        KeyboardInterrupt, SystemExit: SIGINT or SIGTERM arrived, and the last step is saved, where
+            one was taken; it ends a script in the usual way, since a loop over runs would catch an
+            ordinary error.
     """
     make_ready(trainer, solver, data)
     name = type(solver.problem).__name__.lower()
-    checkpoint = to_continue(resume, base, name)
-    if resume == "auto" and checkpoint is None:
-        say(f"resume='auto': no checkpoint of {name!r} below {base}/{name}: a new run begins")
-    if checkpoint is not None and not continues(solver, trainer, checkpoint):
-        saved = read(checkpoint)
-        solver.on_load_checkpoint(saved)
-        restore_weights(solver.solution, saved["state_dict"], checkpoint)
-        return
-    if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        trainer.take_folder(base, name, checkpoint)
-    try:
-        trainer.fit(solver, datamodule=data, ckpt_path=checkpoint)
-    except InterruptedRunError as stop:
-        if stop.signum == signal.SIGINT:
-            raise KeyboardInterrupt(str(stop)) from stop
-        raise SystemExit(128 + stop.signum) from stop
-    except BaseException:
-        trainer.withdraw()
-        raise
-    if lost := missing(trainer):
-        say(f"warning   {lost}")
+    with ownership(), terminable():
+        checkpoint = to_continue(resume, base, name)
+        if resume == "auto" and checkpoint is None:
+            say(f"resume='auto': no checkpoint of {name!r} below {base}/{name}: a new run begins")
+        if checkpoint is not None and not continues(solver, trainer, checkpoint):
+            saved = read(checkpoint)
+            solver.on_load_checkpoint(saved)
+            restore_weights(solver.solution, saved["state_dict"], checkpoint)
+            return
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.take_folder(base, name, checkpoint)
+        try:
+            trainer.fit(solver, datamodule=data, ckpt_path=checkpoint)
+        except InterruptedRunError as stop:
+            if stop.signum == signal.SIGINT:
+                raise KeyboardInterrupt(str(stop)) from stop
+            raise SystemExit(128 + stop.signum) from stop
+        except BaseException as error:
+            trainer.withdraw()
+            if isinstance(error.__context__, KeyboardInterrupt):  # of which Lightning makes an exit
+                raise error.__context__ from None
+            raise
+        if lost := missing(trainer):
+            say(f"warning   {lost}")

@@ -3,9 +3,12 @@
 Nothing here knows physics or networks.
 
     console        what the program prints
-    messages       the closest known name, the check of a count
+    messages       values in error lines, the closest known name, the check of a count
+    paths          what is there under a path that somebody typed
     processes      several processes: how many, sums, one answer for all
+    presence       whether they are alive
     costs          of an evaluation, counted; the memory of a device
+    termination    a signal outside of the steps of a run
     recipe         how an object was made, as plain data
     kept_digits    buffers that keep their digits in lower precision
     context        values that hold within a `with` block

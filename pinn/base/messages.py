@@ -1,9 +1,28 @@
-"""What error lines share: the closest known name, and the check of a count. No torch is needed."""
+"""What error lines share: values, the closest known name, the check of a count. Without torch."""
 
 import difflib
 from collections.abc import Iterable
 
 LARGEST_SEED = 2**32 - 1  # that NumPy takes
+
+LONGEST = 80  # characters of a value
+LINE = 1_500  # characters of a whole line, whatever it echoes
+
+
+def echo(value: object) -> str:
+    """A value as a message names it, `repr` cut to a length that can be read."""
+    try:
+        return cut(repr(value))
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value"
+
+
+def cut(text: object, most: int = LONGEST) -> str:
+    """A text without its middle where it is long; it says how much is left out."""
+    whole = str(text)
+    if len(whole) <= most:
+        return whole
+    return f"{whole[: most * 2 // 3]}…{whole[-most // 6 :]} ({len(whole)} characters)"
 
 
 def nearest(name: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -38,7 +57,7 @@ def one_of(what: str, name: object, known: Iterable[str]) -> None:
     Raises:
         ValueError: it is none of them; the line suggests the closest.
     """
-    check_name(name, known, f"unknown {what} {name!r}")
+    check_name(name, known, f"unknown {what} {echo(name)}")
 
 
 def check_name(
@@ -67,9 +86,9 @@ def whole(name: str, value: object, least: int = 1, most: int = 10**8) -> int:
         ValueError: it is no whole number, or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        shown = "null" if value is None else repr(value)
+        shown = "null" if value is None else echo(value)
         raise ValueError(f"{name} is {shown}: expected a whole number, at least {least}")
     if not least <= value <= most:
         limit = f"at least {least}" if value < least else f"at most {most}"
-        raise ValueError(f"{name} is {value}: expected {limit}")
+        raise ValueError(f"{name} is {echo(value)}: expected {limit}")
     return value

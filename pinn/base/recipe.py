@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from pinn.base.messages import echo
+
 Spec = dict[str, Any]
 
 _KEYS = {"class_path", "init_args"}
@@ -32,7 +34,8 @@ class UnknownClassError(ValueError):
 
     def __init__(self, class_path: str) -> None:
         super().__init__(
-            f"class {class_path!r} named in the checkpoint cannot be imported: {whence(class_path)}"
+            f"class {echo(class_path)} named in the checkpoint cannot be imported: "
+            f"{whence(class_path)}"
         )
         self.class_path = class_path
 
@@ -92,7 +95,7 @@ def spec_of(obj: object) -> Spec:
         if key.startswith("*"):
             raise ValueError(f"{name}: arguments {key} have no names, pass them by keyword instead")
         try:
-            init_args[key] = _plain(value, f"argument {key!r} of {name}")
+            init_args[key] = _plain(value, f"argument {echo(key)} of {name}")
         except ValueError:
             if value is not _default(type(obj), key):  # which the class knows by itself
                 raise
@@ -150,7 +153,9 @@ def build(spec: Spec, allowed: Sequence[str] = ("pinn",)) -> Any:
             cannot be imported or no longer takes these arguments.
     """
     if not _is_spec(spec):
-        raise ValueError(f"a spec needs exactly the keys class_path and init_args, got {spec!r}")
+        raise ValueError(
+            f"a spec needs exactly the keys class_path and init_args, got {echo(spec)}"
+        )
     # A bare text would allow every package whose name is a part of it.
     allowed = (allowed,) if isinstance(allowed, str) else tuple(allowed)
     _check_allowed(spec, allowed)
@@ -189,8 +194,8 @@ def _check_allowed(value: Any, allowed: Sequence[str]) -> None:
         package = value["class_path"].split(".")[0].split(":")[0]
         if package not in allowed and not value["class_path"].startswith(_OPEN):
             raise ValueError(
-                f"the checkpoint wants to import {value['class_path']!r}: if you trust it, "
-                f"allow that with --allow_import {package} (allow_import={package!r} in Python)"
+                f"the checkpoint wants to import {echo(value['class_path'])}: if you trust it, "
+                f"allow that with --allow_import {package} (allow_import={echo(package)} in Python)"
             )
     if isinstance(value, dict):
         value = list(value.values())
@@ -212,7 +217,7 @@ def _revive(value: Any, allowed: Sequence[str]) -> Any:
         inspect.signature(cls.__init__).bind(None, **init_args)  # type: ignore[misc]
     except TypeError as error:
         raise ValueError(
-            f"class {value['class_path']!r} does not take the arguments in the checkpoint "
+            f"class {echo(value['class_path'])} does not take the arguments in the checkpoint "
             f"({error}): it has changed since, pass an object of it instead, as problem=… or "
             "network=…"
         ) from error
@@ -226,7 +231,7 @@ def _find_class(class_path: str, allowed: Sequence[str]) -> type:
         raise UnknownClassError(class_path) from error
     if not isinstance(found, type) or not _may_be_made(found, class_path, allowed):
         raise ValueError(
-            f"{class_path!r} named in the checkpoint is not a Problem, Network or Embedding"
+            f"{echo(class_path)} named in the checkpoint is not a Problem, Network or Embedding"
         )
     return found
 

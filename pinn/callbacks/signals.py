@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 
 from pinn.base.processes import gathered
+from pinn.base.termination import SIGNALS, program, raise_for
 
 TOGETHER = 10  # steps between agreements of several processes, which cost a synchronisation
 
@@ -30,7 +31,10 @@ class InterruptedRunError(Exception):
 
 
 class Interrupt(L.Callback):
-    """Stop after the step in which SIGINT (Ctrl-C) or SIGTERM arrives; a second one ends at once.
+    """Stop after the step in which SIGINT (Ctrl-C) or SIGTERM arrives.
+
+    A second one ends at once, and so does the first one before this process has taken a step, and
+    after the last one: there is nothing to save.
 
     Raises:
         InterruptedRunError: at the end of the step, on all processes together.
@@ -38,22 +42,40 @@ class Interrupt(L.Callback):
 
     def __init__(self) -> None:
         self.received = 0
+        self.trainer: L.Trainer | None = None
+        self.first = 0
 
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Listen, in the place of the trainer's own handlers, which act in mid-step."""
+        self.received, self.first, self.trainer = 0, trainer.global_step, trainer
         if threading.current_thread() is not threading.main_thread():
             return  # where Python delivers no signals
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in SIGNALS:
             signal.signal(signum, self.receive)
 
     def receive(self, signum: int, frame: FrameType | None) -> None:
-        """Remember the signal, and let the next one have its usual effect."""
-        self.received = signum
-        signal.signal(signum, signal.SIG_DFL)
+        """Remember the signal, or end at once."""
+        if not self.received and self.trainer and self.trainer.global_step > self.first:
+            self.received = signum
+        elif program.listens:
+            program.end(signum)
+        else:
+            raise_for(signum)
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Stop if told to."""
-        if trainer.world_size > 1 and trainer.global_step % TOGETHER:
-            return
+        if trainer.world_size == 1 or trainer.global_step % TOGETHER == 0:
+            self.stop(trainer)
+        program.defers = True
+        program.when = f"in the step after step {trainer.global_step}"
+
+    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
+        """Stop if told to since the last step; all is saved and shown."""
+        program.when = f"after step {trainer.global_step}, the last one"
+        self.trainer, program.defers = None, False
+        self.stop(trainer)
+
+    def stop(self, trainer: L.Trainer) -> None:
+        """End the run on all processes, if one of them was told to."""
         if received := max(gathered(self.received)):
             raise InterruptedRunError(received, trainer.global_step)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from pinn.base.console import say
+from pinn.base.messages import cut
+from pinn.base.paths import unreadable
 from pinn.checkpoints.contents import OPTIONAL, check, check_solution
 from pinn.checkpoints.migrations import FORMAT, MIGRATIONS, SEALED, current
 from pinn.checkpoints.names import step_of
@@ -47,12 +49,13 @@ def read(path: str | Path) -> dict[str, Any]:
         CheckpointError: missing, damaged, foreign, or of a newer format; one line says which.
     """
     file = Path(path)
-    if file.is_dir():
+    why = unreadable(file)
+    if why == "is a folder":
         there = [*file.glob("*.ckpt"), *file.glob("checkpoints/*.ckpt")]
         newest = max(there, key=lambda f: (step_of(f), f.name), default="the file of a checkpoint")
         raise CheckpointError(f"checkpoint {file} is a folder: give {newest}")
-    if not file.is_file():
-        raise CheckpointError(f"checkpoint {file} does not exist")
+    if why:
+        raise CheckpointError(f"checkpoint {cut(file, 300)} {why}")
     wrote = verified(file)
     if wrote is None:
         contents = read_unsealed(file)

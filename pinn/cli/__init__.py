@@ -3,6 +3,7 @@
 A new flag goes into `options`, a message about a mistake in a configuration into `schema`, or into
 `mistakes` where only the parser finds it. What needs no torch is answered before torch is loaded.
 
+    entry            signals, then the rest
     launch           the start: what needs no torch
     request          what a command line asks for
     arguments        the words of a command line, taken apart and held against each other

@@ -6,9 +6,10 @@ from typing import Any
 import yaml
 from jsonargparse import get_loader, set_loader, set_parsing_settings
 
+from pinn.base.messages import echo
 from pinn.checkpoints.migrations import renamed
 from pinn.cli.schema import TRUSTED, check_path
-from pinn.cli.yaml_nodes import UsageError
+from pinn.cli.yaml_nodes import UsageError, composed
 from pinn.optim.named import optimizer_class
 
 construct = get_loader("yaml")
@@ -52,7 +53,8 @@ def check_optimizer(name: str, packages: Sequence[str]) -> None:
 
 
 def load(text: str) -> Any:
-    """A value as YAML."""
+    """A value as YAML, which may have come from a file that a value names."""
+    composed(text, echo(text))
     return renamed(stacked(construct(text)))
 
 

@@ -87,6 +87,6 @@ def is_number(value: Any) -> bool:
     """Whether a value is a number, also one that YAML takes for text, such as 1e-3."""
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True

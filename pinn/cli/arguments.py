@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from pinn.base.messages import echo
 from pinn.cli.configuration import closest, known_configs
 from pinn.cli.options import OWN, SWITCHES
 from pinn.cli.schema import SECTIONS, SEED
@@ -75,13 +76,13 @@ def unknown(word: str) -> str:
     if not word:
         return "one of the arguments is empty: remove it"
     if word in SUBCOMMANDS:
-        return f"{word!r} is a subcommand: give one of fit and validate, as the first word"
+        return f"{echo(word)} is a subcommand: give one of fit and validate, as the first word"
     name = word.lstrip("-—–")
     key = name.partition("=")[0].partition(".")[0].removesuffix("+")
     if word.startswith("--"):
-        return f"unknown key {key!r}{closest(key, KNOWN)}: known: {', '.join(KEYS)}"
+        return f"unknown key {echo(key)}{closest(key, KNOWN)}: known: {', '.join(KEYS)}"
     hint = f" (did you mean '--{name}'?)" if key in KNOWN else ""
-    return f"unexpected {word!r}{hint}: keys are given as --KEY VALUE"
+    return f"unexpected {echo(word)}{hint}: keys are given as --KEY VALUE"
 
 
 def objections(

@@ -12,6 +12,7 @@ import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.base.console import say
 from pinn.base.recipe import record
+from pinn.base.termination import program
 from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpointing import missing
@@ -31,6 +32,7 @@ from pinn.cli.yaml_nodes import UsageError
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import Phase
 from pinn.runs.continuation import continues
+from pinn.runs.ranks import LostRankError
 from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import TRAINER, RunTrainer, make_trainer
 from pinn.training.collocation import Collocation
@@ -131,14 +133,17 @@ class CommandLine:
         elif not self.config.trainer.fast_dev_run:
             again = bool(request.resume)
             trainer.take_folder(self.base, request.name, checkpoint, request.label, again)
+        program.farewells.append(trainer.withdraw)
+        program.advice = self.advice
         try:
             trainer.fit(solver, datamodule=self.data, ckpt_path=checkpoint)
             if trainer.should_stop and early_end(trainer, solver) == OVER:
                 say("continue with --resume auto, and the same max_time again")
         except InterruptedRunError as stop:
-            kept = newest_first(Checkpoints.folder(trainer))[:1]
-            stop.advice = request.advice(kept[0]) if kept else ""
+            stop.advice = self.advice()
             raise
+        except LostRankError as lost:
+            raise LostRankError(lost.line, self.advice()) from lost
         except NonFiniteError:
             raise
         except InsufficientMemoryError as error:
@@ -153,6 +158,12 @@ class CommandLine:
             request.member.report({"steps": trainer.global_step, **outcome(solver)})
         if lost := missing(trainer):
             raise RunError(lost)
+
+    def advice(self) -> str:
+        """How the run is continued; empty where it cannot be."""
+        run = self.trainer.run
+        kept = newest_first(run / "checkpoints")[:1] if run else []
+        return self.request.advice(kept[0]) if kept else ""
 
     def validate(self) -> None:
         """Judge the solution in a checkpoint."""

@@ -3,16 +3,18 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pinn.base.messages import nearest
+from pinn.base.messages import cut, echo, nearest
+from pinn.base.paths import is_file, unreadable
 from pinn.checkpoints.migrations import KEYS, renamed
 from pinn.cli.recipe import FORM, check_recipes, is_recipe
 from pinn.cli.schema import SECTIONS
-from pinn.cli.yaml_nodes import NULL, UsageError, entries, shown
+from pinn.cli.yaml_nodes import BOOL, DEEPEST, LONGEST, NULL, UsageError, composed, entries, shown
 
 CONFIGS = Path("configs")
 SWEEP = "sweep.csv"  # the table of a sweep, in its folder
@@ -26,13 +28,12 @@ def find_config(name: str) -> Path:
     """
     places = (Path(), CONFIGS, home())
     for candidate in [place / f"{name}{end}" for place in places for end in ("", ".yaml")]:
-        if candidate.is_file():
+        if is_file(candidate):
             check_file(candidate)
             return candidate
-    if Path(name).is_dir():
-        raise UsageError(f"configuration {name!r} is a folder, {known_configs()}")
-    hint = closest(Path(name).stem, config_names())
-    raise UsageError(f"configuration {name!r} does not exist{hint}, {known_configs()}")
+    why = unreadable(name) or "cannot be read"
+    hint = closest(Path(name).stem, config_names()) if why == "does not exist" else ""
+    raise UsageError(f"configuration {echo(name)} {why}{hint}, {known_configs()}")
 
 
 def home() -> Path:
@@ -54,7 +55,7 @@ def known_configs() -> str:
 def closest(name: str, known: Sequence[str]) -> str:
     """A near miss, as a parenthesis."""
     best = nearest(name, known)
-    return f" (did you mean {best!r}?)" if best else ""
+    return f" (did you mean {echo(best)}?)" if best else ""
 
 
 def run_name(config: Path) -> str:
@@ -82,12 +83,7 @@ def check_file(path: Path) -> None:
     Raises:
         UsageError: it is not readable, empty, no YAML, or no mapping.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise UsageError(f"{path} cannot be read: {reason}") from error
-    node = parse_yaml(text, str(path))
+    node = parse_yaml(text_of(path), str(path))
     if node is None:
         raise UsageError(f"{path} is empty: expected keys such as model, data and trainer")
     if not isinstance(node, yaml.MappingNode):
@@ -96,7 +92,7 @@ def check_file(path: Path) -> None:
     for name, value in entries(node).items():
         empty = value.tag == NULL and name != "trainer"
         if name in SECTIONS and not isinstance(value, yaml.MappingNode) and not empty:
-            raise UsageError(f"{path}: expected keys below {name!r}, got {shown(value)}")
+            raise UsageError(f"{path}: expected keys below {echo(name)}, got {shown(value)}")
     check_recipes(node, str(path))
     for old, new in KEYS.items():
         section, _, key = old.partition(".")
@@ -104,29 +100,46 @@ def check_file(path: Path) -> None:
             print(f"note      {path}: {old} is called {new} now", file=sys.stderr)
 
 
+def text_of(path: str | Path) -> str:
+    """The text of a configuration; no more of it is read than a configuration can have.
+
+    Raises:
+        UsageError: it cannot be read, is no text, or is too long.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(4 * LONGEST + 1)
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        if isinstance(error, UnicodeDecodeError) and len(content) > 4 * LONGEST:
+            reason = f"it is too long, a configuration has at most {LONGEST} characters"
+        raise UsageError(f"{path} cannot be read: {reason}") from error
+
+
 def gives_phases(path: Path) -> bool:
     """Whether a configuration states phases."""
-    node = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    node = parse_yaml(text_of(path), str(path))
     for key in ("model", "phases"):
         node = entries(node).get(key)
     return node is not None
 
 
+@lru_cache(maxsize=32)  # a file is asked for its phases, its keys and its values
 def parse_yaml(text: str, where: str) -> yaml.Node | None:
     """The nodes of a YAML text, nothing constructed.
 
     Raises:
-        UsageError: the text is no YAML, or gives a key twice, of which YAML would take the last.
+        UsageError: the text is no YAML, has no end that can be waited for, or gives a key twice, of
+            which YAML would take the last.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = composed(text, where)
         check_nodes(node, where, "")
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = "" if mark is None else f", line {mark.line + 1}"
         raise UsageError(f"{where} is not valid YAML{line}: {problem or error}") from error
-    except RecursionError as error:
-        raise UsageError(f"{where} is nested too deeply") from error
     return node
 
 
@@ -135,7 +148,7 @@ def check_nodes(node: yaml.Node | None, where: str, key: str) -> None:
     if node is not None and node.tag.startswith(("!", "tag:yaml.org,2002:python")):
         line = node.start_mark.line + 1
         raise UsageError(
-            f"{where}, line {line}: {node.tag.split(':')[-1]!r} makes an object: "
+            f"{where}, line {line}: {echo(node.tag.split(':')[-1])} makes an object: "
             "expected plain data"
         )
     if isinstance(node, yaml.SequenceNode):
@@ -147,14 +160,15 @@ def check_nodes(node: yaml.Node | None, where: str, key: str) -> None:
     for name, value in node.value:
         line = name.start_mark.line + 1
         path = f"{key}.{name.value}".removeprefix(".")
-        if name.tag in (NULL, "tag:yaml.org,2002:bool"):
+        if name.tag in (NULL, BOOL) or not isinstance(name, yaml.ScalarNode):
+            written = shown(name) if name.tag != BOOL else echo(name.value)
             raise UsageError(
-                f"{where}, line {line}: the key {name.value or 'null'!r} is no text: put it in "
+                f"{where}, line {line}: the key {written} is no text: put it in "
                 "quotes, or give a name"
             )
-        if isinstance(name, yaml.ScalarNode) and name.value in seen:
+        if name.value in seen:
             lines = f", in lines {seen[name.value]} and {line}" if line > 1 else ""
-            raise UsageError(f"{where} gives {path!r} twice{lines}: remove one of them")
+            raise UsageError(f"{where} gives {echo(path)} twice{lines}: remove one of them")
         seen[name.value] = line
         check_nodes(value, where, path)
 
@@ -167,11 +181,13 @@ def gathered(files: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for file in files:
-        settings = merged(settings, loaded(Path(file).read_text(encoding="utf-8"), file))
+        settings = merged(settings, loaded(text_of(file), file))
     for flag in flags:
         option, _, text = flag.partition("=")
         key = option.removeprefix("--")
-        put(settings, key.split("."), loaded(text, f"{text[:50]!r}", key))
+        if key.count(".") > DEEPEST:
+            raise UsageError(f"{echo(option)} is nested too deeply: at most {DEEPEST} levels")
+        put(settings, key.split("."), loaded(text, echo(text), key))
     return settings
 
 
@@ -185,6 +201,9 @@ def loaded(text: str, where: str, key: str = "") -> Any:
         if isinstance(error.__cause__, yaml.YAMLError):
             return text
         raise
+    except Exception as error:  # a day that does not exist, 5,000 digits, `!!int` of nothing
+        line = cut(" ".join(str(error).split()))
+        raise UsageError(f"{where} holds a value that cannot be: {line}") from error
 
 
 def merged(old: Any, new: Any) -> Any:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinn import __version__
+from pinn.base.termination import is_first, program
 from pinn.cli.arguments import SUBCOMMANDS
 from pinn.cli.configuration import gathered
 from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
 from pinn.cli.predict import predict
-from pinn.cli.request import Request, complain, is_first, parse
+from pinn.cli.request import Request, complain, parse
 from pinn.cli.schema import check, importable
 from pinn.cli.sweep_members import this_member
 from pinn.cli.yaml_nodes import UsageError
@@ -52,6 +53,8 @@ def answer(argv: Sequence[str]) -> int:
         print("\n".join(listing()))
         return 0
     try:
+        if argv and argv[0] in ("predict", "validate"):
+            program.when = "before it was done"
         if argv and argv[0] == "predict":
             return predict(argv[1:])
         request = parse(argv)
@@ -70,6 +73,11 @@ def answer(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("stopped before the first step")
         return 130
+    except Exception as error:  # of a path that no file system can name, say
+        if os.environ.get("PINN_TRACEBACK") == "1":
+            raise
+        complain(f"{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
+        return 2
 
 
 def greet(request: Request) -> None:

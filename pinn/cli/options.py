@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from pinn import __version__
+from pinn.base.messages import cut, echo
 from pinn.cli.configuration import CONFIGS, closest, config_names, home
-from pinn.cli.yaml_nodes import UsageError
+from pinn.cli.yaml_nodes import UsageError, composed
 
 SWITCHES = ("check", "trust_old", "list", "version")
 OWN = ("resume", "more_steps", "init_from", "name", "allow_import", "sweep", *SWITCHES)
@@ -62,13 +63,13 @@ def check_own(given: Mapping[str, Sequence[str]]) -> None:
         UsageError: one cannot be.
     """
     for more in given.get("more_steps", ()):
-        if not (more.isdecimal() and 0 < int(more) < 10**12):
-            raise UsageError(f"--more_steps is {more!r}: expected a whole number ≥ 1")
+        if not re.fullmatch(r"0*[1-9]\d{0,11}", more, re.ASCII):
+            raise UsageError(f"--more_steps is {echo(more)}: expected a whole number ≥ 1")
     for name in given.get("name", ()):
         if not re.fullmatch(r"\w[\w.,=+-]{0,99}", name):
             raise UsageError(
-                f"--name is {name!r}: expected one folder, of letters, digits and any of . , _ - + "
-                "=, up to 100"
+                f"--name is {echo(name)}: expected one folder, of letters, digits and any of "
+                ". , _ - + =, up to 100"
             )
 
 
@@ -82,22 +83,23 @@ def swept(text: str, keys: Sequence[str]) -> tuple[str, list[str]]:
     key = key.strip().removeprefix("--")
     if not key or not equals or not rest.strip():
         raise UsageError(
-            f"--sweep {text!r}: expected KEY=A,B, as in model.problem.reynolds=100,400"
+            f"--sweep {echo(text)}: expected KEY=A,B, as in model.problem.reynolds=100,400"
         )
     if key.partition(".")[0] not in keys:
         hint = closest(key.partition(".")[0], keys)
-        raise UsageError(f"--sweep: unknown key {key!r}{hint}: known: {', '.join(keys)}")
+        raise UsageError(f"--sweep: unknown key {echo(key)}{hint}: known: {', '.join(keys)}")
     try:
         whole = f"[{rest}]"
-        items = yaml.compose(whole, Loader=yaml.SafeLoader).value
+        node = composed(whole, echo(text))
     except yaml.YAMLError as error:
         raise UsageError(
-            f"--sweep {text!r}: a value is empty, or no YAML: remove a comma, or use quotes"
+            f"--sweep {echo(text)}: a value is empty, or no YAML: remove a comma, or use quotes"
         ) from error
+    items = node.value if node is not None else ()
     values = [whole[item.start_mark.index : item.end_mark.index] for item in items]
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
-        raise UsageError(f"--sweep {text!r}: {twice} is there twice")
+        raise UsageError(f"--sweep {echo(text)}: {cut(twice)} is there twice")
     return key, values
 
 

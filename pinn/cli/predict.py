@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pinn.base.messages import LINE, cut, echo
+from pinn.base.paths import unreadable
 from pinn.cli.annotations import is_number
 from pinn.cli.arguments import joined, values
 from pinn.cli.configuration import closest
@@ -37,13 +39,12 @@ def predict(argv: Sequence[str]) -> int:
     asked = parse(argv)
     if asked.output.suffix.lower() not in ENDINGS:
         raise UsageError(f"--output {asked.output} ends in none of {', '.join(ENDINGS)}")
-    if not asked.output.parent.is_dir():
+    if unreadable(asked.output.parent) != "is a folder":
         raise UsageError(f"--output {asked.output}: the folder {asked.output.parent} is not there")
     for name in ("ckpt_path", "points"):
         path = getattr(asked, name)
-        if path and not path.is_file():
-            kind = "is a folder" if path.is_dir() else "does not exist"
-            raise UsageError(f"--{name}: {path} {kind}")
+        if path and (why := unreadable(path)):
+            raise UsageError(f"--{name}: {cut(path, LINE // 2)} {why}")
     axes = grid(asked.grid) if asked.grid else None
     table = columns(asked.points) if asked.points else {}
     print(f"loading {asked.ckpt_path} …", flush=True)
@@ -107,7 +108,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def unknown(word: str) -> str:
     """A line about a word that is neither an option of this command nor the value of one."""
     near = closest(word.lstrip("-").partition("=")[0], OPTIONS)
-    return f"predict takes no {word!r}{near}: it takes --{', --'.join(OPTIONS)}"
+    return f"predict takes no {echo(word)}{near}: it takes --{', --'.join(OPTIONS)}"
 
 
 def evaluated(
@@ -125,7 +126,7 @@ def evaluated(
     for name in names:
         if name not in table:
             raise UsageError(
-                f"{asked.points} has no column {name!r}{closest(name, list(table))}: the first "
+                f"{asked.points} has no column {echo(name)}{closest(name, list(table))}: the first "
                 f"line names the columns, {', '.join(names)} among them; it has {', '.join(table)}"
             )
     # Columns that are no coordinates may hold text.
@@ -149,11 +150,11 @@ def grid(text: str) -> tuple[Any, dict[str, Any]]:
             number = None
         if number is None or bool(name) != bool(equals) or not (name or isinstance(number, int)):
             raise UsageError(
-                f"--grid {text!r}: expected a number of points, 200, one for each axis, 200,100, "
-                "or by name, x=200,y=100,t=1.0, where a decimal point makes it a position"
+                f"--grid {echo(text)}: expected a number of points, 200, one for each axis, "
+                "200,100, or by name, x=200,y=100,t=1.0, where a decimal point makes it a position"
             )
         if name in axes:
-            raise UsageError(f"--grid gives {name!r} twice: remove one of them")
+            raise UsageError(f"--grid gives {echo(name)} twice: remove one of them")
         if name:
             axes[name] = number
         else:
@@ -185,7 +186,7 @@ def columns(path: Path) -> dict[str, Any]:
     if not header or all(is_number(name) for name in header):
         raise UsageError(f"{path} has no header: its first line must name the columns")
     if twice := next((name for name in header if header.count(name) > 1), None):
-        raise UsageError(f"{path} has two columns {twice!r}: remove one")
+        raise UsageError(f"{path} has two columns {echo(twice)}: remove one")
     if not rows:
         raise UsageError(f"{path} has a header and no points")
     for number, row in rows:
@@ -204,5 +205,7 @@ def as_numbers(path: Path, name: str, column: Sequence[Any]) -> Any:
     """
     for row, entry in enumerate(column, 1):
         if isinstance(entry, str) and not is_number(entry):
-            raise UsageError(f"{path}, column {name!r}, point {row}: {entry!r} is no number")
+            raise UsageError(
+                f"{path}, column {echo(name)}, point {row}: {echo(entry)} is no number"
+            )
     return [float(entry) for entry in column]

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from pinn.base.console import quiet
+from pinn.base.termination import is_first
 from pinn.callbacks import NonFiniteError
 from pinn.callbacks.signals import InterruptedRunError
 from pinn.checkpoints.file import read, trusting
@@ -13,10 +14,12 @@ from pinn.checkpoints.revival import check_importable
 from pinn.cli.allowed_classes import trust
 from pinn.cli.command import CommandLine, RunError
 from pinn.cli.mistakes import explain
-from pinn.cli.request import Request, complain, is_first
+from pinn.cli.request import Request, complain
 from pinn.cli.resumption import continued
 from pinn.cli.sweep import sweep
 from pinn.cli.yaml_nodes import UsageError
+from pinn.runs.ownership import ownership
+from pinn.runs.ranks import LostRankError
 
 
 def described_by(request: Request) -> Request:
@@ -43,7 +46,7 @@ def run(request: Request) -> int:
     quiet()
     try:
         trust(request.allow_import)
-        with trusting(request.trust_old):
+        with trusting(request.trust_old), ownership():
             if request.sweep:
                 return sweep(request, checked)
             line = CommandLine(continued(described_by(request)))
@@ -54,7 +57,7 @@ def run(request: Request) -> int:
         complain(f"{stop}: {stop.advice}" if stop.advice else stop)
         # The first process ends with its own code; it would be killed if another one had failed.
         return 128 + stop.signum if is_first() else 0
-    except NonFiniteError as error:
+    except (NonFiniteError, LostRankError) as error:
         complain(error)
         return int(is_first())
     except Exception as error:

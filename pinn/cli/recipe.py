@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from pinn.base.messages import nearest
+from pinn.base.messages import echo, nearest
 from pinn.cli.yaml_nodes import UsageError, entries, shown
 
 FORM = ("class_path", "init_args", "dict_kwargs")
@@ -36,9 +36,13 @@ def check_form(fields: dict[str, yaml.Node], where: str, key: str) -> None:
     for name in fields:
         close = nearest(name, FORM, cutoff=0.8)
         if close and name not in FORM:
-            raise UsageError(f"{where}: unknown key '{key}.{name}' (did you mean {close!r}?)")
+            raise UsageError(
+                f"{where}: unknown key {echo(f'{key}.{name}')} (did you mean {echo(close)}?)"
+            )
         if "class_path" in fields and name not in FORM:
-            raise UsageError(f"{where}: '{key}.{name}' lies beside class_path: put it in init_args")
+            raise UsageError(
+                f"{where}: {echo(f'{key}.{name}')} lies beside class_path: put it in init_args"
+            )
     path, arguments = fields.get("class_path"), fields.get("init_args")
     if path is not None and (not path.tag.endswith(":str")):
         raise UsageError(f"{where}: {key}.class_path is {shown(path)}: expected a class's name")

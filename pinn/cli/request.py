@@ -1,12 +1,13 @@
 """What a command line asks for, taken apart before torch is loaded; and how a mistake is said."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pinn.base.messages import LINE, cut, echo
+from pinn.base.termination import is_first
 from pinn.checkpoints.migrations import option as current_option
 from pinn.cli.arguments import KEYS, KNOWN, SUBCOMMANDS, joined, objections, unknown, values
 from pinn.cli.configuration import closest, find_config, gives_phases, known_configs, run_name
@@ -101,8 +102,8 @@ def parse(argv: Sequence[str]) -> Request:
     subcommand, given = (argv[0], argv[1:]) if argv[0] in SUBCOMMANDS else ("fit", argv)
     if given and not given[0].startswith("-") and given[0] not in SUBCOMMANDS:
         raise UsageError(
-            f"{given[0]!r} is no subcommand{closest(given[0], (*SUBCOMMANDS, 'predict'))}: use fit "
-            "(implied), validate or predict, and --config NAME"
+            f"{echo(given[0])} is no subcommand{closest(given[0], (*SUBCOMMANDS, 'predict'))}: use "
+            "fit (implied), validate or predict, and --config NAME"
         )
     words = [current_option(word) for word in joined(given, KNOWN, unknown)]
     sweep = [
@@ -134,12 +135,7 @@ def parse(argv: Sequence[str]) -> Request:
     return request
 
 
-def is_first() -> bool:
-    """Whether this is the first process of a run; torchrun numbers those that it starts."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
 def complain(error: object) -> None:
     """Say on one line what went wrong, from the first process only."""
     if is_first():
-        print("train.py:", *str(error).split(), file=sys.stderr)
+        print("train.py:", cut(" ".join(str(error).split()), LINE), file=sys.stderr)

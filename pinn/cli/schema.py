@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn.base.messages import LARGEST_SEED, near_miss, nearest, whole
+from pinn.base import paths
+from pinn.base.messages import LARGEST_SEED, echo, near_miss, nearest, whole
 from pinn.cli.annotations import HOMES, LISTS, MAPPINGS, Kind, alternatives, fits
 from pinn.cli.recipe import is_recipe
 from pinn.cli.signatures import (
@@ -65,7 +66,7 @@ def check(settings: Mapping[str, Any], allowed: Sequence[str], complete: bool) -
     checker = Checker(allowed)
     for section, value in settings.items():
         if section not in (SEED, *SECTIONS):
-            raise UsageError(f"unknown key {section!r}{suggestion(section, (SEED, *SECTIONS))}")
+            raise UsageError(f"unknown key {echo(section)}{suggestion(section, (SEED, *SECTIONS))}")
         if section == SEED:
             try:
                 whole(SEED, value, 0, LARGEST_SEED)
@@ -92,7 +93,7 @@ def importable(packages: Sequence[str], folders: Sequence[Path]) -> None:
         identifiers = all(part.isidentifier() for part in name.split("."))
         if not identifiers or importlib.util.find_spec(name.split(".")[0]) is None:
             raise UsageError(
-                f"--allow_import {name!r}: no such module in this folder or beside the "
+                f"--allow_import {echo(name)}: no such module in this folder or beside the "
                 "configuration, and none is installed"
             )
 
@@ -110,7 +111,7 @@ def check_path(path: str, allowed: Sequence[str]) -> None:
 def refusal(path: str) -> str:
     """A line about a class that was not imported."""
     return (
-        f"{path!r} is not part of this program and was not imported: if you trust it, "
+        f"{echo(path)} is not part of this program and was not imported: if you trust it, "
         f"add --allow_import {path.split('.')[0]}"
     )
 
@@ -124,7 +125,7 @@ class Checker:
     def arguments(self, given: Any, cls: Named, key: str) -> None:
         """Hold keys and values against the arguments of a class."""
         if not isinstance(given, Mapping):
-            raise UsageError(f"expected keys below {key!r}, got {shown(given)}")
+            raise UsageError(f"expected keys below {echo(key)}, got {shown(given)}")
         known, complete = parameters(cls)
         for name, value in given.items():
             if f"{key}.{name}" == LINKED:
@@ -133,7 +134,7 @@ class Checker:
                 self.value(value, known[name], f"{key}.{name}")
             elif complete:
                 others = [n for n in known if f"{key}.{n}" != LINKED]
-                raise UsageError(f"unknown key '{key}.{name}'{suggestion(name, others)}")
+                raise UsageError(f"unknown key {echo(f'{key}.{name}')}{suggestion(name, others)}")
 
     def value(self, value: Any, taken: Parameter, key: str) -> None:
         """Hold a value against an annotation."""
@@ -193,8 +194,8 @@ class Checker:
         elsewhere = any(look_up(home, path) for homes in HOMES.values() for home in homes)
         if cls is None and not elsewhere:
             last = path.split(".")[-1]
-            raise UsageError(f"{key}: unknown class {path!r}{suggestion(last, known)}")
-        raise UsageError(f"{key}: {path!r} is no {kind}{suggestion('', known)}")
+            raise UsageError(f"{key}: unknown class {echo(path)}{suggestion(last, known)}")
+        raise UsageError(f"{key}: {echo(path)} is no {kind}{suggestion('', known)}")
 
 
 def find_class(kind: str, module: str) -> Named | None:
@@ -205,7 +206,7 @@ def find_class(kind: str, module: str) -> Named | None:
 
 def is_file(value: Any) -> bool:
     """Whether a value names a file, which holds what is meant."""
-    return isinstance(value, str) and Path(value).is_file()
+    return isinstance(value, str) and paths.is_file(value)
 
 
 def wrong_type(value: Any, kinds: Sequence[Kind], key: str) -> str:
@@ -214,7 +215,7 @@ def wrong_type(value: Any, kinds: Sequence[Kind], key: str) -> str:
     others = [kind for kind, *_ in kinds if kind[0] not in "'\"" and kind != "None"]
     expected = [*dict.fromkeys(others), *(["one of " + ", ".join(choices)] if choices else [])]
     near = nearest(value, choices)
-    hint = f" (did you mean {near!r}?)" if near else ""
+    hint = f" (did you mean {echo(near)}?)" if near else ""
     return f"{key} is {shown(value)}: expected {' or '.join(expected)}{hint}"
 
 
@@ -222,7 +223,7 @@ def shown(value: Any) -> str:
     """A value as an error line names it."""
     if isinstance(value, list | Mapping):
         return "a list" if isinstance(value, list) else "a mapping"
-    return "null" if value is None else repr(str(value))
+    return "null" if value is None else echo(str(value))
 
 
 def suggestion(name: str, known: Any) -> str:

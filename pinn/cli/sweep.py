@@ -137,6 +137,8 @@ def carried_out(run: Member) -> tuple[int, int]:
     with forwarded(running) as received:
         # In a group of its own: a Ctrl-C reaches it once, by way of this process.
         running.append(subprocess.Popen(command, env=run.environment(), process_group=0))
+        for signum in received:  # before there was somebody to pass them on to
+            running[0].send_signal(signum)
         code = running[0].wait()
     return code, received[0] if received else 0
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -9,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pinn.cli.yaml_nodes import UsageError
+
 # Tells a process which run of a sweep it is.
 MEMBER = "PINN_SWEEP_MEMBER"
 OWN = ("--sweep", "--name")
 LONGEST = 80  # characters of a folder's name
+MOST = 1_000  # runs
 
 
 @dataclass
@@ -69,7 +73,13 @@ def members(argv: Sequence[str], sweep: Sequence[tuple[str, list[str]]]) -> list
     Args:
         argv: the command line, each option with its value as one word.
         sweep: the keys and their values.
+
+    Raises:
+        UsageError: there are too many.
     """
+    count = math.prod(len(values) for _, values in sweep)
+    if count > MOST:
+        raise UsageError(f"--sweep asks for {count} runs: at most {MOST}, give fewer values")
     rest = [word for word in argv if word.partition("=")[0] not in OWN]
     short, seen, runs = shortened([key for key, _ in sweep]), Counter[str](), []
     for chosen in itertools.product(*(values for _, values in sweep)):

@@ -1,12 +1,86 @@
-"""The nodes of a YAML text: what is said before anything is made of it."""
+"""The nodes of a YAML text: bounded, and what is said before anything is made of it."""
+
+from typing import Any
 
 import yaml
 
+from pinn.base.messages import echo
+
 NULL = "tag:yaml.org,2002:null"
+BOOL = "tag:yaml.org,2002:bool"
+LONGEST = 2**17  # characters; a configuration has some thousands
+MOST = 2_000  # nodes
+DEEPEST = 40  # levels
 
 
 class UsageError(Exception):
     """A command line or configuration that cannot be run; the text is one line."""
+
+
+class Bounded(yaml.SafeLoader):
+    """Composes so many nodes and levels; what an alias stands for counts as often as it is named.
+
+    Args:
+        text: YAML.
+        where: it stands, for the line of an error.
+    """
+
+    def __init__(self, text: str, where: str) -> None:
+        super().__init__(text)
+        self.where = where
+        self.depth = self.count = 0
+        self.sizes: dict[int, int] = {}
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        """An opening bracket.
+
+        Raises:
+            UsageError: there are too many; looking for their ends takes the square of their number.
+        """
+        if self.flow_level > DEEPEST:
+            raise UsageError(f"{self.where} is nested too deeply: at most {DEEPEST} levels")
+        super().fetch_flow_collection_start(TokenClass)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node.
+
+        Raises:
+            UsageError: it is one too many, too deep, or within itself.
+        """
+        is_alias, before = self.check_event(yaml.AliasEvent), self.count
+        self.depth += 1
+        self.count += 1
+        if self.depth > DEEPEST:
+            raise UsageError(f"{self.where} is nested too deeply: at most {DEEPEST} levels")
+        node = super().compose_node(parent, index)
+        if is_alias and id(node) not in self.sizes:
+            raise UsageError(f"{self.where}: an alias stands within what it stands for")
+        self.count += self.sizes[id(node)] - 1 if is_alias else 0
+        if self.count > MOST:
+            raise UsageError(
+                f"{self.where} has more than {MOST} entries, those behind aliases included: "
+                "put data into a file of its own"
+            )
+        self.sizes.setdefault(id(node), self.count - before)
+        self.depth -= 1
+        return node
+
+
+def composed(text: str, where: str) -> yaml.Node | None:
+    """The nodes of a YAML text, nothing constructed.
+
+    Raises:
+        UsageError: it is longer, larger or deeper than a configuration can be.
+        YAMLError: it is no YAML.
+    """
+    if len(text) > LONGEST:
+        raise UsageError(f"{where} is too long: a configuration has at most {LONGEST} characters")
+    loader = Bounded(text, where)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+    finally:
+        loader.dispose()
 
 
 def entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
@@ -18,5 +92,5 @@ def entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
 def shown(node: yaml.Node) -> str:
     """A node as an error line names it."""
     if isinstance(node, yaml.ScalarNode):
-        return "null" if node.tag == NULL else repr(node.value)
+        return "null" if node.tag == NULL else echo(node.value)
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch.optim import Optimizer
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import echo, near_miss
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 
 
@@ -32,7 +32,7 @@ def optimizer_class(name: str) -> type[Optimizer]:
         return own[name]
     if "." not in str(name):
         raise ValueError(
-            f"unknown optimizer {name!r}: {near_miss(name, own)}; any other goes by its dotted "
+            f"unknown optimizer {echo(name)}: {near_miss(name, own)}; any other goes by its dotted "
             "path, such as package.Optimizer"
         )
     try:
@@ -42,11 +42,12 @@ def optimizer_class(name: str) -> type[Optimizer]:
         there = [n for n, c in vars(sys.modules.get(place, object)).items() if is_optimizer(c)]
         hint = near_miss(last, there) if there else "install its package, or correct the path"
         raise ValueError(
-            f"optimizer {name!r} cannot be imported ({type(error).__name__}: {error}): {hint}"
+            f"optimizer {echo(name)} cannot be imported ({type(error).__name__}: {error}): {hint}"
         ) from error
     if not is_optimizer(cls):
         raise ValueError(
-            f"optimizer {name!r} is no subclass of torch.optim.Optimizer: give the path of a class"
+            f"optimizer {echo(name)} is no subclass of torch.optim.Optimizer: give the path of a "
+            "class"
         )
     return cls
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pinn.base.messages import near_miss, whole
+from pinn.base.messages import echo, near_miss, whole
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.optim.named import begun, optimizer_class, shortest
 from pinn.solution.solution import Solution
@@ -92,7 +92,7 @@ class Phase:
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                yield f"{name} is {value!r}: {near_miss(value, choices)}"
+                yield f"{name} is {echo(value)}: {near_miss(value, choices)}"
         if self.schedule == "cosine" and self.steps is None:
             yield "schedule is cosine, which runs over its steps: give steps, or schedule constant"
         if self.dtype == "float32" and self.solves_system:
@@ -106,7 +106,7 @@ class Phase:
             yield f"lr is {self.lr}, but it has none: remove it"
         for option in self.options:
             if option not in known:
-                yield f"it has no option {option!r}: {near_miss(option, known)}"
+                yield f"it has no option {echo(option)}: {near_miss(option, known)}"
 
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """What the optimiser can be given, by name."""
@@ -160,9 +160,9 @@ class Phase:
             except Exception as alone:
                 if str(alone) == str(error):
                     if option not in parameters:
-                        return f"option {option} is {value!r}"
+                        return f"option {option} is {echo(value)}"
                     default = self.defaults.get(option, parameters[option].default)
-                    return f"option {option} is {value!r}, where the default is {default!r}"
+                    return f"option {option} is {echo(value)}, where the default is {echo(default)}"
         return "it cannot train a network"
 
     def minimise_parabola(self, options: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import lightning as L
 
 from pinn.base.console import say
+from pinn.base.termination import is_first
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.runs.folders import newest_checkpoint, run_of
+from pinn.runs.ownership import take
 from pinn.runs.saved_state import check_run
 from pinn.training.schedule import saved_schedule
 from pinn.training.solver import Solver
@@ -24,11 +26,14 @@ def to_continue(
 
     Raises:
         CheckpointError: the one given is not there, is no good, or is no longer in its run.
+        LiveRunError: another process trains that run.
     """
     if resume is None or resume == "auto":
         return newest_checkpoint(base, name, label) if resume else None
     read(resume)
-    run_of(Path(resume))
+    run = run_of(Path(resume))
+    if is_first():
+        take(run)
     return Path(resume)
 
 

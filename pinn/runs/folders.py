@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinn.base.console import say
+from pinn.base.termination import is_first
 from pinn.checkpoints.file import CheckpointError, UnsealedError, read
 from pinn.checkpoints.names import newest_first
+from pinn.runs.ownership import LiveRunError, is_anothers, release, take
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
@@ -23,10 +25,12 @@ def new_run(base: str | Path, name: str, label: str = "", again: bool = False) -
         again: a folder of that name has no checkpoint to continue from, and is set aside.
 
     Raises:
-        ValueError: it exists already, or cannot be made; the line says why.
+        ValueError: it exists already, is being trained, or cannot be made; the line says why.
     """
     home, stamp = Path(base) / name, time.strftime("%Y-%m-%d_%H-%M-%S")
     if label and again and (home / label).is_dir():
+        take(home / label)  # nobody is about to take its first step
+        release(home / label)
         aside = next(place for place in numbered(home / label) if not place.exists())
         (home / label).rename(aside)
         say(f"{home / label} had no checkpoint: it is called {aside} now")
@@ -90,6 +94,7 @@ def discard(run: Path, above: Path) -> None:
 def newest_checkpoint(base: str | Path, name: str, label: str = "") -> Path | None:
     """The newest good checkpoint of the newest run of a configuration; None if none has one.
 
+    The run is this process's own then. Runs that others train are passed over.
     Newer ones that are no good are named, each with its reason.
 
     Args:
@@ -99,14 +104,18 @@ def newest_checkpoint(base: str | Path, name: str, label: str = "") -> Path | No
 
     Raises:
         UnsealedError: the newest one is perhaps good, but nobody has asked for files without hash.
+        LiveRunError: the one that counts is being trained.
     """
     folder, passed = Path(base) / name, list[str]()
-    for run in sorted(
-        (d for d in folder.glob(label or "*") if d.is_dir()), key=began, reverse=True
-    ):
+    runs = [d for d in folder.glob(label or "*") if d.is_dir()]
+    for run in sorted(runs, key=began, reverse=True):
+        if not newest_first(run / "checkpoints") or not is_free(run, bool(label)):
+            continue
         for candidate in newest_first(run / "checkpoints"):
             if is_good(candidate, passed):
                 return candidate
+        if is_first():
+            release(run)
     tell(passed, "there is no other")
     return None
 
@@ -132,6 +141,24 @@ def tell(passed: list[str], then: str) -> None:
     """Say of each checkpoint that was passed over why, and what is done then."""
     for reason in passed:
         say(f"warning   {reason}; {then}")
+
+
+def is_free(run: Path, asked: bool) -> bool:
+    """Whether a run is nobody else's; the first process takes it.
+
+    Raises:
+        LiveRunError: it is another's, and is asked for by its name.
+    """
+    if not is_first():
+        return asked or not is_anothers(run)
+    try:
+        take(run)
+    except LiveRunError as error:
+        if asked:
+            raise
+        say(f"passed over: {str(error).partition(': ')[0]}")
+        return False
+    return True
 
 
 def run_of(checkpoint: Path) -> Path:

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from pinn.base.messages import near_miss
+from pinn.base.messages import echo, near_miss
 from pinn.checkpoints.migrations import KEYS
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
@@ -73,8 +73,8 @@ def check_trainer(given: Mapping[str, Any], prefix: str = "trainer.") -> None:
         if key not in FLAGS or key == "self":
             known = [name for name in FLAGS if name != "self"]
             if now := KEYS.get(f"model.{key}"):
-                raise TypeError(f"{key!r} is called {now.partition('.')[2]!r} now")
-            raise TypeError(f"unknown setting {prefix + key!r}: {near_miss(key, known)}")
+                raise TypeError(f"{echo(key)} is called {echo(now.partition('.')[2])} now")
+            raise TypeError(f"unknown setting {echo(prefix + key)}: {near_miss(key, known)}")
     settings = {key: flag.default for key, flag in FLAGS.items()}
     settings |= {"check_val_every_n_epoch": None, "val_check_interval": None, **given}
     for line in objections(settings):
@@ -86,7 +86,7 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
     for key, (allowed, why) in REFUSED.items():
         value = settings[key]
         if not any(value == other and type(value) is type(other) for other in allowed):
-            yield f"{key} is {value!r}: {why}"
+            yield f"{key} is {echo(value)}: {why}"
     yield from choices(settings)
     yield from numbers(settings)
     if settings["num_nodes"] != 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
@@ -106,18 +106,18 @@ def choices(settings: Mapping[str, Any]) -> Iterator[str]:
     """Values other than those that a setting can have."""
     for key in SWITCHES:
         if not isinstance(settings[key], bool | None):
-            yield f"{key} is {settings[key]!r}: expected true or false"
+            yield f"{key} is {echo(settings[key])}: expected true or false"
     exact = settings["deterministic"]
     if not isinstance(exact, bool | None) and exact != "warn":
-        yield f"deterministic is {exact!r}: expected true, false or 'warn'"
+        yield f"deterministic is {echo(exact)}: expected true, false or 'warn'"
     trial, sanity = settings["fast_dev_run"], settings["num_sanity_val_steps"]
     if not isinstance(trial, bool) and trial != 0 and not (isinstance(trial, int) and trial > 0):
-        yield f"fast_dev_run is {trial!r}: expected true, false or a number of steps"
+        yield f"fast_dev_run is {echo(trial)}: expected true, false or a number of steps"
     if sanity is not None and (not isinstance(sanity, int) or sanity < -1):
-        yield f"num_sanity_val_steps is {sanity!r}: expected 1 to validate before the run, or 0"
+        yield f"num_sanity_val_steps is {echo(sanity)}: expected 1 to validate before the run, or 0"
     profiler = settings["profiler"]
     if isinstance(profiler, str) and profiler not in PROFILERS:
-        yield f"profiler is {profiler!r}: {near_miss(profiler, PROFILERS)}"
+        yield f"profiler is {echo(profiler)}: {near_miss(profiler, PROFILERS)}"
 
 
 def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -125,7 +125,7 @@ def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
     for key in ("val_check_interval", "log_every_n_steps", "accumulate_grad_batches"):
         value = settings[key]
         if value is not None and not is_whole(value):
-            yield f"{key} is {value!r}: expected a number of steps ≥ 1"
+            yield f"{key} is {echo(value)}: expected a number of steps ≥ 1"
     steps, least, clip = (settings[k] for k in ("max_steps", "min_steps", "gradient_clip_val"))
     if steps is None or isinstance(steps, bool) or (not is_whole(steps) and steps != -1):
         yield f"max_steps is {steps}: expected at least 1, or -1 for the steps of all phases"
@@ -134,12 +134,13 @@ def numbers(settings: Mapping[str, Any]) -> Iterator[str]:
     elif least is not None and -1 < steps < least:
         yield f"min_steps is {least}, above max_steps, which is {steps}: lower it"
     if clip is not None and not (isinstance(clip, int | float) and clip > 0):
-        yield f"gradient_clip_val is {clip!r}: expected a positive number"
+        yield f"gradient_clip_val is {echo(clip)}: expected a positive number"
     algorithm = settings["gradient_clip_algorithm"]
     if algorithm is not None and clip is None:
-        yield f"gradient_clip_algorithm is {algorithm!r}, without gradient_clip_val: set that too"
+        given = echo(algorithm)
+        yield f"gradient_clip_algorithm is {given}, without gradient_clip_val: set that too"
     if algorithm not in (None, "norm", "value"):
-        yield f"gradient_clip_algorithm is {algorithm!r}: expected 'norm' or 'value'"
+        yield f"gradient_clip_algorithm is {echo(algorithm)}: expected 'norm' or 'value'"
     part = settings["limit_val_batches"]
     if part is not None and part not in (0, 1):
         yield f"limit_val_batches is {part}: a validation is one evaluation: use 1, or 0 for none"
@@ -159,29 +160,29 @@ def duration(given: Any) -> Iterator[str]:
     except (TypeError, AttributeError, MisconfigurationException):
         lasts = -1.0
     if lasts < 0:
-        yield f"max_time is {given!r}: expected days:hours:minutes:seconds, such as 00:01:30:00"
+        yield f"max_time is {echo(given)}: expected days:hours:minutes:seconds, such as 00:01:30:00"
 
 
 def strategies(strategy: object) -> Iterator[str]:
     """Ways to spread a run over devices that share memory between processes, or cut weights."""
     name = strategy if isinstance(strategy, str) else type(strategy).__name__
     if re.search("spawn|fork|note", name):
-        yield f"strategy is {name!r}: use ddp"
+        yield f"strategy is {echo(name)}: use ddp"
     if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla", name):
-        yield f"strategy is {name!r}: every process needs all of the weights: use ddp"
+        yield f"strategy is {echo(name)}: every process needs all of the weights: use ddp"
     if name in ("rule", "taylor", "vmap", "loop"):
-        yield f"strategy is {name!r}: how derivatives are computed is set by derivatives"
+        yield f"strategy is {echo(name)}: how derivatives are computed is set by derivatives"
     elif isinstance(strategy, str) and strategy not in ("auto", *StrategyRegistry):
-        yield f"strategy is {name!r}: expected auto, or ddp for several processes"
+        yield f"strategy is {echo(name)}: expected auto, or ddp for several processes"
 
 
 def accelerators(name: str) -> Iterator[str]:
     """An accelerator that this machine does not have."""
     if name not in ACCELERATORS:
-        yield f"accelerator {name!r} does not exist: {near_miss(name, ACCELERATORS)}"
+        yield f"accelerator {echo(name)} does not exist: {near_miss(name, ACCELERATORS)}"
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
-        yield f"accelerator is {name!r}, which this machine does not have: use cpu"
+        yield f"accelerator is {echo(name)}, which this machine does not have: use cpu"
 
 
 def devices(accelerator: str, asked: object) -> Iterator[str]:
@@ -190,7 +191,7 @@ def devices(accelerator: str, asked: object) -> Iterator[str]:
         return
     text = str(asked).strip("[]")
     if not text.replace(",", "").replace(" ", "").replace("-", "").isdigit():
-        yield f"devices is {asked!r}: expected a number, or auto"
+        yield f"devices is {echo(asked)}: expected a number, or auto"
     on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu and (isinstance(asked, list) or not text.isdigit() or text == "0"):
         yield f"devices is {asked}: on the CPU it is a number of processes ≥ 1"

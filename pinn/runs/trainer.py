@@ -16,6 +16,7 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.base.console import say
+from pinn.base.termination import is_first
 from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
 from pinn.callbacks.curves import Curves
 from pinn.callbacks.deadline import Deadline
@@ -27,6 +28,8 @@ from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation
 from pinn.checkpoints.file import read
 from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.runs.folders import discard, new_run, present, run_of
+from pinn.runs.ownership import take
+from pinn.runs.ranks import Together, watched
 from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.training.lightning_adapter import has_written
 from pinn.training.schedule import Schedule
@@ -69,6 +72,11 @@ class RunTrainer(L.Trainer):
         own = {} if loss is None else {"loss": float(loss)}
         return own | super().progress_bar_metrics
 
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train; where one of several processes dies, all end and say which."""
+        with watched(self):
+            super().fit(*args, **kwargs)
+
     def take_folder(
         self,
         base: str | Path,
@@ -77,13 +85,10 @@ class RunTrainer(L.Trainer):
         label: str = "",
         again: bool = False,
     ) -> None:
-        """Keep files in the folder of the run to continue, or in that of a new one.
-
-        The first of several processes makes it and tells the others, see `log_dir`.
-        """
+        """Keep files in the folder of the run to continue, or in a new one, made by one process."""
         if checkpoint is not None:
             self.enter(run_of(checkpoint), purge_step=read(checkpoint)["global_step"] + 1)
-        elif getattr(rank_zero_only, "rank", 0) == 0:
+        elif is_first():
             self.begin(base, name, label, again)
         else:
             self.enter(Path(base) / name)
@@ -106,6 +111,8 @@ class RunTrainer(L.Trainer):
             purge_step: curves from this step on are those of a run that was stopped.
             above: the folder above a new run that was there before.
         """
+        if is_first():
+            take(run)
         self.run, self.above = run, above
         for logger in self.loggers:
             if purge_step is not None and (table := table_of(logger)):
@@ -193,7 +200,7 @@ def in_order(own: Iterable[L.Callback], given: Sequence[L.Callback]) -> list[L.C
     kept = [c for c in own if not any(replaces(g, c) for g in given)]
     before = [c for c in kept if isinstance(c, tuple(first))]
     after = [c for c in kept if c not in before]
-    return [*before, *given, *after, Interrupt()]
+    return [Together(), *before, *given, *after, Interrupt()]
 
 
 def check_loggers(given: Any) -> None:

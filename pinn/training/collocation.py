@@ -8,7 +8,7 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pinn.base.messages import check_name, whole
+from pinn.base.messages import check_name, echo, whole
 from pinn.base.processes import gathered
 from pinn.geometry import Points
 from pinn.geometry.domains import INSTANTS
@@ -56,7 +56,8 @@ class Collocation(L.LightningDataModule):
         super().__init__()
         if not isinstance(points, Mapping | None):
             raise ValueError(
-                f"data.points is {points!r}: give the number of each region, {{'interior': 1000}}"
+                f"data.points is {echo(points)}: give the number of each region, "
+                "{'interior': 1000}"
             )
         self.points = dict(points or {})
         for region, count in self.points.items():

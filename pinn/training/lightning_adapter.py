@@ -6,6 +6,7 @@ something is missing, a run is slower or more careful; docs/design.md lists it.
 
 import inspect
 import math
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -191,6 +192,13 @@ def replace_optimizer(trainer: Any, make: Callable[[], Optimizer], recast: bool)
         strategy.model = trainer.lightning_module
         strategy.configure_ddp()
     strategy.optimizers = [make()]
+
+
+def let_children_die() -> None:
+    """Take from Lightning the watch over processes that it has started: it would end this one."""
+    for thread in threading.enumerate():
+        if thread.name == "child-process-observer" and hasattr(thread, "_child_processes"):
+            thread._child_processes = []
 
 
 def setting(callback: L.Callback, name: str, default: Any = None) -> Any:

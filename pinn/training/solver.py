@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores, assess, largest_error
 from pinn.base.console import say
-from pinn.base.messages import one_of
+from pinn.base.messages import echo, one_of
 from pinn.base.processes import averaged
 from pinn.base.recipe import spec_of
 from pinn.checking.independence import check_independence
@@ -73,7 +73,7 @@ class Solver(LeanModule):
         super().__init__()
         one_of("strategy", derivatives, NAMES)
         if compile not in (True, False, "auto"):
-            raise ValueError(f"compile is {compile!r}: expected true, false or auto")
+            raise ValueError(f"compile is {echo(compile)}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         network = Stack(network) if isinstance(network, list) else network

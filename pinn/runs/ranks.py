@@ -1,0 +1,140 @@
+"""Several processes that train one run: they end together, and say why."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen, TimeoutExpired
+from typing import Any, NoReturn
+
+import lightning as L
+
+from pinn.base.messages import cut
+from pinn.base.presence import Loss, Presence
+from pinn.base.processes import gathered
+from pinn.base.termination import program
+from pinn.callbacks.signals import InterruptedRunError
+from pinn.checkpoints.names import newest_first
+from pinn.training.lightning_adapter import inside, let_children_die
+
+LATER = 1.0  # seconds by which the word that a process is gone may come after the error
+EXTERNAL = ("TORCHELASTIC_RUN_ID", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+
+
+class LostRankError(RuntimeError):
+    """A process of the run is gone; the run cannot go on without it.
+
+    Args:
+        line: which one, and when.
+        advice: from which checkpoint the run can be continued; empty if there is none.
+    """
+
+    def __init__(self, line: str, advice: str) -> None:
+        super().__init__(f"{line}: {advice or 'there is no checkpoint yet'}")
+        self.line = line
+
+
+class Together(L.Callback):
+    """Connect the processes once they can talk, and see that they do the same."""
+
+    def setup(self, trainer: L.Trainer, solver: Any, stage: str) -> None:
+        """Tell everyone where the first process waits.
+
+        Raises:
+            RuntimeError: the processes would continue from different checkpoints.
+        """
+        presence: Presence | None = getattr(trainer, "presence", None)
+        if presence is None or stage != "fit":
+            return
+        place = presence.open() if trainer.is_global_zero else None
+        found = gathered((place, str(trainer.ckpt_path)))
+        if len({checkpoint for _, checkpoint in found}) > 1:
+            names = ", ".join(dict.fromkeys(checkpoint for _, checkpoint in found))
+            raise RuntimeError(f"the processes would continue from {names}: give --resume FILE")
+        if trainer.run is not None:  # type: ignore[attr-defined]
+            trainer.run = Path(str(trainer.log_dir))  # type: ignore[attr-defined]
+        if not trainer.is_global_zero and found[0][0]:
+            presence.connect(*found[0][0])
+
+
+@contextmanager
+def watched(trainer: Any) -> Iterator[None]:
+    """Within the block, the end of one process of a run ends all.
+
+    Raises:
+        LostRankError: a process is gone; the line names it.
+        InterruptedRunError: it was told to stop.
+    """
+    trainer.presence = None
+    if trainer.world_size == 1:
+        yield
+        return
+    launched = not any(name in os.environ for name in EXTERNAL) and trainer.local_rank > 0
+    parent = os.getppid() if launched else None
+    presence = Presence(
+        trainer.global_rank, lambda: children(trainer), parent, lambda loss: give_up(trainer, loss)
+    )
+    trainer.presence = presence
+    presence.hear()
+    presence.start()
+    program.farewells.append(lambda: part(trainer, Loss(trainer.global_rank, "was stopped")))
+    try:
+        yield
+    except InterruptedRunError:  # on all processes together
+        raise
+    except BaseException as error:
+        loss = presence.wait(LATER if trainer.is_global_zero else 2 * LATER)
+        if loss is None:
+            how = f"failed with {type(error).__name__}: {cut(error, 500)}"
+            part(trainer, Loss(trainer.global_rank, how))
+            raise
+        raise explained(trainer, loss) from error
+    finally:
+        presence.leave()
+
+
+def children(trainer: Any) -> dict[int, "Popen[bytes]"]:
+    """The processes that this one has started, by their rank."""
+    let_children_die()
+    started = inside(trainer, "strategy.launcher.procs", [])
+    return {trainer.global_rank + n: child for n, child in enumerate(started, 1)}
+
+
+def part(trainer: Any, loss: Loss) -> None:
+    """Tell the others that this process ends, and let none be left that it has started."""
+    trainer.presence.tell(loss)
+    trainer.presence.is_over = True
+    for child in children(trainer).values():
+        try:
+            child.wait(2 * LATER)
+        except TimeoutExpired:
+            child.kill()
+
+
+def explained(trainer: Any, loss: Loss) -> Exception:
+    """The error that says which process is gone and what is left."""
+    if loss.signum:
+        return InterruptedRunError(loss.signum, trainer.global_step)
+    kept = newest_first(trainer.run / "checkpoints")[:1] if trainer.run else []
+    return LostRankError(
+        line(trainer, loss), f"continue with resume={str(kept[0])!r}" if kept else ""
+    )
+
+
+def line(trainer: Any, loss: Loss) -> str:
+    """Which process is gone, and when."""
+    step = trainer.global_step
+    when = f"after step {step}" if step else "before the first step"
+    return f"rank {loss.rank} of {trainer.world_size} {loss.how} {when}"
+
+
+def give_up(trainer: Any, loss: Loss) -> NoReturn:
+    """End this process, whose main thread waits for one that is gone."""
+    mine, first = trainer.global_rank, 1 if loss.rank == 0 and not loss.signum else 0
+    speaks = mine == first
+    if threading.current_thread() is threading.main_thread():
+        raise RuntimeError("only a thread beside the main one may end the process")
+    if loss.signum:
+        program.leave(128 + loss.signum, f"{loss.how.replace('was ', '')} {program.when}", speaks)
+    program.leave(1, line(trainer, loss), speaks)
