@@ -67,15 +67,16 @@ class Presence(threading.Thread):
         self.rest: dict[socket.socket, bytes] = {}  # what was read of a line
         self.selector = selectors.DefaultSelector()
         self.deadline = 0.0
+        self.ear = 0  # where signals are written to, once they are heard
         self.heard: tuple[int, float] = (0, 0.0)  # a signal, and when it has to have had its effect
 
     def hear(self) -> None:
         """Notice signals while the main thread waits for others and cannot; called from there."""
         if threading.current_thread() is not threading.main_thread():
             return
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        reader, self.ear = os.pipe()
+        os.set_blocking(self.ear, False)
+        signal.set_wakeup_fd(self.ear, warn_on_full_buffer=False)
         self.selector.register(reader, selectors.EVENT_READ, "signal")
 
     def open(self) -> tuple[str, int, str]:
@@ -122,6 +123,7 @@ class Presence(threading.Thread):
                 self.look()
             if self.loss and time.monotonic() > self.deadline and not self.is_over:
                 self.give_up(self.loss)
+        self.close()
 
     def look(self) -> None:
         """See to the processes that this one has started, and to that which has started it."""
@@ -184,11 +186,26 @@ class Presence(threading.Thread):
     def leave(self) -> None:
         """This process is done: its end is no loss."""
         self.is_over = True
-        if threading.current_thread() is threading.main_thread():
+        if self.ear and threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(-1)
+            os.close(self.ear)
+            self.ear = 0
         for link in list(self.links):
             self.send(link, {"done": True})
+        if not self.is_alive():
+            self.close()
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        for link in list(self.links):
             self.drop(link)
+        for key in list((self.selector.get_map() or {}).values()):
+            self.selector.unregister(key.fileobj)
+            if isinstance(key.fileobj, int):
+                os.close(key.fileobj)
+            else:
+                key.fileobj.close()  # type: ignore[attr-defined]
+        self.selector.close()
 
     def send(self, link: socket.socket, said: dict[str, Any]) -> None:
         """Say something, if anybody listens."""

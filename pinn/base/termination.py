@@ -23,13 +23,14 @@ class Program:
     Attributes:
         listens: whether it is a program, whose signals end it with a line, and not a user's script.
         defers: whether a signal waits for the end of a step.
+        is_said: whether the line has been said.
         when: what the line says beside the signal.
         advice: what it says at the end, such as how to continue; it is asked when it is said.
         farewells: what is done before the end, such as removing an empty folder.
     """
 
     def __init__(self) -> None:
-        self.listens = self.defers = False
+        self.listens = self.defers = self.is_said = False
         self.when = "before the first step"
         self.advice: Callable[[], str] = str
         self.farewells: list[Callable[[], object]] = []
@@ -47,6 +48,20 @@ class Program:
             signal.signal(each, signal.SIG_IGN)
         self.leave(128 + signum, f"stopped by {signal.Signals(signum).name} {self.when}")
 
+    def say(self, line: str) -> None:
+        """Say why this process ends, and how to go on; once."""
+        if self.is_said:
+            return
+        self.is_said = True
+        with contextlib.suppress(Exception):  # of an output at work, or of nobody who reads
+            sys.stdout.flush()
+        advice = ""
+        with contextlib.suppress(Exception):
+            advice = self.advice()
+        with contextlib.suppress(OSError):
+            text = f"train.py: {line}{advice and f': {advice}'}\n"
+            os.write(2, text.encode(errors="replace"))
+
     def leave(self, code: int, line: str, speaks: bool | None = None) -> NoReturn:
         """End now, from any thread: one line, the farewells, the exit code.
 
@@ -57,15 +72,8 @@ class Program:
         """
         if not self.leaving.acquire(blocking=False):
             time.sleep(60)  # another thread ends this process
-        with contextlib.suppress(Exception):  # of an output at work, or of nobody who reads
-            sys.stdout.flush()
-        advice = ""
-        with contextlib.suppress(Exception):
-            advice = self.advice()
         if is_first() if speaks is None else speaks:
-            with contextlib.suppress(OSError):
-                text = f"train.py: {line}{advice and f': {advice}'}\n"
-                os.write(2, text.encode(errors="replace"))
+            self.say(line)
         for farewell in reversed(self.farewells):
             with contextlib.suppress(Exception):
                 farewell()

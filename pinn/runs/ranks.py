@@ -1,7 +1,6 @@
 """Several processes that train one run: they end together, and say why."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +115,8 @@ def explained(trainer: Any, loss: Loss) -> Exception:
     """The error that says which process is gone and what is left."""
     if loss.signum:
         return InterruptedRunError(loss.signum, trainer.global_step)
+    if loss.rank == 0 and speaks_of(trainer, loss):  # whose errors nobody sees otherwise
+        program.say(line(trainer, loss))
     kept = newest_first(trainer.run / "checkpoints")[:1] if trainer.run else []
     return LostRankError(
         line(trainer, loss), f"continue with resume={str(kept[0])!r}" if kept else ""
@@ -129,12 +130,14 @@ def line(trainer: Any, loss: Loss) -> str:
     return f"rank {loss.rank} of {trainer.world_size} {loss.how} {when}"
 
 
+def speaks_of(trainer: Any, loss: Loss) -> bool:
+    """Whether this process tells of a loss: the first one that is left."""
+    return bool(trainer.global_rank == (1 if loss.rank == 0 and not loss.signum else 0))
+
+
 def give_up(trainer: Any, loss: Loss) -> NoReturn:
     """End this process, whose main thread waits for one that is gone."""
-    mine, first = trainer.global_rank, 1 if loss.rank == 0 and not loss.signum else 0
-    speaks = mine == first
-    if threading.current_thread() is threading.main_thread():
-        raise RuntimeError("only a thread beside the main one may end the process")
+    speaks = speaks_of(trainer, loss)
     if loss.signum:
         program.leave(128 + loss.signum, f"{loss.how.replace('was ', '')} {program.when}", speaks)
     program.leave(1, line(trainer, loss), speaks)
