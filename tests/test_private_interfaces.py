@@ -1,5 +1,8 @@
 """Without one of torch's private interfaces a run is slower or more careful, and never wrong."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, Timer
@@ -184,3 +187,12 @@ def test_callbacks_of_others_are_left_as_they_are(tmp_path):
 def test_a_report_in_other_words_is_shown_as_it_is():
     assert explain("something is wrong\nwith that") == "something is wrong"
     assert explain(ValueError()) == "ValueError"
+
+
+def test_without_the_list_of_its_watch_lightning_goes_on_watching(monkeypatch):
+    name = "child-process-observer"
+    watch, other = SimpleNamespace(name=name, _child_processes=[1]), SimpleNamespace(name=name)
+    monkeypatch.setattr(threading, "enumerate", lambda: [watch, other])
+    lean.let_children_die()
+    assert watch._child_processes == []
+    assert not hasattr(other, "_child_processes")
