@@ -26,6 +26,12 @@ PARTS = {
     "hashing": "reliability_files",
     "wrong_contents": "reliability_contents",
     "disk_full": "reliability_disk",
+    "signals": "reliability_signals",
+    "kills": "reliability_runs",
+    "pairs": "reliability_runs",
+    "ranks": "reliability_runs",
+    "bombs": "reliability_yaml",
+    "mutants": "reliability_yaml",
 }
 
 
