@@ -25,12 +25,13 @@ MOMENTS = {"at the start": "", "before the first step": "phases    ", "between s
 
 
 def forked(argv: list[str], log: Path) -> int:
-    """A command in a process of its own that need not load torch again; its number."""
+    """A command in the folder of its log, whose process need not load torch again; its number."""
     child = os.fork()
     if child:
         return child
     code = 99
     try:
+        os.chdir(log.parent)
         with log.open("a") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -88,10 +89,9 @@ def kills(short: bool, folder: Path) -> Iterable[Row]:
 
 
 def prepared(folder: Path, text: str) -> None:
-    """A folder with a configuration, as the current one."""
+    """A folder with a configuration."""
     folder.mkdir()
     (folder / "small.yaml").write_text(text)
-    os.chdir(folder)
 
 
 def pairs(short: bool, folder: Path) -> Iterable[Row]:

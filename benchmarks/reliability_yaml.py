@@ -76,24 +76,25 @@ def row(what: str, promised: str, wrong: dict[str, str], tried: int) -> Row:
 
 def bombs(short: bool, folder: Path) -> Iterable[Row]:
     """Input without an end."""
-    os.chdir(folder)
-    os.mkfifo("pipe")
-    (folder / "configs").symlink_to(ROOT / "configs")
-    for name, text in TEXTS.items():
-        Path(f"{name}.yaml").write_text(text)
-    cases = {name: ["--config", name] for name in TEXTS} | LINES
-    wrong = {}
-    for name, argv in cases.items():
-        code, said, seconds = answered(argv)
-        if code != 2 or len(said.splitlines()) != 1 or len(said) > 1600 or seconds > 1:
-            wrong[name] = f"{code}, {len(said)} characters, {seconds:.1f} s"
+    with contextlib.chdir(folder):
+        os.mkfifo("pipe")
+        (folder / "configs").symlink_to(ROOT / "configs")
+        for name, text in TEXTS.items():
+            Path(f"{name}.yaml").write_text(text)
+        cases = {name: ["--config", name] for name in TEXTS} | LINES
+        wrong = {}
+        for name, argv in cases.items():
+            code, said, seconds = answered(argv)
+            if code != 2 or len(said.splitlines()) != 1 or len(said) > 1600 or seconds > 1:
+                wrong[name] = f"{code}, {len(said)} characters, {seconds:.1f} s"
     yield row("input without an end", "one line within a second", wrong, len(cases))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
     """The places of everything in plain data."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in pairs if isinstance(value, dict | list) else ():
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, item in value.items() if isinstance(value, dict) else ():
         yield (*path, key)
         yield from places(item, (*path, key))
 
@@ -110,9 +111,10 @@ def mutated(data: dict[str, Any], draw: Any) -> dict[str, Any]:
         if change == "gone":
             del holder[key]
         elif change == "more" and isinstance(holder, dict):
-            holder[draw(st.text("abc._", max_size=5))] = draw(st.sampled_from(JUNK))
+            holder[draw(st.text("abc._", max_size=5))] = copy.deepcopy(draw(st.sampled_from(JUNK)))
         else:
-            holder[key] = draw(st.sampled_from(JUNK) | st.integers() | st.text(max_size=20))
+            junk = st.sampled_from(JUNK) | st.integers() | st.text(max_size=20)
+            holder[key] = copy.deepcopy(draw(junk))
         if not data:
             break
     return data
@@ -120,7 +122,6 @@ def mutated(data: dict[str, Any], draw: Any) -> dict[str, Any]:
 
 def mutants(short: bool, folder: Path) -> Iterable[Row]:
     """The shipped configurations with changes that hypothesis makes up."""
-    os.chdir(folder)
     shipped = [yaml.safe_load(p.read_text()) for p in sorted((ROOT / "configs").glob("*.yaml"))]
     wrong: dict[str, str] = {}
     tried = 0
@@ -143,7 +144,8 @@ def mutants(short: bool, folder: Path) -> Iterable[Row]:
         if code not in (0, 2) or len(lines) > 1 or bool(lines) != (code == 2):
             wrong[f"case {tried}"] = f"{code}: {' '.join(lines)[:150]}"
 
-    attempt()
+    with contextlib.chdir(folder):
+        attempt()
     yield row("configurations changed by chance", "read, or one line", wrong, tried)
     ran = {"ran": "a file was made"} if list(folder.rglob("ran")) else {}
     yield row("code in configurations", "none is run", ran, tried)
