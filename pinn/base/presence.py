@@ -50,12 +50,12 @@ class Presence(threading.Thread):
     Args:
         rank: of this process.
         children: the processes that this one has started, by their rank.
-        parent: the number of the process that has started this one, if that is of the run.
+        parent: the number of the process that has started this one; 0 if that is not of the run.
         give_up: ends this process, where it has not noticed a loss by itself.
     """
 
     def __init__(
-        self, rank: int, children: Children, parent: int | None, give_up: Callable[[Loss], object]
+        self, rank: int, children: Children, parent: int, give_up: Callable[[Loss], object]
     ) -> None:
         super().__init__(daemon=True, name="presence")
         self.rank, self.children, self.parent, self.give_up = rank, children, parent, give_up

@@ -18,7 +18,7 @@ from pinn.checkpoints.names import newest_first
 from pinn.training.lightning_adapter import inside, let_children_die
 
 LATER = 1.0  # seconds by which the word that a process is gone may come after the error
-EXTERNAL = ("TORCHELASTIC_RUN_ID", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+PARENT = "PINN_PARENT"  # tells a process which one has started it
 
 
 class LostRankError(RuntimeError):
@@ -69,8 +69,8 @@ def watched(trainer: Any) -> Iterator[None]:
     if trainer.world_size == 1:
         yield
         return
-    launched = not any(name in os.environ for name in EXTERNAL) and trainer.local_rank > 0
-    parent = os.getppid() if launched else None
+    parent = int(os.environ.get(PARENT, 0)) if trainer.local_rank else 0
+    os.environ[PARENT] = str(os.getpid())  # for those that are started in here
     presence = Presence(
         trainer.global_rank, lambda: children(trainer), parent, lambda loss: give_up(trainer, loss)
     )
