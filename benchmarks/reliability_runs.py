@@ -14,8 +14,8 @@ from pathlib import Path
 from reliability_signals import CONFIG, start
 from reliability_table import Row
 
-from pinn.callbacks.checkpointing import newest_first
 from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.cli.launch import main
 
 # What would be measured by the clock is settled, so that two runs end with the same bits.

@@ -13,7 +13,7 @@ import pytest
 from small import SMALL
 
 from pinn.base.presence import Loss, Presence, fate
-from pinn.callbacks.checkpointing import newest_first
+from pinn.checkpoints.names import newest_first
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
