@@ -142,8 +142,8 @@ class CommandLine:
         except InterruptedRunError as stop:
             stop.advice = self.advice()
             raise
-        except LostRankError as lost:
-            raise LostRankError(lost.line, self.advice()) from lost
+        except LostRankError as gone:
+            raise LostRankError(gone.line, self.advice()) from gone
         except NonFiniteError:
             raise
         except InsufficientMemoryError as error:
