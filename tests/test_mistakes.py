@@ -146,10 +146,6 @@ ON_THE_COMMAND_LINE = {
         ["--data.method=gauss", "--data.resample=5"],
         ["resample is 5", "gauss"],
     ),
-    "quadrature on two processes": (
-        ["--data.method=gauss", "--trainer.devices=2"],
-        ["gauss", "2 processes", "sobol"],
-    ),
     "16 bits with L-BFGS": (
         ["--model.phases=[{optimizer: LBFGS, steps: 1}]", "--trainer.precision=16-mixed"],
         ["trainer.precision"],

@@ -156,7 +156,9 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     for region, plan in solver.plans.items():
         data = solver.collocation
         n = len(problem.geometry.sample(region, data.points[region], data.method).at)
-        each = f"{n} points" if processes == 1 else f"{n} points on each of {processes} processes"
+        divided = data.method == "gauss" and not problem.geometry.is_measured(region)
+        how = "divided over" if divided else "on each of"
+        each = f"{n} points" if processes == 1 else f"{n} points {how} {processes} processes"
         networks = ", ".join(
             p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"
             for name, p in plan.networks.items()

@@ -64,8 +64,7 @@ def mean(f: Field) -> Field:
     value, here, shared = f.value, HERE.get(), SHARED.get()
 
     def compute() -> Tensor:
-        number = average(value, None if here is None else here.weights)
-        return AcrossProcesses.apply(number) if SPREAD.get() else number
+        return average(value, None if here is None else here.weights)
 
     number = compute() if shared is None else shared.number(compute)
     return f.like(number.expand(value.shape), dict.fromkeys(f.streams))
@@ -90,11 +89,12 @@ def integral(f: Field) -> Field:
 
 
 def average(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Σ w v / Σ w over the first axis."""
+    """Σ w v / Σ w over the first axis, and over the processes where these share the points."""
+    across = AcrossProcesses.apply if SPREAD.get() else lambda number: number
     if weights is None:
-        return values.mean(0)
+        return across(values.mean(0))
     each = weights.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
-    return (each * values).sum(0) / each.sum()
+    return across((each * values).sum(0)) / across(each.sum())
 
 
 class AcrossProcesses(torch.autograd.Function):

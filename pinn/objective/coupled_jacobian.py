@@ -113,6 +113,15 @@ def by_rows(rows: Tensor, parameters: Sequence[Tensor]) -> Iterator[Tensor]:
         yield pulled_back(rows, parameters, picked)
 
 
+def one_by_one(rows: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """J (M, P), a row at a time."""
+    jacobian = rows.new_zeros(len(rows), sum(p.numel() for p in parameters))
+    for number, row in enumerate(rows if rows.requires_grad else ()):
+        slopes = torch.autograd.grad(row, parameters, retain_graph=True, materialize_grads=True)
+        jacobian[number] = torch.cat([slope.reshape(-1) for slope in slopes])
+    return jacobian
+
+
 def by_columns(rows: Tensor, parameters: Sequence[Tensor], size: int) -> Iterator[Tensor]:
     """Columns of J, some at a time:  Je = ∂(eᵀJᵀu)/∂u for unit vectors e."""
     u = torch.zeros_like(rows, requires_grad=True)

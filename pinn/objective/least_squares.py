@@ -132,8 +132,10 @@ class LeastSquares:
             flat = torch.cat([v.reshape(-1) for v in (*note.values, self.scales[whole.region][:0])])
         if len(flat) > coupled.MOST:
             raise ValueError(f"more than {coupled.MOST} numbers are shared by all points")
-        slope = torch.cat(list(coupled.by_rows(flat, self.parameters())))
-        slope = averaged(slope) if processes() > 1 else slope
+        if processes() == 1:
+            slope = torch.cat(list(coupled.by_rows(flat, self.parameters())))
+        else:  # their sums have no rule for several rows at a time
+            slope = averaged(coupled.one_by_one(flat, self.parameters()))
         return [value.detach() for value in note.values], slope
 
     def calls_of(self, region: str) -> frozenset[int]:

@@ -96,12 +96,12 @@ def side_by_side(values: Sequence[Tensor], scales: Tensor) -> Tensor:
     return torch.cat([p.flatten(1) if p.ndim > 1 else p.unsqueeze(1) for p in parts], 1)
 
 
-def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, int]:
+def counts(points: Mapping[str, Points], plans: Mapping[str, RegionPlan]) -> dict[str, float]:
     """How many points each residual is averaged over, those of all its regions together."""
-    numbers: dict[str, int] = {}
+    numbers: dict[str, float] = {}
     for region, plan in plans.items():
         for name in plan.reads:
-            numbers[name] = numbers.get(name, 0) + len(points[region])
+            numbers[name] = numbers.get(name, 0.0) + points[region].counted
     return numbers
 
 

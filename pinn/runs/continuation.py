@@ -55,7 +55,8 @@ def continues(
         CheckpointError: it does not fit, or is finished with other coefficients.
     """
     saved = read(checkpoint)
-    for line in [*notices, *compare(solver, saved["pinn"])]:
+    shared = compare_processes(trainer.world_size, saved, saved["pinn"].get("data", {}))
+    for line in [*notices, *compare(solver, saved["pinn"]), *shared]:
         say(line)
     check_run(checkpoint, saved, solver, trainer)
     step, limit, schedule = saved["global_step"], trainer.max_steps, solver.schedule
@@ -140,6 +141,17 @@ def compare_phases(
     if new["schedule"] == "cosine" and new["steps"] != old["steps"]:
         lines.append(f"{key}.schedule: the cosine now runs over {new['steps']} steps")
     return lines
+
+
+def compare_processes(now: int, saved: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """What another number of processes changes: each one takes its part of the points."""
+    before = saved.get("Collocation", {}).get("processes", now)
+    if before == now:
+        return []
+    change = f"a step has {now / before:.3g} times as many points"
+    if data.get("method") == "gauss":
+        change = "the points are divided anew"
+    return [f"resuming with processes = {now}, where the saved run had {before}: {change}"]
 
 
 def count(phases: int) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pinn.base.messages import check_name, echo, whole
-from pinn.base.processes import gathered
+from pinn.base.processes import gathered, processes
 from pinn.geometry import Points
 from pinn.geometry.domains import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
@@ -29,10 +29,11 @@ class Collocation(L.LightningDataModule):
 
     Args:
         points: region → number of points, per process; by default 1000 in a region with volume and
-            200 on a face.
+            200 on a face. With `gauss` it is the number of all processes together.
         method: `sobol` (low discrepancy), `lhs` (Latin hypercube), `uniform`, or `gauss`: the
             points and weights of Gauss–Legendre quadrature, kᵈ near the number asked for, with
-            which the loss is an integral to many digits where the residual is smooth.
+            which the loss is an integral to many digits where the residual is smooth. Several
+            processes divide them.
         resample: draw new points every so many steps; 0 keeps the first ones.
         adapt: from the second draw on, take points where the residual is large, see `adaptation`.
             A loss is then the mean over these points, not over the region: on purpose it counts
@@ -114,16 +115,11 @@ class Collocation(L.LightningDataModule):
         self._drawn = None  # perhaps of another problem
 
     def check_processes(self, count: int) -> None:
-        """Hold the method against the number of processes.
+        """Hold what residuals read against the number of processes.
 
         Raises:
-            ValueError: all processes would have the same points, or a residual reads those of one.
+            ValueError: a residual would read the points of one process in the place of all.
         """
-        if count > 1 and self.method == "gauss":
-            raise ValueError(
-                f"data.method is gauss, which gives all {count} processes the same points: draw "
-                "with sobol"
-            )
         for region, name in self.coupled.items() if count > 1 else ():
             raise ValueError(
                 f"{name!r} reads all points of {region!r}, of which {count} processes have their "
@@ -165,10 +161,14 @@ class Collocation(L.LightningDataModule):
         return drawn
 
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
-        seed = stream_seed(self.seed, draw, rank, region)
+        seed, count = stream_seed(self.seed, draw, rank, region), processes()
         held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
         method = "sobol" if held_out else self.method
-        return problem.geometry.sample(region, n, method, seed)
+        points = problem.geometry.sample(region, n, method, seed)
+        if method != "gauss" or count == 1:
+            return points
+        measured = problem.geometry.is_measured(region)
+        return points.evenly(count) if measured else points.part(rank, count)
 
     def settings(self) -> dict[str, Any]:
         """What was asked for, as plain data."""
@@ -176,16 +176,15 @@ class Collocation(L.LightningDataModule):
         return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
-        """Which points every process chose last; nothing if none did."""
+        """How many processes share the points, and which ones each of them chose last, if it did."""
         (draw, _), chosen = self._chosen
-        if not chosen:
-            return {}
-        return {"settings": self.settings(), "draw": draw, "chosen": gathered(chosen)}
+        adapted = {"settings": self.settings(), "draw": draw, "chosen": gathered(chosen)}
+        return {"processes": processes(), **(adapted if chosen else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the points chosen last, unless settings or processes are others."""
         trainer: Any = self.trainer
-        same = state_dict["settings"] == self.settings()
+        same = state_dict.get("settings") == self.settings()
         if same and len(state_dict["chosen"]) == trainer.world_size:
             rank = trainer.global_rank
             self._chosen = ((state_dict["draw"], rank), state_dict["chosen"][rank])
