@@ -14,6 +14,7 @@ import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from oracle import choose
 from test_levenberg_marquardt import CASES, four_steps
+from quadrature import answers
 from torch import nn
 
 from pinn.algebra.channels import Plan, first
@@ -23,7 +24,7 @@ from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.networks import MLP
 from pinn.operators.divergence import Divergence
 from pinn.optim import Phase
-from pinn.problems import Continuity, Kovasznay
+from pinn.problems import Continuity, Kovasznay, KovasznayViscosity
 from pinn.training import loss_weights
 from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
@@ -58,7 +59,7 @@ class Record(L.Callback):
     def on_train_batch_end(self, trainer, solver, *args):
         if self.part == "fails" and trainer.global_rank == 1 and trainer.global_step == 4:
             raise OSError("the disk of the second process is full")
-        if self.part.startswith(("gradient_norm", "ntk")):
+        if self.part.startswith(("gradient_norm", "ntk", "wider")):
             self.seen["weights"].append(dict(solver.balance.weights))
             points = solver.objective.points.items()
             self.seen["drawn"].append({r: (p.at, p.normal) for r, p in points})
@@ -66,6 +67,7 @@ class Record(L.Callback):
     def on_train_end(self, trainer, solver):
         end = {"end": solver.solution.state_dict(), "total": solver.terms["total"]}
         end["minimum"] = getattr(trainer.optimizers[0], "loss", None)
+        end["estimates"] = {n: vars(e) for n, e in solver.estimate().items()}
         save(self.part, self.seen | end | {"course": solver.schedule.state()})
 
 
@@ -73,7 +75,7 @@ def save(part, seen):
     torch.save(seen, f"{FOLDER}/{part}{dist.get_rank()}.pt")
 
 
-def run(part, phases, problem=None, points=None, weights=None, resumed=None, **settings):
+def run(part, phases, problem=None, points=None, weights=None, resumed=None, data=None, **settings):
     """Train on two processes."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print("run:", part, flush=True)
@@ -94,7 +96,8 @@ def run(part, phases, problem=None, points=None, weights=None, resumed=None, **s
     )
     adapt = "weighting" in settings
     resample = 0 if phases[0].solves_system else 2
-    data = Collocation(points or POINTS, resample=resample, adapt=adapt, held_out=30)
+    points = points or POINTS
+    data = data or Collocation(points, resample=resample, adapt=adapt, held_out=30)
     solver = Solver(problem or Kovasznay(), MLP(8, 2), phases, weights, **settings)
     trainer.fit(solver, datamodule=data, ckpt_path=resumed)
 
@@ -134,6 +137,37 @@ def balances():
     loss_weights.PERIOD = period
 
 
+def resumptions():
+    """Optimisers that remember, whole and resumed; a coefficient, from points of a quadrature."""
+    parts = {
+        "lbfgs": ([Phase(2, lr=0.01, dtype="float64"), lbfgs(5, "float64")], {}),
+        "viscosity": ([Phase(7, "LevenbergMarquardt")], VISCOSITY),
+    }
+    for part, (phases, settings) in parts.items():
+        run(f"{part}-whole", phases, **made(settings))
+        path = f"{FOLDER}/{part}-whole/checkpoints/step-0000005.ckpt"
+        run(f"{part}-part", phases, resumed=path, **made(settings))
+
+
+# A problem with data and an unknown coefficient, at points that the processes divide.
+VISCOSITY = {
+    "problem": lambda: KovasznayViscosity(samples=9),
+    "data": lambda: Collocation({"interior": 25}, "gauss", held_out=30),
+}
+
+
+def made(settings):
+    """The settings of a run, each made anew."""
+    return {name: make() for name, make in settings.items()}
+
+
+def wider():
+    """A run that one process began, with weights that follow and points that are chosen."""
+    phases = [Phase(9, lr=0.01, dtype="float64")]
+    path = f"{FOLDER}/alone/checkpoints/step-0000005.ckpt"
+    run("wider", phases, resumed=path, weighting="ntk")
+
+
 def choices():
     """The first process decides for all, and tells the other why it could not."""
     torch.manual_seed(0)
@@ -156,8 +190,9 @@ def choices():
 
 if __name__ == "__main__":
     quiet()
-    for part in (orders, system, early, slopes, balances):
+    for part in (orders, system, early, slopes, balances, resumptions, wider):
         part()
+    save("quadrature", answers(dist.get_rank()))
     choices()
     save("shares", {case: four_steps(case, dist.get_rank()) for case in CASES})
     run("fails", [Phase(9)])

@@ -9,20 +9,28 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import QUIET
+from lightning import Trainer
+from quadrature import answers
 from test_levenberg_marquardt import CASES, four_steps
 
+from pinn.base.console import quiet
+from pinn.callbacks import Checkpoints
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
+from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.geometry import Points
 from pinn.networks import MLP
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.losses import residual_losses
 from pinn.objective.objective import Objective
-from pinn.optim import LevenbergMarquardt
-from pinn.problems import Kovasznay
+from pinn.optim import LevenbergMarquardt, Phase
+from pinn.problems import Kovasznay, KovasznayViscosity
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
+from pinn.training.collocation import Collocation
 from pinn.training.loss_weights import Balance
+from pinn.training.solver import Solver
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +77,9 @@ def test_a_shipped_configuration_runs_on_two_processes_until_a_signal(tmp_path):
 def runs(tmp_path_factory):
     """All that ranks.py does, the last of which fails: code, output, folder, what was seen."""
     folder = tmp_path_factory.mktemp("ranks")
+    phases, points = [Phase(9, lr=0.01, dtype="float64")], {"interior": 20, "boundary": 12}
+    data = Collocation(points, resample=2, adapt=True, held_out=30)
+    alone(folder / "alone", Kovasznay(), phases, data, weighting="ntk")
     code, said = finish(folder, ROOT / "tests" / "ranks.py", folder)
 
     def seen(part):
@@ -76,6 +87,17 @@ def runs(tmp_path_factory):
         return [torch.load(folder / f"{part}{rank}.pt") for rank in range(2)]
 
     return code, said, folder, seen
+
+
+def alone(folder, problem, phases, data, resumed=None, **settings):
+    """The solver of a run on one process."""
+    quiet()
+    torch.manual_seed(0)
+    solver = Solver(problem, MLP(8, 2), phases, **settings)
+    own = {"default_root_dir": folder, "plugins": [AtomicCheckpointIO()]}
+    trainer = Trainer(**{**QUIET, **own, "callbacks": [Checkpoints(every=5)]})
+    trainer.fit(solver, datamodule=data, ckpt_path=resumed)
+    return solver
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +219,51 @@ def test_weights_that_follow_and_adapted_points_agree_and_resume(runs, method):
         assert all(torch.equal(w, part["end"][n]) for n, w in whole["end"].items())
         assert part["weights"] == whole["weights"][5:]
     own = [set(map(tuple, rank["drawn"][2]["interior"][0].tolist())) for rank in ranks]
+    assert not own[0] & own[1]
+
+
+def test_processes_that_divide_a_quadrature_equal_one(runs):
+    """Loss, gradient and products with J, where no number of points is even."""
+    expected = answers()
+    for found in runs[-1]("quadrature"):
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-13, msg=name)
+
+
+@pytest.mark.parametrize("part", ["lbfgs", "viscosity"])
+def test_optimisers_that_remember_go_on_with_the_same_bits(runs, part):
+    whole, resumed = runs[-1](f"{part}-whole"), runs[-1](f"{part}-part")
+    for ranks in (whole, resumed):
+        assert all(torch.equal(w, ranks[1]["end"][n]) for n, w in ranks[0]["end"].items())
+    assert all(torch.equal(w, resumed[0]["end"][n]) for n, w in whole[0]["end"].items())
+    assert not all(torch.equal(w, whole[0]["start"][n]) for n, w in resumed[0]["start"].items())
+    assert resumed[0]["course"]["step"] == 7
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_one_process_learns_the_coefficient_that_two_do(runs, resumed, tmp_path):
+    """From the beginning, and from where two processes were; the points are the same."""
+    _, _, folder, seen = runs
+    path = folder / "viscosity-whole" / "checkpoints" / "step-0000005.ckpt"
+    data = Collocation({"interior": 25}, "gauss", held_out=30)
+    phases = [Phase(7, "LevenbergMarquardt")]
+    one = alone(tmp_path, KovasznayViscosity(samples=9), phases, data, path if resumed else None)
+    two = seen("viscosity-whole")[0]
+    for name, value in one.solution.state_dict().items():
+        torch.testing.assert_close(two["end"][name], value, rtol=1e-6, atol=1e-6, msg=name)
+    assert one.estimate().keys() == two["estimates"].keys()
+    for name, estimate in one.estimate().items():
+        assert two["estimates"][name] == pytest.approx(vars(estimate), rel=1e-5)
+
+
+def test_two_processes_go_on_with_what_one_began(runs):
+    ranks, saved = runs[-1]("wider"), read(runs[2] / "alone/checkpoints/step-0000005.ckpt")
+    assert ranks[0]["weights"] == ranks[1]["weights"]
+    given = saved["pinn"]["weighting_state"]["factors"]
+    assert ranks[0]["weights"][0] == pytest.approx(given)
+    assert all(torch.equal(w, ranks[1]["end"][n]) for n, w in ranks[0]["end"].items())
+    own = [set(map(tuple, rank["drawn"][0]["interior"][0].tolist())) for rank in ranks]
+    assert [len(points) for points in own] == [20, 20]
     assert not own[0] & own[1]
 
 
