@@ -13,8 +13,8 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from oracle import choose
-from test_levenberg_marquardt import CASES, four_steps
 from quadrature import answers
+from test_levenberg_marquardt import CASES, four_steps
 from torch import nn
 
 from pinn.algebra.channels import Plan, first

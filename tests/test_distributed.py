@@ -58,7 +58,7 @@ def test_a_shipped_configuration_runs_on_two_processes_until_a_signal(tmp_path):
     stop = "[{class_path: stop_at.StopAt, init_args: {step: 13}}]"
     few = ["--model.phases", "[{optimizer: Adam, steps: 50}]", "--data.points", "{interior: 100}"]
     few += ["--data.method", "sobol", "--model.network.width", "24", "--data.held_out", "100"]
-    call = [ROOT / "train.py", "--config", "navier_stokes", *few, *TWO]
+    call = ["-m", "pinn", "--config", ROOT / "configs" / "navier_stokes", *few, *TWO]
     code, said = finish(tmp_path, *call, "--allow_import", "stop_at", "--trainer.callbacks", stop)
     assert code == 128 + signal.SIGTERM, said
     assert not re.search("Warning|Tip|GPU|Seed|http", said)  # on standard error neither
@@ -68,6 +68,7 @@ def test_a_shipped_configuration_runs_on_two_processes_until_a_signal(tmp_path):
         assert len([line for line in lines if line.startswith(once)]) == 1, once
     assert "100 points on each of 2 processes" in said
     assert len(re.findall("stopped by SIGTERM after step 20", said)) == 1, said
+    assert re.search(r"continue with --resume: \S*python -m pinn --resume runs/navier_st", said)
     (run,) = tmp_path.glob("runs/navier_stokes/*")
     (kept,) = newest_first(run / "checkpoints")
     assert read(kept)["global_step"] == 20

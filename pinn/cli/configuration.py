@@ -37,8 +37,8 @@ def find_config(name: str) -> Path:
 
 
 def home() -> Path:
-    """The `configs/` beside `train.py`, for a call from another folder."""
-    return Path(sys.argv[0]).resolve().parent / CONFIGS
+    """The `configs/` beside the package, for a call from another folder."""
+    return Path(__file__).resolve().parents[2] / CONFIGS
 
 
 def config_names() -> list[str]:
@@ -49,7 +49,12 @@ def config_names() -> list[str]:
 
 def known_configs() -> str:
     """What exists, as the end of a line."""
-    return f"there are: {', '.join(config_names()) or 'none'}"
+    if names := config_names():
+        return f"there are: {', '.join(names)}"
+    return (
+        "there are none here: those of the project lie in configs/ of its repository, which an "
+        "installed package does not have"
+    )
 
 
 def closest(name: str, known: Sequence[str]) -> str:

@@ -86,7 +86,9 @@ class Request:
         """How a run is continued that was stopped: a command, as it can be typed here."""
         from pinn.base.console import command_of  # loads Lightning
 
-        words = [*command_of("python"), sys.argv[0], "--resume", str(checkpoint)]
+        called = program_words()
+        start = [] if Path(called[0]).name == "pinn" else command_of("python")
+        words = [*start, *called, "--resume", str(checkpoint)]
         words += [word for name in self.allow_import for word in ("--allow_import", name)]
         return f"continue with --resume: {shlex.join(words)}"
 
@@ -133,6 +135,11 @@ def parse(argv: Sequence[str]) -> Request:
         raise UsageError(line)
     request.sweep = members([subcommand, *words], sweep) if sweep else []
     return request
+
+
+def program_words() -> list[str]:
+    """What follows `python` to start this program again: `train.py`, `-m pinn`, or a script."""
+    return ["-m", "pinn"] if Path(sys.argv[0]).name == "__main__.py" else [sys.argv[0]]
 
 
 def complain(error: object) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from pinn.base.console import say, show
 from pinn.callbacks.report import advise
 from pinn.cli.configuration import SWEEP
-from pinn.cli.request import Request, complain, parse
+from pinn.cli.request import Request, complain, parse, program_words
 from pinn.cli.sweep_members import Member, shortened
 from pinn.runs.folders import discard, new_run, present
 
@@ -132,7 +132,7 @@ def told(run: Member) -> str:
 
 def carried_out(run: Member) -> tuple[int, int]:
     """Run one run; its exit code, and the signal that arrived meanwhile, or 0."""
-    command = [sys.executable, sys.argv[0], *run.argv]
+    command = [sys.executable, *program_words(), *run.argv]
     running: list[subprocess.Popen[bytes]] = []
     with forwarded(running) as received:
         # In a group of its own: a Ctrl-C reaches it once, by way of this process.

@@ -176,7 +176,7 @@ class Collocation(L.LightningDataModule):
         return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
-        """How many processes share the points, and which ones each of them chose last, if it did."""
+        """How many processes draw points, and which ones each of them chose last, if it did."""
         (draw, _), chosen = self._chosen
         adapted = {"settings": self.settings(), "draw": draw, "chosen": gathered(chosen)}
         return {"processes": processes(), **(adapted if chosen else {})}
