@@ -57,7 +57,7 @@ def finish(folder, *command):
 def test_a_shipped_configuration_runs_on_two_processes_until_a_signal(tmp_path):
     stop = "[{class_path: stop_at.StopAt, init_args: {step: 13}}]"
     few = ["--model.phases", "[{optimizer: Adam, steps: 50}]", "--data.points", "{interior: 100}"]
-    few += ["--data.method", "sobol", "--model.network.width", "24", "--data.held_out", "100"]
+    few += ["--data.method", "gauss", "--model.network.width", "24", "--data.held_out", "100"]
     call = ["-m", "pinn", "--config", ROOT / "configs" / "navier_stokes", *few, *TWO]
     code, said = finish(tmp_path, *call, "--allow_import", "stop_at", "--trainer.callbacks", stop)
     assert code == 128 + signal.SIGTERM, said
@@ -66,7 +66,7 @@ def test_a_shipped_configuration_runs_on_two_processes_until_a_signal(tmp_path):
     assert [line[:16] for line in lines if line.startswith("strategy")] == ["strategy  taylor"]
     for once in ("problem ", "plan      interior", "phases "):
         assert len([line for line in lines if line.startswith(once)]) == 1, once
-    assert "100 points on each of 2 processes" in said
+    assert "100 points divided over 2 processes" in said
     assert len(re.findall("stopped by SIGTERM after step 20", said)) == 1, said
     assert re.search(r"continue with --resume: \S*python -m pinn --resume runs/navier_st", said)
     (run,) = tmp_path.glob("runs/navier_stokes/*")

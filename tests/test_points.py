@@ -90,3 +90,32 @@ def test_normals_and_weights_follow_their_points():
     some = points.select(slice(1, 3))
     assert torch.equal(some.normal, points.normal[1:3])
     assert torch.equal(some.weights, points.weights[1:3])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_parts_of_points_sum_to_the_whole(count):
+    whole = Rectangle().sample("boundary", 14, "gauss")
+    value = whole.at.prod(-1) + whole.normal[:, 0]
+    parts = [whole.part(rank, count) for rank in range(count)]
+    assert {len(part) for part in parts} == {-(-len(whole) // count)}
+    sums = [(part.weights * (part.at.prod(-1) + part.normal[:, 0])).sum() for part in parts]
+    torch.testing.assert_close(sum(sums), (whole.weights * value).sum(), rtol=1e-14, atol=0)
+    assert sum(part.counted for part in parts) == pytest.approx(len(whole))
+    used = torch.cat([part.at[part.weights > 0] for part in parts])
+    assert sorted(used.tolist()) == sorted(whole.at.tolist())
+
+
+def test_points_that_every_process_has_count_once():
+    data = Interval().with_points("data", {"x": [0.1, 0.2, 0.7]}).sample("data", 1)
+    parts = [data.evenly(4) for _ in range(4)]
+    assert sum(part.counted for part in parts) == pytest.approx(3)
+    assert sum(float((part.weights * part.at[:, 0]).sum()) for part in parts) == pytest.approx(1.0)
+    assert parts[0].select(slice(2)).counted == pytest.approx(0.5)
+    assert data.weights is None
+
+
+def test_a_part_of_one_point_has_nothing_where_another_has_it():
+    left = Rectangle().sample("left", 1, "gauss")
+    first, second = left.part(0, 2), left.part(1, 2)
+    assert (first.weights.tolist(), second.weights.tolist()) == ([1.0], [0.0])
+    assert first.counted == second.counted == 0.5

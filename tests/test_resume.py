@@ -15,7 +15,7 @@ from pinn.networks import MLP
 from pinn.objective.compilation import Compilation
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
-from pinn.runs.continuation import compare
+from pinn.runs.continuation import compare, compare_processes
 from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
 
@@ -192,6 +192,20 @@ def test_what_may_differ_is_announced():
     slow = solver_of(phases, strategy="loop")
     described(slow)
     assert compare(slow, saved) == ["resuming with the saved run's strategy taylor, not loop"]
+
+
+@pytest.mark.parametrize(
+    ("now", "method", "change"),
+    [
+        (1, "sobol", "1, where the saved run had 2: a step has 0.5 times as many points"),
+        (6, "lhs", "6, where the saved run had 2: a step has 3 times as many points"),
+        (1, "gauss", "1, where the saved run had 2: the points are divided anew"),
+    ],
+)
+def test_another_number_of_processes_is_announced(now, method, change):
+    saved, data = {"Collocation": {"processes": 2}}, {"method": method}
+    assert compare_processes(now, saved, data) == [f"resuming with processes = {change}"]
+    assert compare_processes(2, saved, data) == compare_processes(now, {}, data) == []
 
 
 @pytest.mark.parametrize(
