@@ -136,9 +136,16 @@ FAULTS = (
     Fault(
         "count",
         "A residual of several regions is averaged over the points of the last one.",
-        ".get(name, 0) + len(points[region])",
-        ".get(region, 0) + len(points[region])",
+        ".get(name, 0.0) + points[region].counted",
+        ".get(region, 0.0) + points[region].counted",
         ("test_losses.py::test_losses_are_weighted_means_over_all_points_of_a_residual",),
+    ),
+    Fault(
+        "part",
+        "A mean over divided points counts those of weight 0.",
+        "share=len(self) / (count * size)",
+        "share=1.0",
+        ("test_points.py::test_parts_of_points_sum_to_the_whole",),
     ),
     Fault(
         "global",
