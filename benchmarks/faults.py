@@ -308,9 +308,16 @@ FAULTS = (
     Fault(
         "precision",
         "Points keep float64 beside weights in float32.",
-        "return self.map(lambda t: t.to(like))",
-        "return self.map(lambda t: t.to(like.device))",
+        "return tensor.to(like, non_blocking=True)",
+        "return tensor.to(like.device, non_blocking=True)",
         ("test_data.py::test_points_have_the_precision_of_the_weights",),
+    ),
+    Fault(
+        "waits",
+        "The guard reads the loss of every step at once, for which a GPU has to be waited for.",
+        "at_once = several or reads_are_free(device)",
+        "at_once = True",
+        ("test_waits.py::test_a_steady_step_of_first_order_waits_for_nothing",),
     ),
     Fault(
         "error",

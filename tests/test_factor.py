@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pinn.objective.chunks import InsufficientMemoryError
-from pinn.optim import linear_model
+from pinn.optim import LevenbergMarquardt, linear_model
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import STRIPE, Gram, Kernel, add_square, mirror
@@ -115,8 +115,8 @@ def test_orthogonal_factors_keep_the_digits_that_squares_lose(m, n):
     squared = Gram(rows(J, r)) if m > n else Kernel(whole(J, r))
 
     def left(form, damping):
-        found = form.solve(damping)
-        return float((r + J @ found[0]).norm() / r.norm()) if found else torch.inf
+        found, decrease = form.solve(damping)
+        return float((r + J @ found).norm() / r.norm()) if decrease.isfinite() else torch.inf
 
     assert left(exact, 1e-26) < 1e-10
     assert left(squared, 1e-26) > 1e3 * left(exact, 1e-26)
@@ -127,15 +127,26 @@ def model(J, r, at_a_time=None, given=MANY):
     return LinearModel(system, r, Budget(J.shape[1], len(r), given), len(r)), system
 
 
+def solved(made, damping):
+    """δ with the decrease; None where no way finds one."""
+    for delta, facts in made.minima(damping):
+        decrease, exists, is_finite = facts.tolist()
+        assert is_finite
+        if exists:
+            return delta, decrease
+        assert not delta.any()  # so that whoever tries it stays
+    return None
+
+
 @pytest.mark.parametrize(("m", "n"), [(40, 12), (12, 40)])
 def test_the_damping_chooses_the_way(m, n):
     J, r = random(m, n)
     made, _ = model(J, r)
-    made.solve(1e-3)
+    solved(made, 1e-3)
     assert "squared" in vars(made)
     assert "orthogonal" not in vars(made)
     made, _ = model(J, r)
-    made.solve(1e-20)
+    solved(made, 1e-20)
     assert "orthogonal" in vars(made)
     assert "squared" not in vars(made)
 
@@ -146,7 +157,7 @@ def test_both_ways_agree_where_the_choice_changes(m, n, monkeypatch):
     solutions = []
     for safety in (0.0, 1e9):
         monkeypatch.setattr(linear_model, "SAFETY", safety)
-        solutions.append(model(J, r)[0].solve(1e-9)[0])
+        solutions.append(solved(model(J, r)[0], 1e-9)[0])
     assert close(*solutions, 1e-9)
 
 
@@ -155,8 +166,8 @@ def test_a_failed_cholesky_is_no_failure(monkeypatch):
     J = torch.ones(30, 8, dtype=torch.float64)  # of rank one
     r = torch.ones(30, dtype=torch.float64)
     made, _ = model(J, r)
-    assert made.squared.solve(1e-30) is None
-    found, predicted = made.solve(1e-20)
+    assert made.squared.solve(1e-30)[1].isnan()
+    found, predicted = solved(made, 1e-20)
     assert close(found, torch.full_like(found, -1 / 8), 1e-6)  # of least norm
     assert predicted == pytest.approx(30.0)
 
@@ -166,7 +177,7 @@ def test_the_jacobian_is_asked_for_once_where_it_fits(m, n):
     J, r = random(m, n)
     made, system = model(J, r, at_a_time=7)
     for damping in (1e-20, 1e-3, 1e-2):
-        made.solve(damping)
+        solved(made, damping)
     made.bent(torch.ones(n, dtype=torch.float64), r)
     assert system.asked == 1
 
@@ -178,7 +189,7 @@ def test_a_jacobian_that_does_not_fit_is_asked_for_again():
     assert 256 <= tight.budget.rows < 400
     roomy, _ = model(J, r)
     for asked, damping in enumerate((1e-20, 1e-3), start=1):
-        assert close(tight.solve(damping)[0], roomy.solve(damping)[0], 1e-12)
+        assert close(solved(tight, damping)[0], solved(roomy, damping)[0], 1e-12)
         assert system.asked == asked
     delta, curvature = torch.ones(12, dtype=torch.float64), 0.1 * r
     assert close(tight.bent(delta, curvature), roomy.bent(delta, curvature), 1e-12)
@@ -190,7 +201,7 @@ def test_a_step_is_bent_by_the_second_derivative(m, n):
     J, r = random(m, n)
     delta, curvature = torch.ones(n, dtype=torch.float64), 1e-3 * r
     made, _ = model(J, r)
-    made.solve(1e-2)
+    solved(made, 1e-2)
     expected = delta + defined(J, curvature, 1e-2)[0] / 2
     assert close(made.bent(delta, curvature), expected, 1e-10)
     assert torch.equal(made.bent(delta, 1e6 * curvature), delta)  # no parabola any more
@@ -201,7 +212,7 @@ def test_fewer_residuals_than_parameters_by_either_space():
     J, r = random(12, 40)
     narrow = Factor(rows(J, r))
     for damping in (1e-2, 1e-8):
-        (a, p), (b, q) = model(J, r)[0].solve(damping), narrow.solve(damping)
+        (a, p), (b, q) = solved(model(J, r)[0], damping), narrow.solve(damping)
         assert close(a, b, 1e-8)
         assert p == pytest.approx(float(q), rel=1e-8)
 
@@ -242,8 +253,15 @@ def test_a_jacobian_that_is_not_finite_says_so():
         for damping in (1e-3, 1e-20):
             J, r = random(m, n)
             J[3, 4] = torch.nan
+            for delta, facts in model(J, r)[0].minima(damping):
+                assert facts.tolist()[1:] == [0.0, 0.0]
+                assert not delta.any()
+            theta = torch.nn.Parameter(torch.zeros(n, dtype=torch.float64))
+            optimizer = LevenbergMarquardt([theta], damping=damping)
+            optimizer.system = Linear(J, r)
             with pytest.raises(FloatingPointError, match=r"Jacobian .* not finite"):
-                model(J, r)[0].solve(damping)
+                optimizer.step()
+            assert not theta.any()
 
 
 def test_little_memory_takes_smaller_pieces_before_it_is_refused():
@@ -265,7 +283,7 @@ def test_little_memory_takes_smaller_pieces_before_it_is_refused():
 def test_without_room_for_a_factor_cholesky_alone_is_used():
     J, r = random(40, 12)
     tight, _ = model(J, r, given=8 * (3 * 13**2 + 40 * 13))
-    assert close(tight.solve(1e-8)[0], model(J, r)[0].solve(1e-8)[0], 1e-6)
+    assert close(solved(tight, 1e-8)[0], solved(model(J, r)[0], 1e-8)[0], 1e-6)
     J = torch.ones(40, 12, dtype=torch.float64)
     tight, _ = model(J, r, given=8 * (3 * 13**2 + 40 * 13))
-    assert tight.solve(1e-30) is None
+    assert solved(tight, 1e-30) is None

@@ -145,7 +145,7 @@ def test_the_second_derivative_along_a_step():
     optimizer, theta = minimiser(rosenbrock, [-1.2, 1.0])
     here, r = theta.detach().clone(), rosenbrock(theta.detach())
     model = linear_model.LinearModel(optimizer.system, here, Budget(2, 2, 1e9), 2)
-    delta, _ = model.solve(1e-3)
+    delta = next(model.minima(1e-3)).delta
     found = optimizer.curvature(model, here, r, delta)
     expected = torch.stack([-20 * delta[0] ** 2, torch.zeros_like(delta[0])])
     assert torch.allclose(found, expected, atol=1e-9)

@@ -7,6 +7,7 @@ Nothing here knows physics or networks.
     paths          what is there under a path that somebody typed
     processes      several processes: how many, sums, one answer for all
     presence       whether they are alive
+    transfers      numbers between Python and a device, for which nobody waits
     costs          of an evaluation, counted; the memory of a device
     termination    a signal outside of the steps of a run
     recipe         how an object was made, as plain data

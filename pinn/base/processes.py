@@ -41,6 +41,13 @@ def agreed(value: Tensor) -> Tensor:
     return value
 
 
+def agreed_numbers(values: list[float], device: torch.device) -> list[float]:
+    """The numbers of the first process, through its device where there are several."""
+    if processes() == 1:
+        return values
+    return agreed(torch.tensor(values, dtype=torch.float64, device=device)).tolist()
+
+
 def gathered(value: T) -> list[T]:
     """The plain data of every process, in their order."""
     if processes() == 1:

@@ -1,5 +1,7 @@
 """A loss that is not a number stops the run before it spoils the weights; a line says where."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +9,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from pinn.base.torch_adapter import largest_entries
+from pinn.base.torch_adapter import largest_entries, multiply
+from pinn.base.transfers import Transfer, constant, reads_are_free
 from pinn.objective.nonfinite import NonFiniteError, diagnose
 from pinn.training.solver import Solver
 
-PERIOD = 10  # on a GPU looking at the loss waits for the device, so not at every step
+LAG = 2  # steps that a GPU may be behind: numbers are looked at once they are there
 
 
 @dataclass
@@ -27,12 +30,15 @@ class Moment:
 
     step: int
     terms: dict[str, Tensor]
-    number: Tensor
-    weights: list[Tensor] | None
+    number: Transfer
+    weights: Sequence[Tensor] | None
 
 
 class FiniteLoss(L.Callback):
-    """Look at loss and gradient before each step changes the weights; on a GPU every ten steps.
+    """Look at loss and gradient before each step changes the weights.
+
+    On a GPU that would wait for the device. The look then comes two steps later, when the numbers
+    have arrived, and before anything is saved; the weights from before the bad step are put back.
 
     Raises:
         NonFiniteError: one is NaN or infinite; the line names residual, region, point and
@@ -51,13 +57,15 @@ class FiniteLoss(L.Callback):
 
     def on_before_optimizer_step(self, trainer: L.Trainer, solver: Any, optimizer: Any) -> None:
         """Remember the evaluation; look at it where that costs nothing."""
-        several = solver.schedule.current.has_one_loss
+        several, device = solver.schedule.current.has_one_loss, solver.terms["total"].device
+        if solver.system is not None and not reads_are_free(device):
+            return  # least squares stop by themselves before they move
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         slopes = [p.grad for p in parameters if p.grad is not None]
-        number = solver.terms["total"] + sum(largest_entries(slopes))
-        at_once = several or number.device.type == "cpu"
-        weights = None if at_once else [p.detach().clone() for p in solver.solution.parameters()]
-        moment = Moment(trainer.global_step + 1, solver.terms, number, weights)
+        number = torch.stack([solver.terms["total"], *largest_entries(slopes)]).sum()
+        at_once = several or reads_are_free(device)
+        weights = None if at_once else copies([p.detach() for p in solver.solution.parameters()])
+        moment = Moment(trainer.global_step + 1, solver.terms, Transfer(number), weights)
         self.recent.append(moment)
         if at_once and (line := self.checked(solver)):
             if not several:
@@ -65,8 +73,12 @@ class FiniteLoss(L.Callback):
             self.suspicion = self.suspicion or line
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
-        """Check when it is time."""
-        if self.suspicion or trainer.global_step % PERIOD == 0:
+        """Check what has arrived."""
+        self.check(solver, trainer.global_step - LAG)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, solver: Any, checkpoint: Any) -> None:
+        """Nothing is saved that has not been looked at."""
+        if self.recent:
             self.check(solver)
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
@@ -75,20 +87,22 @@ class FiniteLoss(L.Callback):
         with torch.inference_mode(False), torch.enable_grad():
             (solver.system or solver.objective).recheck()
 
-    def check(self, solver: Solver) -> None:
-        """Stop if one of the last evaluations, or what a step has led to, is not finite."""
+    def check(self, solver: Solver, until: float = math.inf) -> None:
+        """Stop if an evaluation up to a step, or what a step has led to, is not finite."""
         suspected, self.suspicion = self.suspicion, ""
         if suspected and self.found(solver) is None:  # the line search went back
             suspected = ""
-        if line := suspected or self.checked(solver):
+        if line := suspected or self.checked(solver, until):
             raise NonFiniteError(line)
 
-    def checked(self, solver: Solver) -> str:
-        """What is wrong with the first of the last evaluations that is not finite."""
-        recent, self.recent = self.recent, []
-        if not recent or bool(torch.isfinite(recent[-1].number)):
+    def checked(self, solver: Solver, until: float = math.inf) -> str:
+        """What is wrong with the first evaluation up to a step that is not finite."""
+        due = [moment for moment in self.recent if moment.step <= until]
+        self.recent = self.recent[len(due) :]
+        moment = next((m for m in due if not math.isfinite(m.number.number)), None)
+        if moment is None:
             return ""
-        moment = next(m for m in recent if not bool(torch.isfinite(m.number)))
+        self.recent = []
         if moment.weights is not None:
             with torch.no_grad():
                 for own, value in zip(solver.solution.parameters(), moment.weights, strict=True):
@@ -109,3 +123,9 @@ class FiniteLoss(L.Callback):
         like, where = next(solver.parameters()), (solver.global_step, solver.global_rank)
         points = solver.drawn or solver.collocation.draw(solver.problem, *where, like)
         return diagnose(solver.solution, solver.plans, points)
+
+
+def copies(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """A copy of each tensor, in one launch."""
+    like = tensors[0]
+    return multiply(tensors, constant((1.0,), like.dtype, like.device)[0])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
+from pinn.base.transfers import sent
 from pinn.geometry.coordinates import Coordinates
 
 
@@ -57,7 +58,7 @@ class Points:
 
     def to(self, like: Tensor) -> Self:
         """The points in the precision and on the device of a tensor."""
-        return self.map(lambda t: t.to(like))
+        return self.map(lambda t: sent(t, like))
 
     def part(self, rank: int, count: int) -> Self:
         """Every count-th of the points, from number `rank` on.

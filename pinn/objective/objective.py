@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pinn.base.processes import processes
 from pinn.base.torch_adapter import add, multiply
+from pinn.base.transfers import constant
 from pinn.cache.states import Watch
 from pinn.choosing.memo import settled
 from pinn.fields.integrals import spread
@@ -123,10 +124,9 @@ class Objective:
             losses, gradients = self.gradient(points, weights)
         else:
             with torch.no_grad(), spread():
-                by_name = residual_losses(self.solution, points, self.plans)
-            losses = torch.stack([by_name[name] for name in self.order])
+                losses = torch.stack([*residual_losses(self.solution, points, self.plans).values()])
             gradients = [torch.zeros_like(p) for p in parameters]
-        factors = losses.new_tensor([weights[name] for name in self.order])
+        factors = constant(tuple(weights[n] for n in self.order), losses.dtype, losses.device)
         terms = dict(zip(self.order, losses.unbind(), strict=True))
         return Gradient.apply(losses @ factors, gradients, *parameters), terms
 

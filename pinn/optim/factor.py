@@ -36,7 +36,7 @@ class Factor:
         self.scale = scale(self.matrix[:, :-1].square().sum(0))
         self.matrix[:, :-1] *= self.scale
 
-    def solve(self, damping: float) -> Step | None:
+    def solve(self, damping: float) -> Step:
         """δ, and the decrease that the linear model predicts."""
         size = self.matrix.shape[1] - 1
         upper = damped(self.matrix, damping**0.5)
@@ -61,7 +61,7 @@ class Reflectors:
         self.residuals = whole[:, -1]
         self.packed, self.tau = torch.geqrf((whole[:, :-1] * self.scale).T)
 
-    def solve(self, damping: float) -> Step | None:
+    def solve(self, damping: float) -> Step:
         """δ, and the decrease that the linear model predicts."""
         size, count = len(self.packed), len(self.residuals)
         upper = self.packed[:count].triu()

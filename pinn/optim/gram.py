@@ -34,14 +34,12 @@ class Gram:
         self.slope.mul_(self.scale)
         self.root = self.matrix
 
-    def solve(self, damping: float) -> Step | None:
-        """δ, and the decrease that the linear model predicts; None where there is no factor."""
-        if (root := cholesky(self.matrix, damping)) is None:
-            return None
-        self.root = root
-        delta = torch.cholesky_solve(self.slope[:, None], root)[:, 0].neg_()
+    def solve(self, damping: float) -> Step:
+        """δ, and the decrease that the linear model predicts; NaN where there is no factor."""
+        self.root, one = cholesky(self.matrix, damping)
+        delta = torch.cholesky_solve(self.slope[:, None], self.root)[:, 0].neg_()
         # |r|² − |r + Jδ|² = |Jδ|² + 2μ|δ|², and |Jδ|² + μ|δ|² = −δᵀJᵀr
-        return self.scale * delta, damping * (delta @ delta) - delta @ self.slope
+        return self.scale * delta, one * (damping * (delta @ delta) - delta @ self.slope)
 
     def again(self, right: Tensor) -> Tensor:
         """δ for other residuals (M,) of this process, at the same damping."""
@@ -64,15 +62,13 @@ class Kernel:
         mirror(self.matrix)
         self.root = self.matrix
 
-    def solve(self, damping: float) -> Step | None:
-        """δ, and the decrease that the linear model predicts; None where there is no factor."""
-        if (root := cholesky(self.matrix, damping)) is None:
-            return None
-        self.root = root
-        dual = torch.cholesky_solve(self.residuals[:, None], root)
+    def solve(self, damping: float) -> Step:
+        """δ, and the decrease that the linear model predicts; NaN where there is no factor."""
+        self.root, one = cholesky(self.matrix, damping)
+        dual = torch.cholesky_solve(self.residuals[:, None], self.root)
         delta = (self.rows.T @ dual)[:, 0].neg_()
         moved = damping * dual[:, 0] - self.residuals  # Jδ
-        return self.scale * delta, moved @ moved + 2 * damping * (delta @ delta)
+        return self.scale * delta, one * (moved @ moved + 2 * damping * (delta @ delta))
 
     def again(self, right: Tensor) -> Tensor:
         """δ for other residuals (M,) of this process, at the same damping."""
@@ -101,12 +97,13 @@ def scale(squares: Tensor) -> Tensor:
     free to move: Kovasznay flow with 300 neurons then takes twice the steps.
     """
     tiny = torch.finfo(squares.dtype).tiny
-    return squares.clamp_min(float(squares.mean()) + tiny).rsqrt()
+    return squares.clamp_min(squares.mean() + tiny).rsqrt()
 
 
-def cholesky(matrix: Tensor, damping: float) -> Tensor | None:
-    """The factor of  A + μ,  if to rounding that is positive definite."""
+def cholesky(matrix: Tensor, damping: float) -> tuple[Tensor, Tensor]:
+    """The factor of  A + μ,  and 1 if to rounding that is positive definite, else NaN."""
     damped = matrix.clone()
     damped.diagonal().add_(damping)
     root, failed = torch.linalg.cholesky_ex(damped)
-    return None if int(failed) else root
+    one = torch.ones_like(root[0, 0])
+    return root, torch.where(failed == 0, one, torch.nan)

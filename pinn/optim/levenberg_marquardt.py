@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pinn.base.processes import agreed, total
+from pinn.base.processes import agreed, processes, total
+from pinn.base.transfers import reads_are_free
 from pinn.optim.budget import Budget, budget
-from pinn.optim.linear_model import LinearModel
+from pinn.optim.linear_model import LinearModel, Minimum
 from pinn.optim.system import System
 
 TRIALS = 15  # of one step; the damping then has grown by 2¹⁺²⁺···⁺¹⁴, from LEAST to far above 1
@@ -101,12 +102,12 @@ class LevenbergMarquardt(Optimizer):
             value = None if closure is None else closure()
         self.check_precision()
         r = self.owner.residuals()
-        loss, count = totals(r)
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"|r|² is {loss} before a step: the residuals are not finite")
+        square, count = totals(r)
+        if reads_are_free(r.device):
+            check_finite(float(square))
         here = torch.cat([p.reshape(-1) for p in self.parameters])
         model = LinearModel(self.owner, here, self.budget(here, count), len(r))
-        self.search(model, here, r, loss)
+        loss = self.search(model, here, r, square)
         return loss if closure is None else value
 
     def budget(self, here: Tensor, count: int) -> Budget:
@@ -117,27 +118,50 @@ class LevenbergMarquardt(Optimizer):
             self.past["room"] = self.room.given
         return self.room
 
-    def search(self, model: LinearModel, here: Tensor, r: Tensor, loss: float) -> None:
-        """Raise the damping until the loss decreases."""
+    def search(self, model: LinearModel, here: Tensor, r: Tensor, square: Tensor) -> float:
+        """Raise the damping until the loss |r|² decreases, and return what it was before."""
         past = self.past
         damping, growth = past["damping"], 2.0
         past["steps"] += 1
         for _ in range(TRIALS):
             past["trials"] += 1
-            if (step := model.solve(damping)) is not None:
-                delta, predicted = step
-                if model.bends:
-                    delta = model.bent(delta, self.curvature(model, here, r, delta))
-                self.move(here + delta)
-                there, _ = totals(self.owner.residuals())
-                if there < loss:  # false for what is not a number
+            for least in model.minima(damping):
+                loss, there, predicted, exists = self.trial(model, least, here, r, square)
+                if there < loss:  # false for what is not a number, and where there is no δ
                     gain = (loss - there) / predicted
                     damping = changed(damping, gain)
                     past.update(damping=damping, gain=gain, stalled=False, loss=there)
-                    return
+                    return loss
                 self.move(here)
+                if exists:
+                    break
             damping, growth = min(damping * growth, MOST), 2 * growth
         past.update(gain=0.0, stalled=True, loss=loss)
+        return loss
+
+    def trial(
+        self, model: LinearModel, least: Minimum, here: Tensor, r: Tensor, square: Tensor
+    ) -> tuple[float, float, float, bool]:
+        """Go to θ + δ; all of it is evaluated before Python reads anything, and that once.
+
+        Returns:
+            |r|² before and there, the decrease that was predicted, and whether there is a δ.
+
+        Raises:
+            FloatingPointError: r or J is not finite; nothing has moved.
+        """
+        delta = least.delta
+        if model.bends:
+            delta = model.bent(delta, self.curvature(model, here, r, delta))
+        self.move(here + delta)
+        there, _ = totals(self.owner.residuals())
+        facts = torch.cat([torch.stack([square, there]), least.facts]).tolist()
+        loss, after, predicted, exists, is_finite = facts
+        if not (math.isfinite(loss) and is_finite):
+            self.move(here)
+            check_finite(loss)
+            raise FloatingPointError("the Jacobian of the residuals is not finite")
+        return loss, after, predicted, bool(exists)
 
     def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:
         """∂²r/∂δ² (M,):   2/h ((r(θ + hδ) − r)/h − Jδ)."""
@@ -175,10 +199,18 @@ class LevenbergMarquardt(Optimizer):
                 )
 
 
-def totals(r: Tensor) -> tuple[float, int]:
+def totals(r: Tensor) -> tuple[Tensor, int]:
     """|r|² and the number of residuals M, of all processes."""
-    both = agreed(total(torch.stack([r @ r, r.new_tensor(float(len(r)))])))
-    return float(both[0]), int(both[1])
+    if processes() == 1:
+        return r @ r, len(r)
+    both = agreed(total(torch.stack([r @ r, r.new_full((), len(r))])))
+    return both[0], int(both[1])
+
+
+def check_finite(loss: float) -> None:
+    """Refuse residuals that are not finite."""
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"|r|² is {loss} before a step: the residuals are not finite")
 
 
 def changed(damping: float, gain: float) -> float:

@@ -5,7 +5,9 @@
 D makes the damping a number without unit (D. W. Marquardt, 1963, doi:10.1137/0111030).
 """
 
+from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +22,18 @@ from pinn.optim.system import JacobianRows, System
 SAFETY = 10.0
 Form = Gram | Kernel | Factor | Reflectors
 BEND = 0.75  # |a|/|δ| up to which a step is a parabola
+
+
+class Minimum(NamedTuple):
+    """A damped minimum.
+
+    Args:
+        delta: δ (P,), of zeros where the damping is too small for rounding.
+        facts: the decrease of |r|² to expect; 1 if there is such a δ, else 0; 1 if J is finite.
+    """
+
+    delta: Tensor
+    facts: Tensor
 
 
 class LinearModel:
@@ -37,29 +51,22 @@ class LinearModel:
         self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
         self.form: Form | None = None
 
-    def solve(self, damping: float) -> tuple[Tensor, float] | None:
-        """δ, and the decrease of |r|² to expect; None if the damping is too small for rounding.
-
-        Raises:
-            FloatingPointError: J is not finite.
-        """
+    def minima(self, damping: float) -> Iterator[Minimum]:
+        """The fast one, then where that does not exist an exact one, made when it is asked for."""
         size, exact = self.budget.parameters, self.budget.has_room_for_factor
         if damping > SAFETY * torch.finfo(self.like.dtype).eps * size or not exact:
-            step = self.solution(self.squared, damping)
-            if step is not None or not exact:
-                return step
-        return self.solution(self.orthogonal, damping)
+            yield self.minimum(self.squared, damping)
+        if exact:
+            yield self.minimum(self.orthogonal, damping)
 
-    def solution(self, form: Form, damping: float) -> tuple[Tensor, float] | None:
-        """The first process's solution; None if there is none that is finite."""
-        if not bool(form.scale.isfinite().all()):
-            raise FloatingPointError("the Jacobian of the residuals is not finite")
-        self.form, step = form, form.solve(damping)
-        packed = self.like.new_full((self.budget.parameters + 1,), torch.nan)
-        if step is not None:
-            packed[:-1], packed[-1] = step
-        agreed(packed)
-        return (packed[:-1], float(packed[-1])) if bool(packed.isfinite().all()) else None
+    def minimum(self, form: Form, damping: float) -> Minimum:
+        """The first process's solution, and nothing read of it."""
+        self.form = form
+        delta, decrease = form.solve(damping)
+        packed = agreed(torch.cat([delta, decrease[None]]))
+        exists = packed.isfinite().all()
+        facts = torch.stack([packed[-1], exists.to(packed), form.scale.isfinite().all().to(packed)])
+        return Minimum(torch.where(exists, packed[:-1], 0.0), facts)
 
     @property
     def bends(self) -> bool:
@@ -73,9 +80,8 @@ class LinearModel:
         """
         assert isinstance(self.form, Gram | Kernel)
         second = self.form.again(curvature)
-        lengths = [float((t / self.form.scale).norm()) for t in (second, delta)]
-        step = delta + second / 2 if lengths[0] <= BEND * lengths[1] else delta.clone()
-        return agreed(step)
+        added, length = ((t / self.form.scale).norm() for t in (second, delta))
+        return agreed(torch.where(added <= BEND * length, delta + second / 2, delta))
 
     @cached_property
     def squared(self) -> Gram | Kernel:

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from pinn.base.console import say
-from pinn.base.processes import agreed
+from pinn.base.processes import agreed_numbers
+from pinn.base.transfers import reads_are_free
 from pinn.checkpoints.file import CheckpointError
 from pinn.optim import Phase
 from pinn.solution.solution import Solution
 from pinn.training.lightning_adapter import bound, last_step, run_one_epoch, validates
 
 FALL = 0.01  # of the loss; less is none
+LOOK = 10  # steps between two looks at a loss for which the device has to be waited for
 KEPT = ("stage", "phase", "start", "step", "seconds", "lowest", "fell", "ended", "cause")
 
 
@@ -188,35 +190,38 @@ class Schedule:
         """Count no seconds up to now."""
         self.clock = time.monotonic()
 
-    def advance(self, loss: Tensor, stalled: bool) -> None:
+    def advance(self, loss: Tensor, stalled: bool, device: torch.device | None = None) -> None:
         """One more step is taken; see whether it ends the phase.
+
+        Where looking at the loss waits for a device, it is looked at every tenth step.
 
         Args:
             loss: the total loss of the step.
             stalled: whether the optimiser found no smaller one.
+            device: of the run, by which processes agree; by default that of the loss.
         """
         now = time.monotonic()
         self.step, self.seconds, self.clock = self.step + 1, self.seconds + now - self.clock, now
         phase, value = self.current, math.nan
-        if phase.loss is not None or phase.patience is not None:
-            value = float(loss)  # which waits for the device
-        if phase.seconds is not None or not math.isnan(value):
-            facts = torch.tensor([self.seconds, value], dtype=torch.float64, device=loss.device)
-            self.seconds, value = agreed(facts).tolist()
+        looks = stalled or reads_are_free(loss.device) or (self.step - self.start) % LOOK == 0
+        if looks and (phase.loss is not None or phase.patience is not None):
+            value = float(loss)
+        if looks and (phase.seconds is not None or not math.isnan(value)):
+            self.seconds, value = agreed_numbers([self.seconds, value], device or loss.device)
         if value < (1 - FALL) * self.lowest:
             self.lowest, self.fell = value, self.step
-        self.end(*next(self.reasons(value, stalled), ("", "")))
+        self.end(*next(self.reasons(value, stalled, looks), ("", "")))
 
-    def reasons(self, loss: float, stalled: bool) -> Iterator[tuple[str, str]]:
-        """What ends the phase with this step, and in words."""
+    def reasons(self, loss: float, stalled: bool, looks: bool) -> Iterator[tuple[str, str]]:
+        """What ends the phase with this step, and in words; seconds and loss if one looks."""
         phase = self.current
         if phase.loss is not None and loss < phase.loss:
             yield "loss", f"loss {loss:.1e} below {phase.loss:g}"
         if stalled:
             yield "stalled", "no step makes the loss smaller"
-        if phase.patience is not None and self.step - self.fell >= phase.patience:
+        if looks and phase.patience is not None and self.step - self.fell >= phase.patience:
             yield "patience", f"the loss has not fallen by {FALL:.0%} in {phase.patience} steps"
-        if phase.seconds is not None and self.seconds >= phase.seconds:
+        if looks and phase.seconds is not None and self.seconds >= phase.seconds:
             yield "seconds", f"{self.seconds:.1f} s, all of its {phase.seconds:g} s"
         if phase.steps is not None and self.step - self.start >= phase.steps:
             yield "steps", "all of its steps are taken"
@@ -231,7 +236,7 @@ class Schedule:
 
     def judge(self, error: float, device: torch.device) -> None:
         """See whether the error of a validation ends the phase."""
-        error = float(agreed(torch.tensor([error], dtype=torch.float64, device=device)))
+        (error,) = agreed_numbers([error], device)
         if (goal := self.current.error) is not None and error < goal:
             self.end("error", f"error {error:.1e} below {goal:g}")
 

@@ -237,8 +237,9 @@ class Solver(LeanModule):
             super().optimizer_step(*args, **kwargs)
         optimizer, self.loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
-            self.loss = self.loss.new_tensor(optimizer.loss)
-        self.schedule.advance(self.loss, getattr(optimizer, "stalled", False))
+            self.loss = torch.tensor(optimizer.loss, dtype=self.loss.dtype)
+        device = self.terms["total"].device
+        self.schedule.advance(self.loss, getattr(optimizer, "stalled", False), device)
         self.publish("loss/", self.terms)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

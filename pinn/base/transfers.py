@@ -1,0 +1,52 @@
+"""Numbers on their way between Python and a device, for which nobody waits.
+
+A step on a GPU is a queue of launches. Where Python reads a number it waits until the queue is
+empty, and the GPU then waits for Python. So a steady step reads nothing and sends nothing.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def reads_are_free(device: torch.device) -> bool:
+    """Whether Python reads numbers without waiting for a device."""
+    return device.type in ("cpu", "meta")
+
+
+class Transfer:
+    """The numbers of a tensor as they are now; Python waits only when it asks for them.
+
+    Args:
+        tensor: on any device; changes after this moment are not seen.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.copy, self.arrival = tensor.detach(), None
+        if tensor.device.type == "cuda":
+            self.copy = torch.empty_like(self.copy, device="cpu", pin_memory=True)
+            self.copy.copy_(tensor.detach(), non_blocking=True)
+            self.arrival = torch.cuda.Event()
+            self.arrival.record(torch.cuda.current_stream(tensor.device))
+
+    @property
+    def number(self) -> float:
+        """That of a tensor with a single one."""
+        if self.arrival is not None:
+            self.arrival.synchronize()
+        return float(self.copy)
+
+
+@lru_cache(maxsize=64)
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers (n,) on a device, sent there once; not to be written to."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
+def sent(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor in the precision and on the device of another; Python does not wait for a GPU."""
+    if like.device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(like, non_blocking=True)
