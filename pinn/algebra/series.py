@@ -32,6 +32,7 @@ from pinn.algebra.leibniz import multiplied
 from pinn.algebra.partitions import partitions, splits
 from pinn.algebra.rows import Rows
 from pinn.algebra.smooth import Derivatives
+from pinn.base.transfers import number_on
 
 Streams = Mapping[Channel, Tensor | None]
 Binary = Callable[[Tensor, Tensor], Tensor]
@@ -138,7 +139,7 @@ class Series:
         if isinstance(other, Series):
             return other
         if not isinstance(other, Tensor):
-            other = torch.as_tensor(other, dtype=self.value.dtype, device=self.value.device)
+            other = number_on(other, self.value.dtype, self.value.device)
         return Series(other, dict.fromkeys(self.streams), self.lead)
 
     def align(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

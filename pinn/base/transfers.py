@@ -5,6 +5,7 @@ empty, and the GPU then waits for Python. So a steady step reads nothing and sen
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ class Transfer:
 
 
 @lru_cache(maxsize=64)
-def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def sent_once(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Numbers (n,) on a device, sent there once; not to be written to."""
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)
@@ -50,3 +51,10 @@ def sent(tensor: Tensor, like: Tensor) -> Tensor:
     if like.device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(like, non_blocking=True)
+
+
+def number_on(value: Any, dtype: torch.dtype, device: torch.device | str | None) -> Tensor:
+    """A number () on a device, made there where it would have to be sent; an array is sent."""
+    if isinstance(value, int | float) and device and not reads_are_free(torch.device(device)):
+        return torch.full((), value, dtype=dtype, device=device)
+    return torch.as_tensor(value, dtype=dtype, device=device)

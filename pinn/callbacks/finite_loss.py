@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.torch_adapter import largest_entries, multiply
-from pinn.base.transfers import Transfer, constant, reads_are_free
+from pinn.base.transfers import Transfer, reads_are_free, sent_once
 from pinn.objective.nonfinite import NonFiniteError, diagnose
 from pinn.training.solver import Solver
 
@@ -128,4 +128,4 @@ class FiniteLoss(L.Callback):
 def copies(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """A copy of each tensor, in one launch."""
     like = tensors[0]
-    return multiply(tensors, constant((1.0,), like.dtype, like.device)[0])
+    return multiply(tensors, sent_once((1.0,), like.dtype, like.device)[0])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pinn.algebra.series import Series
 from pinn.base.context import setting
+from pinn.base.transfers import number_on
 
 OBJECTS = np.dtype(object)
 Nested = tuple | list | nn.ParameterList
@@ -65,7 +66,7 @@ def constant(given: Any, dtype: torch.dtype, device: torch.device | str | None =
         return given.to(dtype=dtype, device=device)
     if hasattr(given, "__array__") and getattr(given, "ndim", 0) > 0:
         return torch.as_tensor(given, device=device).to(dtype)
-    return torch.as_tensor(number(given), dtype=dtype, device=device)
+    return number_on(number(given), dtype, device)
 
 
 def number(given: Any) -> float:

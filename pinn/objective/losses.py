@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.base.messages import check_name
+from pinn.base.transfers import sent_once
 from pinn.fields.integrals import over
 from pinn.geometry import Points
 from pinn.physics.explanation import calling
@@ -115,8 +116,10 @@ def scales_of(
     """(share λ_k / N_k)^power of the residuals of every region, in order."""
     numbers = counts(points, plans)
     return {
-        region: points[region].at.new_tensor(
-            [(share * weights[n] / numbers[n]) ** power for n in plan.reads]
+        region: sent_once(
+            tuple((share * weights[n] / numbers[n]) ** power for n in plan.reads),
+            points[region].at.dtype,
+            points[region].at.device,
         )
         for region, plan in plans.items()
     }

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pinn.base.processes import processes
 from pinn.base.torch_adapter import add, multiply
-from pinn.base.transfers import constant
+from pinn.base.transfers import sent_once
 from pinn.cache.states import Watch
 from pinn.choosing.memo import settled
 from pinn.fields.integrals import spread
@@ -126,7 +126,7 @@ class Objective:
             with torch.no_grad(), spread():
                 losses = torch.stack([*residual_losses(self.solution, points, self.plans).values()])
             gradients = [torch.zeros_like(p) for p in parameters]
-        factors = constant(tuple(weights[n] for n in self.order), losses.dtype, losses.device)
+        factors = sent_once(tuple(weights[n] for n in self.order), losses.dtype, losses.device)
         terms = dict(zip(self.order, losses.unbind(), strict=True))
         return Gradient.apply(losses @ factors, gradients, *parameters), terms
 
@@ -155,11 +155,10 @@ class Objective:
             self.scales = scales_of(self.plans, points, weights)
         if moved:
             like, numbers = next(iter(points.values())).at, counts(points, self.plans)
-            self.numbers = like.new_tensor([numbers[name] for name in self.order])
-            self.rows = {
-                region: torch.tensor([self.order.index(n) for n in plan.reads], device=like.device)
-                for region, plan in self.plans.items()
-            }
+            many = tuple(numbers[name] for name in self.order)
+            self.numbers = sent_once(many, like.dtype, like.device)
+            places = {r: tuple(map(self.order.index, plan.reads)) for r, plan in self.plans.items()}
+            self.rows = {r: sent_once(k, torch.long, like.device) for r, k in places.items()}
             key = like.dtype, like.device, self.mode, *(len(points[r]) for r in self.plans)
             if key not in self.sizes:
                 self.sizes[key] = {r: self.chunk_size(r, points[r]) for r in self.plans}
