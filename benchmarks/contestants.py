@@ -53,6 +53,8 @@ class Contestant(NamedTuple):
 STEP = {
     "ours eager": Contestant(OWN, "step_ours.py", ("eager",), cuda=True),
     "ours compiled": Contestant(OWN, "step_ours.py", ("compiled",), cuda=True),
+    "ours recorded": Contestant(OWN, "step_ours.py", ("recorded",), cuda=True),
+    "ours as a CUDA graph": Contestant(OWN, "step_graphed.py", (), cuda=True),
     "nested": Contestant(OWN, "step_nested.py", (), cuda=True),
     "deepxde": Contestant("deepxde", "step_deepxde.py"),
     "pina": Contestant("pina", "step_pina.py"),
@@ -60,6 +62,7 @@ STEP = {
     "neurodiffeq": Contestant("neurodiffeq", "step_neurodiffeq.py"),
     "folx": Contestant("folx", "step_folx.py"),
 }
+ON_A_GPU = ("ours recorded", "ours as a CUDA graph")  # on a CPU only where they are named
 DIVERGENCE = {
     name: Contestant(environment, f"divergence_{name}.py")
     for name, environment in {

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from cell import MODES, Cell, Contest
 from contestants import DIVERGENCE, cores, pin
+from devices import add_device, require
 from divergence_figure import draw
 from divergence_peers import START, Peers
 from divergence_table import disagreement_lines, skipped_lines, tables, verdict_lines
@@ -42,7 +43,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-peers", action="store_true", help="this package only")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_device(parser)
     parser.add_argument("--figure", type=Path, help="where to draw cost against d")
     options = parser.parse_args(given)
     if min(*options.dims, *options.batches, options.repeats) < 1:
@@ -88,8 +89,7 @@ def measure(contests: list[Contest], peers: Peers, repeats: int) -> list[dict[st
 
 def main(given: list[str] | None = None) -> None:
     options = arguments(given)
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("left out: there is no CUDA device")
+    require(options.device)
     torch.set_num_threads(1)
     core = cores()[-1]
     pin(os.getpid(), core)

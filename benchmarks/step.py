@@ -22,7 +22,18 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import torch
-from contestants import PEERS, ROOT, STEP, Contestant, ContestantError, Worker, cores, step_worker
+from contestants import (
+    ON_A_GPU,
+    PEERS,
+    ROOT,
+    STEP,
+    Contestant,
+    ContestantError,
+    Worker,
+    cores,
+    step_worker,
+)
+from devices import add_device, require
 from environments import OWN, EnvironmentMissingError
 from stored import machine, store
 from table import overhead_line, step_table
@@ -58,6 +69,7 @@ SIZES = {
     "6x128": Size(6, 128, 2048),
     "6x128-10k": Size(6, 128, 10000),
 }
+LARGE = {"6x128-100k": Size(6, 128, 100_000), "6x128-1M": Size(6, 128, 1_000_000)}  # for a GPU
 
 TINY = Size(2, 16, 64, 32)  # where what the trainer adds is not lost in the step's own spread
 
@@ -149,7 +161,7 @@ class Race:
         first = number % max(1, len(everybody))
         for name, worker, row in everybody[first:] + everybody[:first]:
             try:
-                if name.startswith("ours"):
+                if STEP[name].script == "step_ours.py":
                     self.pairs(worker, row)
                 else:
                     row["seconds"].append(worker.ask({"steps": row["steps"]})["seconds"])
@@ -199,13 +211,12 @@ def measure(size: Size, names: list[str], rounds: int, device: str) -> Results:
 
 
 def chosen(only: str, device: str) -> list[str]:
-    """The rows asked for; `ours` means both of ours.
+    """The rows asked for; `ours` means all of ours that the device is for.
 
     Raises:
         SystemExit: a name is unknown, or nothing can run on the device.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("left out: there is no CUDA device")
+    require(device)
     asked = [name.strip() for name in only.split(",") if name.strip()]
     known = {*STEP, "ours"}
     unknown = [name for name in asked if name not in known]
@@ -215,7 +226,7 @@ def chosen(only: str, device: str) -> list[str]:
         name
         for name, contestant in STEP.items()
         if (not asked or name in asked or (name.startswith("ours") and "ours" in asked))
-        and (device == "cpu" or contestant.cuda)
+        and (contestant.cuda if device == "cuda" else name in asked or name not in ON_A_GPU)
     ]
 
 
@@ -223,19 +234,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", default=",".join(SIZES), help=f"of {', '.join(SIZES)}")
-    parser.add_argument("--only", default="", help=f"of {', '.join(STEP)}; ours means both")
+    sizes = SIZES | LARGE
+    parser.add_argument("--sizes", default="", help=f"of {', '.join(sizes)}")
+    parser.add_argument("--only", default="", help=f"of {', '.join(STEP)}; ours means all of ours")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_device(parser)
     options = parser.parse_args()
     names = chosen(options.only, options.device)
-    unknown = [name for name in options.sizes.split(",") if name not in SIZES]
+    usual = ",".join(sizes if options.device == "cuda" else SIZES)
+    asked = (options.sizes or usual).split(",")
+    unknown = [name for name in asked if name not in sizes]
     if unknown:
-        raise SystemExit(f"unknown size {unknown[0]!r}: choose from {', '.join(SIZES)}")
+        raise SystemExit(f"unknown size {unknown[0]!r}: choose from {', '.join(sizes)}")
     results: Results = {"device": options.device, "machine": machine(), "sizes": {}}
     print(", ".join(f"{key} {value}" for key, value in results["machine"].items() if value), "\n")
-    for key in options.sizes.split(","):
-        results["sizes"][key] = measure(SIZES[key], names, options.rounds, options.device)
+    for key in asked:
+        results["sizes"][key] = measure(sizes[key], names, options.rounds, options.device)
         print(step_table(results["sizes"][key]), flush=True)
     for name in [name for name in names if name == "ours eager"]:
         results["tiny"] = measure(TINY, [name], options.rounds, options.device)

@@ -538,3 +538,42 @@ TEXT = """first
 third"""
 '''
     assert load("code_lines").code_lines(text) == 1 + 3 + 1 + 2
+
+
+# --- on a GPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+@pytest.mark.parametrize("script", ["step", "divergence", "least_squares", "waits"])
+def test_without_a_gpu_a_script_says_so_in_one_line(load, monkeypatch, capsys, script):
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", "--device", "cuda"])
+    with pytest.raises(SystemExit) as ended:
+        load(script).main()
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "left out: there is no CUDA device\n")
+
+
+def test_what_is_for_a_gpu_runs_on_a_cpu_where_it_is_named(load, case, tmp_path):
+    case.save(tmp_path / "case.npz")
+    step, contestants = load("step"), load("contestants")
+    assert not set(contestants.ON_A_GPU) & set(step.chosen("ours", "cpu"))
+    losses = {}
+    for name in ("ours recorded", "ours as a CUDA graph"):
+        assert step.chosen(name, "cpu") == [name]
+        with contestants.step_worker(name, tmp_path / "case.npz") as worker:
+            worker.receive()
+            losses[name] = [worker.ask({"steps": 1})["loss"] for _ in range(3)]
+    first, second = losses.values()
+    assert first == pytest.approx(second, rel=1e-5)
+
+
+def test_a_row_of_least_squares(load, monkeypatch, capsys):
+    least_squares, kept = load("least_squares"), {}
+    monkeypatch.setattr(least_squares, "store", lambda name, results: kept.update(results))
+    least_squares.main(["--widths", "8", "--points", "40", "--steps", "2"])
+    (row,) = kept["rows"]
+    assert row["parameters"] == 2 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3
+    assert row["residuals"] == 3 * 40 + 2 * least_squares.BOUNDARY
+    assert row["trials"] >= 2
+    assert "| 2 × 8 | 123 | 40 | 920 |" in capsys.readouterr().out

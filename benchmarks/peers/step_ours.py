@@ -15,6 +15,7 @@ import pinn
 from pinn.base.console import quiet
 from pinn.callbacks import Checkpoints, Figures
 from pinn.networks import MLP
+from pinn.objective.compilation import Compilation
 from pinn.optim import Phase
 from pinn.problems import Kovasznay
 from pinn.runs.trainer import TRAINER, fixed_callbacks
@@ -22,6 +23,7 @@ from pinn.training.collocation import Collocation
 from pinn.training.solver import Solver
 
 ENDLESS = 10**9
+Variant = Literal["eager", "recorded", "compiled"]
 
 
 class Ticker(L.Callback):
@@ -67,8 +69,8 @@ def fill_scaled(network: MLP, case: Case, problem: Kovasznay) -> None:
     first.bias.add_(weight @ centre)
 
 
-def make_solver(case: Case, variant: Literal["eager", "compiled"]) -> Solver:
-    """The package's solver, compiled or not.
+def make_solver(case: Case, variant: Variant) -> Solver:
+    """The package's solver, compiled, recorded or neither.
 
     Raises:
         ValueError: the solver cannot be compiled.
@@ -76,15 +78,17 @@ def make_solver(case: Case, variant: Literal["eager", "compiled"]) -> Solver:
     problem, network = Kovasznay(reynolds=REYNOLDS), MLP(case.width, case.depth)
     settings: dict[str, Any] = {}
     if "compile" in inspect.signature(Solver).parameters:
-        settings["compile"] = variant == "compiled"
+        settings["compile"] = "auto" if variant == "recorded" else variant == "compiled"
     elif variant == "compiled":
         raise ValueError("the solver has no setting `compile`")
     solver = Solver(problem, network, [Phase(ENDLESS, lr=LEARNING_RATE)], **settings)
+    if variant == "recorded":
+        solver.compilation = Compilation("recorded", "asked for")
     fill_scaled(network, case, problem)
     return solver
 
 
-def main(path: str, device: str = "cpu", variant: Literal["eager", "compiled"] = "eager") -> None:
+def main(path: str, device: str = "cpu", variant: Variant = "eager") -> None:
     quiet()
     case = Case.load(path)
     ticker = Ticker(device)
