@@ -21,7 +21,13 @@ from pinn.cli.launch import main
 # What would be measured by the clock is settled, so that two runs end with the same bits.
 SETTLED = CONFIG.replace("data:", "  derivatives: taylor\n  compile: false\ndata:", 1)
 LONG = SETTLED.replace("steps: 60", "steps: 100000")
-MOMENTS = {"at the start": "", "before the first step": "phases    ", "between steps": "step 20/"}
+SAVE = "the first file of a checkpoint"
+MOMENTS = {
+    "at the start": "",
+    "before the first step": "phases    ",
+    "at a save": SAVE,
+    "between steps": "step 20/",
+}
 
 
 def forked(argv: list[str], log: Path) -> int:
@@ -140,13 +146,21 @@ def ranks(short: bool, folder: Path) -> Iterable[Row]:
             here = folder / f"{number}-{rank}"
             prepared(here, LONG)
             process = start(here, "--config", "small", "--trainer.devices", "2")
-            for line in process.stdout or () if text else ():
-                if text in line:
-                    break
-            while not children_of(process.pid):
-                time.sleep(0.01)
+            reach(process, text, here)
             os.kill(children_of(process.pid)[0] if rank else process.pid, signal.SIGKILL)
             yield judged(process, moment, rank, here)
+
+
+def reach(process: subprocess.Popen[str], text: str, here: Path) -> None:
+    """Wait for a moment in a run of two processes."""
+    while not children_of(process.pid):
+        time.sleep(0.01)
+    time.sleep(0.3)  # until the first process knows the number of the second one
+    while text == SAVE and not list(here.glob("runs/*/*/checkpoints/*step-*")):
+        time.sleep(0.001)
+    for line in process.stdout or () if text not in ("", SAVE) else ():
+        if text in line:
+            break
 
 
 def judged(process: subprocess.Popen[str], moment: str, rank: int, here: Path) -> Row:

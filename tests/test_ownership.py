@@ -10,6 +10,7 @@ import pytest
 from short import fit, only
 
 import pinn
+from pinn.base.termination import RANKS, is_first
 from pinn.checkpoints.names import newest_first
 from pinn.cli.launch import main
 from pinn.optim import Phase
@@ -153,3 +154,23 @@ def test_where_nothing_can_be_locked_a_run_says_so_and_goes_on(tmp_path, monkeyp
     fit(tmp_path)
     assert "cannot be locked (Function not implemented)" in capsys.readouterr().out
     assert newest_first(only(tmp_path) / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    ("told", "first"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),  # of torchrun, on a second machine
+        ({"LOCAL_RANK": "1"}, False),  # of Lightning
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+        ({"SLURM_PROCID": "3"}, False),
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, False),  # of Lightning, within a job
+    ],
+)
+def test_launchers_tell_the_first_process(monkeypatch, told, first):
+    for name in ("NODE_RANK", *RANKS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert is_first() == first

@@ -81,7 +81,7 @@ class Program:
 
 
 program = Program()
-RANKS = ("RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK", "LOCAL_RANK")
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Lightning looks
 
 
 def is_first() -> bool:

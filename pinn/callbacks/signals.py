@@ -48,6 +48,7 @@ class Interrupt(L.Callback):
     def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
         """Listen, in the place of the trainer's own handlers, which act in mid-step."""
         self.received, self.first, self.trainer = 0, trainer.global_step, trainer
+        program.defers = False
         if threading.current_thread() is not threading.main_thread():
             return  # where Python delivers no signals
         for signum in SIGNALS:
