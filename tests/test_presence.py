@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from small import SMALL
 
-from pinn.base.presence import Loss, Presence, fate
+from pinn.base.presence import TICK, Loss, Presence, fate
+from pinn.base.termination import program
 from pinn.checkpoints.names import newest_first
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,30 @@ def alive(number):
         return Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("defers", [False, True])
+def test_a_signal_is_heard_where_the_main_thread_cannot_act_on_it(monkeypatch, defers):
+    monkeypatch.setattr(program, "defers", defers)
+    given_up = []
+    presence = Presence(0, dict, 0, given_up.append)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        presence.hear()
+        presence.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait(lambda: presence.heard[0] == signal.SIGTERM)
+        presence.heard = (signal.SIGTERM, 0.0)
+        if defers:  # the step at work is completed first
+            time.sleep(3 * TICK)
+            assert not given_up
+        else:
+            wait(lambda: given_up)
+            assert given_up[0] == Loss(0, "was stopped by SIGTERM", signal.SIGTERM)
+    finally:
+        presence.leave()
+        presence.join()
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_stranger_who_connects_is_dropped():

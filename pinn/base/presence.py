@@ -112,7 +112,8 @@ class Presence(threading.Thread):
         while not self.is_over:
             for key, _ in self.selector.select(TICK) if self.selector.get_map() else ():
                 if key.data == "signal":
-                    self.heard = (os.read(key.fd, 1)[0], time.monotonic() + HEARING)
+                    for signum in os.read(key.fd, 1):  # nothing, once nobody hears any more
+                        self.heard = (signum, time.monotonic() + HEARING)
                 elif key.data == "server":
                     self.hold(key.fileobj.accept()[0], -1)  # type: ignore[union-attr]
                 else:
