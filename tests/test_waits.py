@@ -1,10 +1,12 @@
 """A steady step neither waits for a GPU nor sends it anything, shown without one."""
 
 import math
+from functools import partial
 
 import lightning as L
 import pytest
 import torch
+from torch import nn
 from waits import Waits
 
 import pinn
@@ -13,13 +15,18 @@ from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError, finite_loss
 from pinn.networks import MLP
 from pinn.objective.compilation import Compilation
 from pinn.objective.least_squares import LeastSquares
+from pinn.objective.objective import Objective
 from pinn.optim import Phase, levenberg_marquardt
+from pinn.optim.budget import Budget
 from pinn.problems import Kovasznay
 from pinn.runs.trainer import fixed_callbacks
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 from pinn.training import schedule
 from pinn.training.solver import Solver
 
 FIRST, LAST = 17, 25  # between them no recorded step is held against the Python, see `rechecks`
+F32 = torch.float32
 POINTS = {"interior": 40, "boundary": 16}
 
 
@@ -163,6 +170,69 @@ def test_lbfgs_reads_once_an_evaluation_besides_what_torch_reads(train, monkeypa
     train(solver, POINTS, callbacks=[*fixed_callbacks(bar=False), Checkpoints(), watch])
     ours = {name: n for name, n in watch.counted.items() if "lbfgs" not in name}
     assert sum(ours.values()) <= sum(evaluations), ours
+
+
+# --- on a device that refuses to be read
+
+
+def there(like, dtype=None):
+    """A tensor without numbers."""
+    return torch.empty(like.shape, dtype=dtype or like.dtype, device="meta")
+
+
+def test_a_step_of_first_order_runs_where_nothing_can_be_read(monkeypatch, on_a_gpu):
+    problem = Kovasznay()
+    solution = Solution(problem, MLP(8, 2))
+    objective = Objective(solution, plan_regions(solution))
+    solution.strategy = dict.fromkeys(solution.networks, "taylor")
+    points = {
+        region: problem.geometry.sample(region, n, "sobol", 0).map(partial(there, dtype=F32))
+        for region, n in POINTS.items()
+    }
+    for part in solution.modules():
+        part._parameters.update({n: nn.Parameter(there(p)) for n, p in part._parameters.items()})
+        part._buffers.update({n: there(b) for n, b in part._buffers.items()})
+    monkeypatch.setattr(objective, "state", lambda *_: None)  # trusts the strategy unseen
+    monkeypatch.setattr(objective, "chunk_size", lambda *_: None)
+    adam = torch.optim.Adam(objective.parameters())
+
+    def step():
+        adam.zero_grad()
+        total, _ = objective.loss(points, dict.fromkeys(objective.order, 1.0))
+        total.backward()
+        finite_loss.copies([p.detach() for p in objective.parameters()])
+        adam.step()
+
+    step()
+    states = adam.state.values()
+    with Waits([state["step"] for state in states], device="meta") as waits:
+        step()
+    assert not waits.counted
+
+
+class Parabolas:
+    """Residuals θ², as many of them as are asked for."""
+
+    def __init__(self, theta, count):
+        self.theta, self.count = theta.detach(), count
+
+    def residuals(self):
+        return self.theta.square().repeat(2)[: self.count]
+
+    def blocks(self):
+        yield torch.cat(2 * [2 * self.theta.diag()])[: self.count], self.residuals()
+
+
+# Twelve residuals by Gram matrix and QR, four by the kernel; geqrf does not run without numbers.
+@pytest.mark.parametrize(("count", "damping"), [(12, 1e-3), (12, 1e-30), (4, 1e-3)])
+def test_a_trial_reads_only_once_all_of_it_is_evaluated(on_a_gpu, count, damping):
+    theta = nn.Parameter(there(torch.zeros(6, dtype=torch.float64)))
+    optimizer = pinn.optim.LevenbergMarquardt([theta], damping=damping)
+    optimizer.system, optimizer.room = Parabolas(theta, count), Budget(6, count, 1e9)
+    with pytest.raises(NotImplementedError, match="no data") as refused:
+        optimizer.step()
+    (line,) = [str(e.statement) for e in refused.traceback if e.name == "trial"]
+    assert line.endswith(".tolist()")
 
 
 # --- the guard

@@ -49,7 +49,7 @@ def sent_once(values: tuple[float, ...], dtype: torch.dtype, device: torch.devic
 def sent(tensor: Tensor, like: Tensor) -> Tensor:
     """A tensor in the precision and on the device of another; Python does not wait for a GPU."""
     if like.device.type == "cuda" and tensor.device.type == "cpu":
-        tensor = tensor.pin_memory()
+        tensor = tensor.to(like.dtype).pin_memory()  # what is converted on the way is not pinned
     return tensor.to(like, non_blocking=True)
 
 

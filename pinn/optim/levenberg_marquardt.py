@@ -102,11 +102,11 @@ class LevenbergMarquardt(Optimizer):
             value = None if closure is None else closure()
         self.check_precision()
         r = self.owner.residuals()
-        square, count = totals(r)
+        square = total_square(r)
         if reads_are_free(r.device):
             check_finite(float(square))
         here = torch.cat([p.reshape(-1) for p in self.parameters])
-        model = LinearModel(self.owner, here, self.budget(here, count), len(r))
+        model = LinearModel(self.owner, here, self.budget(here, total_count(r)), len(r))
         loss = self.search(model, here, r, square)
         return loss if closure is None else value
 
@@ -154,7 +154,7 @@ class LevenbergMarquardt(Optimizer):
         if model.bends:
             delta = model.bent(delta, self.curvature(model, here, r, delta))
         self.move(here + delta)
-        there, _ = totals(self.owner.residuals())
+        there = total_square(self.owner.residuals())
         facts = torch.cat([torch.stack([square, there]), least.facts]).tolist()
         loss, after, predicted, exists, is_finite = facts
         if not (math.isfinite(loss) and is_finite):
@@ -199,12 +199,14 @@ class LevenbergMarquardt(Optimizer):
                 )
 
 
-def totals(r: Tensor) -> tuple[Tensor, int]:
-    """|r|² and the number of residuals M, of all processes."""
-    if processes() == 1:
-        return r @ r, len(r)
-    both = agreed(total(torch.stack([r @ r, r.new_full((), len(r))])))
-    return both[0], int(both[1])
+def total_square(r: Tensor) -> Tensor:
+    """|r|² of all processes, which nobody has read."""
+    return agreed(total(r @ r))
+
+
+def total_count(r: Tensor) -> int:
+    """The number of residuals M of all processes; several of them have to be asked."""
+    return len(r) if processes() == 1 else int(agreed(total(r.new_full((), len(r)))))
 
 
 def check_finite(loss: float) -> None:

@@ -26,7 +26,7 @@ from pinn.objective.chunks import InsufficientMemoryError
 from pinn.objective.least_squares import LeastSquares
 from pinn.optim.budget import budget
 from pinn.optim.factor import Factor, damped
-from pinn.optim.levenberg_marquardt import totals
+from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.system import JacobianRows
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
@@ -77,9 +77,8 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
     """
     r = system.residuals()
     size = sum(p.numel() for p in system.parameters())
-    _, count = totals(r)
     try:
-        room = budget(size, count, r.device, None)
+        room = budget(size, total_count(r), r.device, None)
     except InsufficientMemoryError:
         return None
     if room.wide or not room.has_room_for_factor:
