@@ -14,6 +14,7 @@ from small import SMALL
 
 from pinn.base.messages import LINE, cut, echo
 from pinn.base.paths import is_file, unreadable
+from pinn.cli.allowed_classes import load
 from pinn.cli.configuration import loaded
 from pinn.cli.launch import main
 from pinn.cli.yaml_nodes import DEEPEST, LONGEST, MOST, UsageError, composed
@@ -104,6 +105,19 @@ def test_a_file_without_an_end_is_one_line(folder, quick, name):
 def test_a_command_line_without_an_end_is_one_line(quick, name):
     argv, words = LINES[name]
     assert words in quick(argv)
+
+
+def test_a_bomb_in_a_file_that_a_value_names_is_one_line(folder, capsys):
+    (folder / "bomb.yaml").write_text(BOMB)
+    assert main(["--config", "small", "--model", "bomb.yaml"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_data_of_a_checkpoint_may_be_longer_than_a_configuration():
+    samples = list(range(5 * MOST))
+    assert load(f"a: {samples}")["a"] == samples
+    with pytest.raises(UsageError, match="more than"):
+        load(BOMB)
 
 
 def test_what_is_bounded_is_what_a_configuration_needs():

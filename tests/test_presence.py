@@ -205,7 +205,6 @@ def children_of(number):
         ("", 1, signal.SIGKILL, 1, "rank 1 of 2 was killed by SIGKILL before the first step"),
         ("step 2/", 1, signal.SIGKILL, 1, "rank 1 of 2 was killed by SIGKILL after step "),
         ("step 2/", 0, signal.SIGKILL, -9, "rank 0 of 2 was killed after step "),
-        ("", 0, signal.SIGTERM, 143, "stopped by SIGTERM before the first step"),
     ],
 )
 def test_the_line_of_two_processes_names_the_one_that_is_gone(

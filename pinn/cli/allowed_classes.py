@@ -13,6 +13,7 @@ from pinn.cli.yaml_nodes import UsageError, composed
 from pinn.optim.named import optimizer_class
 
 construct = get_loader("yaml")
+LARGE = 10**7  # characters or entries
 # Functions of torch that a network may be given as an activation, by the paths torch knows them by.
 FUNCTIONS = ("sin", "cos", "tanh", "exp", "erf", "sigmoid", "relu", "square", "atan", "softmax")
 ACTIVATIONS = tuple(f"torch.{at}{f}" for f in FUNCTIONS for at in ("", "_VariableFunctionsClass."))
@@ -53,8 +54,9 @@ def check_optimizer(name: str, packages: Sequence[str]) -> None:
 
 
 def load(text: str) -> Any:
-    """A value as YAML, which may have come from a file that a value names."""
-    composed(text, echo(text))
+    """A value as YAML; it may be a file that a value names, or the data of a checkpoint."""
+    if "&" in text:  # what aliases stand for may have no end
+        composed(text, echo(text), LARGE, LARGE)
     return renamed(stacked(construct(text)))
 
 

@@ -23,11 +23,12 @@ class Bounded(yaml.SafeLoader):
     Args:
         text: YAML.
         where: it stands, for the line of an error.
+        most: nodes.
     """
 
-    def __init__(self, text: str, where: str) -> None:
+    def __init__(self, text: str, where: str, most: int = MOST) -> None:
         super().__init__(text)
-        self.where = where
+        self.where, self.most = where, most
         self.depth = self.count = 0
         self.sizes: dict[int, int] = {}
 
@@ -56,9 +57,9 @@ class Bounded(yaml.SafeLoader):
         if is_alias and id(node) not in self.sizes:
             raise UsageError(f"{self.where}: an alias stands within what it stands for")
         self.count += self.sizes[id(node)] - 1 if is_alias else 0
-        if self.count > MOST:
+        if self.count > self.most:
             raise UsageError(
-                f"{self.where} has more than {MOST} entries, those behind aliases included: "
+                f"{self.where} has more than {self.most} entries, those behind aliases included: "
                 "put data into a file of its own"
             )
         self.sizes.setdefault(id(node), self.count - before)
@@ -66,16 +67,22 @@ class Bounded(yaml.SafeLoader):
         return node
 
 
-def composed(text: str, where: str) -> yaml.Node | None:
+def composed(text: str, where: str, longest: int = LONGEST, most: int = MOST) -> yaml.Node | None:
     """The nodes of a YAML text, nothing constructed.
+
+    Args:
+        text: YAML.
+        where: it stands, for the line of an error.
+        longest: characters that it may have.
+        most: nodes that it may have.
 
     Raises:
         UsageError: it is longer, larger or deeper than a configuration can be.
         YAMLError: it is no YAML.
     """
-    if len(text) > LONGEST:
-        raise UsageError(f"{where} is too long: a configuration has at most {LONGEST} characters")
-    loader = Bounded(text, where)
+    if len(text) > longest:
+        raise UsageError(f"{where} is too long: a configuration has at most {longest} characters")
+    loader = Bounded(text, where, most)
     try:
         node: yaml.Node | None = loader.get_single_node()
         return node
