@@ -53,7 +53,8 @@ class Phase:
         error: end when the largest error of a validation is below, pressure and whatever else is
             known up to a constant left out (`error/<component>`, relative L2).
         loss: end when the total loss is below, weights included.
-        patience: end when the loss has not fallen by 1 % in so many steps.
+        patience: end when the loss has not fallen by 1 % in so many steps. On a GPU `loss`,
+            `patience` and `seconds` of a first-order phase are looked at every tenth step.
 
     Raises:
         ValueError: no budget, unknown optimiser or option, or a number out of range.
