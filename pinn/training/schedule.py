@@ -193,7 +193,7 @@ class Schedule:
     def advance(self, loss: Tensor, stalled: bool, device: torch.device | None = None) -> None:
         """One more step is taken; see whether it ends the phase.
 
-        Where looking at the loss waits for a device, it is looked at every tenth step.
+        Where looking at the loss waits for a device, first-order steps do so every tenth time.
 
         Args:
             loss: the total loss of the step.
@@ -203,7 +203,8 @@ class Schedule:
         now = time.monotonic()
         self.step, self.seconds, self.clock = self.step + 1, self.seconds + now - self.clock, now
         phase, value = self.current, math.nan
-        looks = stalled or reads_are_free(loss.device) or (self.step - self.start) % LOOK == 0
+        looks = stalled or reads_are_free(loss.device) or phase.has_one_loss
+        looks = looks or (self.step - self.start) % LOOK == 0
         if looks and (phase.loss is not None or phase.patience is not None):
             value = float(loss)
         if looks and (phase.seconds is not None or not math.isnan(value)):
