@@ -5,6 +5,7 @@ A rule about run folders, a check of trainer settings, or what a resumed run mus
     trainer       the trainer of every run
     requirements  what may be asked of the trainer and the machine
     ranks         several processes that end together
+    launchers     processes that torchrun or SLURM has started
     folders       where runs live
     ownership     who trains a run: one process
     continuation  what a continued run must keep

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pinn.base.messages import echo, near_miss
 from pinn.checkpoints.migrations import KEYS
+from pinn.runs import launchers
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 PROFILERS = ("simple", "advanced", "pytorch")
@@ -89,6 +90,7 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} is {echo(value)}: {why}"
     yield from choices(settings)
     yield from numbers(settings)
+    yield from launchers.objections(settings)
     if settings["num_nodes"] != 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
         yield (
             f"num_nodes is {settings['num_nodes']}, but this is not a cluster (MASTER_ADDR is "

@@ -28,6 +28,7 @@ from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation
 from pinn.checkpoints.file import read
 from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.runs.folders import discard, new_run, present, run_of
+from pinn.runs.launchers import check_launcher, settled, with_environment
 from pinn.runs.ownership import take
 from pinn.runs.ranks import Together, watched
 from pinn.runs.requirements import PROFILERS, STEPS
@@ -153,7 +154,7 @@ def make_trainer(
     Raises:
         ValueError: callbacks that cannot work, or contradict another setting.
     """
-    given = {key: as_whole(key, value) for key, value in given.items() if value is not None}
+    given = {k: as_whole(k, value) for k, value in settled(given).items() if value is not None}
     mine = as_list(given.pop("callbacks", None))
     bar, keep = given.pop("enable_progress_bar", None), given.pop("enable_checkpointing", True)
     logger = given.pop("logger", True)
@@ -180,11 +181,12 @@ def make_trainer(
             **given,
             "logger": False if logger is True else logger,
             "callbacks": callbacks,
-            "plugins": [*as_list(given.get("plugins")), AtomicCheckpointIO()],
+            "plugins": [*with_environment(as_list(given.get("plugins"))), AtomicCheckpointIO()],
             "enable_checkpointing": keep,
             "enable_progress_bar": any(isinstance(c, ProgressBar) for c in callbacks),
         }
     )
+    check_launcher(trainer)
     trainer.own_logger = logger is True and not given.get("fast_dev_run")
     return trainer
 
