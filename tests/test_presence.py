@@ -97,6 +97,19 @@ def test_who_is_done_is_not_lost():
     presence.join()
 
 
+def test_a_connection_that_is_closed_before_the_word_is_said_is_no_loss():
+    """The watching thread may close it while `leave` is at its beginning."""
+
+    def end(mine):
+        mine.is_over = True
+        mine.join()
+        time.sleep(60)
+
+    with forked(1, end) as (presence, _):
+        wait(lambda: not presence.links)
+        assert presence.loss is None
+
+
 def test_the_end_of_the_first_one_ends_the_others_even_where_they_hang():
     done = os.pipe()
     with warnings.catch_warnings():

@@ -199,6 +199,7 @@ class Presence(threading.Thread):
     def close(self) -> None:
         """Watch nothing any more."""
         for link in list(self.links):
+            self.send(link, {"done": True})  # `leave` may not have come so far
             self.drop(link)
         for key in list((self.selector.get_map() or {}).values()):
             self.selector.unregister(key.fileobj)
