@@ -129,18 +129,20 @@ class Job:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         own = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
         self.files = [folder / f"said{number}.txt" for number in range(len(commands))]
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, *map(str, command)],
-                cwd=folder,
-                env=own | each,
-                stdout=file.open("w"),
-                stderr=subprocess.STDOUT,
-            )
-            for command, each, file in zip(
-                commands, variables or [{}] * len(commands), self.files, strict=True
-            )
-        ]
+        self.processes = []
+        for command, file, each in zip(
+            commands, self.files, variables or [{}] * len(commands), strict=True
+        ):
+            with file.open("w") as output:
+                self.processes.append(
+                    subprocess.Popen(
+                        [sys.executable, *map(str, command)],
+                        cwd=folder,
+                        env=own | each,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
 
     @property
     def said(self):

@@ -145,7 +145,8 @@ class Presence(threading.Thread):
             data = b""
         *lines, self.rest[link] = (self.rest[link] + data).split(b"\n")
         for line in lines:
-            self.understand(link, json.loads(line))
+            if link in self.links:  # else it was dropped by the line before
+                self.understand(link, json.loads(line))
         rank = self.links.get(link, -1)
         if not data and link in self.links:
             self.drop(link)
