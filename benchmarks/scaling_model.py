@@ -11,6 +11,7 @@ of collectives are those that `scaling.py` counts.
 
 from __future__ import annotations
 
+import argparse
 import math
 from dataclasses import dataclass
 
@@ -72,6 +73,9 @@ def least_squares(points: float, unknowns: int = 3000, residuals: int = 4) -> Jo
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     for job in (adam(1e6), adam(1e7), least_squares(1e5), least_squares(1e6)):
         print(f"### {job.name}\n")
         head = ("GPUs", "ms per step", "efficiency", "largest part besides the points")

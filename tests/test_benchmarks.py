@@ -345,7 +345,8 @@ def test_wrong_options_are_refused(load, capsys):
 def test_the_commands_of_the_pages_exist(load, monkeypatch, capsys):
     """They take minutes to hours; what is held here is that they are understood."""
     asked = {}
-    for page in ("README.md", "docs/accuracy.md", "docs/benchmarks.md"):
+    pages = ("accuracy", "benchmarks", "reliability", "scaling")
+    for page in ("README.md", *(f"docs/{name}.md" for name in pages)):
         text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
         for script, options in re.findall(r"^\S*python (benchmarks/\S+)(.*)$", text, re.M):
             given = {word for word in options.split() if word.startswith("--")}
