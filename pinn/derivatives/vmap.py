@@ -73,7 +73,8 @@ def nested(f: Function, x: Tensor, orders: list[list[Row]], chunk: int | None) -
 
 def pullback(f: Function, x: Tensor, chunk: int | None) -> tuple[Tensor, Any]:
     """J (…, C, D) of the first result of f, and the second result as it is."""
-    if torch.is_inference_mode_enabled():  # there `vjp` gives zeros in torch 2.11
+    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
+        # There `vjp` gives zeros in torch 2.11.
         with torch.inference_mode(False), torch.no_grad():
             return pullback(f, x, chunk)
     y, pull, aux = torch.func.vjp(f, x, has_aux=True)  # type: ignore[misc]
