@@ -67,6 +67,25 @@ def test_a_child_of_the_owner_does_not_keep_the_run(tmp_path):
         os.waitpid(child, 0)
 
 
+def test_to_look_at_a_run_does_not_give_it_away(tmp_path):
+    """A process loses its POSIX locks on a file as soon as it closes it anywhere."""
+    with ownership.ownership():
+        take(tmp_path)
+        looks = [lambda: is_anothers(tmp_path), lambda: ownership.owner(tmp_path)]
+        for look in looks:
+            look()
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            free = ownership.locked(tmp_path) is not None
+            os._exit(free)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 def test_another_thread_is_refused_and_the_same_one_is_not(tmp_path):
     said = []
 

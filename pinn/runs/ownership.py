@@ -56,9 +56,7 @@ def take(run: Path) -> None:
     Raises:
         LiveRunError: another process trains it, or another thread of this one.
     """
-    key = run.resolve()
-    mine = held.get(key)
-    if mine and mine.process == os.getpid():  # where a second lock would be granted
+    if mine := own(run):  # where a second lock would be granted
         if mine.thread == threading.get_ident():
             return
         raise LiveRunError(refusal(run, f"another thread of this process, {os.getpid()},"))
@@ -77,7 +75,13 @@ def take(run: Path) -> None:
     os.ftruncate(file, 0)
     os.write(file, f"{signature()}\n{job()}\n".encode())
     os.environ[OWNER] = signature()
-    held[key] = Held(file, os.getpid(), threading.get_ident())
+    held[run.resolve()] = Held(file, os.getpid(), threading.get_ident())
+
+
+def own(run: Path) -> Held | None:
+    """The run where this process trains it: to open and close its file again would end the lock."""
+    mine = held.get(run.resolve())
+    return mine if mine and mine.process == os.getpid() else None
 
 
 def locked(run: Path) -> int | None:
@@ -125,6 +129,9 @@ def ownership() -> Iterator[None]:
 
 def is_anothers(run: Path) -> bool:
     """Whether a run is trained, and not by the first process of this one's own job."""
+    mine = own(run)
+    if mine:
+        return mine.thread != threading.get_ident()
     who, launched = owner(run)
     if fcntl is None or not who or who == os.environ.get(OWNER) or (launched and launched == job()):
         return False
@@ -139,6 +146,8 @@ def is_anothers(run: Path) -> bool:
 
 def owner(run: Path) -> tuple[str, str]:
     """Who trains a run or did so last, and in which job; empty where nobody is named."""
+    if own(run):
+        return signature(), job()
     try:
         lines = (run / NAME).read_text(encoding="utf-8", errors="replace")[:1000].split("\n")
     except OSError:
