@@ -16,7 +16,7 @@ measure() { # seconds, script, options
     echo "## $* (at most $seconds s)"
     timeout "$seconds" "$python" "benchmarks/$1" --device cuda "${@:2}" || failed=1
 }
-measure 60 waits.py
+measure 60 gpu_waits.py
 measure 210 step.py --only ours,nested --rounds 2 --sizes 4x64,6x128,6x128-100k,6x128-1M
 measure 90 least_squares.py --widths 16 32 64 --points 1000 10000 100000 1000000 --limit 5
 measure 100 divergence.py --no-peers --networks dense --dims 2 3 32 --batches 4096 1000000 --repeats 3

@@ -545,7 +545,7 @@ third"""
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-@pytest.mark.parametrize("script", ["step", "divergence", "least_squares", "waits"])
+@pytest.mark.parametrize("script", ["step", "divergence", "least_squares", "gpu_waits"])
 def test_without_a_gpu_a_script_says_so_in_one_line(load, monkeypatch, capsys, script):
     monkeypatch.setattr(sys, "argv", [f"{script}.py", "--device", "cuda"])
     with pytest.raises(SystemExit) as ended:

@@ -1,6 +1,6 @@
 """How often steady steps wait for a GPU, by torch's own count, where there is one.
 
-    python benchmarks/waits.py --device cuda
+    python benchmarks/gpu_waits.py --device cuda
 
 Each run is one of `pinn.fit`, with the callbacks that every run has. `tests/test_waits.py` counts
 the same on a machine without a GPU.
