@@ -11,7 +11,7 @@ from short import fit, only, steps_in
 from small import SMALL
 
 from pinn.callbacks import Checkpoints
-from pinn.callbacks.curves import Curves, silence_threads
+from pinn.callbacks.event_files import EventFiles, silence_threads
 from pinn.checkpoints import writing
 from pinn.checkpoints.names import newest_first
 from pinn.checkpoints.writing import AtomicCheckpointIO
@@ -120,7 +120,7 @@ def test_another_error_than_the_systems_is_raised(tmp_path):
 
 def test_curves_end_with_one_line_and_without_a_traceback(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    curves = Curves(tmp_path / "run", None)
+    curves = EventFiles(tmp_path / "run", None)
     curves.experiment.add_scalar("a", 1.0, 0)
 
     def refuse(*_):

@@ -7,7 +7,7 @@ measured or drawn comes from `assessment`.
     progress             a bar, or lines
     report               the table that ends a run
     scalars              curves of losses, errors and time
-    curves               TensorBoard files, which a full disk ends
+    event_files          the logger of TensorBoard, whose files end where a disk is full
     pictures             the figures, given to the loggers
     checkpointing        when a checkpoint is written
     finite_loss          stops a run whose loss is not a number

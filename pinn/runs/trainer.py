@@ -18,9 +18,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from pinn.base.console import say
 from pinn.base.termination import is_first
 from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
-from pinn.callbacks.curves import Curves
 from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.early_stopping import Stopping
+from pinn.callbacks.event_files import EventFiles
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Track, progress_bar
 from pinn.callbacks.signals import Interrupt
@@ -119,7 +119,7 @@ class RunTrainer(L.Trainer):
             if purge_step is not None and (table := table_of(logger)):
                 go_on(logger, table, purge_step)
         if self.own_logger and any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))):
-            self.logger = Curves(run, purge_step)
+            self.logger = EventFiles(run, purge_step)
         elif self.own_logger:
             say("curves    none are kept: tensorboard is not installed")
         for callback in self.checkpoint_callbacks:

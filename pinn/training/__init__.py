@@ -5,7 +5,7 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
 
     solver             the LightningModule
     schedule           the phases in turn
-    collocation        the LightningDataModule: points, when they are drawn anew
+    collocation        the LightningDataModule: the points of each process, when they are drawn anew
     adaptive_points    points where the residual is large
     loss_weights       weights that follow the training
     covariance         how exactly coefficients are known

@@ -11,7 +11,7 @@ from pinn.base.console import say
 from pinn.checkpoints.writing import in_words
 
 
-class Curves(TensorBoardLogger):
+class EventFiles(TensorBoardLogger):
     """TensorBoard files in the folder of a run, and `hparams.yaml` if there is something in it."""
 
     def __init__(self, run: Path, purge_step: int | None) -> None:
@@ -22,7 +22,7 @@ class Curves(TensorBoardLogger):
             default_hp_metric=False,
             purge_step=purge_step,
         )
-        self.writer = Writer(lambda: super(Curves, self).experiment, str(run))
+        self.writer = Writer(lambda: super(EventFiles, self).experiment, str(run))
         silence_threads()
 
     @property
