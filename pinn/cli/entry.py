@@ -10,4 +10,6 @@ def main() -> int:
     program.listen()
     from pinn.cli.launch import main as run
 
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    program.finish()
+    return code
