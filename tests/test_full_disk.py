@@ -1,5 +1,6 @@
 """A disk that is full: said in our words, without a traceback, and training goes on."""
 
+import copy
 import errno
 import os
 import sys
@@ -148,3 +149,10 @@ def test_errors_of_other_threads_are_shown_as_ever(monkeypatch):
     thread.start()
     thread.join()
     assert shown == [ZeroDivisionError]
+
+
+def test_the_writer_of_curves_can_be_copied(tmp_path):
+    """Averaged weights copy the solver, and with it the trainer and its loggers."""
+    logger = EventFiles(tmp_path / "run", None)
+    assert logger.experiment is not None
+    assert copy.deepcopy(logger.experiment).folder == logger.experiment.folder

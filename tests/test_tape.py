@@ -152,3 +152,18 @@ def test_a_factor_is_not_taken_for_the_place_of_a_tensor():
     recording = Recording(function, [], [first])
     values = recording([], recording.prepared([other]))
     torch.testing.assert_close(values, function([], [other]))
+
+
+@pytest.mark.parametrize("make", [lambda: torch.zeros(3), lambda: torch.arange(3.0)])
+def test_a_tensor_that_is_made_and_written_to_is_new_at_every_step(make):
+    def program(given, points):
+        sums = make()
+        sums += given[0] * points[0]
+        return [sums]
+
+    given, points = [torch.tensor([1.0, -1.0, 2.0])], [torch.tensor([1.0, 2.0, 3.0])]
+    recording = Recording(program, given, points)
+    prepared = recording.prepared(points)
+    for scale in (1.0, 1.0, 2.0):
+        scaled = [scale * given[0]]
+        torch.testing.assert_close(recording(scaled, prepared), program(scaled, points))

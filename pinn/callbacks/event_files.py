@@ -52,6 +52,8 @@ class Writer:
         self.make, self.folder, self.has_failed = make, folder, False
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):  # `copy` asks for methods that a writer does not have
+            raise AttributeError(name)
         return lambda *args, **kwargs: self.attempt(
             lambda: getattr(self.make(), name)(*args, **kwargs)
         )

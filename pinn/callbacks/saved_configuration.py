@@ -34,7 +34,12 @@ class KeepConfig(L.Callback):
         folder.mkdir(parents=True, exist_ok=True)
         names = ["config.yaml", *(f"config.resume-{n}.yaml" for n in range(1, 10_000))]
         target = next(folder / name for name in names if not (folder / name).exists())
-        target.write_text(self.text)
+        part = target.with_suffix(".part")
+        try:
+            part.write_text(self.text, encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 fenced = "    " + self.text.replace("\n", "\n    ")

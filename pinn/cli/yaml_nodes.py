@@ -9,7 +9,7 @@ from pinn.base.messages import echo
 NULL = "tag:yaml.org,2002:null"
 BOOL = "tag:yaml.org,2002:bool"
 LONGEST = 2**17  # characters; a configuration has some thousands
-MOST = 2_000  # nodes
+MOST = 20_000  # nodes
 DEEPEST = 40  # levels
 
 

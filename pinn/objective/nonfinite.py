@@ -54,8 +54,11 @@ def diagnose(
             return f"the weights {name} are not finite: lower the learning rate"
     for look in (faulty_value, faulty_gradient) if differentiated else (faulty_value,):
         for region, plan in plans.items():
-            for part in points[region].split(TOGETHER):
-                if fault := look(solution, region, plan, part):
+            given = points[region]
+            if given.weights is not None:  # a mean over points of weight 0 alone is 0/0
+                given = given.select(given.weights > 0)
+            for part in given.split(TOGETHER):
+                if len(part) and (fault := look(solution, region, plan, part)):
                     return fault
     return None
 

@@ -94,6 +94,8 @@ class Tape(DispatchMode):
         parts = [self.written_as(value, given) for value in args]
         parts += [f"{name}={self.written_as(value, given)}" for name, value in kwargs.items()]
         level = max((self.levels[name] for name in given), default=CONSTANT)
+        if self.in_place:  # what is made here may be written to: it is made anew at each step
+            level = VARYING
         if level > CONSTANT and torch.Tag.data_dependent_output in func.tags:
             raise RecordingError(
                 "the problem or a network reads values as plain numbers, by .item(), float() or if"

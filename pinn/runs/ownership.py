@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,11 @@ def take(run: Path) -> None:
         return
     if file is None:
         raise LiveRunError(refusal(run, owner(run)[0]))
-    os.ftruncate(file, 0)
-    os.write(file, f"{signature()}\n{job()}\n".encode())
-    os.environ[OWNER] = signature()
     held[run.resolve()] = Held(file, os.getpid(), threading.get_ident())
+    os.environ[OWNER] = signature()
+    with suppress(OSError):  # the text is for readers: a full disk takes no lock away
+        os.ftruncate(file, 0)
+        os.write(file, f"{signature()}\n{job()}\n".encode())
 
 
 def own(run: Path) -> Held | None:

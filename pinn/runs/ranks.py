@@ -70,7 +70,8 @@ def watched(trainer: Any) -> Iterator[None]:
         yield
         return
     parent = int(os.environ.get(PARENT, 0)) if trainer.local_rank else 0
-    os.environ[PARENT] = str(os.getpid())  # for those that are started in here
+    if not trainer.local_rank:  # the others keep their parent for a second run
+        os.environ[PARENT] = str(os.getpid())
     presence = Presence(
         trainer.global_rank, lambda: children(trainer), parent, lambda loss: give_up(trainer, loss)
     )
