@@ -9,6 +9,11 @@ from torch import nn
 
 from pinn import MLP, Interval, Phase, Problem, Rectangle, exp, laplacian, log, on, partial, sqrt
 from pinn.callbacks import NonFiniteError
+from pinn.fields.integrals import mean
+from pinn.objective.nonfinite import diagnose
+from pinn.problems import Poisson
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
 
 ADAM, LBFGS, LM = Phase(3, lr=1e-3), Phase(2, "LBFGS"), Phase(2, "LevenbergMarquardt")
 
@@ -191,3 +196,21 @@ def test_what_is_finite_is_not_complained_of(tmp_path, capsys):
     problem = problem_of(lambda u, x: u)
     fitted(problem, [ADAM, LBFGS, LM], tmp_path, points={"interior": 16, "left": 8})
     assert "warning" not in capsys.readouterr().out
+
+
+class MeanOfOne(Poisson):
+    @on("interior")
+    def gauge(self, u, at):
+        return mean(u)
+
+
+@pytest.mark.parametrize("rank", range(2))
+def test_a_process_without_points_of_its_own_is_not_complained_of(rank):
+    """Two processes divide one Gauss point: the second one has a point of weight 0 alone."""
+    solution = Solution(MeanOfOne(), MLP(8, 1))
+    whole = {
+        region: solution.problem.geometry.sample(region, count, "gauss", 0)
+        for region, count in (("interior", 1), ("boundary", 8))
+    }
+    points = {region: at.part(rank, 2).to(torch.ones(1)) for region, at in whole.items()}
+    assert diagnose(solution, plan_regions(solution), points) is None
