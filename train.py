@@ -2,7 +2,7 @@
 
 import sys
 
-from pinn.cli.entry import main
+from pinn.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,7 @@ from reliability_table import Row
 
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 # What would be measured by the clock is settled, so that two runs end with the same bits.
 SETTLED = CONFIG.replace("data:", "  derivatives: taylor\n  compile: false\ndata:", 1)

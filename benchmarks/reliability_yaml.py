@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reliability_table import Row
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 LEVELS = list(zip("abcdefghij", "bcdefghijk", strict=True))

@@ -9,10 +9,10 @@ from torch import nn
 
 from pinn.base.console import quiet, say
 from pinn.base.messages import LARGEST_SEED, whole
-from pinn.base.termination import terminable
+from pinn.base.signals import terminable
 from pinn.callbacks import Checkpoints, Figures
 from pinn.callbacks.checkpointing import missing
-from pinn.callbacks.signals import InterruptedRunError
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.users_callbacks import make_ready
 from pinn.checkpoints.file import read, restore_weights, start_from, trusting
 from pinn.derivatives.evaluate import StrategyName

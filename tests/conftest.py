@@ -18,7 +18,7 @@ from pinn.callbacks import Checkpoints
 from pinn.callbacks import pictures as figures
 from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.cli import signatures
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.training.collocation import Collocation
 
 QUIET = {

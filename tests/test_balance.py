@@ -11,7 +11,7 @@ from test_resume import Copies, equal
 
 from pinn.callbacks import Scalars
 from pinn.checkpoints.file import read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.networks import MLP
 from pinn.objective.losses import residual_losses, residual_values
 from pinn.objective.objective import Objective

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.fields.field import coordinate_field
 from pinn.problems import Kovasznay
 

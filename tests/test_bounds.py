@@ -16,7 +16,7 @@ from pinn.base.messages import LINE, cut, echo
 from pinn.base.paths import is_file, unreadable
 from pinn.cli.allowed_classes import load
 from pinn.cli.configuration import loaded
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.yaml_nodes import DEEPEST, LONGEST, MOST, UsageError, composed
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from small import SMALL
 
 import pinn
 from pinn.checkpoints.file import read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("folder")
 HEAT = """\

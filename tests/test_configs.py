@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 # Keys that say it themselves; all others carry a comment, or stand below one that does.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 PAGE = (Path(__file__).parents[1] / "docs" / "deployment.md").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ from pinn.callbacks.event_files import EventFiles, silence_threads
 from pinn.checkpoints import writing
 from pinn.checkpoints.names import newest_first
 from pinn.checkpoints.writing import AtomicCheckpointIO
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

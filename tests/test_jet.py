@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pinn.algebra.channels import Plan, every_channel, first, laplace, order, second
 from pinn.algebra.jet import Jet, MissingDerivativeError
 from pinn.algebra.rules.arithmetic import ARITHMETIC
+from pinn.algebra.rules.dense_layer import LINEAR
 from pinn.algebra.rules.join import JOIN
-from pinn.algebra.rules.linear import LINEAR
 from pinn.derivatives.evaluate import evaluate
 from pinn.fields.field import seed
 

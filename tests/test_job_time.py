@@ -11,7 +11,7 @@ from short import fit, only, steps_in
 
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 
 SLICE = "--trainer.max_time=00:00:00:00"  # of no time: set-up alone takes longer

@@ -16,7 +16,7 @@ from short import fit, only, steps_in
 
 from pinn.callbacks.progress import Bar
 from pinn.checkpoints.file import read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import make_trainer

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from short import fit, only, steps_in
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 
 PAGE = (Path(__file__).parents[1] / "docs" / "lightning.md").read_text(encoding="utf-8")

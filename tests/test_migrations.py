@@ -8,7 +8,7 @@ from small import SMALL
 import pinn
 from pinn import MLP
 from pinn.checkpoints.migrations import FORMAT, KEYS, MIGRATIONS, option, renamed
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.problems import KovasznayViscosity
 
 

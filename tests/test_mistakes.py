@@ -9,7 +9,7 @@ import torch
 from small import SMALL
 
 from pinn.cli.annotations import HOMES
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.schema import SECTIONS, check
 from pinn.cli.signatures import find, parameters, source
 from pinn.cli.yaml_nodes import UsageError
@@ -204,7 +204,7 @@ EARLY = [
 
 @pytest.mark.parametrize("argv", EARLY, ids=" ".join)
 def test_names_and_types_are_told_before_torch_is_loaded(folder, argv):
-    code = "import sys; from pinn.cli.launch import main; main(sys.argv[1:]); print(*sys.modules)"
+    code = "import sys; from pinn.cli.main import main; main(sys.argv[1:]); print(*sys.modules)"
     command = [sys.executable, "-c", code, "--config", "flow", *argv]
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.stderr.startswith("train.py: ")

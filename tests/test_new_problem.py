@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pinn import MLP
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 

@@ -10,7 +10,7 @@ from test_sweep import LATE
 import pinn
 from pinn import MLP, Phase
 from pinn.callbacks import Checkpoints
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.problems import Poisson
 
 pytestmark = pytest.mark.usefixtures("folder")

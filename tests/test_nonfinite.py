@@ -133,7 +133,7 @@ def test_a_fault_that_comes_later_is_found_at_its_step(phase, compile, tmp_path)
 
 
 def test_one_line_of_the_command_line(tmp_path, monkeypatch, capsys):
-    from pinn.cli.launch import main
+    from pinn.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "axis_case.py").write_text(

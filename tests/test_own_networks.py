@@ -10,7 +10,7 @@ from torch import nn
 
 import pinn
 from pinn.checkpoints.file import read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 NETS = """\
 from collections.abc import Callable

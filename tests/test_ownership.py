@@ -10,9 +10,9 @@ import pytest
 from short import fit, only
 
 import pinn
-from pinn.base.termination import RANKS, is_first
+from pinn.base.first_process import RANKS, is_first
 from pinn.checkpoints.names import newest_first
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 from pinn.runs import ownership
 from pinn.runs.folders import newest_checkpoint

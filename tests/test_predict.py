@@ -11,7 +11,7 @@ from short import fit, only
 
 import pinn
 from pinn.checkpoints.names import newest_first
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.predict import far_values
 from pinn.problems import LidDrivenCavity, TaylorGreen2D
 

@@ -13,7 +13,7 @@ import pytest
 from small import SMALL
 
 from pinn.base.presence import TICK, Loss, Presence, fate
-from pinn.base.termination import program
+from pinn.base.signals import program
 from pinn.checkpoints.names import newest_first
 
 ROOT = Path(__file__).parents[1]

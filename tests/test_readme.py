@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import pinn
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.request import parse
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pinn.cli.launch import main, parse
+from pinn.cli.main import main, parse
 
 PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)

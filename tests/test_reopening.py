@@ -9,7 +9,7 @@ import torch
 import pinn
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.checkpoints.writing import write
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 
 SCRIPT = """\

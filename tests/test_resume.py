@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pinn.callbacks import Checkpoints
-from pinn.callbacks.signals import Interrupt, InterruptedRunError
+from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.checkpoints.names import newest_first
 from pinn.networks import MLP

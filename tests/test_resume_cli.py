@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 

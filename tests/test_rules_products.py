@@ -9,8 +9,8 @@ from torch import nn
 from pinn.algebra.channels import first
 from pinn.algebra.jet import NoRuleError
 from pinn.algebra.rules.attention import ATTENTION
-from pinn.algebra.rules.elementwise import BLEND
-from pinn.algebra.rules.products import PRODUCTS
+from pinn.algebra.rules.matrix_products import PRODUCTS
+from pinn.algebra.rules.several_operands import BLEND
 
 W34, W43, W44, W45, W344 = (
     random(*shape, seed=5) - 0.5 for shape in ((3, 4), (4, 3), (4, 4), (4, 5), (3, 4, 4))

@@ -17,7 +17,7 @@ from pinn.base.console import Activity, command_of, show
 from pinn.callbacks import Announcement, Figures, Report
 from pinn.callbacks import pictures as panels
 from pinn.callbacks.report import score_table, spent
-from pinn.cli import launch
+from pinn.cli import main as start
 from pinn.networks import MLP
 from pinn.objective.compilation import Compilation
 from pinn.objective.graphs import Recorder
@@ -52,9 +52,9 @@ def test_loading_is_said_before_it_is_done(monkeypatch, capsys):
             order.append((name, capsys.readouterr().out))
         return original(name, *args, **kwargs)
 
-    request = launch.Request("fit", "poisson", ["configs/poisson.yaml"], [])
+    request = start.Request("fit", "poisson", ["configs/poisson.yaml"], [])
     monkeypatch.setattr(builtins, "__import__", spy)
-    launch.greet(request)
+    start.greet(request)
     monkeypatch.undo()
     told = f"pinn {pinn.__version__} · poisson · loading torch …\n"
     assert order[0] == ("torch", told)
@@ -64,13 +64,13 @@ def test_loading_is_said_before_it_is_done(monkeypatch, capsys):
 
 @pytest.mark.parametrize("asked", ["--print_config", "--help", "--model.problem.help"])
 def test_a_configuration_and_help_are_printed_alone(capsys, asked):
-    launch.greet(launch.Request("fit", "poisson", [], [asked]))
+    start.greet(start.Request("fit", "poisson", [], [asked]))
     assert capsys.readouterr().out == ""
 
 
 def test_other_processes_are_silent(monkeypatch, capsys):
     monkeypatch.setenv("LOCAL_RANK", "1")
-    launch.greet(launch.Request("fit", "poisson", [], []))
+    start.greet(start.Request("fit", "poisson", [], []))
     assert capsys.readouterr().out == ""
 
 

@@ -17,7 +17,7 @@ from pinn.checkpoints.file import CheckpointError, UnsealedError, read, trusting
 from pinn.checkpoints.migrations import FORMAT, SEALED
 from pinn.checkpoints.seal import Seal, verified, versions
 from pinn.checkpoints.writing import write
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 TODAY, OLD = GOLDEN / f"kovasznay_{FORMAT}.ckpt", GOLDEN / "kovasznay_2.ckpt"
 

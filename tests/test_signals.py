@@ -13,8 +13,8 @@ import pytest
 from short import fit, only, steps_in
 from stop_in import StopIn
 
-from pinn.base.termination import program
-from pinn.cli.launch import main
+from pinn.base.signals import program
+from pinn.cli.main import main
 from pinn.optim import Phase
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from torch import nn
 
 from pinn.algebra.jet import NoRuleError
 from pinn.algebra.rules.kinks import KINKS
-from pinn.algebra.rules.pointwise import POINTWISE
+from pinn.algebra.rules.smooth_functions import POINTWISE
 from pinn.algebra.smooth import SMOOTH, elu, gelu, gelu_by_tanh, mish, power, silu, softplus
 
 # Functions that live on a part of the axis; the others are tried at all signs.

@@ -11,7 +11,7 @@ import pinn
 from pinn.assessment.scores import assess
 from pinn.callbacks import Announcement
 from pinn.checkpoints.file import CheckpointError, read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Beltrami3D, Kovasznay, LidDrivenCavity, TaylorGreen2D

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 RECORD = json.loads(Path(__file__).with_name("strangers.json").read_text(encoding="utf-8"))
 CASES = {case["mistake"]: case for case in RECORD["mistakes"]}

@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams.backend_context import Context
 
 from pinn.checkpoints.file import read
 from pinn.cli.configuration import run_name
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.request import parse
 from pinn.cli.sweep import forwarded
 from pinn.cli.sweep_members import members

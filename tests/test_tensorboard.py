@@ -17,7 +17,7 @@ import pinn
 from pinn.callbacks import Figures, Report, Scalars
 from pinn.callbacks import pictures as panels
 from pinn.callbacks.report import coefficient_lines
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.networks import MLP
 from pinn.optim import Phase
 from pinn.problems import Kovasznay, KovasznayViscosity, LidDrivenCavity

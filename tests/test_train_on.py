@@ -12,7 +12,7 @@ from small import SMALL
 
 import pinn
 from pinn.checkpoints.file import CheckpointError, read
-from pinn.cli.launch import main
+from pinn.cli.main import main
 
 SETTLED = SMALL.replace("lr: 1.0e-2", "lr: 0.01, dtype: float64")
 AUTO = ["--config", "small", "--resume", "auto"]

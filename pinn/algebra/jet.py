@@ -18,7 +18,7 @@ from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules import RULES
 from pinn.algebra.rules.arithmetic import add, divide, multiply, raise_to, reflected, subtract
 from pinn.algebra.rules.kinks import absolute
-from pinn.algebra.rules.products import matmul
+from pinn.algebra.rules.matrix_products import matmul
 from pinn.algebra.rules.shape import matrix_transpose
 from pinn.algebra.series import MissingDerivativeError, Series
 

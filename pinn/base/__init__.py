@@ -9,7 +9,8 @@ Nothing here knows physics or networks.
     presence       whether they are alive
     transfers      numbers between Python and a device, for which nobody waits
     costs          of an evaluation, counted; the memory of a device
-    termination    a signal outside of the steps of a run
+    signals        SIGINT and SIGTERM end the program; `callbacks.interrupt` in a step
+    first_process  which process speaks, as its launcher tells
     recipe         how an object was made, as plain data
     kept_digits    buffers that keep their digits in lower precision
     context        values that hold within a `with` block

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pinn.base.termination import SIGNALS, program
+from pinn.base.signals import SIGNALS, program
 
 HEARING = 1.0  # seconds that the main thread has to act on a signal
 TICK = 0.2  # seconds between looks at processes that are not connected yet

@@ -1,7 +1,8 @@
 """What happens around the steps: checkpoints, the guard, curves, pictures, loggers, report.
 
 One Lightning callback per file. Anything printed or saved during training goes here. What is
-measured or drawn comes from `assessment`.
+measured or drawn comes from `assessment`. A logger of our own goes beside `event_files`; those of
+users are held by `runs.trainer`.
 
     announcement         what a run is about to do, before the first step
     progress             a bar, or lines
@@ -12,7 +13,7 @@ measured or drawn comes from `assessment`.
     checkpointing        when a checkpoint is written
     finite_loss          stops a run whose loss is not a number
     low_loss_warning     warns of a low loss with a wrong solution
-    signals              SIGINT and SIGTERM: a run stops at the end of a step
+    interrupt            a signal stops a run at the end of a step
     deadline             `max_time`
     early_stopping       EarlyStopping in a resumed run
     pace                 `--check`: a few steps, to know what a run will take

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from pinn.callbacks.signals import InterruptedRunError
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoints.names import name_of, newest_first
 from pinn.objective.nonfinite import NonFiniteError
 from pinn.training.lightning_adapter import is_between_steps

@@ -12,9 +12,9 @@ import torch
 from pinn.base.console import say
 from pinn.callbacks.announcement import Announcement
 from pinn.callbacks.finite_loss import FiniteLoss
+from pinn.callbacks.interrupt import Interrupt
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import clock
-from pinn.callbacks.signals import Interrupt
 from pinn.optim import Phase
 from pinn.training.solver import Solver
 

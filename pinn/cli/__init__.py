@@ -3,8 +3,7 @@
 A new flag goes into `options`, a message about a mistake in a configuration into `schema`, or into
 `mistakes` where only the parser finds it. What needs no torch is answered before torch is loaded.
 
-    entry            signals, then the rest
-    launch           the start: what needs no torch
+    main             from the words of a command line to an exit code; what needs no torch
     request          what a command line asks for
     arguments        the words of a command line, taken apart and held against each other
     options          the flags that are not keys of a configuration
@@ -16,8 +15,8 @@ A new flag goes into `options`, a message about a mistake in a configuration int
     schema           names and types of settings, held against signatures
     mistakes         what only the parser finds, as one line
     allowed_classes  which classes a configuration may name
-    program          running a request, and how it ends
-    command          the parser, and a run or a validation as it describes it
+    configured_run   the parser, and a run or a validation as a configuration describes it
+    exit_codes       a request carried out: one line and an exit code for whatever goes wrong
     resumption       a run continued with its own settings
     sweep            runs with other values, one after the other
     sweep_members    which runs a sweep has

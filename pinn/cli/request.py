@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pinn.base.first_process import is_first
 from pinn.base.messages import LINE, cut, echo
-from pinn.base.termination import is_first
 from pinn.checkpoints.migrations import option as current_option
 from pinn.cli.arguments import KEYS, KNOWN, SUBCOMMANDS, joined, objections, unknown, values
 from pinn.cli.configuration import closest, find_config, gives_phases, known_configs, run_name

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import torch
 
-from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.linear_algebra import dot as dot_of
 from pinn.algebra.rules.piecewise import where as where_of
+from pinn.algebra.rules.several_operands import extremum
 from pinn.fields.field import Field
 from pinn.fields.field import vector as vector
 

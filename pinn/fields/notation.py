@@ -15,7 +15,7 @@ from pinn.algebra.no_rule import PointsError
 from pinn.algebra.rules import FIELD_RULES
 from pinn.algebra.rules.arithmetic import reflected
 from pinn.algebra.rules.linear_algebra import matmul, minus, plus
-from pinn.algebra.rules.matrices import transposed
+from pinn.algebra.rules.matrix_functions import transposed
 from pinn.algebra.rules.piecewise import compared, floor_divide, remainder, using
 from pinn.base.context import setting
 from pinn.fields.constants import REMEMBERED

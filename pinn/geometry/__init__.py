@@ -1,6 +1,7 @@
 """Domains with named regions, coordinates, and the points sampled on them.
 
-A new shape or a new way to draw points goes here. A shape is a `Geometry` with other `parts`.
+A new domain is a class in `domains`, and what is drawn inside it and on its faces is a class in
+`parts`: for a disc, `Disc` and `DiscPart`. A new way to draw points goes into `sampling`.
 
     coordinates  the independent variables by name
     domains      interval, rectangle, box: regions and their points

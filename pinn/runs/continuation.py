@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 
 from pinn.base.console import say
-from pinn.base.termination import is_first
+from pinn.base.first_process import is_first
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
 from pinn.runs.folders import newest_checkpoint, run_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinn.base.console import say
-from pinn.base.termination import is_first
+from pinn.base.first_process import is_first
 from pinn.checkpoints.file import CheckpointError, UnsealedError, read
 from pinn.checkpoints.names import newest_first
 from pinn.runs.ownership import LiveRunError, is_anothers, release, take

@@ -12,8 +12,8 @@ import lightning as L
 from pinn.base.messages import cut
 from pinn.base.presence import Loss, Presence
 from pinn.base.processes import gathered
-from pinn.base.termination import program
-from pinn.callbacks.signals import InterruptedRunError
+from pinn.base.signals import program
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoints.names import newest_first
 from pinn.training.lightning_adapter import inside, let_children_die
 

@@ -16,14 +16,14 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.utilities import rank_zero_only
 
 from pinn.base.console import say
-from pinn.base.termination import is_first
+from pinn.base.first_process import is_first
 from pinn.callbacks import Announcement, FiniteLoss, LowLossWarning, Report, Scalars
 from pinn.callbacks.deadline import Deadline
 from pinn.callbacks.early_stopping import Stopping
 from pinn.callbacks.event_files import EventFiles
+from pinn.callbacks.interrupt import Interrupt
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Track, progress_bar
-from pinn.callbacks.signals import Interrupt
 from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation_period
 from pinn.checkpoints.file import read
 from pinn.checkpoints.writing import AtomicCheckpointIO

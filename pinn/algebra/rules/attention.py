@@ -13,9 +13,9 @@ from torch import Tensor
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules.arithmetic import add, compose, multiply
 from pinn.algebra.rules.axes import feature_axis, named, refuse, width
-from pinn.algebra.rules.linear import linear
+from pinn.algebra.rules.dense_layer import linear
+from pinn.algebra.rules.matrix_products import matmul
 from pinn.algebra.rules.normalise import dropout, softmax
-from pinn.algebra.rules.products import matmul
 from pinn.algebra.rules.reduce import mean
 from pinn.algebra.rules.selection import chunk
 from pinn.algebra.rules.shape import matrix_transpose, reshape, transpose

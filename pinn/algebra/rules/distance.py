@@ -15,10 +15,10 @@ from torch import Tensor
 
 from pinn.algebra.rules.arithmetic import compose, raise_to, subtract
 from pinn.algebra.rules.axes import refuse, width
-from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.kinks import absolute
 from pinn.algebra.rules.reduce import summed
 from pinn.algebra.rules.selection import unbind
+from pinn.algebra.rules.several_operands import extremum
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import power
 from pinn.algebra.terms import Terms, derivatives

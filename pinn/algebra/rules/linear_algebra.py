@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinn.algebra.rules.arithmetic import add, multiply, operands, reflected, series_of, subtract
 from pinn.algebra.rules.axes import named
-from pinn.algebra.rules.products import einsum as einsum_over_points
+from pinn.algebra.rules.matrix_products import einsum as einsum_over_points
 from pinn.algebra.series import Series, product
 
 

@@ -13,8 +13,8 @@ from pinn.algebra.channels import Channel
 from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.rules.arithmetic import divide, multiply, operands, series_of, subtract
 from pinn.algebra.rules.axes import named
-from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.kinks import clamp
+from pinn.algebra.rules.several_operands import extremum
 from pinn.algebra.series import Series, derivative, shared
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 
 from pinn.base.processes import gathered
-from pinn.base.termination import SIGNALS, program, raise_for
+from pinn.base.signals import SIGNALS, program, raise_for
 
 TOGETHER = 10  # steps between agreements of several processes, which cost a synchronisation
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pinn.cli import configuration
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.cli.request import Request, parse
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Running a command line: what it asks for, and how it ends."""
+"""A request carried out, and the exit code it ends with."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import yaml
 
 from pinn.base.console import quiet
-from pinn.base.termination import is_first
+from pinn.base.first_process import is_first
 from pinn.callbacks import NonFiniteError
-from pinn.callbacks.signals import InterruptedRunError
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoints.file import read, trusting
 from pinn.checkpoints.revival import check_importable
 from pinn.cli.allowed_classes import trust
-from pinn.cli.command import CommandLine, RunError
+from pinn.cli.configured_run import CommandLine, RunError
 from pinn.cli.mistakes import explain
 from pinn.cli.request import Request, complain
 from pinn.cli.resumption import continued

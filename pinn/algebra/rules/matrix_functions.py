@@ -8,12 +8,12 @@ import torch
 
 from pinn.algebra.rules.arithmetic import divide, multiply
 from pinn.algebra.rules.axes import named
-from pinn.algebra.rules.elementwise import extremum
 from pinn.algebra.rules.join import stack
 from pinn.algebra.rules.kinks import absolute
 from pinn.algebra.rules.linear_algebra import axes_of, cross, dot, matmul
 from pinn.algebra.rules.reduce import norm as norm_of_features
 from pinn.algebra.rules.reduce import summed
+from pinn.algebra.rules.several_operands import extremum
 from pinn.algebra.rules.shape import transpose
 
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM outside of the steps of a run: one line, and the exit code that shells expect.
+"""SIGINT and SIGTERM outside of a step: one line, and the exit code that shells expect.
 
 An exception that is raised by a handler can be swallowed by whatever is at work: an import, a
 recording, a destructor. A program that listens ends in the handler instead.
@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
+
+from pinn.base.first_process import is_first
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -86,13 +88,6 @@ class Program:
 
 
 program = Program()
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Lightning looks
-
-
-def is_first() -> bool:
-    """Whether this is the first of the processes that train a run, as its launcher tells."""
-    rank = next((os.environ[name] for name in RANKS if name in os.environ), "0")
-    return rank == "0" and ("RANK" in os.environ or os.environ.get("NODE_RANK", "0") == "0")
 
 
 def raise_for(signum: int, frame: FrameType | None = None) -> NoReturn:

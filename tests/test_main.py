@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pinn.cli.configuration import find_config, run_name
-from pinn.cli.launch import HELP, main, parse
+from pinn.cli.main import HELP, main, parse
 from pinn.cli.yaml_nodes import UsageError
 
 TRAIN = Path(__file__).parents[1] / "train.py"
@@ -214,7 +214,7 @@ def test_the_other_processes_of_a_run_keep_silent(capsys, monkeypatch):
 
 def test_a_mistyped_name_is_answered_without_torch():
     code = (
-        "import sys; from pinn.cli.launch import main; rc = main(['--config', 'nothing']);"
+        "import sys; from pinn.cli.main import main; rc = main(['--config', 'nothing']);"
         "sys.exit(rc if 'torch' not in sys.modules else 99)"
     )
     done = subprocess.run(
@@ -240,7 +240,7 @@ def test_the_program_alone_names_the_configurations():
 )
 def test_version_and_list_are_answered_without_torch(asked, words):
     code = (
-        f"import sys; from pinn.cli.launch import main; rc = main([{asked!r}]);"
+        f"import sys; from pinn.cli.main import main; rc = main([{asked!r}]);"
         "sys.exit(rc if 'torch' not in sys.modules else 99)"
     )
     env = {**os.environ, "PYTHONPATH": str(TRAIN.parent)}
@@ -255,7 +255,7 @@ def test_predict_has_a_help_of_its_own(capsys):
 
 
 def test_an_output_that_is_not_read_to_its_end_is_no_error():
-    code = "import sys; from pinn.cli.launch import main; sys.exit(main(['-h']))"
+    code = "import sys; from pinn.cli.main import main; sys.exit(main(['-h']))"
     command = f"{sys.executable} -c {shlex.quote(code)} | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == ""

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pinn import __version__
-from pinn.base.termination import is_first, program
+from pinn.base.first_process import is_first
+from pinn.base.signals import program
 from pinn.cli.arguments import SUBCOMMANDS
 from pinn.cli.configuration import gathered
 from pinn.cli.options import HELP, PREDICT_HELP, listing, versions
@@ -64,7 +65,7 @@ def answer(argv: Sequence[str]) -> int:
         if request.member:
             request.label = request.member.label
         greet(request)
-        from pinn.cli.program import run
+        from pinn.cli.exit_codes import run
 
         return run(request)
     except UsageError as error:

@@ -12,15 +12,15 @@ import pinn.networks
 import pinn.problems  # noqa: F401 - classes must exist to be named without their module
 from pinn.base.console import say
 from pinn.base.recipe import record
-from pinn.base.termination import program
+from pinn.base.signals import program
 from pinn.callbacks import Checkpoints, Figures, NonFiniteError
 from pinn.callbacks.announcement import early_end
 from pinn.callbacks.checkpointing import missing
 from pinn.callbacks.deadline import OVER
+from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.callbacks.pace import FewSteps
 from pinn.callbacks.report import outcome
 from pinn.callbacks.saved_configuration import KeepConfig
-from pinn.callbacks.signals import InterruptedRunError
 from pinn.callbacks.users_callbacks import make_ready
 from pinn.checkpoints.file import start_from
 from pinn.checkpoints.names import newest_first
