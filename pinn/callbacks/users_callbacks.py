@@ -13,6 +13,7 @@ from lightning.pytorch import callbacks as theirs
 from pinn.assessment.scores import tags
 from pinn.base.messages import near_miss
 from pinn.callbacks.progress import Track
+from pinn.checkpoints.states import check_states
 from pinn.training.collocation import Collocation
 from pinn.training.lightning_adapter import last_step, setting
 from pinn.training.solver import Solver
@@ -150,6 +151,7 @@ def make_ready(trainer: Any, solver: Solver, data: Collocation) -> None:
     Raises:
         ValueError: something that cannot work; the line says why.
     """
+    check_states(solver.solution.networks)
     solver.attach(data)
     data.check_processes(trainer.world_size)
     solver.schedule.check(trainer)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pinn.checkpoints.revival import CheckpointError
+from pinn.checkpoints.states import PLAIN, is_extra, not_plain
 
 Test = Callable[[Any], bool]
 MISSING = object()
@@ -149,6 +150,9 @@ RUN = {
 }
 OPTIONAL = {
     AVERAGED: Kind("tensors by name", is_dict),
+    "pinn.buffers": Kind(
+        "a list of names", lambda v: isinstance(v, list) and all(is_text(name) for name in v)
+    ),
     "flags": Kind(
         "a list of --KEY=VALUE",
         lambda v: (
@@ -184,10 +188,12 @@ def check_solution(path: str | Path, contents: Mapping[str, Any]) -> None:
     """
     is_old = contents["pinn"].get("versions") == {}
     check(path, contents, SOLUTION, lenient=is_old)
-    for name, value in contents.get("state_dict", {}).items():
-        # A module may add a state of another kind.
-        if not (isinstance(value, Tensor) or name.endswith("_extra_state")):
-            raise wrong(path, f"state_dict.{name}", shown(value), "a tensor")
+    for key in [key for key in ("state_dict", AVERAGED) if key in contents]:
+        for name, value in contents[key].items():
+            if not (isinstance(value, Tensor) or is_extra(name)):
+                raise wrong(path, f"{key}.{name}", shown(value), "a tensor")
+        for name, value in not_plain(contents[key]):
+            raise wrong(path, f"{key}.{name}", shown(value), PLAIN)
     for key, value, words in () if is_old else contradictions(contents):
         raise wrong(path, key, shown(value), words)
 

@@ -13,12 +13,13 @@ import torch
 from pinn.base.console import say
 from pinn.base.messages import cut
 from pinn.base.paths import unreadable
-from pinn.checkpoints.contents import OPTIONAL, check, check_solution
+from pinn.checkpoints.contents import OPTIONAL, check, check_solution, shown
 from pinn.checkpoints.migrations import FORMAT, MIGRATIONS, SEALED, current
 from pinn.checkpoints.names import step_of
 from pinn.checkpoints.revival import CheckpointError as CheckpointError
 from pinn.checkpoints.revival import Given, Revival
 from pinn.checkpoints.seal import verified
+from pinn.checkpoints.states import is_extra
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.solution.solution import Solution
@@ -212,10 +213,10 @@ def fitting_weights(
     for key in own:
         if key not in weights:
             raise CheckpointError(
-                f"{path} does not fit {name}: {key} {tuple(own[key].shape)} is not in the "
+                f"{path} does not fit {name}: {key} {size(own[key])} is not in the "
                 "checkpoint: it is of another problem or network"
             )
-        if weights[key].shape != own[key].shape:
+        if not is_extra(key) and weights[key].shape != own[key].shape:
             raise CheckpointError(
                 f"{path} does not fit {name}: {key} has shape {tuple(weights[key].shape)} in the "
                 f"checkpoint and {tuple(own[key].shape)} here: it is of "
@@ -224,7 +225,7 @@ def fitting_weights(
     for key, value in weights.items():
         if key not in own:
             raise CheckpointError(
-                f"{path} does not fit {name}: the checkpoint has {key} {tuple(value.shape)}, which "
+                f"{path} does not fit {name}: the checkpoint has {key} {size(value)}, which "
                 "is not here: it is of another problem or network"
             )
         if key in trained and not bool(value.isfinite().all()):  # a mask may be infinite
@@ -234,3 +235,8 @@ def fitting_weights(
                 "run had diverged, take an earlier checkpoint"
             )
     return weights
+
+
+def size(value: Any) -> str:
+    """The shape of a tensor; what else stands in a state is shown."""
+    return str(tuple(value.shape)) if isinstance(value, torch.Tensor) else shown(value)

@@ -10,8 +10,11 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from pinn.base.console import say
+from pinn.base.messages import echo
+from pinn.checkpoints.contents import AVERAGED
 from pinn.checkpoints.file import read
 from pinn.checkpoints.seal import seal, versions
+from pinn.checkpoints.states import PLAIN, diverged, not_plain
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,14 +31,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Write a file; where that fails a line says why, and training goes on without it.
 
-        Weights with NaN are not kept.
+        Weights with NaN are not kept, nor a state that could not be read back.
         """
         target = Path(path)
-        self.lost = ""
-        if not all(
-            bool(torch.isfinite(w).all()) for w in checkpoint.get("state_dict", {}).values()
-        ):
-            self.lost = "its weights are NaN or infinite"
+        self.lost = no_good(checkpoint)
+        if self.lost:
             say(f"warning   {target} is not written: {self.lost}")
             return
         try:
@@ -57,6 +57,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Remove a file, unless the one that was to take its place is missing."""
         if not self.lost:
             super().remove_checkpoint(path)
+
+
+def no_good(checkpoint: Mapping[str, Any]) -> str:
+    """Why nobody could go on from a checkpoint; empty where one can."""
+    exempt = set(checkpoint.get("pinn", {}).get("buffers", ()))
+    for state in [checkpoint[key] for key in ("state_dict", AVERAGED) if key in checkpoint]:
+        if any(diverged(state, exempt)):
+            return "its weights are NaN or infinite"
+        for name, value in not_plain(state):
+            return f"{name} is {echo(value)}: expected {PLAIN}"
+    return ""
 
 
 def write(checkpoint: Mapping[str, Any], target: Path) -> None:

@@ -16,6 +16,7 @@ from pinn.checking.independence import check_independence
 from pinn.checkpoints.file import revive_estimates
 from pinn.checkpoints.migrations import FORMAT
 from pinn.checkpoints.revival import class_names, network_specs
+from pinn.checkpoints.states import buffers
 from pinn.choosing.choice import NAMES, Choice, choose
 from pinn.choosing.sample_step import Trial
 from pinn.derivatives.evaluate import StrategyName
@@ -76,8 +77,7 @@ class Solver(LeanModule):
             raise ValueError(f"compile is {echo(compile)}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
-        network = Stack(network) if isinstance(network, list) else network
-        self.solution = Solution(problem, network)
+        self.solution = Solution(problem, Stack(network) if isinstance(network, list) else network)
         self.reference: Reference | None = problem.judged_by()
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
         phases = usual_phases(self.solution) if phases is None else phases
@@ -199,10 +199,9 @@ class Solver(LeanModule):
             schedule.begin()
             if schedule.phase == 0:
                 self.enter_stage()
-            dtype, before = schedule.precision(self.solution), next(self.parameters()).dtype
-            self.to(dtype)
-            recast = self.release() or dtype != before
-            replace_optimizer(self.trainer, self.configure_optimizers, recast)
+            new, old = schedule.precision(self.solution), next(self.parameters()).dtype
+            self.to(new)
+            replace_optimizer(self.trainer, self.configure_optimizers, self.release() or new != old)
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)
@@ -270,6 +269,7 @@ class Solver(LeanModule):
             "mode": None if self.compilation is None else vars(self.compilation),
             "scores": dict(self.scores),
             "classes": class_names(self.solution),
+            "buffers": buffers(self),
             "estimates": {name: vars(estimate) for name, estimate in self.estimate().items()},
             "weighting_state": self.balance.state(),
         }
