@@ -13,7 +13,7 @@ from pinn.checkpoints.file import CheckpointError, read
 from pinn.checkpoints.names import newest_first
 from pinn.checkpoints.states import is_plain
 from pinn.checkpoints.writing import AtomicCheckpointIO, write
-from pinn.cli.launch import main
+from pinn.cli.main import main
 from pinn.optim import Phase
 from pinn.problems import Poisson
 
