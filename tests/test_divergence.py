@@ -36,20 +36,6 @@ def test_gradient_with_ones_is_another_quantity():
     assert (with_ones[:, 0] - divergence(u, x)).abs().min() > 0.9
 
 
-def test_a_matrix_goes_row_by_row():
-    """As the message says, for σ = x ⊗ x:  ∂σᵢⱼ/∂xⱼ = (d + 1) xᵢ."""
-
-    def f(p):
-        return p.unsqueeze(-1) * p.unsqueeze(-2)
-
-    x = points(5, 3)
-    with pytest.raises(ValueError, match=r"a matrix \(3, 3\) at each point") as told:
-        divergence(f, x)
-    call = str(told.value).partition("such as ")[2]
-    found = eval(call, {"torch": torch, "divergence": divergence, "f": f, "x": x})
-    torch.testing.assert_close(found, 4 * x)
-
-
 def test_points_that_are_no_tensor_are_named():
     for given in (points(5, 3).numpy(), [[1.0, 2.0, 3.0]]):
         with pytest.raises(TypeError, match=r"x is a (ndarray|list): give a tensor"):

@@ -62,7 +62,8 @@ def trace(
     """Σ_k ∂f_k/∂x_{axes[k]} at the points x (…, D), as (…), without the other entries.
 
     Args:
-        f: maps x to as many components as there are axes.
+        f: maps x to as many components as there are axes, or to a matrix of such rows: then the
+            result has an entry for each row.
         x: the points; never modified.
         axes: which coordinate each component is differentiated along.
         strategy: `taylor`, `vmap` or `loop`.

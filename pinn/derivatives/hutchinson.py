@@ -21,9 +21,9 @@ from torch import Tensor
 
 from pinn.base.messages import one_of, whole
 from pinn.derivatives.evaluate import check_points, settings
-from pinn.derivatives.formulas import AT_ONCE
+from pinn.derivatives.formulas import AT_ONCE, Formulas
 from pinn.derivatives.loop import in_reverse, slope
-from pinn.derivatives.outputs import Function, stacked
+from pinn.derivatives.outputs import Function, is_matrix, joined
 
 DISTRIBUTIONS = ("rademacher", "gaussian")
 
@@ -58,17 +58,18 @@ def hutchinson(
 ) -> Tensor:
     """An unbiased estimate of ∇·f at the points x (…, d), each point with probes of its own.
 
-    One reverse pass per probe serves every f.
+    One reverse pass per probe serves every f, and one more all rows of a matrix.
 
     Args:
-        f: maps x to as many components as there are dims: a tensor, a tuple or a dict.
+        f: maps x to as many components as there are dims: a tensor, a tuple or a dict; or to a
+            matrix (…, k, C) of rows, all of which share the probes.
         x: the points.
         seed: of the probes of this call; they follow from it alone, on every device.
         probes: how many, and of which distribution.
         dims: the coordinates to differentiate along; all of them by default.
 
     Returns:
-        The estimate (…), or the two of a pair (2, …).
+        The estimate (…), or the two of a pair (2, …); (…, k) and (2, …, k) of a matrix.
 
     Raises:
         ValueError: not as many components as dims.
@@ -78,10 +79,14 @@ def hutchinson(
     groups = 2 if probes.pair else 1
     shape = (groups * probes.count, *x.shape[:-1], len(along))
     z = probe_vectors(shape, probes.distribution, seed).to(x)
-    components = stacked(f)
 
     def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
-        y, own = components(points.clone()), z.clone()  # of inference mode they could not be used
+        y, own = f(points.clone()), z.clone()  # of inference mode they could not be used
+        shape = points.shape[:-1]
+        if is_matrix(y, shape) and y.shape[-1] == len(along):
+            with Formulas():  # a second derivative is taken
+                return [row_products(f(points.clone()), points, own, along, keep_graph)]
+        y = joined(y, shape)
         if y.shape[-1] != len(along):
             raise ValueError(f"f has {y.shape[-1]} components and {len(along)} are differentiated")
         rows = torch.stack([slope((y * k).sum(-1), points, keep_graph) for k in own])
@@ -91,6 +96,19 @@ def hutchinson(
         (products,) = in_reverse(x, run)
     means = products.unflatten(0, (groups, probes.count)).mean(1)
     return means if probes.pair else means[0]
+
+
+def row_products(y: Tensor, x: Tensor, z: Tensor, along: Sequence[int], keep_graph: bool) -> Tensor:
+    """zᵀJᵢz of every row i of a matrix y (…, k, C), for probes (m, …, C): (m, …, k).
+
+    J z of all rows is the derivative of (Jᵀu)·z by u: two reverse passes, whatever k is.
+    """
+    if not y.requires_grad:
+        return y.new_zeros(*z.shape[:-1], y.shape[-2])
+    u = torch.zeros_like(y, requires_grad=True)
+    pulled = slope((y * u).flatten(-2).sum(-1), x, keep_graph=True)[..., along]
+    pushed = torch.stack([slope((pulled * k).sum(-1), u, keep_graph) for k in z])
+    return (pushed * z.unsqueeze(-2)).sum(-1)
 
 
 def probe_vectors(shape: Sequence[int], distribution: str, seed: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from pinn.algebra.channels import Channel, Plan
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import keeps_graph
-from pinn.derivatives.outputs import Function, split
+from pinn.derivatives.outputs import Function, is_matrix, split
 from pinn.derivatives.reverse_mode import Gradients, levels, stream
 from pinn.derivatives.strategy import Axes, Strategy
 
@@ -42,10 +42,16 @@ def loop(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
     """One reverse pass per component, of which one entry is read."""
 
-    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
-        parts = split(f(points.clone()), points.shape[:-1])  # f may write to its argument
+    def row(parts: list[Tensor], points: Tensor, keep_graph: bool) -> Tensor:
         terms = [slope(y, points, keep_graph)[..., i] for y, i in zip(parts, axes, strict=True)]
-        return [torch.stack(terms).sum(0)]
+        return torch.stack(terms).sum(0)
+
+    def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
+        y, shape = f(points.clone()), points.shape[:-1]  # f may write to its argument
+        if not is_matrix(y, shape):
+            return [row(split(y, shape), points, keep_graph)]
+        rows = [row(split(part, shape), points, keep_graph) for part in y.unbind(-2)]
+        return [torch.stack(rows, dim=-1)]
 
     return in_reverse(x, run)[0]
 

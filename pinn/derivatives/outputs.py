@@ -1,4 +1,8 @@
-"""What a differentiated function may return: one tensor, a tuple, or a dict of components."""
+"""What a differentiated function may return: one tensor, a tuple, or a dict of components.
+
+(…, C), or a tuple or dict of (…,) or (…, 1)     C components
+(…, k, C)                                        a matrix: k rows of C, for a trace alone
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,9 +41,8 @@ def misshapen(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
     lead = len(shape)
     if given[:lead] == shape and len(given) == lead + 2:
         return (
-            f"f returned a matrix {given[lead:]} at each point: take one row at a time, such as "
-            "torch.stack([divergence(lambda x: f(x)[..., i, :], x) for i in "
-            f"range({given[lead]})], -1)"
+            f"f returned a matrix {given[lead:]} at each point: expected one axis of components, "
+            "such as f(x).flatten(-2). The divergence of a matrix is pinn.divergence(f, x)"
         )
     return (
         f"f returned shape {given} for points of leading shape {shape}: "
@@ -55,7 +58,7 @@ def flatten(part: Any, shape: tuple[int, ...]) -> Any:
         return part[..., 0]
     raise ValueError(
         f"f returned a component of shape {tuple(part.shape)} for points of shape {shape}: "
-        "expected one value per point"
+        "expected one value per point; rows of a matrix are one tensor, torch.stack(rows, -2)"
     )
 
 
@@ -70,12 +73,31 @@ def check(part: Any) -> Any:
     return part
 
 
+def is_matrix(y: Any, shape: Sequence[int]) -> bool:
+    """Whether an output is a matrix (*shape, k, C) at each point."""
+    return (
+        isinstance(y, Tensor | Jet)
+        and y.ndim == len(shape) + 2
+        and tuple(y.shape[: len(shape)]) == tuple(shape)
+    )
+
+
+def in_a_row(f: Function) -> Function:
+    """f with a matrix as k·C components, one row behind the other; all else is as it is."""
+
+    def components(x: Any) -> Any:
+        y = f(x)
+        return y.flatten(-2) if is_matrix(y, x.shape[:-1]) else y
+
+    return components
+
+
+def joined(y: Any, shape: Sequence[int]) -> Any:
+    """An output with its components along one last axis."""
+    components = split(y, shape)
+    return y if isinstance(y, Tensor | Jet) else torch.stack(components, dim=-1)
+
+
 def stacked(f: Function) -> Function:
     """f with its components along one last axis."""
-
-    def single(x: Any) -> Any:
-        y = f(x)
-        components = split(y, x.shape[:-1])
-        return y if isinstance(y, Tensor | Jet) else torch.stack(components, dim=-1)
-
-    return single
+    return lambda x: joined(f(x), x.shape[:-1])

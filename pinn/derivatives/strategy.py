@@ -19,8 +19,9 @@ class Strategy(NamedTuple):
     Args:
         jet: (f, x, plan, chunk) ↦ f and its planned derivatives at x (…, D). `chunk` is how many
             components are differentiated together, for a strategy that takes them together.
-        trace: (f, x, axes, chunk) ↦ Σ_k ∂f_k/∂x_{axes[k]} as (…). Every strategy passes this
-            diagonal on its way; it costs less than all d² entries.
+        trace: (f, x, axes, chunk) ↦ Σ_k ∂f_k/∂x_{axes[k]} as (…), of a matrix (…, k, C) for each
+            row, (…, k). Every strategy passes this diagonal on its way; it costs less than all d²
+            entries.
         name: what the strategy is, in a line that says why it does not serve.
         is_reverse: whether it runs torch's own kernels backward, of which `formulas` corrects some.
     """

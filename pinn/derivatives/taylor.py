@@ -13,7 +13,7 @@ from torch import Tensor
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.algebra.rows import Rows, seed
-from pinn.derivatives.outputs import Function, stacked
+from pinn.derivatives.outputs import Function, is_matrix, joined, stacked
 from pinn.derivatives.strategy import Axes, Strategy, diagonal
 
 
@@ -29,8 +29,12 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
     Raises:
         NoRuleError: f calls a function that has no derivative rule.
     """
-    y = stacked(f)(Jet(x, seed(x, plan.channels), lead=x.ndim - 1))
-    if isinstance(y, Tensor):  # f does not read x: a constant
+    return streamed(stacked(f)(Jet(x, seed(x, plan.channels), lead=x.ndim - 1)), x, plan)
+
+
+def streamed(y: Jet | Tensor, x: Tensor, plan: Plan) -> Jet:
+    """A result with a derivative for each channel; one that does not read x is a constant."""
+    if isinstance(y, Tensor):
         return Jet(y, dict.fromkeys(plan.channels, x.new_zeros(y.shape)), lead=x.ndim - 1)
     if isinstance(y.streams, Rows) and y.streams.bare is not None:
         return y
@@ -41,12 +45,15 @@ def taylor(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 
 
 def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
-    """One fused forward pass, whose rows hold the diagonal."""
-    jet = taylor(f, x, Plan(tuple(first(i) for i in axes)))
+    """One fused forward pass, whose rows hold the diagonal; all rows of a matrix share it."""
+    plan = Plan(tuple(first(i) for i in axes))
+    y = f(Jet(x, seed(x, plan.channels), lead=x.ndim - 1))
+    shape = x.shape[:-1]
+    jet = streamed(y if is_matrix(y, shape) else joined(y, shape), x, plan)
     rows = jet.streams
     if isinstance(rows, Rows) and not rows.zeros:
         order = [rows.axes[i] for i in axes]
-        return torch.broadcast_to(diagonal(rows.rest.movedim(-1, 1), order), x.shape[:-1])
+        return torch.broadcast_to(diagonal(rows.rest.movedim(-1, 1), order), jet.shape[:-1])
     return torch.stack([jet.stream(first(i))[..., k] for k, i in enumerate(axes)]).sum(0)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
-from pinn.derivatives.outputs import Function, stacked
+from pinn.derivatives.outputs import Function, is_matrix, joined, stacked
 from pinn.derivatives.reverse_mode import Gradients, Row, levels, stream
 from pinn.derivatives.strategy import Axes, Strategy, diagonal
 
@@ -41,14 +41,17 @@ def vmap(f: Function, x: Tensor, plan: Plan, chunk: int | None = None) -> Jet:
 
 
 def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None) -> Tensor:
-    """One batched reverse pass."""
-    components = stacked(f)
+    """One batched reverse pass, of which the rows of a matrix are as many components."""
 
-    def fresh(points: Tensor) -> tuple[Tensor, tuple]:
-        return components(points.clone()), ()
+    def fresh(points: Tensor) -> tuple[Tensor, Tensor]:
+        y, shape = f(points.clone()), points.shape[:-1]
+        if is_matrix(y, shape):
+            return y.flatten(-2), y[..., 0]
+        return joined(y, shape), points[..., 0]
 
-    jacobian, _ = pullback(fresh, x, chunk)
-    return diagonal(torch.movedim(jacobian, (-1, -2), (0, 1)), axes)
+    jacobian, like = pullback(fresh, x, chunk)
+    entries = jacobian.reshape(*like.shape, len(axes), x.shape[-1])
+    return diagonal(torch.movedim(entries, (-1, -2), (0, 1)), axes)
 
 
 VMAP = Strategy(vmap, trace, "batched reverse pass")

@@ -21,18 +21,20 @@ from pinn.choosing.choice import NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import Probes, hutchinson
-from pinn.derivatives.outputs import Function, split
+from pinn.derivatives.outputs import Function, check, in_a_row, is_matrix, split
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
 
 
 class Divergence(nn.Module):
-    """∇·f = Σᵢ ∂f_components[i] / ∂x_dims[i] at every point.
+    """∇·f = Σᵢ ∂f_components[i] / ∂x_dims[i] at every point;  (∇·σ)ᵢ = Σⱼ ∂σᵢⱼ/∂xⱼ of a matrix.
 
     Called as `Divergence(...)(f, x)` with x (…, d) of any leading shape, which need not require
     grad and is never modified; the result is (…). `f` may return a tensor (…, C), a tuple or a dict
-    of components. Components that do not depend on x contribute zeros. Parameter gradients flow
-    wherever grad mode is on.
+    of components. Of a matrix (…, k, C) the divergence is taken row by row, and is (…, k): a tensor
+    with two axes behind those of the points is a matrix, and its last axis is differentiated.
+    Components that do not depend on x contribute zeros. Parameter gradients flow wherever grad mode
+    is on.
 
     Inside `torch.compile`, `torch.export` and the transforms of `torch.func` nothing can be
     measured: every exact strategy is `vmap` there, and whether f couples points is not checked.
@@ -96,26 +98,27 @@ class Divergence(nn.Module):
                 return self._estimate(vector, x)
             return trace(vector, x, self._dims(x), in_transform(self.strategy), self.chunk)
         trial, known = self._settled(f, x)
-        strategy = known.decision.strategy
+        vector, strategy = self._vector(f, x), known.decision.strategy
         if strategy == "hutchinson":
-            return self._estimate(trial.f, x)
-        return self._evaluate(trial, x, strategy, known, self.memory)
+            return self._estimate(vector, x)
+        return self._evaluate(vector, trial, x, strategy, known, self.memory)
 
     def _settled(self, f: Function, x: Tensor) -> tuple[Trial, Remembered]:
         """The evaluation, as it is to be measured, and the choice for it."""
         known = Remembered(None, {})
 
         def run(at: Tensor, strategy: str) -> list[Tensor]:
-            return [self._evaluate(trial, at, strategy, known)]
+            return [self._evaluate(vector, trial, at, strategy, known)]
 
         vector = self._vector(f, x)
-        trial = Trial(vector, Plan(tuple(map(first, self._dims(x)))), keeps_graph(), run)
+        trial = Trial(in_a_row(vector), Plan(tuple(map(first, self._dims(x)))), keeps_graph(), run)
         settings = (self.dims, self.components, self.chunk, self.memory)
         known = settled(f, trial, x, self.strategy, settings)
         return trial, known
 
     def _evaluate(
         self,
+        vector: Function,
         trial: Trial,
         x: Tensor,
         strategy: str,
@@ -128,7 +131,7 @@ class Divergence(nn.Module):
         """
 
         def at_once(part: Tensor) -> Tensor:
-            return trace(trial.f, part, self._dims(x), strategy, self.chunk)
+            return trace(vector, part, self._dims(x), strategy, self.chunk)
 
         def count() -> int:
             if memory is None:
@@ -195,17 +198,19 @@ class Divergence(nn.Module):
         dims = self._dims(x)
 
         def vector(x: Tensor) -> Any:
-            y = f(x)
-            parts = split(y, x.shape[:-1])
+            y, shape = f(x), x.shape[:-1]
+            parts = check(y).unbind(-1) if is_matrix(y, shape) else split(y, shape)
             chosen = range(len(parts)) if self.components is None else self.components
             if len(chosen) != len(dims) or any(not 0 <= i < len(parts) for i in chosen):
+                what = "rows of " if is_matrix(y, shape) else ""
                 raise ValueError(
-                    f"f has {len(parts)} components and {len(dims)} coordinates are "
+                    f"f has {what}{len(parts)} components and {len(dims)} coordinates are "
                     f"differentiated: pick as many with components=, got {self.components}"
                 )
             if list(chosen) == list(range(len(parts))) and isinstance(y, Tensor | Jet):
                 return y
-            return tuple(parts[i] for i in chosen)
+            picked = tuple(parts[i] for i in chosen)
+            return torch.stack(picked, -1) if is_matrix(y, shape) else picked
 
         return vector
 
