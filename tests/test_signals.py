@@ -14,6 +14,8 @@ from short import fit, only, steps_in
 from stop_in import StopIn
 
 from pinn.base.signals import program
+from pinn.checkpoints.file import read
+from pinn.checkpoints.names import newest_first
 from pinn.cli.main import main
 from pinn.optim import Phase
 
@@ -27,7 +29,10 @@ STAGES = [
     ("on_before_zero_grad", 0, -1),
     ("on_before_zero_grad", 1, 2),
     ("on_validation_start", 2, 3),
+    ("on_train_epoch_end", 4, 4),
     ("on_train_end", 4, 4),
+    ("on_save_checkpoint", 4, 4),
+    ("teardown", 4, 4),
     ("on_fit_end", 4, 4),
 ]
 
@@ -111,6 +116,56 @@ def test_a_second_signal_ends_a_step_that_does_not_end(folder, capfd):
     assert code == 130
     assert "stopped by SIGINT in the step after step 2: continue with --resume: " in line
     assert "step-0000002.ckpt" in line
+
+
+TWICE = """\
+import os, signal
+import lightning as L
+from pinn.checkpoints import writing
+from pinn.cli import exit_codes
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Twice(L.Callback):
+    def __init__(self, place: str):
+        self.is_stopped = False
+        module, name = {
+            "before": (writing, "seal"), "after": (writing, "flush_folder"),
+            "said": (exit_codes, "complain"),
+        }[place]
+        do = getattr(module, name)
+
+        def then(*args):
+            do(*args)
+            if self.is_stopped:
+                interrupt()
+
+        setattr(module, name, then)
+
+    def on_train_batch_end(self, trainer, *args):
+        if trainer.global_step == 3:
+            self.is_stopped = True
+            interrupt()
+"""
+
+
+@pytest.mark.parametrize(("place", "newest"), [("before", 2), ("after", 3), ("said", 3)])
+def test_a_second_signal_while_the_first_is_answered(folder, capfd, monkeypatch, place, newest):
+    (folder / "twice.py").write_text(TWICE)
+    monkeypatch.syspath_prepend(str(folder))
+    callback = f"[{{class_path: twice.Twice, init_args: {{place: {place}}}}}]"
+    argv = ["--config=small", "--allow_import=twice", f"--trainer.callbacks={callback}"]
+    code, lines = ended([*argv, "--checkpoints.every=2"], capfd)
+    assert code == 130
+    (line,) = lines
+    assert "stopped by SIGINT" in line
+    assert f"step-000000{newest}.ckpt" in line
+    (run,) = Path("runs/small").iterdir()
+    assert steps_in(run)[0] == newest
+    assert [read(file)["global_step"] for file in newest_first(run / "checkpoints")] == steps_in(
+        run
+    )
 
 
 def hears(process):

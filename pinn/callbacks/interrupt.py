@@ -34,7 +34,7 @@ class Interrupt(L.Callback):
     """Stop after the step in which SIGINT (Ctrl-C) or SIGTERM arrives.
 
     A second one ends at once, and so does the first one before this process has taken a step, and
-    after the last one: there is nothing to save.
+    after the last checkpoint: there is nothing to save.
 
     Raises:
         InterruptedRunError: at the end of the step, on all processes together.
@@ -71,8 +71,11 @@ class Interrupt(L.Callback):
         program.when = f"in the step after step {trainer.global_step}"
 
     def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
-        """Stop if told to since the last step; all is saved and shown."""
+        """Pictures, report and the last checkpoint are completed first."""
         program.when = f"after step {trainer.global_step}, the last one"
+
+    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
+        """Stop if told to since the last step; all is saved and shown."""
         self.trainer, program.defers = None, False
         self.stop(trainer)
 

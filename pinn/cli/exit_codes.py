@@ -7,6 +7,7 @@ import yaml
 
 from pinn.base.console import quiet
 from pinn.base.first_process import is_first
+from pinn.base.signals import program
 from pinn.callbacks import NonFiniteError
 from pinn.callbacks.interrupt import InterruptedRunError
 from pinn.checkpoints.file import read, trusting
@@ -54,6 +55,8 @@ def run(request: Request) -> int:
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)
     except InterruptedRunError as stop:
+        if program.listens:
+            program.finish()  # one line, however many signals follow
         complain(f"{stop}: {stop.advice}" if stop.advice else stop)
         # The first process ends with its own code; it would be killed if another one had failed.
         return 128 + stop.signum if is_first() else 0
