@@ -1,11 +1,14 @@
 """A run is trained by one process at a time, and by nobody's ghost."""
 
 import os
+import shutil
 import signal
 import threading
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
+import lightning as L
 import pytest
 from short import fit, only
 
@@ -84,6 +87,81 @@ def test_to_look_at_a_run_does_not_give_it_away(tmp_path):
             free = ownership.locked(tmp_path) is not None
             os._exit(free)
         assert os.waitpid(child, 0)[1] == 0
+
+
+class Copy(L.Callback):
+    """Copies the folder of its run, and lets another process ask for the run."""
+
+    def __init__(self, target):
+        self.target, self.others = target, []
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == 2:
+            shutil.copytree(trainer.run, self.target)
+            assert (self.target / ownership.NAME).read_text()
+            self.others.append(in_another_process(lambda: take(trainer.run)))
+
+
+def in_another_process(do):
+    """The name of the error that a function raises in a new process; `none` without one."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        said = "none"
+        try:
+            do()
+        except BaseException as error:
+            said = type(error).__name__
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader) as said:
+        return said.read()
+
+
+@pytest.mark.skipif(not ownership.OFD, reason="locks belong to the process here")
+def test_a_run_stays_its_owners_when_its_folder_is_copied(tmp_path):
+    copy = Copy(tmp_path / "copy")
+    fit(tmp_path / "runs", callbacks=[copy])
+    assert copy.others == ["LiveRunError"]
+    assert in_another_process(lambda: take(only(tmp_path / "runs"))) == "none"
+
+
+@pytest.mark.parametrize("command", [0, 1 << 20])
+def test_a_system_without_locks_of_open_files_has_those_of_processes(
+    tmp_path, monkeypatch, command
+):
+    monkeypatch.setattr(ownership, "OFD", command)
+    with ownership.ownership():
+        take(tmp_path)
+        assert in_another_process(lambda: take(tmp_path)) == "LiveRunError"
+        monkeypatch.undo()  # a process of the usual kind sees the other kind of lock
+        assert in_another_process(lambda: take(tmp_path)) == "LiveRunError"
+    assert in_another_process(lambda: take(tmp_path)) == "none"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells")
+def test_the_lock_is_closed_before_its_folder_is_removed(tmp_path, monkeypatch):
+    """What is open there when it is removed stays as `.nfs…` on a network file system."""
+
+    class Fail(L.Callback):
+        def on_train_start(self, *_):
+            raise OSError("no")
+
+    removed, remove = [], shutil.rmtree
+
+    def watched(folder, *args, **kwargs):
+        files = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+        removed.append([file for file in files if file.startswith(str(folder))])
+        remove(folder, *args, **kwargs)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    with pytest.raises(OSError, match="no"):
+        fit(tmp_path, callbacks=[Fail()])
+    assert removed == [[]]
 
 
 def test_another_thread_is_refused_and_the_same_one_is_not(tmp_path):
@@ -169,7 +247,7 @@ def test_where_nothing_can_be_locked_a_run_says_so_and_goes_on(tmp_path, monkeyp
     def unable(*_):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(ownership.fcntl, "lockf", unable)
+    monkeypatch.setattr(ownership, "lock", unable)
     fit(tmp_path)
     assert "cannot be locked (Function not implemented)" in capsys.readouterr().out
     assert newest_first(only(tmp_path) / "checkpoints")

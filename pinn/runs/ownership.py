@@ -1,12 +1,16 @@
 """Who trains a run: one process, by a lock that ends with it however it ends.
 
-The lock is POSIX's `fcntl`, which no child inherits. A file system that is shared between machines
-has to pass it on: NFS 4 does, NFS 3 with its lock daemon, Lustre where it is mounted with `flock`.
+The lock is one of `fcntl`. Where the system can, it belongs to the open file, which only this
+module closes; a child of this process closes its copy. Elsewhere it belongs to the process, which
+loses it where any code in it opens and closes the file. A file system that is shared between
+machines has to pass the lock on: NFS 4 does, NFS 3 with its lock daemon, Lustre where it is mounted
+with `flock`.
 """
 
 import errno
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +29,7 @@ except ImportError:  # where there are no such locks: nothing keeps a second pro
 
 NAME = ".owner"  # in the folder of a run; its text is for the reader, the lock counts
 PLACE = 1 << 30  # of the locked byte: the text can be read where a lock keeps readers out
+OFD = getattr(fcntl, "F_OFD_SETLK", 0)  # the lock of an open file; 0 where there is none
 TRIES, PAUSE = 4, 0.05  # another process may only be looking whether the run is free
 OWNER = "PINN_OWNER"  # tells the processes that the owner starts whose they are
 LAUNCHED = (
@@ -94,7 +99,7 @@ def locked(run: Path) -> int | None:
     for attempt in range(TRIES):
         file = os.open(run / NAME, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, PLACE)
+            lock(file)
             with_name = (run / NAME).stat()
             if os.path.samestat(with_name, os.fstat(file)):  # not removed by its last owner
                 return file
@@ -107,6 +112,35 @@ def locked(run: Path) -> int | None:
         os.close(file)
         time.sleep(PAUSE if attempt < TRIES - 1 else 0)
     return None
+
+
+def lock(file: int) -> None:
+    """Lock the byte of an open file.
+
+    Raises:
+        OSError: EACCES or EAGAIN where another one has it; else there are no locks.
+    """
+    if OFD:
+        asked = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, PLACE, 1, 0)
+        try:
+            fcntl.fcntl(file, OFD, asked)
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a kernel or file system without them
+                raise
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, PLACE)
+
+
+def leave_to_parent() -> None:
+    """Close, in a child of this process, the files whose locks would live as long as the child."""
+    for mine in held.values():
+        with suppress(OSError):
+            os.close(mine.file)
+    held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=leave_to_parent)
 
 
 def release(run: Path) -> None:

@@ -29,7 +29,7 @@ from pinn.checkpoints.file import read
 from pinn.checkpoints.writing import AtomicCheckpointIO
 from pinn.runs.folders import discard, new_run, present, run_of
 from pinn.runs.launchers import check_launcher, settled, with_environment
-from pinn.runs.ownership import take
+from pinn.runs.ownership import release, take
 from pinn.runs.ranks import Together, watched
 from pinn.runs.requirements import PROFILERS, STEPS
 from pinn.training.lightning_adapter import has_written
@@ -129,6 +129,7 @@ class RunTrainer(L.Trainer):
     def withdraw(self) -> None:
         """Remove the folder of a new run that has taken no step: nothing in it is of use."""
         if self.run and self.above and self.is_global_zero and self.global_step == 0:
+            release(self.run)  # a network file system keeps what is open when it is removed
             discard(self.run, self.above)
 
 
