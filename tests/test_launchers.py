@@ -158,7 +158,8 @@ class Job:
 
 def adapted(words, **other):
     """A command of the page for a small configuration, found beside `train.py` of the project."""
-    known = {"poisson": "small", "train.py": str(ROOT / "train.py"), "python": "", **other}
+    known = {"poisson": "small", "train.py": str(ROOT / "train.py"), **other}
+    known |= dict.fromkeys(("python", "--kill-on-bad-exit=1"), "")  # of srun
     return [known.get(word, word) for word in words if known.get(word, word)]
 
 

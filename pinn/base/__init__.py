@@ -11,6 +11,7 @@ Nothing here knows physics or networks.
     costs          of an evaluation, counted; the memory of a device
     signals        SIGINT and SIGTERM end the program; `callbacks.interrupt` in a step
     first_process  which process speaks, as its launcher tells
+    error_file     what torchrun reports of a process that has failed
     recipe         how an object was made, as plain data
     kept_digits    buffers that keep their digits in lower precision
     context        values that hold within a `with` block

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
+from pinn.base.error_file import record
 from pinn.base.first_process import is_first
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -81,6 +82,7 @@ class Program:
             time.sleep(60)  # another thread ends this process
         if is_first() if speaks is None else speaks:
             self.say(line)
+        record(line)
         for farewell in reversed(self.farewells):
             with contextlib.suppress(Exception):
                 farewell()

@@ -58,8 +58,8 @@ class Interrupt(L.Callback):
         """Remember the signal, or end at once."""
         if not self.received and self.trainer and self.trainer.global_step > self.first:
             self.received = signum
-        elif program.listens:
-            program.end(signum)
+        elif program.listens:  # at a second Ctrl-C torchrun sends SIGTERM
+            program.end(self.received or signum)
         else:
             raise_for(signum)
 

@@ -5,6 +5,7 @@ A new flag goes into `options`, a message about a mistake in a configuration int
 
     main             from the words of a command line to an exit code; what needs no torch
     request          what a command line asks for
+    invocation       the words that start this program again, as it was launched
     arguments        the words of a command line, taken apart and held against each other
     options          the flags that are not keys of a configuration
     configuration    files of settings, found by name

@@ -73,7 +73,7 @@ def run(request: Request) -> int:
             # Such an error comes from a problem's own code, and its text alone says little.
             places = dict.fromkeys(getattr(error, "__notes__", ()))
             text = ": ".join([*places, type(error).__name__, str(error)])
-            complain(f"{text}; PINN_TRACEBACK=1 shows where")
+            complain(f"{text}; PINN_TRACEBACK=1 shows where", anywhere=True)
             return 2
         raise error if isinstance(error, UsageError) else UsageError(explain(error)) from error
     return 0

@@ -69,7 +69,7 @@ def answer(argv: Sequence[str]) -> int:
 
         return run(request)
     except UsageError as error:
-        complain(error)
+        complain(error, anywhere=True)
         return 2
     except KeyboardInterrupt:
         complain("stopped before the first step")
@@ -77,7 +77,8 @@ def answer(argv: Sequence[str]) -> int:
     except Exception as error:  # of a path that no file system can name, say
         if os.environ.get("PINN_TRACEBACK") == "1":
             raise
-        complain(f"{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where")
+        line = f"{type(error).__name__}: {error}; PINN_TRACEBACK=1 shows where"
+        complain(line, anywhere=True)
         return 2
 
 

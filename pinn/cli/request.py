@@ -1,12 +1,15 @@
 """What a command line asks for, taken apart before torch is loaded; and how a mistake is said."""
 
+import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pinn.base.first_process import is_first
+from pinn.base.error_file import record
+from pinn.base.first_process import is_first, rank_told
 from pinn.base.messages import LINE, cut, echo
 from pinn.checkpoints.migrations import option as current_option
 from pinn.cli.arguments import KEYS, KNOWN, SUBCOMMANDS, joined, objections, unknown, values
@@ -17,6 +20,7 @@ from pinn.cli.yaml_nodes import UsageError
 
 # Put before new phases: as many new ones as old would otherwise inherit what they do not state.
 RESET = "--model.phases=[]"
+MEANWHILE = 2.0  # seconds in which a launcher ends all processes after the first one
 TAKEN = ("--config", *(f"--{name}" for name in OWN))
 
 
@@ -84,13 +88,12 @@ class Request:
 
     def advice(self, checkpoint: Path) -> str:
         """How a run is continued that was stopped: a command, as it can be typed here."""
-        from pinn.base.console import command_of  # loads Lightning
+        from pinn.cli.invocation import invocation  # loads Lightning
 
-        called = program_words()
-        start = [] if Path(called[0]).name == "pinn" else command_of("python")
-        words = [*start, *called, "--resume", str(checkpoint)]
+        words = [*invocation(), "--resume", str(checkpoint)]
         words += [word for name in self.allow_import for word in ("--allow_import", name)]
-        return f"continue with --resume: {shlex.join(words)}"
+        nodes = ", on every machine with its own --node-rank" * ("--node-rank" in words)
+        return f"continue with --resume{nodes}: {shlex.join(words)}"
 
 
 def parse(argv: Sequence[str]) -> Request:
@@ -137,12 +140,19 @@ def parse(argv: Sequence[str]) -> Request:
     return request
 
 
-def program_words() -> list[str]:
-    """What follows `python` to start this program again: `train.py`, `-m pinn`, or a script."""
-    return ["-m", "pinn"] if Path(sys.argv[0]).name == "__main__.py" else [sys.argv[0]]
+def complain(error: object, anywhere: bool = False) -> None:
+    """Say on one line what went wrong, from the first process.
 
-
-def complain(error: object) -> None:
-    """Say on one line what went wrong, from the first process only."""
-    if is_first():
-        print("train.py:", cut(" ".join(str(error).split()), LINE), file=sys.stderr)
+    Args:
+        error: what went wrong.
+        anywhere: another process says it too, unless it is ended meanwhile: then all have made the
+            same mistake.
+    """
+    line = cut(" ".join(str(error).split()), LINE)
+    record(line)
+    if not is_first():
+        if not anywhere:
+            return
+        time.sleep(MEANWHILE + (os.environ.get("LOCAL_RANK", "0") != "0"))
+        line = f"rank {rank_told()}: {line}"
+    print("train.py:", line, file=sys.stderr, flush=True)

@@ -16,7 +16,8 @@ from rich.table import Table
 from pinn.base.console import say, show
 from pinn.callbacks.report import advise
 from pinn.cli.configuration import SWEEP
-from pinn.cli.request import Request, complain, parse, program_words
+from pinn.cli.invocation import program_words
+from pinn.cli.request import Request, complain, parse
 from pinn.cli.sweep_members import Member, shortened
 from pinn.runs.folders import discard, new_run, present
 
