@@ -332,9 +332,24 @@ def test_residuals_that_are_not_finite_are_refused():
     optimizer, _ = minimiser(lambda x: torch.log(x), [-1.0])
     with pytest.raises(FloatingPointError, match="residuals are not finite"):
         optimizer.step()
-    optimizer, _ = minimiser(lambda x: torch.sqrt(x.abs()) + 1, [0.0])
+
+
+@pytest.mark.parametrize(
+    ("function", "start"),
+    [
+        (lambda x: torch.sqrt(x.abs()) + 1, [0.0]),  # NaN
+        (lambda x: torch.sqrt(x) + 1, [0.0]),  # infinite
+        (lambda x: torch.stack([x[0] ** 0.5 + 1, x[1] - 2]), [0.0, 1.0]),  # one entry of four
+        (lambda x: (1e200 * x).sum() + torch.stack([x[0], x[0] + 1]), [0.0, 0.0, 0.0]),  # squares
+    ],
+)
+@pytest.mark.parametrize("damping", [1e-3, 1e-20])  # by Cholesky, and by orthogonal factors
+def test_a_jacobian_that_is_not_finite_is_refused_and_nothing_moves(function, start, damping):
+    optimizer, theta = minimiser(function, start, damping=damping)
     with pytest.raises(FloatingPointError, match=r"Jacobian .* not finite"):
         optimizer.step()
+    assert theta.tolist() == start
+    assert not optimizer.stalled
 
 
 # --- rows shared by two processes; tests/test_distributed.py has both

@@ -96,6 +96,48 @@ def test_a_gradient_alone_is_named_too(case, phase, tmp_path):
 
 
 @pytest.mark.parametrize("compile", [False, "auto"])
+def test_a_jacobian_that_becomes_infinite_is_no_end_of_the_descent(compile, tmp_path, capsys):
+    class Steep(Problem):
+        """A root that is steep without bound where the first step leads."""
+
+        coordinates, unknowns, geometry = ("x",), {"u": 1}, Interval()
+
+        def __init__(self):
+            super().__init__()
+            self.k = nn.Parameter(torch.tensor(1.0))
+
+        @on("interior")
+        def down(self, u):
+            return 0 * u + 1e3 * (self.k + 2.0)
+
+        @on("interior")
+        def root(self, u):
+            constant = self.k.detach()
+            return 0 * u + torch.sqrt(self.k - constant + constant.clamp_min(0.0))
+
+    text = line(Steep(), LM, tmp_path, points={"interior": 8}, compile=compile)
+    assert re.search(r"the gradient of residual 'root' is not finite at x = ", text), text
+    assert "sqrt has a value but no finite derivative (test_nonfinite.py, line" in text
+    assert "depends on the other points" not in capsys.readouterr().out
+
+
+def test_a_jacobian_whose_squares_are_not_finite_is_said_at_the_first_step(tmp_path):
+    class Huge(Problem):
+        coordinates, unknowns, geometry = ("x",), {"u": 1}, Interval()
+
+        def __init__(self):
+            super().__init__()
+            self.k = nn.Parameter(torch.tensor(0.0))
+
+        @on("interior")
+        def equation(self, u):
+            return u - 1.0 + 1e200 * self.k
+
+    text = line(Huge(), LM, tmp_path, points={"interior": 8})
+    assert "the Jacobian of the residuals, or the square of an entry, is not finite" in text
+
+
+@pytest.mark.parametrize("compile", [False, "auto"])
 @pytest.mark.parametrize("phase", [Phase(30, "SGD", lr=10.0), LBFGS, LM], ids=str)
 def test_a_fault_that_comes_later_is_found_at_its_step(phase, compile, tmp_path):
     class Later(Problem):

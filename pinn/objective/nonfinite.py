@@ -1,6 +1,6 @@
 """Where a loss stops being a number: the residual, the region, the point and the expression."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -23,8 +23,15 @@ class NonFiniteError(RuntimeError):
 
 
 @contextmanager
-def explained(solution: Solution, plans: Plans, drawn: dict[str, Points]) -> Iterator[None]:
+def explained(
+    solution: Solution, plans: Plans, drawn: Callable[[], Mapping[str, Points]]
+) -> Iterator[None]:
     """Run a step; least squares that are no numbers are said to be so by their cause.
+
+    Args:
+        solution: the problem with its networks.
+        plans: what each region's residuals read.
+        drawn: gives the points, which the step itself may draw.
 
     Raises:
         NonFiniteError: residuals or Jacobian are not finite; nothing has moved.
@@ -32,7 +39,7 @@ def explained(solution: Solution, plans: Plans, drawn: dict[str, Points]) -> Ite
     try:
         yield
     except FloatingPointError as error:
-        raise NonFiniteError(diagnose(solution, plans, drawn) or str(error)) from error
+        raise NonFiniteError(diagnose(solution, plans, drawn()) or str(error)) from error
 
 
 def diagnose(

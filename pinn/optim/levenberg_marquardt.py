@@ -160,7 +160,10 @@ class LevenbergMarquardt(Optimizer):
         if not (math.isfinite(loss) and is_finite):
             self.move(here)
             check_finite(loss)
-            raise FloatingPointError("the Jacobian of the residuals is not finite")
+            raise FloatingPointError(
+                "the Jacobian of the residuals, or the square of an entry, is not finite: "
+                "scale the equation, or the coefficient that it is so steep in"
+            )
         return loss, after, predicted, bool(exists)
 
     def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ class Minimum(NamedTuple):
 
     Args:
         delta: δ (P,), of zeros where the damping is too small for rounding.
-        facts: the decrease of |r|² to expect; 1 if there is such a δ, else 0; 1 if J is finite.
+        facts: the decrease of |r|² to expect; 1 if there is such a δ, else 0; 1 if J and its
+            squares are finite.
     """
 
     delta: Tensor
@@ -65,7 +66,9 @@ class LinearModel:
         delta, decrease = form.solve(damping)
         packed = agreed(torch.cat([delta, decrease[None]]))
         exists = packed.isfinite().all()
-        facts = torch.stack([packed[-1], exists.to(packed), form.scale.isfinite().all().to(packed)])
+        # An infinite square in J makes D infinite, and D^-½ zero, which is a finite number.
+        is_finite = (form.scale.isfinite() & (form.scale > 0)).all()
+        facts = torch.stack([packed[-1], exists.to(packed), is_finite.to(packed)])
         return Minimum(torch.where(exists, packed[:-1], 0.0), facts)
 
     @property

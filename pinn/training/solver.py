@@ -232,7 +232,7 @@ class Solver(LeanModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
-        with explained(self.solution, self.plans, self.drawn):
+        with explained(self.solution, self.plans, lambda: self.drawn):
             super().optimizer_step(*args, **kwargs)
         optimizer, self.loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
