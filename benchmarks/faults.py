@@ -171,7 +171,7 @@ FAULTS = (
     Fault(
         "unseen",
         "A recorded graph is never held against the Python again.",
-        "if check or is_due(held.uses, PERIOD):",
+        "if held.is_due(chunk.number) or check:",
         "if check:",
         ("test_memory.py::test_an_unseen_change_is_found_and_said[recorded]",),
     ),

@@ -12,6 +12,7 @@ is formed or differentiated in the parameters goes here.
     recording         a function recorded as a program
     graphs            the graphs of a run, held against the Python
     tape              the operations of a function, written down while they run
+    exits             how values leave torch, refused while a tape runs
     stateless         a module called with other tensors
     nonfinite         where a loss stops being a number
 

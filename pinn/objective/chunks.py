@@ -31,11 +31,13 @@ class Chunk:
     Args:
         region: where they lie.
         points: the points.
+        number: its place among the chunks of its region.
         prepared: what recorded graphs derive from points and constants alone.
     """
 
     region: str
     points: Points
+    number: int = 0
     prepared: Kept = field(default_factory=Kept)
 
 
@@ -46,7 +48,8 @@ def cut(points: Mapping[str, Points], sizes: Mapping[str, int | None]) -> list[C
         n = len(points[region])
         count = 1 if most is None else -(-n // most)
         count = next((k for k in range(count, 2 * count) if n % k == 0), count)
-        chunks += [Chunk(region, part) for part in points[region].split(-(-n // count))]
+        parts = points[region].split(-(-n // count))
+        chunks += [Chunk(region, part, number) for number, part in enumerate(parts)]
     return chunks
 
 

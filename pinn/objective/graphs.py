@@ -1,21 +1,23 @@
 """The graphs of a run: each held against the Python it was recorded from, and kept.
 
-A graph is kept for a state of all that the Python is seen to read. What it reads beyond that shows
-when the graph is held against the Python again: after 1, 2, 4, … 128 uses, after every 128th, and
-wherever the run asks for it, as at the end of training.
+A graph is held against the Python at other numbers before it is used, so a number that was taken
+for a constant shows. It is kept for a state of all that the Python is seen to read. What the Python
+reads beyond that shows when the graph is held against it again: at each chunk after 1, 2, 4, … 128
+uses, after every 128th, and wherever the run asks for it, as at the end of training.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from pinn.base.torch_adapter import recorded
 from pinn.cache.rechecks import is_due
 from pinn.cache.states import PERIOD
 from pinn.objective.chunks import Chunk
-from pinn.objective.recording import Function, Recording, Tensors
-from pinn.objective.tape import RecordingError
+from pinn.objective.recording import Function, Recording, Tensors, first_line
 
 MOST = 32  # graphs of one run
 FRUITLESS = 4  # graphs of one function that were not used again: it reads something ever new
@@ -29,13 +31,21 @@ class Held:
         recording: the graph.
         sizes: the norms of its results when it was recorded.
         uses: how often it was used.
-        checked: the use at which it was last held against the Python.
+        by_chunk: how often at each chunk, by its number.
+        checked: of each chunk, the use at which the graph was last held against the Python there.
     """
 
     recording: Recording
     sizes: list[float]
     uses: int = 0
-    checked: int = 0
+    by_chunk: Counter[int] = field(default_factory=Counter)
+    checked: Counter[int] = field(default_factory=Counter)
+
+    def is_due(self, chunk: int) -> bool:
+        """Count a use at a chunk; whether the graph is to be held against the Python there."""
+        self.uses += 1
+        self.by_chunk[chunk] += 1
+        return is_due(self.by_chunk[chunk], PERIOD)
 
 
 class Recorder:
@@ -81,20 +91,38 @@ class Recorder:
             if reason := self.obstacle(key):
                 self.set_back(reason, compiled)
                 return eager()
-            self.recordings[key] = self.record(function, varying, fixed, eager(), compiled, chunk)
+            expected = eager()
+            self.recordings[key] = self.record(function, varying, fixed, expected, compiled, chunk)
+            if self.recordings[key] is None:  # what the Python writes to is written to once
+                return expected
         held = self.recordings[key]
         if held is None:
             return eager()
-        values = replayed(held.recording, varying, fixed, chunk)
-        held.uses += 1
-        if check or is_due(held.uses, PERIOD):
+        try:
+            values = replayed(held.recording, varying, fixed, chunk)
+        except Exception as error:  # whatever torch raises where a size or a place is another
+            self.give_up(key, error)
+            return eager()
+        if held.is_due(chunk.number) or check:
             expected = eager()
             if not agree(values, expected, held.sizes):
                 self.recordings[key] = None
-                self.confess(held)
+                self.confess(held, chunk.number)
                 return expected
-            held.checked = held.uses
+            held.checked[chunk.number] = held.uses
         return values
+
+    def give_up(self, key: tuple, error: Exception) -> None:
+        """Never use a graph again that an error ended, and say so.
+
+        Raises:
+            Exception: the error, where memory was short: the Python would need as much.
+        """
+        if is_out_of_memory(error):
+            raise error
+        self.recordings[key] = None
+        why = first_line(error)
+        self.tell(f"compile   a recorded step failed, steps run as Python from now on: {why}")
 
     def obstacle(self, key: tuple) -> str:
         """Why no further graph is made; empty where one is."""
@@ -108,12 +136,12 @@ class Recorder:
             return f"{MOST} graphs were recorded: the problem keeps changing"
         return ""
 
-    def confess(self, held: Held) -> None:
+    def confess(self, held: Held, chunk: int) -> None:
         """Say that a graph stopped giving the numbers of the Python."""
         self.tell(
             "compile   a recorded step no longer gives the numbers of the Python: something that "
             "the Python reads has changed unnoticed. Steps run as Python from now on; up to "
-            f"{held.uses - held.checked} evaluations before this one used old values"
+            f"{held.uses - held.checked[chunk]} evaluations before this one used old values"
         )
 
     def record(
@@ -125,19 +153,42 @@ class Recorder:
         compiled: bool,
         chunk: Chunk,
     ) -> Held | None:
-        """A graph that gives the numbers of the Python; None if none does."""
+        """A graph that gives the numbers of the Python; None if none does.
+
+        Random numbers that are drawn on the way are drawn again by the next evaluation.
+        """
         if not all(bool(t.isfinite().all()) for t in expected):
             return None  # nothing to compare with, and the run is about to say why
+        device = expected[0].device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            return self.recorded(function, varying, fixed, expected, compiled, chunk)
+
+    def recorded(
+        self,
+        function: Function,
+        varying: Tensors,
+        fixed: Tensors,
+        expected: Sequence[Tensor],
+        compiled: bool,
+        chunk: Chunk,
+    ) -> Held | None:
+        """The same, compiled if that can be, else as recorded."""
         for by_compiler in (True, False) if compiled else (False,):
             try:
                 recording = Recording(function, varying, fixed, by_compiler)
                 values = replayed(recording, varying, fixed, chunk)
-            except RecordingError as error:
-                self.set_back(str(error), compiled)
+                is_right = agree(values, expected) and holds_elsewhere(
+                    recording, function, varying, fixed
+                )
+            except Exception as error:  # whatever problem, network, torch or the compiler raise
+                if is_out_of_memory(error):
+                    raise
+                self.set_back(first_line(error), compiled)
                 continue
-            if agree(values, expected):
+            if is_right:
                 return Held(recording, [float(t.norm()) for t in expected])
-            self.set_back("its numbers differ from those of the Python", compiled)
+            drawn = ": random numbers are drawn at each" if recording.is_random else ""
+            self.set_back(f"its numbers differ from those of the Python{drawn}", compiled)
         return None
 
     def set_back(self, reason: str, compiled: bool) -> None:
@@ -154,6 +205,38 @@ def replayed(recording: Recording, varying: Tensors, fixed: Tensors, chunk: Chun
         prepared = recording.prepared(fixed)
         chunk.prepared.keep(recording, fixed, prepared)
     return recording(varying, prepared)
+
+
+def holds_elsewhere(
+    recording: Recording, function: Function, varying: Tensors, fixed: Tensors
+) -> bool:
+    """Whether a graph gives the numbers of the Python at numbers that it was not recorded at.
+
+    Where the Python raises an error at these, there is nothing to compare with.
+    """
+    other_varying = [1.1 * mixed(t) + 0.01 if t.is_floating_point() else t for t in varying]
+    other_fixed = [mixed(t) for t in fixed]
+    try:
+        with recorded():  # as when it was recorded: nothing is measured here
+            expected = function(
+                [t.clone() for t in other_varying], [t.clone() for t in other_fixed]
+            )
+    except Exception:  # whatever problem and network raise
+        return True
+    return agree(recording(other_varying, recording.prepared(other_fixed)), expected)
+
+
+def mixed(tensor: Tensor) -> Tensor:
+    """Numbers between neighbours: points that stay in their domain, tables that stay in order."""
+    if not tensor.is_floating_point():
+        return tensor.clone()
+    return torch.lerp(tensor, tensor.roll(1, 0) if tensor.ndim else tensor, 0.3)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an operation found too little memory; torch has no class for it on a CPU."""
+    short = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return short or "DefaultCPUAllocator" in str(error)
 
 
 def agree(

@@ -179,10 +179,10 @@ class Objective:
         return None
 
     def recheck(self) -> None:
-        """Hold the recorded gradients against the Python now, each at one of its chunks."""
+        """Hold the recorded gradients against the Python now."""
         if self.chunks and self.placed_in == self.mode != "eager":
             state = self.state(True)
-            for chunk in {chunk.region: chunk for chunk in self.chunks}.values():
+            for chunk in self.chunks:
                 self.chunk_gradient(chunk, state, check=True)
 
     def chunk_gradient(self, chunk: Chunk, state: int | None, check: bool = False) -> list[Tensor]:

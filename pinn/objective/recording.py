@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx
 
 from pinn.base.torch_adapter import compile_graph, recorded
-from pinn.objective.tape import VARYING, InPlaceError, Line, RecordingError, Tape
+from pinn.objective.exits import Exits
+from pinn.objective.tape import VARYING, InPlaceError, Line, RecordingError, Tape, is_random
 
 Tensors = Sequence[Tensor]
 Function = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
@@ -114,13 +115,14 @@ class Recording:
                 of theirs would go unnoticed.
         """
         tape = Tape(varying, fixed, in_place)
-        with recorded(), tape:
-            results = function(varying, fixed)
+        with recorded(), tape, Exits(tape):
+            results = run(function, varying, fixed, tape)
         outputs = [tape.written_as(t, []) for t in results]
         moving = [line for line in tape.lines if line.level == VARYING]
         others = [line for line in tape.lines if line.level < VARYING]
         self.main = Program(tape, moving, tape.varying, outputs)
         self.literals = list(tape.literals.values())
+        self.is_random = any(is_random(line.function) for line in tape.lines)
         inputs = [*tape.fixed, *tape.literals]
         self.before = Program(tape, others, inputs, self.main.wanted)
         if self.before.wanted:
@@ -138,6 +140,24 @@ class Recording:
         """The function's result."""
         with torch.no_grad():
             return list(self.run(*varying, *prepared))
+
+
+def run(function: Function, varying: list[Tensor], fixed: list[Tensor], tape: Tape) -> list[Tensor]:
+    """The function's result, while a tape records it.
+
+    Raises:
+        InPlaceError, RecordingError: the tape refused something, whether or not the Python that is
+            recorded caught the refusal.
+    """
+    try:
+        results = function(varying, fixed)
+    except Exception as error:
+        if isinstance(tape.refusal, InPlaceError):
+            raise tape.refusal from error
+        raise
+    if tape.refusal is not None:
+        raise tape.refusal
+    return results
 
 
 def compiled_program(program: Program, examples: Tensors) -> Callable[..., Sequence[Tensor]]:

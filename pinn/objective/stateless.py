@@ -17,6 +17,9 @@ def call_with(module: nn.Module, state: Mapping[str, Tensor], *args: Any) -> Any
         module: stays as it is.
         state: by the names of `named_parameters` and `named_buffers`, each tensor once.
         *args: of its `forward`.
+
+    Raises:
+        RuntimeError: it puts another tensor in the place of one of these, which would be lost.
     """
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     given = {id(own[name]): tensor for name, tensor in state.items()}
@@ -29,4 +32,9 @@ def call_with(module: nn.Module, state: Mapping[str, Tensor], *args: Any) -> Any
         )
         if id(held) in given
     }
-    return torch.func.functional_call(module, places, args, tie_weights=False)
+    before = dict(places)
+    result = torch.func.functional_call(module, places, args, tie_weights=False)
+    for place, tensor in places.items():  # torch leaves here what it found behind the call
+        if tensor is not before[place]:
+            raise RuntimeError(f"{place} is replaced while residuals are evaluated")
+    return result

@@ -4,17 +4,25 @@ A tape sees operations below autograd and not Python, so fields, modules and nes
 are recorded alike. An operation is run as it is and noted, which takes some microseconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from pinn.base.torch_adapter import DispatchMode
+from pinn.base.torch_adapter import DispatchMode, storage_key
 
 CONSTANT, FIXED, VARYING = range(3)  # what a tensor follows from, the last of these counts
+READING = (
+    "the problem or a network reads values as plain numbers, by .item(), float(), .numpy(), "
+    ".tolist(), print or if"
+)
+SIZES = (
+    "the size of a tensor depends on values, as by a mask u[u > 0], nonzero or unique: "
+    "torch.where(u > 0, …, 0) keeps the size"
+)
 
 
 class RecordingError(RuntimeError):
@@ -56,7 +64,8 @@ class Tape(DispatchMode):
 
     Raises:
         InPlaceError: within it, an operation writes to its arguments although none may.
-        RecordingError: within it, Python reads a number that changes from call to call.
+        RecordingError: within it, Python reads a number that changes from call to call, a size
+            depends on such numbers, or an operation writes to what is varying or fixed.
     """
 
     def __init__(
@@ -64,6 +73,8 @@ class Tape(DispatchMode):
     ) -> None:
         super().__init__()
         self.in_place = in_place
+        self.refusal: Exception | None = None  # what was raised first, and others may have caught
+        self.is_running = False  # inside of an operation, which may do what it likes
         self.variables: Any = WeakTensorKeyDictionary()
         self.levels: dict[str, int] = {}
         self.lines: list[Line] = []
@@ -74,6 +85,23 @@ class Tape(DispatchMode):
         self.foreign: dict[str, torch.Size] = {}  # shapes of tensors of which nothing is known
         self.varying = [self.variable(tensor, VARYING) for tensor in varying]
         self.fixed = [self.variable(tensor, FIXED) for tensor in fixed]
+        self.inputs = {storage_key(tensor) for tensor in (*varying, *fixed)}
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """Raise an error, and keep it: the Python that is recorded may catch it."""
+        self.refusal = self.refusal or error
+        raise error
+
+    def refuse_reading(self, tensors: Sequence[Tensor]) -> None:
+        """Refuse that Python reads one of these, unless it is the same at every call.
+
+        Raises:
+            RecordingError: it is not, or nothing is known of it.
+        """
+        for tensor in tensors:
+            name = self.variables.get(tensor)
+            if name is None or self.levels[name] > CONSTANT:
+                self.refuse(RecordingError(READING))
 
     def variable(self, tensor: Tensor, level: int) -> str:
         """A new name for a tensor."""
@@ -84,9 +112,15 @@ class Tape(DispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        kwargs = kwargs or {}
-        if is_mutable(func) and not self.in_place:
-            raise InPlaceError(f"{func} writes to its arguments")
+        self.is_running = True
+        try:
+            return self.noted(func, args, kwargs or {})
+        finally:
+            self.is_running = False
+
+    def noted(self, func: Any, args: tuple, kwargs: dict) -> Any:
+        """What an operation gives, once it is noted."""
+        self.check_writing(func, args, kwargs)
         if func is torch.ops.aten.lift_fresh.default and args[0] not in self.variables:
             func = torch.ops.aten.clone.default  # in place of a literal, which stays as it is
             self.literals[self.variable(args[0], CONSTANT)] = args[0].clone()
@@ -97,13 +131,28 @@ class Tape(DispatchMode):
         if self.in_place:  # what is made here may be written to: it is made anew at each step
             level = VARYING
         if level > CONSTANT and torch.Tag.data_dependent_output in func.tags:
-            raise RecordingError(
-                "the problem or a network reads values as plain numbers, by .item(), float() or if"
-            )
+            self.refuse(RecordingError(READING))
+        if any(self.levels[self.variables[t]] > CONSTANT for t in deciding(func, args)):
+            self.refuse(RecordingError(SIZES))
         result = func(*args, **kwargs)
+        if level > CONSTANT and any(t.layout is not torch.strided for _, t in tensors_of(result)):
+            self.refuse(RecordingError(SIZES))  # of a sparse tensor, the number of entries
         call = f"{self.name(func, func)}({', '.join(parts)})"
         self.note(func, call, given, VARYING if is_random(func) else level, result)
         return result
+
+    def check_writing(self, func: Any, args: tuple, kwargs: dict) -> None:
+        """Refuse operations that write to their arguments, or only those that write to the inputs.
+
+        Raises:
+            InPlaceError, RecordingError: this one does.
+        """
+        if is_mutable(func) and not self.in_place:
+            self.refuse(InPlaceError(f"{func} writes to its arguments"))
+        if self.in_place and any(
+            storage_key(t) in self.inputs for t in written(func, args, kwargs)
+        ):
+            self.refuse(RecordingError("the problem or a network writes to a buffer or parameter"))
 
     def note(self, func: Any, call: str, given: list[str], level: int, result: Any) -> None:
         """Note an operation, or what it equals."""
@@ -154,6 +203,25 @@ def tensors_of(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
 def is_mutable(func: Any) -> bool:
     """Whether an operation writes to its arguments."""
     return getattr(getattr(func, "_schema", None), "is_mutable", False)
+
+
+def written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+    """The tensors that an operation writes to."""
+    if is_mutable(func):
+        for place, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                value = args[place] if place < len(args) else kwargs.get(argument.name)
+                yield from (tensor for _, tensor in tensors_of(value))
+
+
+def deciding(func: Any, args: Sequence[Any]) -> list[Tensor]:
+    """The tensors whose numbers decide on the size of what an operation gives."""
+    if torch.Tag.dynamic_output_shape not in getattr(func, "tags", ()):
+        return []
+    if func is torch.ops.aten.index.Tensor:
+        return [t for t in args[1] if t is not None and t.dtype in (torch.bool, torch.uint8)]
+    some = args[1:] if func is torch.ops.aten.masked_select.default else args
+    return [tensor for _, tensor in tensors_of(list(some))]
 
 
 @cache
