@@ -270,7 +270,7 @@ def test_a_change_at_any_chunk_is_found(place, monkeypatch):
     step, points = made(problem, MLP(8, 2), points={"interior": 256}, mode="recorded")
     monkeypatch.setattr(step, "chunk_size", lambda region, points: 64)
     step.gradient(points, step.given)
-    assert [chunk.number for chunk in step.chunks] == [0, 1, 2, 3]
+    assert len(step.chunks) == 4
     known = step.chunks[place].points.at[:, 0]
     monkeypatch.setattr(
         torch, "tensors_of_this_test", lambda x: torch.isin(x, known), raising=False
