@@ -22,7 +22,7 @@ def names():
 
 
 def test_the_code_runs(names):
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) >= 6
     assert names["values"].shape == (4096,)
     assert names["jacobian"].shape == (4096, 3, 3)
     flow, gradient = names["net"](names["x"]), names["jacobian"].value

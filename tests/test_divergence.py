@@ -37,9 +37,8 @@ def test_gradient_with_ones_is_another_quantity():
 
 
 def test_points_that_are_no_tensor_are_named():
-    for given in (points(5, 3).numpy(), [[1.0, 2.0, 3.0]]):
-        with pytest.raises(TypeError, match=r"x is a (ndarray|list): give a tensor"):
-            divergence(network(), given)
+    with pytest.raises(TypeError, match="x is a list: give a tensor"):
+        divergence(network(), [[1.0, 2.0, 3.0]])
 
 
 # Shapes and memory layout

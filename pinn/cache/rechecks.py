@@ -13,7 +13,7 @@ is ever used again. After a few of them reverse mode takes their place.
 """
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
@@ -113,6 +113,7 @@ def recall(
     decide: Callable[[bool], Any],
     check: Callable[[Any], bool] = lambda decision: True,
     safe: Callable[[], Any] | None = None,
+    beside: Sequence[Any] = (),
 ) -> Remembered:
     """What was decided for f in this situation, or is decided now.
 
@@ -126,11 +127,12 @@ def recall(
         check: whether a decision made earlier still gives the numbers of reverse mode.
         safe: the decision that is right whatever f reads; it is taken for a function that reads
             something new at every call.
+        beside: what f is called with besides the points: it is read like what f holds.
     """
     key = settings, circumstances(x, training)
     try:
         memory = KNOWN.setdefault(owner_of(f), [])
-        structure, numbers = read(f)
+        structure, numbers = read(f, *beside)
     except (TypeError, UnreadableError):  # no weak reference, or Python cannot look into it
         return Remembered(decide(False), None)
     known = next((e for e in memory if e.holds(key, structure, numbers)), None)

@@ -5,7 +5,7 @@ A function without a derivative cuts the graph as `detach` does; an `autograd.Fu
 all strategies would agree on the wrong number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -52,20 +52,26 @@ class Constants(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        name = resolve_name(func) or ""
         lost = (
             torch.is_grad_enabled()
             and isinstance(result, Tensor)
             and result.is_floating_point()
             and not requires_grad(result)
-            and any(isinstance(a, Tensor) and requires_grad(a) for a in args)
+            and any(isinstance(a, Tensor) and requires_grad(a) for a in read(name, args))
         )
-        name = resolve_name(func) or ""
         if lost and not meant(name):
             raise CutGraphError(
                 f"{name} has no derivative in torch: f would count as constant there. "
                 "Write .detach() if that is meant"
             )
         return result
+
+
+def read(name: str, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments whose numbers a function by that name reads: `t.to(x)` asks x for its type."""
+    short = name.rsplit(".", 1)[-1]
+    return args[:1] if short == "to" or short.endswith("_as") else args
 
 
 def meant(name: str) -> bool:

@@ -88,6 +88,8 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
         return MethodType(f.__func__, in_double(f.__self__, memo))
     if isinstance(f, Tensor) and f.is_floating_point():
         return f.detach().double().requires_grad_(f.requires_grad)
+    if type(f) is tuple:
+        return tuple(in_double(part, memo) for part in f)
     if not isinstance(f, FunctionType) or f.__closure__ is None or id(f) in memo:
         return memo.get(id(f), f)
     cells = tuple(CellType() for _ in f.__closure__)

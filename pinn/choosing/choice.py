@@ -12,7 +12,7 @@ The rule, without measurement:
 """
 
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,7 @@ def settled(
     x: Tensor,
     strategy: str,
     settings: Hashable,
+    beside: Sequence[Any] = (),
 ) -> Remembered:
     """The choice for an evaluation, made once, remembered with f and held against reverse mode.
 
@@ -73,6 +74,7 @@ def settled(
         x: all its points (…, d).
         strategy: what is asked for, see `choose`.
         settings: what else the choice depends on.
+        beside: what f is called with besides the points.
 
     Raises:
         CoupledPointsError: f couples points.
@@ -97,7 +99,7 @@ def settled(
     size = magnitude(x) if strategy == "auto" else None
     key = (strategy, size, settings)
     instead = None if strategy == "hutchinson" else safe  # an estimate has no better
-    return recall(f, x, trial.training, key, find, is_right, instead)
+    return recall(f, x, trial.training, key, find, is_right, instead, beside)
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.base.costs import number
-from pinn.base.messages import one_of
+from pinn.base.messages import one_of, whole
 from pinn.base.processes import rank
 from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
@@ -23,6 +23,7 @@ from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import Probes, hutchinson
 from pinn.derivatives.outputs import Function, check, in_a_row, is_matrix, split
 from pinn.geometry.sampling import stream_seed
+from pinn.operators.arguments import Call, called, refused_numpy
 from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
 
 
@@ -51,6 +52,8 @@ class Divergence(nn.Module):
         chunk: for `vmap`, how many components to differentiate together; bounds memory.
         memory: the GiB that the tensors of an evaluation may take; the points are then processed
             in portions, and with grad mode on evaluated a second time in the backward pass.
+        argnum: which argument of f is the points; the others go on to f as they are. It is 1 for
+            f(t, x): `Divergence(argnum=1)(f, t, x)`. A gradient reaches a `t` that requires one.
         probes: for `hutchinson`; one by default. Each call draws new ones; how many calls there
             were is in the state dict, so that a resumed run draws what it would have drawn.
 
@@ -70,6 +73,7 @@ class Divergence(nn.Module):
         chunk: int | None = None,
         memory: float | None = None,
         probes: Probes | None = None,
+        argnum: int = 0,
     ) -> None:
         super().__init__()
         one_of("strategy", strategy, (*NAMES, "hutchinson"))
@@ -85,36 +89,50 @@ class Divergence(nn.Module):
         if probes is not None and strategy != "hutchinson":
             raise ValueError(f"probes are for strategy 'hutchinson', got strategy {strategy!r}")
         self.probes = probes or Probes()
+        self.argnum = whole("argnum", argnum, least=0)
         if strategy == "hutchinson":
             if memory is not None:
                 raise ValueError("memory= is for exact strategies: bound an estimate by its probes")
             self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
-    def forward(self, f: Function, x: Tensor) -> Tensor:
-        """The divergence (…) of f at the points x (…, d)."""
+    def forward(self, f: Function, *arguments: Any) -> Any:
+        """The divergence (…) of f at the points x (…, d): f(x), or f(t, x) with `argnum=1`.
+
+        Points in a NumPy array give an array without a graph, of the same dtype.
+        """
+        call = called(f, arguments, self.argnum)
+        with call.mode:
+            result = self._result(call)
+        return result.cpu().numpy() if call.is_array else result
+
+    def _result(self, call: Call) -> Tensor:
+        """The divergence as a tensor."""
+        x = call.x
         if is_transformed(x):  # nothing can be measured
-            vector = self._vector(f, x)
+            vector = self._vector(call)
             if self.strategy == "hutchinson":
                 return self._estimate(vector, x)
             return trace(vector, x, self._dims(x), in_transform(self.strategy), self.chunk)
-        trial, known = self._settled(f, x)
-        vector, strategy = self._vector(f, x), known.decision.strategy
+        vector, trial, known = self._settled(call)
+        strategy = known.decision.strategy
         if strategy == "hutchinson":
             return self._estimate(vector, x)
         return self._evaluate(vector, trial, x, strategy, known, self.memory)
 
-    def _settled(self, f: Function, x: Tensor) -> tuple[Trial, Remembered]:
-        """The evaluation, as it is to be measured, and the choice for it."""
-        known = Remembered(None, {})
+    def _settled(self, call: Call) -> tuple[Function, Trial, Remembered]:
+        """The vector, its evaluation as it is to be measured, and the choice for it."""
+        known, x = Remembered(None, {}), call.x
 
         def run(at: Tensor, strategy: str) -> list[Tensor]:
             return [self._evaluate(vector, trial, at, strategy, known)]
 
-        vector = self._vector(f, x)
-        trial = Trial(in_a_row(vector), Plan(tuple(map(first, self._dims(x)))), keeps_graph(), run)
-        settings = (self.dims, self.components, self.chunk, self.memory)
-        known = settled(f, trial, x, self.strategy, settings)
-        return trial, known
+        vector = self._vector(call)
+        plan = Plan(tuple(map(first, self._dims(x))))
+        trial = Trial(in_a_row(vector), plan, keeps_graph(), run)
+        settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
+        with refused_numpy():
+            known = settled(call.f, trial, x, self.strategy, settings, call.beside)
+        return vector, trial, known
 
     def _evaluate(
         self,
@@ -145,21 +163,26 @@ class Divergence(nn.Module):
         rows = max(1, points // x.shape[1:-1].numel())
         return in_portions(at_once, x, rows, again=memory is not None)
 
-    def choice(self, f: Function, x: Tensor) -> Choice:
+    def choice(self, f: Function, *arguments: Any) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
-        return self._settled(f, x)[1].decision
+        call = called(f, arguments, self.argnum)
+        with call.mode:
+            decision: Choice = self._settled(call)[-1].decision
+        return decision
 
-    def explain(self, f: Function, x: Tensor) -> Choice:
+    def explain(self, f: Function, *arguments: Any) -> Choice:
         """What each strategy costs for f at x; `print` shows a table, `.table` holds it as data.
 
         Counted FLOPs, operations and peak memory, with the backward pass where grad mode is on,
         the measured time, and what became of each candidate.
         """
-        trial, known = self._settled(f, x)
-        own = known.decision
-        if own.table:
-            return own
-        measurement = known.note(magnitude(x), lambda: measured(trial, x))
+        call = called(f, arguments, self.argnum)
+        with call.mode:
+            _, trial, known = self._settled(call)
+            own = known.decision
+            if own.table:
+                return own
+            measurement = known.note(magnitude(call.x), lambda: measured(trial, call.x))
         table = [dict(row) for row in measurement.table]
         for row in table:
             row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
@@ -188,14 +211,14 @@ class Divergence(nn.Module):
             raise ValueError(f"dims={dims} does not name distinct coordinates of {x.shape[-1]}")
         return dims
 
-    def _vector(self, f: Function, x: Tensor) -> Function:
+    def _vector(self, call: Call) -> Function:
         """f reduced to the components of the vector, kept separate for the loop's sake.
 
         Raises:
             TypeError, ValueError: x or dims cannot be differentiated at or along.
         """
-        check_points(f, x)
-        dims = self._dims(x)
+        check_points(call.f, call.x)
+        f, dims = call.function, self._dims(call.x)
 
         def vector(x: Tensor) -> Any:
             y, shape = f(x), x.shape[:-1]

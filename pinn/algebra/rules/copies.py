@@ -20,9 +20,11 @@ def detach(x: Series) -> Series:
     return x.like(x.value.detach(), dict.fromkeys(x.streams))
 
 
-def cast(x: Series, *target: Any, **more: Any) -> Series:
-    """Another dtype or device."""
+def cast(x: Any, *target: Any, **more: Any) -> Any:
+    """Another dtype or device; of a tensor those of a series."""
     like: Any = [t.value if isinstance(t, Series) else t for t in target]
+    if not isinstance(x, Series):
+        return x.to(*like, **more)
     if not x.value[:0].to(*like, **more).dtype.is_floating_point:
         raise refuse("to", f"of {target}")
     return x.map(lambda s: s.to(*like, **more))

@@ -100,9 +100,9 @@ def expand(x: Series, *shape: Any) -> Series:
     return x.map(linear)
 
 
-def expand_as(x: Series, other: Any) -> Series:
+def expand_as(x: Any, other: Any) -> Any:
     """`expand` to the shape of another tensor."""
-    return expand(x, tuple(other.shape))
+    return expand(x, tuple(other.shape)) if isinstance(x, Series) else x.expand(other.shape)
 
 
 SHAPE: dict[Callable, Callable] = {
