@@ -17,7 +17,7 @@ from pinn.base.paths import is_file, unreadable
 from pinn.cli.allowed_classes import load
 from pinn.cli.configuration import loaded
 from pinn.cli.main import main
-from pinn.cli.yaml_nodes import DEEPEST, LONGEST, MOST, UsageError, composed
+from pinn.cli.yaml_nodes import DEEPEST, LONGEST, MOST, SAVED, UsageError, composed
 
 ROOT = Path(__file__).parents[1]
 LEVELS = list(zip("abcdefghij", "bcdefghijk", strict=True))
@@ -166,3 +166,37 @@ def test_torch_is_not_loaded_to_refuse_a_bomb(tmp_path):
     assert done.returncode == 2
     assert "yaml" in done.stderr
     assert "torch" not in done.stderr
+
+
+def test_what_a_run_saves_is_read_again_though_no_user_may_write_as_much(checkpoint, capsys):
+    saved = checkpoint.parents[1] / "config.yaml"
+    long = saved.read_text() + COMMENTS[: 2 * LONGEST]
+    saved.write_text(long)
+    assert main([f"--resume={checkpoint}", "--trainer.max_steps=3"]) == 0
+    assert checkpoint.with_name("step-0000003.ckpt").exists()
+    Path("copy.yaml").write_text(long)  # somewhere else it is a user's
+    capsys.readouterr()
+    assert main(["--config=copy"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"too long: a configuration has at most {LONGEST} characters" in line
+
+
+def test_all_bounds_are_wider_for_what_a_run_saves():
+    wide = f"a: [{'1,' * 2 * MOST}]"
+    deep = "a: " + "[" * (DEEPEST + 20) + "]" * (DEEPEST + 20)
+    for text in (wide, deep):
+        with pytest.raises(UsageError):
+            composed(text, "it")
+        assert composed(text, "it", SAVED)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(COMMENTS, "too long"), (BOMB, "more than"), ("a: " + "[" * 100_000, "nested too deeply")],
+)
+def test_what_a_run_has_saved_is_bounded_too(checkpoint, capsys, content, words):
+    (checkpoint.parents[1] / "config.yaml").write_text(content)
+    capsys.readouterr()
+    assert main([f"--resume={checkpoint}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line

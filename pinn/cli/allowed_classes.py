@@ -9,11 +9,11 @@ from jsonargparse import get_loader, set_loader, set_parsing_settings
 from pinn.base.messages import echo
 from pinn.checkpoints.migrations import renamed
 from pinn.cli.schema import TRUSTED, check_path
-from pinn.cli.yaml_nodes import UsageError, composed
+from pinn.cli.yaml_nodes import SAVED, Bounds, UsageError, composed
 from pinn.optim.named import optimizer_class
 
 construct = get_loader("yaml")
-LARGE = 10**7  # characters or entries
+LARGE = Bounds(10**7, 10**7, SAVED.levels)
 # Functions of torch that a network may be given as an activation, by the paths torch knows them by.
 FUNCTIONS = ("sin", "cos", "tanh", "exp", "erf", "sigmoid", "relu", "square", "atan", "softmax")
 ACTIVATIONS = tuple(f"torch.{at}{f}" for f in FUNCTIONS for at in ("", "_VariableFunctionsClass."))
@@ -56,7 +56,7 @@ def check_optimizer(name: str, packages: Sequence[str]) -> None:
 def load(text: str) -> Any:
     """A value as YAML; it may be a file that a value names, or the data of a checkpoint."""
     if "&" in text:  # what aliases stand for may have no end
-        composed(text, echo(text), LARGE, LARGE)
+        composed(text, echo(text), LARGE)
     return renamed(stacked(construct(text)))
 
 

@@ -14,7 +14,18 @@ from pinn.base.paths import is_file, unreadable
 from pinn.checkpoints.migrations import KEYS, renamed
 from pinn.cli.recipe import FORM, check_recipes, is_recipe
 from pinn.cli.schema import SECTIONS
-from pinn.cli.yaml_nodes import BOOL, DEEPEST, LONGEST, NULL, UsageError, composed, entries, shown
+from pinn.cli.yaml_nodes import (
+    BOOL,
+    DEEPEST,
+    GIVEN,
+    NULL,
+    SAVED,
+    Bounds,
+    UsageError,
+    composed,
+    entries,
+    shown,
+)
 
 CONFIGS = Path("configs")
 SWEEP = "sweep.csv"  # the table of a sweep, in its folder
@@ -68,12 +79,20 @@ def run_name(config: Path) -> str:
 
     A configuration saved with a run, `runs/<name>/<time>/config.yaml`, keeps that name.
     """
+    return filed_under(config.resolve().parent) if is_saved(config) else config.stem
+
+
+def is_saved(config: Path) -> bool:
+    """Whether a configuration was saved with a run, by its name and its folder."""
     folder = config.resolve().parent
-    saved = re.fullmatch(r"config(\.resume-\d+)?", config.stem)
+    named = re.fullmatch(r"config(\.resume-\d+)?", config.stem)
     timed = re.match(r"\d{4}-\d\d-\d\d_", folder.name)
-    if saved and (timed or (folder / "checkpoints").is_dir()):
-        return filed_under(folder)
-    return config.stem
+    return bool(named and (timed or (folder / "checkpoints").is_dir()))
+
+
+def bounds_of(config: str | Path) -> Bounds:
+    """How much a configuration file may hold."""
+    return SAVED if is_saved(Path(config)) else GIVEN
 
 
 def filed_under(run: Path) -> str:
@@ -88,7 +107,7 @@ def check_file(path: Path) -> None:
     Raises:
         UsageError: it is not readable, empty, no YAML, or no mapping.
     """
-    node = parse_yaml(text_of(path), str(path))
+    node = parse_yaml(text_of(path), str(path), bounds_of(path))
     if node is None:
         raise UsageError(f"{path} is empty: expected keys such as model, data and trainer")
     if not isinstance(node, yaml.MappingNode):
@@ -111,27 +130,28 @@ def text_of(path: str | Path) -> str:
     Raises:
         UsageError: it cannot be read, is no text, or is too long.
     """
+    most = bounds_of(path).characters
     try:
         with Path(path).open("rb") as file:
-            content = file.read(4 * LONGEST + 1)
+            content = file.read(4 * most + 1)
         return content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        if isinstance(error, UnicodeDecodeError) and len(content) > 4 * LONGEST:
-            reason = f"it is too long, a configuration has at most {LONGEST} characters"
+        if isinstance(error, UnicodeDecodeError) and len(content) > 4 * most:
+            reason = f"it is too long, a configuration has at most {most} characters"
         raise UsageError(f"{path} cannot be read: {reason}") from error
 
 
 def gives_phases(path: Path) -> bool:
     """Whether a configuration states phases."""
-    node = parse_yaml(text_of(path), str(path))
+    node = parse_yaml(text_of(path), str(path), bounds_of(path))
     for key in ("model", "phases"):
         node = entries(node).get(key)
     return node is not None
 
 
 @lru_cache(maxsize=32)  # a file is asked for its phases, its keys and its values
-def parse_yaml(text: str, where: str) -> yaml.Node | None:
+def parse_yaml(text: str, where: str, bounds: Bounds = GIVEN) -> yaml.Node | None:
     """The nodes of a YAML text, nothing constructed.
 
     Raises:
@@ -139,7 +159,7 @@ def parse_yaml(text: str, where: str) -> yaml.Node | None:
             which YAML would take the last.
     """
     try:
-        node = composed(text, where)
+        node = composed(text, where, bounds)
         check_nodes(node, where, "")
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
@@ -186,7 +206,7 @@ def gathered(files: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for file in files:
-        settings = merged(settings, loaded(text_of(file), file))
+        settings = merged(settings, loaded(text_of(file), file, bounds=bounds_of(file)))
     for flag in flags:
         option, _, text = flag.partition("=")
         key = option.removeprefix("--")
@@ -196,10 +216,10 @@ def gathered(files: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def loaded(text: str, where: str, key: str = "") -> Any:
+def loaded(text: str, where: str, key: str = "", bounds: Bounds = GIVEN) -> Any:
     """A text as YAML; as it is where it is none."""
     try:
-        if (node := parse_yaml(text, where)) is not None:
+        if (node := parse_yaml(text, where, bounds)) is not None:
             check_recipes(node, where, key)
         return yaml.safe_load(text) if key else renamed(yaml.safe_load(text))
     except UsageError as error:

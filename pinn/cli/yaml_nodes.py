@@ -1,6 +1,6 @@
 """The nodes of a YAML text: bounded, and what is said before anything is made of it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -13,6 +13,18 @@ MOST = 20_000  # nodes
 DEEPEST = 40  # levels
 
 
+class Bounds(NamedTuple):
+    """How much a YAML text may hold: characters, nodes, levels."""
+
+    characters: int
+    nodes: int
+    levels: int
+
+
+GIVEN = Bounds(LONGEST, MOST, DEEPEST)  # by a user
+SAVED = Bounds(8 * LONGEST, 8 * MOST, 2 * DEEPEST)  # with a run, where all defaults are written out
+
+
 class UsageError(Exception):
     """A command line or configuration that cannot be run; the text is one line."""
 
@@ -23,12 +35,12 @@ class Bounded(yaml.SafeLoader):
     Args:
         text: YAML.
         where: it stands, for the line of an error.
-        most: nodes.
+        bounds: how much it may hold.
     """
 
-    def __init__(self, text: str, where: str, most: int = MOST) -> None:
+    def __init__(self, text: str, where: str, bounds: Bounds = GIVEN) -> None:
         super().__init__(text)
-        self.where, self.most = where, most
+        self.where, self.bounds = where, bounds
         self.depth = self.count = 0
         self.sizes: dict[int, int] = {}
 
@@ -38,8 +50,8 @@ class Bounded(yaml.SafeLoader):
         Raises:
             UsageError: there are too many; looking for their ends takes the square of their number.
         """
-        if self.flow_level > DEEPEST:
-            raise UsageError(f"{self.where} is nested too deeply: at most {DEEPEST} levels")
+        if self.flow_level > self.bounds.levels:
+            raise self.too_deep()
         super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -51,38 +63,41 @@ class Bounded(yaml.SafeLoader):
         is_alias, before = self.check_event(yaml.AliasEvent), self.count
         self.depth += 1
         self.count += 1
-        if self.depth > DEEPEST:
-            raise UsageError(f"{self.where} is nested too deeply: at most {DEEPEST} levels")
+        if self.depth > self.bounds.levels:
+            raise self.too_deep()
         node = super().compose_node(parent, index)
         if is_alias and id(node) not in self.sizes:
             raise UsageError(f"{self.where}: an alias stands within what it stands for")
         self.count += self.sizes[id(node)] - 1 if is_alias else 0
-        if self.count > self.most:
+        if self.count > self.bounds.nodes:
             raise UsageError(
-                f"{self.where} has more than {self.most} entries, those behind aliases included: "
-                "put data into a file of its own"
+                f"{self.where} has more than {self.bounds.nodes} entries, those behind aliases "
+                "included: put data into a file of its own"
             )
         self.sizes.setdefault(id(node), self.count - before)
         self.depth -= 1
         return node
 
+    def too_deep(self) -> UsageError:
+        """The line about too many levels."""
+        return UsageError(f"{self.where} is nested too deeply: at most {self.bounds.levels} levels")
 
-def composed(text: str, where: str, longest: int = LONGEST, most: int = MOST) -> yaml.Node | None:
+
+def composed(text: str, where: str, bounds: Bounds = GIVEN) -> yaml.Node | None:
     """The nodes of a YAML text, nothing constructed.
 
     Args:
         text: YAML.
         where: it stands, for the line of an error.
-        longest: characters that it may have.
-        most: nodes that it may have.
+        bounds: how much it may hold.
 
     Raises:
         UsageError: it is longer, larger or deeper than a configuration can be.
         YAMLError: it is no YAML.
     """
-    if len(text) > longest:
-        raise UsageError(f"{where} is too long: a configuration has at most {longest} characters")
-    loader = Bounded(text, where, most)
+    if len(text) > (most := bounds.characters):
+        raise UsageError(f"{where} is too long: a configuration has at most {most} characters")
+    loader = Bounded(text, where, bounds)
     try:
         node: yaml.Node | None = loader.get_single_node()
         return node
