@@ -1,6 +1,7 @@
 """Functions whose points see each other are refused."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from oracle import assert_exact, each_strategy, network, points, trace
 from torch import nn
 
 from pinn.checking.independence import CoupledPointsError
+from pinn.checking.samples import trial
 from pinn.operators.divergence import Divergence, divergence
 
 
@@ -161,3 +163,22 @@ def test_a_network_wrapped_for_distributed_training_is_refused(tmp_path):
         assert divergence(wrapped.module, points(5, 3)).shape == (5,)
     finally:
         torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("module", [nn.Dropout(0.5), nn.BatchNorm1d(2, dtype=torch.float64)])
+def test_modules_inside_a_partial_are_found(module):
+    with pytest.raises(CoupledPointsError, match=type(module).__name__):
+        divergence(partial(torch.sub, module, alpha=0.5), points(16, 2))
+
+
+def test_a_partial_is_tried_in_double_precision():
+    """Rounding of single precision would hide a tenth of a thousandth in the weights' gradient."""
+    net = network(3, 2).float()
+
+    def velocity(net, x, t):
+        return net(torch.cat([x, t.expand(len(x), 1)], -1))
+
+    copy, at = trial(partial(velocity, net, t=torch.tensor(0.5)), points(16, 2).float())
+    assert copy(at).dtype == torch.float64
+    expected = velocity(net, at.float(), torch.tensor(0.5)).double()
+    torch.testing.assert_close(copy(at), expected, rtol=1e-5, atol=1e-6)

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -50,6 +51,34 @@ def test_a_number_that_is_new_is_held_against_reverse_mode():
     assert [checks(factor=f) for f in (1.0, 2.0)] == [0, 0]
     ever_new = [checks(factor=1.0 / k) for k in range(3, 403)]
     assert sum(ever_new) < 30  # and from then on after 32, 64, … uses
+
+
+def test_a_partial_made_anew_is_the_same_function():
+    net, other = network(3), network(3)
+
+    def velocity(module, t, x):
+        return module(torch.cat([x, t.expand(len(x), 1)], -1))
+
+    def made(module, t=0.5, **named):
+        return decisions(partial(velocity, module, torch.tensor(t), **named))
+
+    assert made(net) == [True]
+    assert [made(net), made(net, 0.75)] == [[], []]
+    assert made(other) == [True]
+    assert decisions(partial(net.forward)) == [True]
+    assert decisions(partial(net.forward)) == []
+
+
+def test_the_time_of_an_equation_is_soon_known_to_be_ever_new():
+    net, checked = network(2), []
+
+    def call(t):
+        again = lambda _: checked.append(t) or True  # noqa: E731
+        recall(lambda x: t * net(x), points(4, 2), True, (), lambda _: None, again)
+
+    for k in range(40):
+        call(torch.tensor(k / 40))
+    assert [float(t) * 40 for t in checked] == pytest.approx([1, 2, 3, 4, 8, 16, 32])
 
 
 def test_a_check_that_fails_is_a_new_decision():

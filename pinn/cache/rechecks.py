@@ -1,11 +1,12 @@
 """What was decided for a function, and when the decision is checked again.
 
 A decision is remembered with the function for as long as it lives: with a module, with the object
-of a method, with the code of a function, so that `lambda x: net(x)` made anew at every call is
-known. It holds while what the function reads has the same structure. It was held against reverse
+of a method, with the code of a function, so that `lambda x: net(x)` and `partial(net, t)` made
+anew at every call are known. It holds while what the function reads has the same structure. It was held against reverse
 mode when it was made, and is again
 
-    when a number that the function reads takes a new value
+    when a number that the function reads takes a new value, until it has had 16; a tensor of real
+    numbers, such as the time of an ODE's right-hand side, until it has had 4
     after 1, 2, 4, … 512 uses, and after every 512th
 
 Where a function reads something new at every call, such as a list that it makes longer, no decision
@@ -15,6 +16,7 @@ is ever used again. After a few of them reverse mode takes their place.
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -23,10 +25,12 @@ from torch import Tensor
 from pinn.base.torch_adapter import are_savings_seen
 from pinn.cache.key import read
 from pinn.cache.reader import UnreadableError
+from pinn.cache.tensor_contents import Contents
 from pinn.cache.tracing import unrecorded
 
 Function = Callable[[Any], Any]
 MOST = 16  # decisions measured for one function, and values of a number held against reverse mode
+REAL = 4  # values of a tensor of real numbers: Python seldom branches on them
 FRUITLESS = 3  # decisions that were not used again: further ones are not measured
 NEW = 8  # such decisions: the function is ever new
 PERIOD = 512
@@ -35,6 +39,11 @@ PERIOD = 512
 def is_due(uses: int, period: int = PERIOD) -> bool:
     """Whether what has been used so many times is to be held against the Python again."""
     return uses % period == 0 if uses >= period else uses & (uses - 1) == 0
+
+
+def most(number: Any) -> int:
+    """How many values of a number are told apart; one that has more is ever new."""
+    return REAL if isinstance(number, Contents) and number.real else MOST
 
 
 @dataclass
@@ -87,10 +96,10 @@ class Remembered:
         if numbers != self.last:
             self.last = numbers
             for known, number in zip(self.values, numbers, strict=True):
-                if len(known) < MOST:
+                if len(known) < most(number):
                     known.add(number)
             settled = tuple(
-                n if len(known) < MOST else None
+                n if len(known) < most(n) else None
                 for known, n in zip(self.values, numbers, strict=True)
             )
             if settled not in self.held:
@@ -153,6 +162,8 @@ def recall(
 
 def owner_of(f: Function) -> Any:
     """The object that a decision is kept with: a module, a method's object, a function's code."""
+    while isinstance(f, partial):  # `partial(velocity, t)` is made anew at every call
+        f = f.func
     if isinstance(f, MethodType):
         return f.__self__
     return f.__code__ if isinstance(f, FunctionType) else f

@@ -1,6 +1,6 @@
 """What tells whether a tensor or an array is as it was."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -20,15 +20,28 @@ def shape_of(tensor: Tensor) -> tuple:
     return type(tensor), tensor.shape, tensor.dtype, tensor.requires_grad, tensor.device
 
 
-def contents(tensor: Tensor) -> Any:
+class Contents(NamedTuple):
+    """A stand-in for the numbers of a tensor.
+
+    Args:
+        real: whether they are floating-point numbers.
+        mark: what changes where they do.
+    """
+
+    real: bool
+    mark: Any
+
+
+def contents(tensor: Tensor) -> Contents:
     """A stand-in for the numbers of a tensor; of one on a device, its version and address."""
+    real = tensor.is_floating_point()
     if is_wrapped(tensor) or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
-        return id(tensor)
+        return Contents(real, id(tensor))
     plain = tensor.detach().resolve_conj().resolve_neg()
     if plain.dtype is torch.bfloat16:
         plain = plain.float()
     version = 0 if tensor.numel() <= WHOLE or tensor.is_inference() else version_of(tensor)
-    return version, checksum(plain.numpy())
+    return Contents(real, (version, checksum(plain.numpy())))
 
 
 def is_wrapped(tensor: Tensor) -> bool:

@@ -9,6 +9,7 @@ import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
@@ -86,6 +87,10 @@ def in_double(f: Any, memo: dict | None = None) -> Any:
         return copy.deepcopy(f, memo).double()
     if isinstance(f, MethodType):
         return MethodType(f.__func__, in_double(f.__self__, memo))
+    if isinstance(f, partial):
+        given = [in_double(value, memo) for value in f.args]
+        named = {name: in_double(value, memo) for name, value in f.keywords.items()}
+        return partial(in_double(f.func, memo), *given, **named)
     if isinstance(f, Tensor) and f.is_floating_point():
         return f.detach().double().requires_grad_(f.requires_grad)
     if type(f) is tuple:
@@ -132,6 +137,8 @@ def modules_in(f: Any) -> list[tuple[str, nn.Module]]:
             modules += part.named_modules()
         elif isinstance(part, MethodType):
             waiting.append(part.__self__)
+        elif isinstance(part, partial):
+            waiting += [part.func, *part.args, *part.keywords.values()]
         elif isinstance(part, FunctionType):
             waiting += [c.cell_contents for c in part.__closure__ or () if c != CellType()]
     return modules
