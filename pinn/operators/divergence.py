@@ -222,6 +222,8 @@ class Divergence(nn.Module):
 
         def vector(x: Tensor) -> Any:
             y, shape = f(x), x.shape[:-1]
+            if self.components is None and getattr(y, "shape", ()) == (*shape, len(dims)):
+                return check(y)  # without slices: a strategy makes its own, where it needs them
             parts = check(y).unbind(-1) if is_matrix(y, shape) else split(y, shape)
             chosen = range(len(parts)) if self.components is None else self.components
             if len(chosen) != len(dims) or any(not 0 <= i < len(parts) for i in chosen):
