@@ -74,6 +74,15 @@ DIVERGENCE = {
         "jax": "folx",
     }.items()
 }
+LIKELIHOOD = {
+    name: Contestant(environment, f"likelihood_{name}.py")
+    for name, environment in {
+        "ours": OWN,
+        "hand": OWN,
+        "flow_matching": "flow_matching",
+        "zuko": "zuko",
+    }.items()
+}
 
 
 class ContestantError(RuntimeError):
@@ -210,3 +219,15 @@ def divergence_worker(name: str, core: int | None = None) -> Worker:
     square to the parameters.
     """
     return Worker(DIVERGENCE[name], (), core)
+
+
+def likelihood_worker(name: str, core: int | None = None) -> Worker:
+    """A contestant of `normalising_flow.py`; it first sends {"ready": true, "versions": {…}}.
+
+    {"d": d, "points": n, "solver": "rk4" | "dopri5", "mode": "values"}
+        →  {"values": log p of each point, in float64}
+    {…, "mode": "likelihood" | "training"}
+        →  {"seconds": of an epoch in float32, "value": the mean of log p}
+        or {"skipped": reason}
+    """
+    return Worker(LIKELIHOOD[name], (), core)
