@@ -17,7 +17,16 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_text_is_about_the_project():
-    parts = ("pinn/**/*.py", "tests/*.py", "benchmarks/*", "configs/*", ".ci/*", "*.toml", "*.py")
+    parts = (
+        "pinn/**/*.py",
+        "tests/*.py",
+        "benchmarks/*",
+        "examples/*.py",
+        "configs/*",
+        ".ci/*",
+        "*.toml",
+        "*.py",
+    )
     files = [*PAGES, *(path for part in parts for path in ROOT.glob(part) if path.is_file())]
     assert len(files) > 100
     foreign = re.compile(r"/(?:work|root|home)/|issue ?#|\b(?:TODO|FIXME|XXX)\b", re.IGNORECASE)

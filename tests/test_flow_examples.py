@@ -66,7 +66,6 @@ def test_a_flow_learns_a_density_that_is_known(flows, d, iterations, gain):
     before = flows.missing(flow, data, 256)
     flows.train(flow, data, iterations, batch=64)
     after = flows.missing(flow, data, 256)
-    print(before, after)
     assert after < before - gain
     assert plane.shape == (d, 2)
     assert flow.sample(torch.randn(7, d)).shape == (2, 7, d)

@@ -9,7 +9,7 @@ from likelihood import STEPS, serve
 from torch import Tensor, nn
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
-from normalising_flow import Flow  # noqa: E402
+from normalising_flow import Flow
 
 
 def likelihood(velocity: nn.Module, solver: str) -> Callable[[Tensor], Tensor]:
