@@ -2,8 +2,8 @@
 
 A decision is remembered with the function for as long as it lives: with a module, with the object
 of a method, with the code of a function, so that `lambda x: net(x)` and `partial(net, t)` made
-anew at every call are known. It holds while what the function reads has the same structure. It was held against reverse
-mode when it was made, and is again
+anew at every call are known. It holds while what the function reads has the same structure. It was
+held against reverse mode when it was made, and is again
 
     when a number that the function reads takes a new value, until it has had 16; a tensor of real
     numbers, such as the time of an ODE's right-hand side, until it has had 4
