@@ -20,6 +20,7 @@ from pinn.training.loss_weights import Balance, gradient_norms
 # None of these is even, and of one point a process has nothing.
 POINTS = {"interior": 9, "left": 5, "right": 3, "top": 7, "bottom": 1}
 WEIGHTS = {"inside": 2.0, "sides": 1.0, "level": 0.5, "floor": 3.0, "measured": 1.5}
+WEIGHTS |= {"spread": 0.7, "highest": 0.3}
 DATA = {"x": [0.1, 0.2, 0.9, 0.5, 0.6], "y": [0.3, 0.2, 0.4, 0.9, 0.1], "T": [1.0, 0.5, 2.0, 0, 1]}
 
 
@@ -27,7 +28,7 @@ class Mixed(Problem):
     """Residuals of every kind: on a region and data, on two regions, of a mean, of one point."""
 
     coordinates, unknowns, columns = ("x", "y"), {"u": 1}, ("T",)
-    geometry = Rectangle(x=(0, 1), y=(0, 2)).with_points("data", DATA)
+    geometry = Rectangle(x=(0, 1), y=(0, 2)).with_points("data", DATA).with_points("more", DATA)
 
     def __init__(self):
         super().__init__()
@@ -53,20 +54,50 @@ class Mixed(Problem):
     def measured(self, u, T):
         return u - T
 
+    @on("data")
+    def spread(self, u, T):
+        return u - pinn.mean(u) - T
 
-def answers(rank=0):
+    @on("more")
+    def highest(self, u, T):
+        return u - T.value.max() * u.value.max().detach()
+
+
+def sensors(rank=0):
+    """Loss and JᵀJv of measured points alone, which need no quadrature to be divided."""
+    found = answers(rank, Sensors(), {"inside": 2.0, "measured": 1.5}, "sobol")
+    return {name: found[name] for name in ("losses", "gradient", "|r|²", "Jᵀr", "JᵀJv")}
+
+
+class Sensors(Problem):
+    """Two residuals, both of them at measured points."""
+
+    coordinates, unknowns, columns = ("x", "y"), {"u": 1}, ("T",)
+    geometry = Rectangle(x=(0, 1), y=(0, 2)).with_points("data", DATA)
+
+    @on("data")
+    def inside(self, u, x):
+        return laplacian(u) - u + x
+
+    @on("data")
+    def measured(self, u, T):
+        return u - T
+
+
+def answers(rank=0, problem=None, weights=None, method="gauss"):
     """Loss, gradient, products with J, and what weights follow, of all processes together."""
     torch.manual_seed(0)
-    solution = Solution(Mixed(), MLP(6, 2)).double()
+    solution = Solution(problem or Mixed(), MLP(6, 2)).double()
     solution.strategy = {"all": "taylor"}
     plans, like = plan_regions(solution), next(solution.parameters())
-    data = Collocation(POINTS, "gauss")
+    weights = weights or WEIGHTS
+    data = Collocation(POINTS if method == "gauss" else None, method)
     data.check(solution.problem, plans)
     points = data.draw(solution.problem, 0, rank, like)
     objective = Objective(solution, plans)
-    losses, slopes = objective.gradient(points, WEIGHTS)
+    losses, slopes = objective.gradient(points, weights)
     system = LeastSquares(objective, record=False)
-    system.place(points, WEIGHTS)
+    system.place(points, weights)
     blocks, parts = zip(*system.blocks(), strict=True)
     jacobian, r = torch.cat(blocks), torch.cat(parts)
     v = torch.linspace(-1, 1, jacobian.shape[1], dtype=torch.float64)
@@ -77,5 +108,5 @@ def answers(rank=0):
         "Jᵀr": total(jacobian.T @ r),
         "JᵀJv": total(jacobian.T @ (jacobian @ v)),
         "norms": gradient_norms(objective, points),
-        "traces": Balance("ntk", WEIGHTS).traces(objective, points),
+        "traces": Balance("ntk", weights).traces(objective, points),
     }

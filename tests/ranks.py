@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from oracle import choose
-from quadrature import answers
+from quadrature import answers, sensors
 from test_levenberg_marquardt import CASES, four_steps
 from torch import nn
 
@@ -193,6 +193,7 @@ if __name__ == "__main__":
     for part in (orders, system, early, slopes, balances, resumptions, wider):
         part()
     save("quadrature", answers(dist.get_rank()))
+    save("sensors", sensors(dist.get_rank()))
     choices()
     save("shares", {case: four_steps(case, dist.get_rank()) for case in CASES})
     run("fails", [Phase(9)])

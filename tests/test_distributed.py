@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import QUIET
 from lightning import Trainer
-from quadrature import answers
+from quadrature import answers, sensors
 from test_levenberg_marquardt import CASES, four_steps
 
 from pinn.base.console import quiet
@@ -228,6 +228,13 @@ def test_processes_that_divide_a_quadrature_equal_one(runs):
     expected = answers()
     for found in runs[-1]("quadrature"):
         for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-13, msg=name)
+
+
+def test_processes_that_divide_measured_points_equal_one(runs):
+    """Where the other points are drawn by each process for itself."""
+    for found in runs[-1]("sensors"):
+        for name, value in sensors().items():
             torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-13, msg=name)
 
 

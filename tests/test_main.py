@@ -206,10 +206,45 @@ def test_main_answers_a_mistake_with_code_2(capsys):
     assert "did you mean 'poisson'?" in captured.err
 
 
-def test_the_other_processes_of_a_run_keep_silent(capsys, monkeypatch):
+def test_another_process_of_a_run_names_itself(capsys, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("pinn.cli.request.MEANWHILE", 0.0)  # in which it would be ended
     assert main(["--config", "poison"]) == 2
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err.startswith("train.py: rank 1: configuration 'poison'")
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("a" * 300, "File name too long"),
+        ("a/" * 2500, "File name too long"),
+        ("afile", "Not a directory"),
+        ("afile/below", "Not a directory"),
+        ("/proc/nothing", "No such file or directory"),
+    ],
+    ids=["long name", "long path", "file", "below a file", "no real folder"],
+)
+def test_a_place_that_can_hold_no_run_is_refused_without_torch(place, why, tmp_path):
+    here = tmp_path / "here"  # where nothing else is
+    here.mkdir()
+    (here / "afile").touch()
+    code = (
+        "import sys; from pinn.cli.main import main; rc = main(sys.argv[1:]);"
+        "sys.exit(rc if 'torch' not in sys.modules else 99)"
+    )
+    words = ["--config", "poisson", "--trainer.default_root_dir", place]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(TRAIN.parent)},
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train.py: --trainer.default_root_dir is ")
+    assert f"cannot hold the folder of a run: {why}: give another" in line
+    assert [path.name for path in here.iterdir()] == ["afile"]
 
 
 def test_a_mistyped_name_is_answered_without_torch():

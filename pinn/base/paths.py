@@ -1,5 +1,7 @@
 """Paths that somebody typed: they may be too long, a folder, a device, or nothing at all."""
 
+import os
+import tempfile
 from pathlib import Path
 
 
@@ -23,3 +25,18 @@ def unreadable(path: str | Path) -> str | None:
         return "is no path"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def unmakeable(folder: str | Path) -> str | None:
+    """Why a folder cannot be made, as the end of a line; None if it can, or is there.
+
+    Nothing is left: what is tried is a folder of another name in the lowest one that exists.
+    """
+    try:
+        there = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
+        os.rmdir(tempfile.mkdtemp(prefix=".try", dir=there))
+    except ValueError:
+        return "is no path"
+    except OSError as error:
+        return f"cannot hold the folder of a run: {error.strerror}"
+    return None

@@ -156,8 +156,8 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     for region, plan in solver.plans.items():
         data = solver.collocation
         n = len(problem.geometry.sample(region, data.points[region], data.method).at)
-        divided = data.method == "gauss" and not problem.geometry.is_measured(region)
-        how = "divided over" if divided else "on each of"
+        how = "divided over" if data.divides(problem, region) else "on each of"
+        how = "of which each is seen by all of" if region in data.seen_whole else how
         each = f"{n} points" if processes == 1 else f"{n} points {how} {processes} processes"
         networks = ", ".join(
             p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"

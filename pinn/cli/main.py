@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pinn import __version__
 from pinn.base.first_process import is_first
+from pinn.base.messages import echo
+from pinn.base.paths import unmakeable
 from pinn.base.signals import program
 from pinn.cli.arguments import SUBCOMMANDS
 from pinn.cli.configuration import gathered
@@ -22,6 +24,8 @@ from pinn.cli.request import Request, complain, parse
 from pinn.cli.schema import check, importable
 from pinn.cli.sweep_members import this_member
 from pinn.cli.yaml_nodes import UsageError
+
+LONGEST = 100  # characters of the name of a run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -113,4 +117,19 @@ def check_settings(request: Request) -> None:
     importable(request.allow_import, [Path(path).parent for path in request.files])
     whole = request.name and not request.resume and not request.is_text_asked
     flags = [f.replace(".help=", "=") for f in request.flags if "--ckpt_path=" not in f]
-    check(gathered(request.files, flags), request.allow_import, bool(whole))
+    settings = gathered(request.files, flags)
+    check(settings, request.allow_import, bool(whole))
+    if request.subcommand == "fit" and not request.is_text_asked and not request.check:
+        check_home((settings.get("trainer") or {}).get("default_root_dir") or "runs", request.name)
+
+
+def check_home(root: str, name: str) -> None:
+    """Hold the place of runs against the file system.
+
+    Raises:
+        UsageError: it can have no folder for a run.
+    """
+    if is_first() and (why := unmakeable(Path(root, name, "x" * LONGEST))):
+        raise UsageError(
+            f"--trainer.default_root_dir is {echo(root)}, which {why}: give another place for runs"
+        )

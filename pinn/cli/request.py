@@ -153,6 +153,6 @@ def complain(error: object, anywhere: bool = False) -> None:
     if not is_first():
         if not anywhere:
             return
-        time.sleep(MEANWHILE + (os.environ.get("LOCAL_RANK", "0") != "0"))
+        time.sleep(MEANWHILE * (1.0 if os.environ.get("LOCAL_RANK", "0") == "0" else 1.5))
         line = f"rank {rank_told()}: {line}"
     print("train.py:", line, file=sys.stderr, flush=True)

@@ -33,7 +33,7 @@ class Collocation(L.LightningDataModule):
         method: `sobol` (low discrepancy), `lhs` (Latin hypercube), `uniform`, or `gauss`: the
             points and weights of Gauss–Legendre quadrature, kᵈ near the number asked for, with
             which the loss is an integral to many digits where the residual is smooth. Several
-            processes divide them.
+            processes divide them, and measured points too.
         resample: draw new points every so many steps; 0 keeps the first ones.
         adapt: from the second draw on, take points where the residual is large, see `adaptation`.
             A loss is then the mean over these points, not over the region: on purpose it counts
@@ -79,6 +79,7 @@ class Collocation(L.LightningDataModule):
         self.adapt = adapt
         self.error: Callable[[str, Points], Tensor]  # at points of a region; set by the solver
         self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
+        self.seen_whole: set[str] = set()  # measured regions of which a residual sees all points
         self.held_out = whole("data.held_out", held_out)
         self.seed = seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
@@ -97,6 +98,7 @@ class Collocation(L.LightningDataModule):
         """
         drawn = {r: p for r, p in (plans or {}).items() if not problem.geometry.is_measured(r)}
         self.coupled = {r: p.coupled[0] for r, p in drawn.items() if p.coupled}
+        self.seen_whole = {r for r, p in (plans or {}).items() if p.coupled} - drawn.keys()
         for region, plan in drawn.items():
             if self.adapt and plan.is_whole:
                 raise ValueError(
@@ -161,14 +163,17 @@ class Collocation(L.LightningDataModule):
         return drawn
 
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
-        seed, count = stream_seed(self.seed, draw, rank, region), processes()
+        seed = stream_seed(self.seed, draw, rank, region)
         held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
         method = "sobol" if held_out else self.method
-        points = problem.geometry.sample(region, n, method, seed)
-        if method != "gauss" or count == 1:
+        points, count = problem.geometry.sample(region, n, method, seed), processes()
+        if draw == HELD_OUT or count == 1 or not self.divides(problem, region):
             return points
-        measured = problem.geometry.is_measured(region)
-        return points.evenly(count) if measured else points.part(rank, count)
+        return points.evenly(count) if region in self.seen_whole else points.part(rank, count)
+
+    def divides(self, problem: Problem, region: str) -> bool:
+        """Whether all processes together have the points of a region once."""
+        return self.method == "gauss" or problem.geometry.is_measured(region)
 
     def settings(self) -> dict[str, Any]:
         """What was asked for, as plain data."""
