@@ -12,7 +12,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, laplace, second, third
 from pinn.derivatives.evaluate import STRATEGIES, evaluate
-from pinn.derivatives.hutchinson import Probes, hutchinson
+from pinn.derivatives.hutchinson import hutchinson
+from pinn.derivatives.probes import Probes
 from pinn.fields.vector_calculus import advect, curl, div, grad, laplacian
 from pinn.operators.differentiate import differentiate
 from pinn.operators.divergence import divergence

@@ -6,7 +6,8 @@ from oracle import STRATEGIES, calls_of, each_strategy, network, points
 from torch import nn
 
 from pinn.derivatives.evaluate import trace as trace_of
-from pinn.derivatives.hutchinson import Probes, hutchinson, probe_vectors
+from pinn.derivatives.hutchinson import hutchinson
+from pinn.derivatives.probes import Probes, probe_vectors
 from pinn.operators import differentiate
 from pinn.operators.divergence import Divergence, divergence
 
@@ -121,7 +122,7 @@ def test_an_estimate_of_all_rows(norm, lead):
     if norm:
         net = nn.Sequential(*net[:2], nn.LayerNorm(6).double(), net[-1])
     f, x = matrix(net, 3), points(*lead, 3)
-    z = probe_vectors((4, *lead, 3), "gaussian", 3)
+    z = probe_vectors(lead, 3, 3, Probes(2, "gaussian", pair=True)).flatten(0, 1)
     jacobian = torch.func.jacrev(f)
     for _ in lead:
         jacobian = torch.func.vmap(jacobian)

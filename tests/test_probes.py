@@ -46,6 +46,24 @@ def test_a_pair_has_two_independent_estimates():
     assert not torch.equal(*pair)
 
 
+def test_a_value_comes_with_its_standard_error():
+    net, x = network(5), points(40, 5)
+    one, same = estimate(count=3), estimate(count=3)
+    value, error = one.estimate(net, x)
+    assert torch.equal(value, same(net, x))
+    assert one.calls == same.calls == 1
+    within = ((value - trace(net, x)).abs() < 3 * error).double().mean()
+    assert 0.5 < within < 1
+    assert error.mean() > 1e-2
+    arrays = estimate(count=3).estimate(net, x.numpy())
+    assert torch.equal(torch.from_numpy(arrays.value), value)
+    assert torch.equal(torch.from_numpy(arrays.error), error)
+    with pytest.raises(ValueError, match="strategy 'loop' is exact"):
+        Divergence("loop").estimate(net, x)
+    with pytest.raises(ValueError, match="1 probe is asked for"):
+        estimate().estimate(net, x)
+
+
 def test_dims_and_components_are_those_of_the_exact_one():
     def f(x):
         return torch.stack((x[:, 0] ** 2, x[:, 1] ** 3, x[:, 2]), dim=-1)

@@ -9,7 +9,8 @@ A new strategy is a file here and a name in `evaluate.STRATEGIES`; `choosing` th
     loop          strategy: `autograd.grad` per component
     vmap          strategy: one batched reverse pass
     reverse_mode  the gradients that `loop` and `vmap` form
-    hutchinson    the stochastic estimate of that trace, and its probes
+    hutchinson    the stochastic estimate of that trace, and its standard error
+    probes        the random vectors of that estimate
     formulas      normalisation and distances where torch's kernels are wrong
     outputs       what a differentiated function may return
 

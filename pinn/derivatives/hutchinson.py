@@ -4,6 +4,8 @@
 
     Var(zᵀJz) = 2(‖S‖² − Σᵢ Sᵢᵢ²)  Rademacher,   2‖S‖²  Gaussian,      S = (J + Jᵀ)/2
 
+The probes of one call are orthogonal signs; see `probes`.
+
 Cost: (1 + m) forward passes, 3(1 + m) with the parameter gradient, whatever the dimension; the
 exact divergence costs d + 1. The square of an estimate is biased, E[r̂²] = r² + Var/m, so a loss of
 squares has another minimiser; the product of two independent estimates is not biased.
@@ -14,43 +16,28 @@ doi:10.1016/j.cma.2024.116883.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from pinn.base.messages import one_of, whole
 from pinn.derivatives.evaluate import check_points, settings
 from pinn.derivatives.formulas import AT_ONCE, Formulas
 from pinn.derivatives.loop import in_reverse, slope
 from pinn.derivatives.outputs import Function, is_matrix, joined
+from pinn.derivatives.probes import Probes, probe_vectors
 
-DISTRIBUTIONS = ("rademacher", "gaussian")
 
-
-@dataclass(frozen=True)
-class Probes:
-    """Settings of Hutchinson's estimate.
+class Estimate(NamedTuple):
+    """An estimate with its standard error.
 
     Args:
-        count: m, how many products zᵀJz are averaged.
-        distribution: `rademacher` (±1, the smallest variance) or `gaussian`.
-        seed: of all probes; with the call and the process it gives those of one call.
-        pair: give two independent estimates of m probes each, (2, …): their product is an unbiased
-            square, while the square of one estimate is too large by its variance.
-
-    Raises:
-        ValueError: fewer than one probe, or an unknown distribution.
+        value: the mean of m products zᵀJz, (…).
+        error: the standard error of that mean, (…), without a graph. Its square is unbiased.
     """
 
-    count: int = 1
-    distribution: str = "rademacher"
-    seed: int = 0
-    pair: bool = False
-
-    def __post_init__(self) -> None:
-        whole("probes.count", self.count)
-        one_of("distribution", self.distribution, DISTRIBUTIONS)
+    value: Any
+    error: Any
 
 
 def hutchinson(
@@ -74,14 +61,43 @@ def hutchinson(
     Raises:
         ValueError: not as many components as dims.
     """
+    means = products(f, x, seed, probes, dims).mean(1)
+    return means if probes.pair else means[0]
+
+
+def estimated(
+    f: Function, x: Tensor, seed: int, probes: Probes, dims: Sequence[int] | None = None
+) -> Estimate:
+    """The same estimate with its standard error, σ² ≈ (1 − m/n) Σₖ (zₖᵀJzₖ − mean)² / m(m − 1).
+
+    n is the power of two from d on for signs, and ∞ for independent probes.
+
+    Raises:
+        ValueError: fewer than two probes, or a pair.
+    """
+    if probes.count < 2 or probes.pair:
+        given = "two estimates" if probes.pair else f"{probes.count} probe"
+        raise ValueError(
+            f"the standard error comes from the spread of one estimate's probes, and {given} is "
+            "asked for: give Probes(count=2) or more, without pair"
+        )
+    each = products(f, x, seed, probes, dims)[0]
+    spread = each.detach().var(0) if len(each) > 1 else torch.zeros_like(each[0])
+    left = probes.left(x.shape[-1] if dims is None else len(dims))
+    return Estimate(each.mean(0), (spread * left / probes.count).sqrt())
+
+
+def products(
+    f: Function, x: Tensor, seed: int, probes: Probes, dims: Sequence[int] | None
+) -> Tensor:
+    """zₖᵀJzₖ of every probe, (groups, m, …)."""
     check_points(f, x)
     along = list(range(x.shape[-1]) if dims is None else dims)
-    groups = 2 if probes.pair else 1
-    shape = (groups * probes.count, *x.shape[:-1], len(along))
-    z = probe_vectors(shape, probes.distribution, seed).to(x)
+    z = probe_vectors(x.shape[:-1], len(along), seed, probes).to(x)
+    groups = len(z)
 
     def run(points: Tensor, keep_graph: bool) -> list[Tensor]:
-        y, own = f(points.clone()), z.clone()  # of inference mode they could not be used
+        y, own = f(points.clone()), z.flatten(0, 1).clone()  # no tensors of inference mode
         shape = points.shape[:-1]
         if is_matrix(y, shape) and y.shape[-1] == len(along):
             with Formulas():  # a second derivative is taken
@@ -93,9 +109,7 @@ def hutchinson(
         return [(rows[..., along] * own).sum(-1)]
 
     with settings(x, AT_ONCE):
-        (products,) = in_reverse(x, run)
-    means = products.unflatten(0, (groups, probes.count)).mean(1)
-    return means if probes.pair else means[0]
+        return in_reverse(x, run)[0].unflatten(0, (groups, -1))
 
 
 def row_products(y: Tensor, x: Tensor, z: Tensor, along: Sequence[int], keep_graph: bool) -> Tensor:
@@ -109,11 +123,3 @@ def row_products(y: Tensor, x: Tensor, z: Tensor, along: Sequence[int], keep_gra
     pulled = slope((y * u).flatten(-2).sum(-1), x, keep_graph=True)[..., along]
     pushed = torch.stack([slope((pulled * k).sum(-1), u, keep_graph) for k in z])
     return (pushed * z.unsqueeze(-2)).sum(-1)
-
-
-def probe_vectors(shape: Sequence[int], distribution: str, seed: int) -> Tensor:
-    """Independent entries of zero mean and unit variance, on the CPU; global state is untouched."""
-    generator = torch.Generator().manual_seed(seed)
-    if distribution == "rademacher":
-        return torch.randint(0, 2, shape, generator=generator, dtype=torch.int8) * 2 - 1
-    return torch.randn(shape, generator=generator, dtype=torch.float64)

@@ -11,7 +11,7 @@ of a residual (`grad`, `div`, `laplacian`) are in `fields`.
 May import: choosing, checking, derivatives, fields, algebra, geometry, cache, base.
 """
 
-from pinn.derivatives.hutchinson import Probes
+from pinn.derivatives.probes import Probes
 from pinn.operators.differentiate import differentiate
 from pinn.operators.divergence import Divergence, divergence
 

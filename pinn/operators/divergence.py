@@ -20,8 +20,9 @@ from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
-from pinn.derivatives.hutchinson import Probes, hutchinson
+from pinn.derivatives.hutchinson import Estimate, estimated, hutchinson
 from pinn.derivatives.outputs import Function, check, in_a_row, is_matrix, split
+from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.arguments import Call, called, refused_numpy
 from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
@@ -194,11 +195,33 @@ class Divergence(nn.Module):
         """The settings, for printing a module tree."""
         return f"strategy={self.strategy!r}, dims={self.dims}, components={self.components}"
 
+    def estimate(self, f: Function, *arguments: Any) -> Estimate:
+        """The estimate of `hutchinson` and its standard error: `value, error = div.estimate(f, x)`.
+
+        Args:
+            f: the function.
+            arguments: its arguments, as for a call.
+
+        Raises:
+            ValueError: the strategy is exact, or there are fewer than two probes.
+        """
+        if self.strategy != "hutchinson":
+            raise ValueError(f"strategy {self.strategy!r} is exact: 'hutchinson' has an error")
+        call = called(f, arguments, self.argnum)
+        with call.mode:
+            vector = self._vector(call) if is_transformed(call.x) else self._settled(call)[0]
+            found = estimated(vector, call.x, self._seed(), self.probes, self._dims(call.x))
+        return Estimate(*(part.cpu().numpy() for part in found)) if call.is_array else found
+
     def _estimate(self, vector: Function, x: Tensor) -> Tensor:
-        """One call's estimate, from probes that no other call and no other process has."""
+        """One call's estimate."""
+        return hutchinson(vector, x, self._seed(), self.probes, self._dims(x))
+
+    def _seed(self) -> int:
+        """The seed of probes that no other call and no other process has."""
         seed = stream_seed(self.probes.seed, int(self.calls), rank(), "divergence")
         self.calls += 1
-        return hutchinson(vector, x, seed, self.probes, self._dims(x))
+        return seed
 
     def _dims(self, x: Tensor) -> tuple[int, ...]:
         """The coordinates to differentiate along.
