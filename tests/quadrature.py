@@ -15,6 +15,7 @@ from pinn.physics.residuals import on
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
+from pinn.training.covariance import data as data_of
 from pinn.training.loss_weights import Balance, gradient_norms
 
 # None of these is even, and of one point a process has nothing.
@@ -66,7 +67,7 @@ class Mixed(Problem):
 def sensors(rank=0):
     """Loss and JᵀJv of measured points alone, which need no quadrature to be divided."""
     found = answers(rank, Sensors(), {"inside": 2.0, "measured": 1.5}, "sobol")
-    return {name: found[name] for name in ("losses", "gradient", "|r|²", "Jᵀr", "JᵀJv")}
+    return {name: found[name] for name in ("losses", "gradient", "|r|²", "Jᵀr", "JᵀJv", "data")}
 
 
 class Sensors(Problem):
@@ -106,6 +107,7 @@ def answers(rank=0, problem=None, weights=None, method="gauss"):
         "gradient": total(torch.cat([s.reshape(-1) for s in slopes])) / processes(),
         "|r|²": total(r @ r),
         "Jᵀr": total(jacobian.T @ r),
+        "data": torch.tensor(data_of(system, torch.eye(len(v)).double(), torch.ones_like(v))),
         "JᵀJv": total(jacobian.T @ (jacobian @ v)),
         "norms": gradient_norms(objective, points),
         "traces": Balance("ntk", weights).traces(objective, points),

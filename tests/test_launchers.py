@@ -17,6 +17,7 @@ from small import SMALL
 
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
+from pinn.cli.main import main
 from pinn.optim import Phase
 from pinn.runs import launchers
 from pinn.runs.launchers import Launch
@@ -99,9 +100,27 @@ def test_processes_that_share_memory_are_refused(how):
 
 def test_only_ddp_is_let_through():
     let = {name for name in StrategyRegistry if is_let_through(name)}
-    assert {name for name in let if not name.startswith("ddp")} <= {"single_device", "single_tpu"}
+    assert {name for name in let if not name.startswith("ddp")} <= {"single_device"}
     assert "ddp" in let
     assert not any(re.search("spawn|fork|notebook|fsdp|deepspeed", name) for name in let)
+
+
+@pytest.mark.parametrize("name", ["FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy"])
+def test_a_class_in_a_configuration_is_refused_by_its_name(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SMALL)
+    path = f"{{class_path: lightning.pytorch.strategies.{name}}}"
+    assert main(["--config", "small", "--trainer.strategy", path, "--trainer.devices", "2"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"train.py: trainer.strategy is '{name}': every process needs all of")
+    assert said.endswith("use ddp\n")
+
+
+def test_one_device_for_two_processes_is_refused():
+    with pytest.raises(ValueError, match=r"is 'single_device', and devices is 2: use ddp"):
+        check_trainer({"strategy": "single_device", "devices": 2})
+    check_trainer({"strategy": "single_device", "devices": 1})
+    check_trainer({"strategy": "single_device"})
 
 
 def is_let_through(name):

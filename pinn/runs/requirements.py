@@ -97,6 +97,8 @@ def objections(settings: Mapping[str, Any]) -> Iterator[str]:
             "not set): use 1"
         )
     yield from strategies(settings["strategy"])
+    if settings["strategy"] == "single_device" and str(settings["devices"]) not in ("1", "auto"):
+        yield f"strategy is 'single_device', and devices is {settings['devices']}: use ddp"
     if isinstance(settings["accelerator"], str):
         yield from accelerators(settings["accelerator"])
         yield from devices(settings["accelerator"], settings["devices"])
@@ -167,10 +169,11 @@ def duration(given: Any) -> Iterator[str]:
 
 def strategies(strategy: object) -> Iterator[str]:
     """Ways to spread a run over devices that share memory between processes, or cut weights."""
-    name = strategy if isinstance(strategy, str) else type(strategy).__name__
+    named = getattr(strategy, "class_path", type(strategy).__name__)  # in a configuration, by path
+    name = strategy if isinstance(strategy, str) else named.rpartition(".")[2]
     if re.search("spawn|fork|note", name):
         yield f"strategy is {echo(name)}: use ddp"
-    if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla", name):
+    if re.search("(?i)fsdp|deepspeed|modelparallel|model_parallel|xla|tpu", name):
         yield f"strategy is {echo(name)}: every process needs all of the weights: use ddp"
     if name in ("rule", "taylor", "vmap", "loop"):
         yield f"strategy is {echo(name)}: how derivatives are computed is set by derivatives"

@@ -102,8 +102,8 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
 
 
 def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, float, int]:
-    """Σ r_d²,  tr H_d = Σ |R⁻ᵀ J_dᵀ|²,  and m; every process has all of the data."""
-    sums, m = root.new_zeros(2), 0
+    """Σ r_d²,  tr H_d = Σ |R⁻ᵀ J_dᵀ|²,  and m, of the data of all processes."""
+    sums = root.new_zeros(3)
     names = {n for n in measured(system.objective.solution.problem) if system.weights[n] > 0}
     for chunk, jacobian, rows in system.jacobians():
         mask = torch.tensor([n in names for n in system.owners(chunk.region)])
@@ -113,9 +113,9 @@ def data(system: LeastSquares, root: Tensor, scale: Tensor) -> tuple[float, floa
         right = (jacobian[mask] * scale).T
         sums[0] += rows.reshape(-1)[mask].square().sum()
         sums[1] += torch.linalg.solve_triangular(root.T, right, upper=False).square().sum()
-        m += int(mask.sum())
-    squares, fitted = total(sums).tolist()
-    return squares, fitted, m
+        sums[2] += chunk.points.share * mask.sum()  # parts have points that fill them up
+    squares, fitted, m = total(sums).tolist()
+    return squares, fitted, round(m)
 
 
 def measured(problem: Problem) -> set[str]:
