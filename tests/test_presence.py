@@ -237,3 +237,45 @@ def test_the_line_of_two_processes_names_the_one_that_is_gone(
         assert newest.name in line
     else:
         assert not (tmp_path / "runs").exists()
+
+
+TWICE = """
+import time
+import lightning as L
+import pinn
+from pinn.base.presence import TICK
+from pinn.base.processes import rank
+from pinn.optim import Phase
+from pinn.problems import Poisson
+
+class Look(L.Callback):
+    def on_train_end(self, trainer, solver):
+        time.sleep(4 * TICK)
+        print("rank", rank(), "has taken", trainer.global_step, "lost", trainer.presence.loss)
+
+for steps in (2, 3):
+    pinn.fit(
+        Poisson(), pinn.MLP(8, 2), [Phase(steps)], {"interior": 16, "boundary": 8}, folder="runs",
+        accelerator="cpu", devices=2, strategy="ddp", derivatives="taylor", compile=False,
+        callbacks=[Look()],
+    )
+"""
+
+
+@pytest.mark.slow
+def test_a_script_may_train_on_two_processes_twice(tmp_path):
+    """The second process keeps its parent: else it would take the first one for dead."""
+    (tmp_path / "twice.py").write_text(TWICE)
+    done = subprocess.run(
+        [sys.executable, "twice.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    said = sorted(line for line in done.stdout.splitlines() if "has taken" in line)
+    assert said == [f"rank {r} has taken {n} lost None" for r in (0, 1) for n in (2, 3)]
+    kept = [newest_first(folder)[0].stem for folder in tmp_path.glob("runs/*/*/checkpoints")]
+    assert sorted(kept) == ["step-0000002", "step-0000003"]

@@ -6,6 +6,8 @@ import signal
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers.logger import DummyLogger
 
 from pinn.callbacks import Checkpoints
 from pinn.callbacks.interrupt import Interrupt, InterruptedRunError
@@ -228,3 +230,32 @@ def test_fewer_phases_than_the_checkpoint_has_begun(train, tmp_path):
     train(solver_of([Phase(2), Phase(2)]), callbacks=[Copies(every=3)])
     with pytest.raises(CheckpointError, match="is in phase 2, the run has 1"):
         train(solver_of([Phase(9)]), ckpt_path=tmp_path / "checkpoints" / "step-3.ckpt")
+
+
+class Numbers(DummyLogger):
+    """The numbers of the steps that callbacks of Lightning log at."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def log_metrics(self, metrics, step=None):
+        if "lr-Adam" in metrics:
+            self.steps.append(step)
+
+
+def test_a_resumed_run_counts_on_for_the_loggers_of_lightning(train, tmp_path):
+    def run(steps, resumed=None):
+        logger = Numbers()
+        kept = [] if resumed else [Copies(every=2)]
+        train(
+            solver_of([Phase(steps, lr=1e-3)]),
+            logger=logger,
+            log_every_n_steps=1,
+            callbacks=[LearningRateMonitor("step"), *kept],
+            ckpt_path=resumed,
+        )
+        return logger.steps
+
+    assert run(6) == [0, 1, 2, 3, 4, 5]
+    assert run(6, next(tmp_path.rglob("step-4.ckpt"))) == [4, 5]

@@ -86,12 +86,17 @@ class LeanModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Count the step that is complete, though the loop does so only after the hook that saves.
 
-        Without this a resumed run would validate one step late.
+        Without this a resumed run would validate one step late, and give its rates of learning the
+        numbers of earlier steps.
         """
-        progress = checkpoint["loops"]["fit_loop"].get("epoch_loop.batch_progress", {})
+        loops = checkpoint["loops"]["fit_loop"]
+        progress = loops.get("epoch_loop.batch_progress", {})
         for count in progress.values():
             if isinstance(count, dict) and "processed" in count:
                 count["completed"] = count["processed"]
+        numbers = loops.get("epoch_loop.state_dict", {})
+        if "_batches_that_stepped" in numbers and "processed" in progress.get("total", {}):
+            numbers["_batches_that_stepped"] = progress["total"]["processed"]
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """A tick is on every device."""
