@@ -8,16 +8,21 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from short import fit, only, steps_in
 from stop_in import StopIn
 
+from pinn.base.presence import Loss
 from pinn.base.signals import program
+from pinn.callbacks import interrupt as interrupt_module
+from pinn.callbacks.interrupt import Interrupt
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
 from pinn.cli.main import main
 from pinn.optim import Phase
+from pinn.runs.ranks import stopped
 
 ROOT = Path(__file__).parents[1]
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -194,3 +199,31 @@ def test_a_command_answers_as_soon_as_python_runs_it(folder, signum, delay):
     assert process.returncode == CODES[signum], said
     assert said == f"train.py: stopped by {signum.name} before the first step\n"
     assert not (folder / "runs").exists()
+
+
+def test_a_process_that_a_signal_ends_tells_the_others_which(monkeypatch):
+    monkeypatch.setattr(program, "signum", int(signal.SIGTERM))
+    assert stopped(1) == Loss(1, "was stopped by SIGTERM", signal.SIGTERM)
+    monkeypatch.setattr(program, "signum", 0)
+    assert stopped(1) == Loss(1, "was stopped")
+
+
+@pytest.mark.parametrize("signum", CODES)
+def test_a_signal_while_the_others_are_asked_at_the_end_is_not_lost(monkeypatch, signum):
+    interrupt, trainer = Interrupt(), SimpleNamespace(global_step=4)
+    interrupt.trainer = trainer
+    monkeypatch.setattr(program, "listens", False)
+
+    def ask(received):
+        os.kill(os.getpid(), signum)  # this process has said that it was told nothing
+        return [received]
+
+    before = {each: signal.signal(each, interrupt.receive) for each in CODES}
+    monkeypatch.setattr(interrupt_module, "gathered", ask)
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            interrupt.on_fit_end(trainer, None)
+        assert interrupt.received == signum  # it waited until the others were asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

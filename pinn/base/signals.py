@@ -27,6 +27,7 @@ class Program:
         listens: whether it is a program, whose signals end it with a line, and not a user's script.
         defers: whether a signal waits for the end of a step.
         is_said: whether the line has been said.
+        signum: the signal that ends it; 0 without one.
         when: what the line says beside the signal.
         advice: what it says at the end, such as how to continue; it is asked when it is said.
         farewells: what is done before the end, such as removing an empty folder.
@@ -34,6 +35,7 @@ class Program:
 
     def __init__(self) -> None:
         self.listens = self.defers = self.is_said = False
+        self.signum = 0
         self.when = "before the first step"
         self.advice: Callable[[], str] = str
         self.farewells: list[Callable[[], object]] = []
@@ -54,6 +56,7 @@ class Program:
         """End now: say so on one line from the first process, clean up, exit with 128 + signum."""
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        self.signum = signum
         self.leave(128 + signum, f"stopped by {signal.Signals(signum).name} {self.when}")
 
     def say(self, line: str) -> None:

@@ -3,7 +3,7 @@
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning as L
 
@@ -58,10 +58,15 @@ class Interrupt(L.Callback):
         """Remember the signal, or end at once."""
         if not self.received and self.trainer and self.trainer.global_step > self.first:
             self.received = signum
-        elif program.listens:  # at a second Ctrl-C torchrun sends SIGTERM
-            program.end(self.received or signum)
-        else:
-            raise_for(signum)
+        else:  # at a second Ctrl-C torchrun sends SIGTERM
+            self.end(self.received if self.received and program.listens else signum)
+
+    @staticmethod
+    def end(signum: int) -> NoReturn:
+        """End at once."""
+        if program.listens:
+            program.end(signum)
+        raise_for(signum)
 
     def on_train_batch_end(self, trainer: L.Trainer, solver: Any, *_: Any) -> None:
         """Stop if told to."""
@@ -76,8 +81,10 @@ class Interrupt(L.Callback):
 
     def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Stop if told to since the last step; all is saved and shown."""
-        self.trainer, program.defers = None, False
         self.stop(trainer)
+        self.trainer, program.defers = None, False
+        if self.received:  # while this process waited for the others, who do not know
+            self.end(self.received)
 
     def stop(self, trainer: L.Trainer) -> None:
         """End the run on all processes, if one of them was told to."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import Signals
 from subprocess import Popen, TimeoutExpired
 from typing import Any, NoReturn
 
@@ -78,7 +79,7 @@ def watched(trainer: Any) -> Iterator[None]:
     trainer.presence = presence
     presence.hear()
     presence.start()
-    program.farewells.append(lambda: part(trainer, Loss(trainer.global_rank, "was stopped")))
+    program.farewells.append(lambda: part(trainer, stopped(trainer.global_rank)))
     try:
         yield
     except InterruptedRunError:  # on all processes together
@@ -99,6 +100,12 @@ def children(trainer: Any) -> dict[int, "Popen[bytes]"]:
     let_children_die()
     started = inside(trainer, "strategy.launcher.procs", [])
     return {trainer.global_rank + n: child for n, child in enumerate(started, 1)}
+
+
+def stopped(rank: int) -> Loss:
+    """The loss of this process, which ends before the others do."""
+    by = f" by {Signals(program.signum).name}" if program.signum else ""
+    return Loss(rank, f"was stopped{by}", program.signum)
 
 
 def part(trainer: Any, loss: Loss) -> None:
