@@ -279,3 +279,23 @@ def test_a_change_at_any_chunk_is_found(place, monkeypatch):
         step.gradient(points, step.given)
     assert len(step.told) == 1
     assert "a recorded step no longer gives the numbers of the Python" in step.told[0]
+
+
+def test_a_counter_counts_evaluations_alone():
+    """Each recording would be one evaluation more; after a few a line says that none is made."""
+
+    def form(problem, u, x):
+        problem.count = getattr(problem, "count", 0) + 1
+        return u * (1 + problem.count)
+
+    step, points = made(Given(form), MLP(8, 2), points={"interior": 32}, mode="recorded")
+    step.solution.problem.count = 0
+    for k in range(8):
+        losses, _ = step.gradient(points, step.given)
+        assert step.solution.problem.count == k + 1
+    problem = step.solution.problem
+    problem.count -= 1
+    _, terms, _ = reference(step, points)
+    torch.testing.assert_close(losses, torch.stack(list(terms.values())))
+    assert len(step.told) == 1
+    assert "what the Python reads is new each time" in step.told[0]

@@ -53,10 +53,16 @@ class Recorder:
 
     Args:
         tell: is told, in one line and once, why a graph is not used.
+        state: numbers the state of all that the Python reads, as it is now.
     """
 
-    def __init__(self, tell: Callable[[str], None] = print) -> None:
-        self.tell = tell
+    def __init__(
+        self,
+        tell: Callable[[str], None] = print,
+        state: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.tell, self.state = tell, state
+        self.changing: Counter[tuple] = Counter()  # evaluations that changed what they read
         self.recordings: dict[tuple, Held | None] = {}
         self.setbacks: list[str] = []
 
@@ -92,6 +98,9 @@ class Recorder:
                 self.set_back(reason, compiled)
                 return eager()
             expected = eager()
+            if self.state() not in (state, None):  # to record would change a counter once more
+                self.changing[name, *key[2:]] += 1
+                return expected
             self.recordings[key] = self.record(function, varying, fixed, expected, compiled, chunk)
             if self.recordings[key] is None:  # what the Python writes to is written to once
                 return expected
@@ -127,7 +136,8 @@ class Recorder:
     def obstacle(self, key: tuple) -> str:
         """Why no further graph is made; empty where one is."""
         alike = [h for k, h in self.recordings.items() if (k[0], k[2:]) == (key[0], key[2:])]
-        if sum(held is not None and held.uses <= 1 for held in alike) >= FRUITLESS:
+        unused = sum(held is not None and held.uses <= 1 for held in alike)
+        if unused + self.changing[key[0], *key[2:]] >= FRUITLESS:
             return (
                 "what the Python reads is new each time, such as a list that grows or a number "
                 "that changes: steps run as Python"

@@ -79,7 +79,8 @@ class Objective:
     ) -> None:
         self.solution, self.plans = solution, plans
         self.mode, self.memory = mode, memory
-        self.recorder, self.watch = Recorder(tell), Watch(solution)
+        self.watch = Watch(solution)
+        self.recorder = Recorder(tell, self.watch.state)
         self.derivatives = plans_together(plans)
         self.modules = {r: RegionResiduals(solution, r, plan) for r, plan in plans.items()}
         self.order = [residual.name for residual in solution.problem.residuals]
