@@ -299,3 +299,9 @@ def test_a_counter_counts_evaluations_alone():
     torch.testing.assert_close(losses, torch.stack(list(terms.values())))
     assert len(step.told) == 1
     assert "what the Python reads is new each time" in step.told[0]
+
+
+@pytest.mark.parametrize("form", [written, replaced])
+def test_a_running_mean_knows_nothing_of_the_dry_run(form):
+    step, _ = made(Given(form), MLP(8, 2), points={"interior": 32})
+    assert step.solution.problem.kept == 0

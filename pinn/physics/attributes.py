@@ -100,14 +100,16 @@ class Holder(KeepsDigits):
         """The result of a function while parameters and buffers are in float64.
 
         Dry runs and exact solutions are evaluated in float64, whatever the precision of a phase.
+        They see copies: a running mean that residuals write to knows nothing of a dry run.
         """
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, buffer in self.named_buffers(recurse=False, remove_duplicate=False):
             if (given := self._given_digits(name)) is not None:
                 state[name] = given.to(buffer.device)
         doubled = {
-            name: tensor.detach().double().requires_grad_(tensor.requires_grad)
+            name: tensor.detach()
+            .to(torch.float64 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            .requires_grad_(tensor.requires_grad)
             for name, tensor in state.items()
-            if tensor.is_floating_point()
         }
         return torch.func.functional_call(self, doubled, (run,))
