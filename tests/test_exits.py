@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import random
 import re
 
 import numpy as np
@@ -178,6 +179,8 @@ REFUSED = {
     "written": (written, "writes to a buffer or parameter"),
     "replaced": (replaced, r"kept is replaced while residuals are evaluated"),
     "random": (lambda p, u, x: u + torch.rand_like(u), "differ .* random numbers are drawn"),
+    "random by NumPy": (lambda p, u, x: u * np.random.rand(), "its numbers differ from those of"),
+    "random by Python": (lambda p, u, x: u * random.random(), "its numbers differ from those of"),
     "backward": (lambda p, u, x: Backward.apply(u + x), "its numbers differ from those of"),
 }
 
@@ -187,10 +190,13 @@ def steps(step, points, count=6):
     generator = torch.Generator().manual_seed(0)
     for _ in range(count):
         kept, state = step.solution.problem.kept.clone(), torch.get_rng_state()
+        python, numbers = random.getstate(), np.random.get_state()
         losses, gradients = step.gradient(points, step.given)
         after = step.solution.problem.kept
         step.solution.problem.kept = kept
         torch.set_rng_state(state)
+        random.setstate(python)
+        np.random.set_state(numbers)
         _, terms, expected = reference(step, points)
         torch.testing.assert_close(losses, torch.stack(list(terms.values())))
         torch.testing.assert_close(gradients, list(expected))

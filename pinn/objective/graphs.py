@@ -6,10 +6,13 @@ reads beyond that shows when the graph is held against it again: at each chunk a
 uses, after every 128th, and wherever the run asks for it, as at the end of training.
 """
 
+import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,8 +113,7 @@ class Recorder:
         try:
             values = replayed(held.recording, varying, fixed, chunk)
         except Exception as error:  # whatever torch raises where a size or a place is another
-            self.give_up(key, error)
-            return eager()
+            return self.give_up(key, error, eager)
         if held.is_due(chunk.number) or check:
             expected = eager()
             if not agree(values, expected, held.sizes):
@@ -121,8 +123,10 @@ class Recorder:
             held.checked[chunk.number] = held.uses
         return values
 
-    def give_up(self, key: tuple, error: Exception) -> None:
-        """Never use a graph again that an error ended, and say so.
+    def give_up(
+        self, key: tuple, error: Exception, eager: Callable[[], list[Tensor]]
+    ) -> list[Tensor]:
+        """Never use a graph again that an error ended, say so, and ask the Python.
 
         Raises:
             Exception: the error, where memory was short: the Python would need as much.
@@ -132,6 +136,7 @@ class Recorder:
         self.recordings[key] = None
         why = first_line(error)
         self.tell(f"compile   a recorded step failed, steps run as Python from now on: {why}")
+        return eager()
 
     def obstacle(self, key: tuple) -> str:
         """Why no further graph is made; empty where one is."""
@@ -169,8 +174,7 @@ class Recorder:
         """
         if not all(bool(t.isfinite().all()) for t in expected):
             return None  # nothing to compare with, and the run is about to say why
-        device = expected[0].device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with undrawn(expected[0].device):
             return self.recorded(function, varying, fixed, expected, compiled, chunk)
 
     def recorded(
@@ -206,6 +210,18 @@ class Recorder:
         if reason not in self.setbacks:
             self.setbacks.append(reason)
             self.tell(f"compile   no {'compiled' if compiled else 'recorded'} step: {reason}")
+
+
+@contextmanager
+def undrawn(device: torch.device) -> Iterator[None]:
+    """What is drawn within it is drawn again behind it, by torch, NumPy and Python."""
+    python, numbers = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)
 
 
 def replayed(recording: Recording, varying: Tensors, fixed: Tensors, chunk: Chunk) -> list[Tensor]:
