@@ -19,6 +19,7 @@ users are held by `runs.trainer`.
     pace                 `--check`: a few steps, to know what a run will take
     phase_start          a phase begins before the user's callbacks look
     saved_configuration  the configuration, saved with the run
+    user_loggers         loggers whose disk is full end, and the run goes on
     users_callbacks      callbacks of Lightning and of the user, and the metrics that they look at
 
 May import: training, checkpoints, assessment, optim, objective, solution, base.

@@ -24,6 +24,7 @@ from pinn.callbacks.event_files import EventFiles
 from pinn.callbacks.interrupt import Interrupt
 from pinn.callbacks.phase_start import PhaseStart
 from pinn.callbacks.progress import Track, progress_bar
+from pinn.callbacks.user_loggers import guard
 from pinn.callbacks.users_callbacks import check_callbacks, replaces, validation_period
 from pinn.checkpoints.file import read
 from pinn.checkpoints.writing import AtomicCheckpointIO
@@ -188,6 +189,8 @@ def make_trainer(
         }
     )
     check_launcher(trainer)
+    for each in trainer.loggers:
+        guard(each)
     trainer.own_logger = logger is True and not given.get("fast_dev_run")
     return trainer
 
@@ -232,7 +235,8 @@ def table_of(logger: Any) -> Path | None:
 def go_on(logger: Any, table: Path, purge_step: int) -> None:
     """Keep the rows that a run has written up to the step from which it continues."""
     with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+        whole = [line for line in file if line.endswith("\n")]  # a full disk has cut the last row
+        reader = csv.DictReader(whole)
         rows, keys = list(reader), list(reader.fieldnames or ())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Experiment logs directory")
