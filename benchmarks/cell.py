@@ -19,10 +19,10 @@ sys.path[:0] = [str(PEERS), str(ROOT)]
 from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
 
 from pinn.base.costs import Cost, Count, Model  # noqa: E402
-from pinn.choosing.sample_step import EXACT  # noqa: E402
+from pinn.derivatives.evaluate import TRACES  # noqa: E402
 from pinn.operators.divergence import Divergence  # noqa: E402
 
-STRATEGIES = (*EXACT, "hutchinson")
+STRATEGIES = (*TRACES, "hutchinson")
 ROUND = 0.05  # seconds that a strategy is evaluated for in one repeat, at least
 LONG = 1.0  # seconds of an evaluation whose warm-up shows its time well enough
 SETTLING = 300  # points of a first call: enough for the operator to think of portions

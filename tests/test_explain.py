@@ -14,22 +14,22 @@ def test_auto_explains_what_it_measured():
     found = div.explain(net, x)
     assert found is div.choice(net, x)
     assert all(set(row) == COLUMNS for row in found.table)
-    assert [row["strategy"] for row in found.table] == ["taylor", "vmap", "loop"]
+    assert [row["strategy"] for row in found.table] == ["chain", "taylor", "vmap", "loop"]
     (chosen,) = (row for row in found.table if row["note"] == "chosen")
     assert chosen["strategy"] == found.strategy
     lines = str(found).splitlines()
     assert lines[0].startswith(f"{found.strategy}: ")
-    assert len(lines) == 5
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(
     ("strategy", "reason"),
-    [("vmap", "asked for"), ("rule", "every function of the network has a derivative rule")],
+    [("vmap", "asked for"), ("rule", "the Jacobian is a chain of constant matrices and slopes")],
 )
 def test_other_choices_are_explained_by_the_same_table(strategy, reason):
     net, x = network(), points(40, 3)
     found = Divergence(strategy).explain(net, x)
-    used = {"vmap": "vmap", "rule": "taylor"}[strategy]
+    used = {"vmap": "vmap", "rule": "chain"}[strategy]
     assert (found.strategy, found.reason) == (used, reason)
     notes = {row["strategy"]: row["note"] for row in found.table}
     assert notes[used].startswith("chosen; ")

@@ -38,9 +38,9 @@ def test_memory_stays_below_the_budget_without_grad(strategy, shape):
     torch.testing.assert_close(found[0], exact)
 
 
-@pytest.mark.parametrize("strategy", ["auto", "taylor", "vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["auto", "chain", "taylor", "vmap", "loop"])
 def test_memory_stays_below_the_budget_in_training(strategy):
-    net, x, budget = network(), points(500, 3), 200e3
+    net, x, budget = network(), points(500, 3), 120e3
     div, plain = Divergence(strategy, memory=budget / GIB), Divergence(strategy)
     for _ in range(3):
         div(net, x), plain(net, x)

@@ -6,6 +6,7 @@ A derivative rule for a torch function goes into `rules`.
     series       truncated Taylor series at points: sum, product, composition
     rows         the derivatives of a series in one tensor
     jet          what flows through ordinary torch code
+    tangent      the Jacobian in factors: constant matrices and slopes
     fused        σ(f) on all rows at once, with its own backward
     leibniz      f g on all rows at once
     partitions   the terms of the rules of Leibniz and of the chain

@@ -32,6 +32,7 @@ from pinn.algebra.leibniz import multiplied
 from pinn.algebra.partitions import partitions, splits
 from pinn.algebra.rows import Rows
 from pinn.algebra.smooth import Derivatives
+from pinn.algebra.tangent import Tangent
 from pinn.base.transfers import number_on
 
 Streams = Mapping[Channel, Tensor | None]
@@ -133,6 +134,10 @@ class Series:
         """Why a derivative cannot be read."""
         return f"{self.describe(channel)} was not evaluated"
 
+    def composed(self, derivatives: Derivatives, order: int) -> Sequence[Tensor]:
+        """σ, σ′, … at the value of this series."""
+        return derivatives(self.value, order)
+
     # A field overrides these two: it aligns its point axis and knows values per point.
     def operand(self, other: Any) -> "Series":
         """The other operand of a binary operation; a constant has zero derivatives."""
@@ -191,7 +196,7 @@ def composition(f: Series, derivatives: Derivatives) -> Contents:
 def chained(f: Series, derivatives: Derivatives) -> Contents:
     """The chain rule stream by stream, from torch's own operations."""
     inner = {channel: factors(f.streams, channel) for channel in f.streams}
-    values = derivatives(f.value, max([0, *(max(parts) for parts in inner.values() if parts)]))
+    values = f.composed(derivatives, max([0, *(max(parts) for parts in inner.values() if parts)]))
     streams: dict[Channel, Tensor | None] = {}
     for channel, parts in inner.items():
         streams[channel] = add_up([values[n] * part for n, part in parts.items()])
@@ -221,6 +226,8 @@ def widened(stream: Tensor | None, value: Tensor, plus: Binary) -> Tensor | None
     """A stream of one summand in the shape of the sum."""
     if stream is None or stream.shape == value.shape:
         return stream
+    if isinstance(stream, Tangent):
+        return stream.widened(value.shape)
     return plus(stream, torch.zeros_like(value))
 
 

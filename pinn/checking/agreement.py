@@ -6,21 +6,23 @@ So a strategy is compared with reverse mode once, before it is trusted.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Plan, order
+from pinn.algebra.channels import Plan, first, order
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import keeps_graph
 from pinn.checking.autograd_graph import leaves, refuse_cuts
 from pinn.checking.samples import buffers_kept, trial, undisturbed, within
-from pinn.derivatives.evaluate import STRATEGIES, evaluate
+from pinn.derivatives.evaluate import STRATEGIES, TRACES, evaluate, trace
 from pinn.derivatives.formulas import named_refusals
 from pinn.derivatives.outputs import Function
 
 QUANTITIES = ("values", "first derivatives", "second derivatives", "third derivatives")
+PERHAPS = " (a custom backward?)"
 
 
 class Numbers(NamedTuple):
@@ -35,8 +37,17 @@ class Numbers(NamedTuple):
     slopes: list[Tensor]
 
 
-def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | None:
-    """Why `strategy` cannot be trusted for f, in one line; None if it agrees with `loop`.
+def disagreement(
+    f: Function, x: Tensor, plan: Plan, strategy: str, axes: Sequence[int] = ()
+) -> str | None:
+    """Why `strategy` cannot be trusted for f, in one line; None if it agrees with `loop`."""
+    return disagreements(f, x, plan, (strategy,), axes)[strategy]
+
+
+def disagreements(
+    f: Function, x: Tensor, plan: Plan, strategies: Iterable[str], axes: Sequence[int] = ()
+) -> dict[str, str | None]:
+    """Why each strategy cannot be trusted for f, in one line; None if it agrees with `loop`.
 
     Compared at 16 points or fewer, in float64 where a copy of f in float64 works and in its own
     precision otherwise. The time is that of a few passes over these points: it grows with the
@@ -47,7 +58,8 @@ def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | Non
         f: the function to differentiate.
         x: points (…, d) it will be evaluated at.
         plan: the derivatives that are wanted.
-        strategy: the name of the strategy in question; `loop` is only checked for itself.
+        strategies: the names of those in question; `loop` is only checked for itself.
+        axes: of the trace Σ_k ∂f_k/∂x_{axes[k]}, for a strategy that gives the trace alone.
 
     Raises:
         CutGraphError: even `loop` would be wrong.
@@ -59,18 +71,9 @@ def disagreement(f: Function, x: Tensor, plan: Plan, strategy: str) -> str | Non
     with undisturbed(x):
         g, points = trial(f, x)
         expected = Expected(g, points, plan, training)
-        if strategy == "loop":
-            return None
-        try:
-            numbers = expected.evaluated(strategy)
-        except Exception as error:
-            return f"no {STRATEGIES[strategy].name}: {words(error)}"
-        what = expected.difference(numbers)
-    if what is None:
-        return None
-    return (
-        f"no {STRATEGIES[strategy].name}: its {what} differ from reverse mode (a custom backward?)"
-    )
+        return {
+            name: None if name == "loop" else expected.obstacle(name, axes) for name in strategies
+        }
 
 
 class Expected:
@@ -97,10 +100,7 @@ class Expected:
             self.graph = streams = self.streams(jet)
             self.size = streams.detach().abs().nan_to_num(0, 0, 0)
             self.typical = self.size.median(dim=1, keepdim=True).values
-            scale = self.size + self.typical
-            generator = torch.Generator().manual_seed(0)
-            random = torch.randn(scale.shape, generator=generator, dtype=scale.dtype)
-            self.weights = random.to(scale.device) / torch.where(scale > 0, scale, 1.0)
+            self.weights = random_over(self.size + self.typical)
             try:
                 with named_refusals():
                     self.numbers = self.measured(streams)
@@ -109,6 +109,18 @@ class Expected:
                     raise
                 self.parameters = []
                 self.numbers = self.measured(streams)
+
+    def obstacle(self, strategy: str, axes: Sequence[int]) -> str | None:
+        """Why a strategy cannot be trusted, in one line."""
+        says = f"no {TRACES[strategy].name}: "
+        try:
+            if strategy in STRATEGIES:
+                what = self.difference(self.evaluated(strategy))
+            else:
+                what = self.difference_of_trace(strategy, axes)
+        except Exception as error:
+            return says + words(error)
+        return None if what is None else f"{says}its {what} differ from reverse mode{PERHAPS}"
 
     def evaluated(self, strategy: str) -> Numbers:
         """The same by another strategy."""
@@ -124,16 +136,20 @@ class Expected:
 
     def measured(self, streams: Tensor) -> Numbers:
         """The streams, and the parameter gradient of their sum with weights of equal size."""
-        if not self.parameters or not streams.requires_grad:
-            return Numbers(streams.detach(), [torch.zeros_like(p) for p in self.parameters])
+        return Numbers(streams.detach(), self.slopes(self.weights * streams))
+
+    def slopes(self, terms: Tensor) -> list[Tensor]:
+        """The parameter gradient of the sum of terms."""
+        if not self.parameters or not terms.requires_grad:
+            return [torch.zeros_like(p) for p in self.parameters]
         slopes = torch.autograd.grad(
-            (self.weights * streams).sum(),
+            terms.sum(),
             self.parameters,
             allow_unused=True,
             materialize_grads=True,
             retain_graph=True,  # the graph behind a weight that f was given is the caller's
         )
-        return Numbers(streams.detach(), list(slopes))
+        return list(slopes)
 
     def difference(self, numbers: Numbers) -> str | None:
         """Which quantities differ by more than rounding; None if none do."""
@@ -150,13 +166,38 @@ class Expected:
                 noise = 256 * self.eps * self.rounding()[orders == k]
                 if not within(*pair, tolerance + noise).all():
                     return QUANTITIES[k]
-        for a, b in zip(numbers.slopes, self.numbers.slopes, strict=True):
+        return self.difference_of_slopes(numbers.slopes, self.numbers.slopes)
+
+    def difference_of_slopes(self, ours: list[Tensor], expected: list[Tensor]) -> str | None:
+        """The parameter gradients, if they differ by more than rounding."""
+        for a, b in zip(ours, expected, strict=True):
             size = b.abs().nan_to_num(0, 0, 0)
             row = size.amax(-1, keepdim=True) if b.ndim > 1 else size
             tolerance = 10 * self.eps**0.5 * row + 1e3 * self.eps * size.amax()
             if not within(a, b, tolerance).all():
                 return "parameter gradients"
         return None
+
+    def difference_of_trace(self, strategy: str, axes: Sequence[int]) -> str | None:
+        """What differs between a strategy's trace and the sum of the entries found here.
+
+        The rows of a matrix are one behind the other in f, and are added up.
+        """
+        axes = [*axes] * (self.graph.shape[-1] // len(axes))
+        with buffers_kept(self.f):
+            ours = trace(self.f, self.points, axes, strategy).double().flatten()
+        rows = [1 + self.plan.channels.index(first(i)) for i in axes]
+        entries = torch.stack([self.graph[row, :, k] for k, row in enumerate(rows)])
+        size = entries.detach().abs().sum(0).nan_to_num(0, 0, 0)
+        near = size + size.median()
+        expected, tolerance = entries.sum(0), self.eps**0.5 * near
+        if not within(ours, expected, tolerance).all():
+            noise = 256 * self.eps * self.rounding()[rows].sum()
+            if not within(ours, expected, tolerance + noise).all():
+                return "values"
+        weights = random_over(near)
+        slopes = self.slopes(weights * ours), self.slopes(weights * expected)
+        return self.difference_of_slopes(*slopes)
 
     def rounding(self) -> Tensor:
         """(Q, 1, C): how far the streams move where each parameter moves by its own size.
@@ -181,6 +222,13 @@ class Expected:
         except RuntimeError:  # torch lacks a derivative
             return moved
         return slope.abs().amax(1, keepdim=True)
+
+
+def random_over(scale: Tensor) -> Tensor:
+    """Random numbers divided by a scale, where there is one; the same ones at each call."""
+    generator = torch.Generator().manual_seed(0)
+    random = torch.randn(scale.shape, generator=generator, dtype=scale.dtype)
+    return random.to(scale.device) / torch.where(scale > 0, scale, 1.0)
 
 
 def without_singular(points: Tensor, jet: Jet) -> Tensor:

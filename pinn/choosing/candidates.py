@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pinn.base.costs import Cost, Model, all_memory, number, some
 from pinn.choosing.race import Heat, Race
-from pinn.choosing.sample_step import EXACT, TIE, Trial, untouched
+from pinn.choosing.sample_step import TIE, Trial, untouched
+from pinn.derivatives.evaluate import TRACES
 
 DEAR = 3.0
 CLEAR = 1.5
@@ -89,7 +90,7 @@ class Measurement:
     @property
     def known(self) -> list[str]:
         """The candidates that were counted or left out."""
-        return [s for s in EXACT if s in self.costs or s in self.left_out]
+        return [s for s in TRACES if s in self.costs or s in self.left_out]
 
     def table(self) -> list[dict[str, Any]]:
         """A row per candidate, plain data: None for what was not counted or timed."""
@@ -131,7 +132,7 @@ def measure(trial: Trial, x: Tensor, refused: Mapping[str, str], end: float) -> 
     costs, estimates = measurement.costs, measurement.estimates
     with untouched(trial.f, x.device):
         whole = trial.whole(x)
-        for strategy in EXACT:
+        for strategy in trial.strategies:
             if strategy not in refused:
                 model = Model(partial(trial, strategy=strategy), x, whole)
                 costs[strategy] = model.at(number(x))

@@ -6,7 +6,9 @@
 
 The rule, without measurement:
 
-    taylor   where every function of the network has a derivative rule and the numbers agree
+    chain    for a divergence, where the Jacobian is one of constant matrices and slopes
+    taylor   otherwise, where every function of the network has a derivative rule
+             and the numbers agree
     vmap     otherwise, on CUDA and whenever more than one process trains
     loop     otherwise
 """
@@ -22,15 +24,16 @@ from torch import Tensor
 from pinn.base.messages import one_of
 from pinn.base.processes import gathered, processes, rank
 from pinn.cache.rechecks import Remembered, recall
-from pinn.checking.agreement import disagreement
+from pinn.checking.agreement import disagreement, disagreements
 from pinn.checking.independence import check_independence
 from pinn.choosing.candidates import lines_of
 from pinn.choosing.candidates import measure as measure_candidates
-from pinn.choosing.sample_step import EXACT, Trial, magnitude
-from pinn.derivatives.evaluate import STRATEGIES
+from pinn.choosing.sample_step import Trial, magnitude
+from pinn.derivatives.evaluate import STRATEGIES, TRACES
 from pinn.derivatives.outputs import Function
 
 NAMES = ("auto", "rule", *STRATEGIES)
+TRACE_NAMES = ("auto", "rule", *TRACES, "hutchinson")
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def choose(trial: Trial, x: Tensor, strategy: str = "auto", measure: bool = True
     Raises:
         ValueError: unknown strategy, or the one asked for gives other numbers than reverse mode.
     """
-    one_of("strategy", strategy, (*NAMES, "hutchinson"))
+    one_of("strategy", strategy, TRACE_NAMES if trial.axes else NAMES)
     with torch.set_grad_enabled(trial.training):
         if strategy not in ("auto", "rule"):
             return asked_for(trial, x, strategy)
@@ -156,11 +159,15 @@ def asked_for(trial: Trial, x: Tensor, strategy: str) -> Choice:
 
 def obstacle_of(trial: Trial, x: Tensor, strategy: str) -> str | None:
     """Why an exact strategy cannot be trusted with an evaluation; None if it can."""
-    return disagreement(trial.f, x, trial.plan, strategy) if strategy in EXACT else None
+    if strategy not in trial.strategies:
+        return None
+    return disagreement(trial.f, x, trial.plan, strategy, trial.axes)
 
 
 def ruled(trial: Trial, x: Tensor) -> Choice:
     """The rule applied."""
+    if trial.axes and obstacle_of(trial, x, "chain") is None:
+        return Choice("chain", "the Jacobian is a chain of constant matrices and slopes")
     obstacle = obstacle_of(trial, x, "taylor")
     choice = rule(obstacle, x.is_cuda, processes())
     other = obstacle_of(trial, x, "vmap") if choice.strategy == "vmap" else None
@@ -170,7 +177,7 @@ def ruled(trial: Trial, x: Tensor) -> Choice:
 def measured(trial: Trial, x: Tensor) -> Choice:
     """The fastest of the candidates that agree with reverse mode."""
     end = trial.clock() + trial.budget
-    obstacles = {strategy: obstacle_of(trial, x, strategy) for strategy in EXACT}
+    obstacles = disagreements(trial.f, x, trial.plan, trial.strategies, trial.axes)
     refused = {s: obstacle for s, obstacle in obstacles.items() if obstacle is not None}
     measurement = measure_candidates(trial, x, refused, end)
     return Choice(measurement.fastest, measurement.line, measurement.table())

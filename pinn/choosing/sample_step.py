@@ -16,10 +16,9 @@ from pinn.algebra.channels import Plan
 from pinn.base.costs import FEW, some
 from pinn.checking.autograd_graph import leaves
 from pinn.checking.samples import buffers_kept
-from pinn.derivatives.evaluate import STRATEGIES, evaluate
+from pinn.derivatives.evaluate import STRATEGIES, TRACES, evaluate
 from pinn.derivatives.outputs import Function
 
-EXACT = tuple(STRATEGIES)
 TIE = 1.05
 
 
@@ -36,6 +35,7 @@ class Trial:
         tie: the fused pass is taken while it is no more than this many times the fastest: the more,
             the surer two runs take the same strategy, and so the same bits.
         clock: what seconds are read from.
+        axes: of the trace Σ_k ∂f_k/∂x_{axes[k]}, where that is all that is wanted.
     """
 
     f: Function
@@ -45,6 +45,12 @@ class Trial:
     budget: float = 2.0
     tie: float = TIE
     clock: Callable[[], float] = time.perf_counter
+    axes: tuple[int, ...] = ()
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The exact strategies that can serve."""
+        return tuple(TRACES if self.axes else STRATEGIES)
 
     def __call__(self, x: Tensor, strategy: str) -> float:
         """The seconds that one evaluation at x takes; parameters' `.grad` are not touched."""

@@ -1,10 +1,12 @@
 """Where derivatives come from: `evaluate` and its strategies, the trace, Hutchinson's estimate.
 
-A new strategy is a file here and a name in `evaluate.STRATEGIES`; `choosing` then tries it, and
+A new strategy is a file here and a name in `evaluate.STRATEGIES`, or in `TRACES` if it gives the
+trace alone; `choosing` then tries it, and
 `checking` holds it against the loop.
 
     evaluate      a plan at points, by one of the strategies
     strategy      what a strategy is: derivatives, and the trace of a Jacobian
+    chain         strategy, of the trace alone: constant matrices and slopes
     taylor        strategy: one fused forward pass
     loop          strategy: `autograd.grad` per component
     vmap          strategy: one batched reverse pass

@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.cache.tracing import is_differentiated, uncompiled
+from pinn.derivatives.chain import CHAIN
 from pinn.derivatives.formulas import AT_ONCE, FORMULAS, Formula, Formulas, named_refusals
 from pinn.derivatives.loop import LOOP
 from pinn.derivatives.outputs import Function
@@ -27,6 +28,7 @@ from pinn.derivatives.vmap import VMAP
 StrategyName = Literal["auto", "rule", "taylor", "vmap", "loop"]
 
 STRATEGIES: dict[str, Strategy] = {"taylor": TAYLOR, "vmap": VMAP, "loop": LOOP}
+TRACES: dict[str, Strategy] = {"chain": CHAIN, **STRATEGIES}  # those that serve `trace`
 
 
 def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | None = None) -> Jet:
@@ -52,6 +54,7 @@ def evaluate(f: Function, x: Tensor, plan: Plan, strategy: str, chunk: int | Non
     if strategy == "loop" and is_differentiated():  # which `torch.autograd.grad` does not pass
         strategy = "vmap"
     chosen = STRATEGIES[strategy]
+    assert chosen.jet is not None
     with settings(x, FORMULAS if chosen.is_reverse else {}):
         return chosen.jet(f, x, plan, chunk)
 
@@ -66,10 +69,10 @@ def trace(
             result has an entry for each row.
         x: the points; never modified.
         axes: which coordinate each component is differentiated along.
-        strategy: `taylor`, `vmap` or `loop`.
+        strategy: `chain`, `taylor`, `vmap` or `loop`.
         chunk: for `vmap`, how many components to differentiate together.
     """
-    chosen = STRATEGIES[strategy]
+    chosen = TRACES[strategy]
     formulas = FORMULAS if is_differentiated() else AT_ONCE
     with settings(x, formulas if chosen.is_reverse else {}):
         return chosen.trace(f, x, axes, chunk)

@@ -28,12 +28,22 @@ def split(y: Any, shape: Sequence[int]) -> list[Any]:
     """
     parts = list(y.values()) if isinstance(y, Mapping) else y
     if isinstance(parts, Tensor | Jet):
-        if tuple(parts.shape[:-1]) != tuple(shape):
-            raise ValueError(misshapen(tuple(parts.shape), tuple(shape)))
-        return [check(parts)[..., i] for i in range(parts.shape[-1])]
+        parts = joined(parts, shape)
+        return [parts[..., i] for i in range(parts.shape[-1])]
     if not isinstance(parts, Sequence):
         raise TypeError(f"f returned {type(y).__name__}: return a tensor, a tuple or a dict")
     return [flatten(check(part), tuple(shape)) for part in parts]
+
+
+def width(y: Any, shape: Sequence[int]) -> int:
+    """How many components a tensor (*shape, C) has, or a matrix (*shape, k, C) in each row.
+
+    Raises:
+        ValueError, TypeError: see `split`.
+    """
+    if not is_matrix(y, shape) and tuple(y.shape[:-1]) != tuple(shape):
+        raise ValueError(misshapen(tuple(y.shape), tuple(shape)))
+    return check(y).shape[-1]
 
 
 def misshapen(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
@@ -94,8 +104,12 @@ def in_a_row(f: Function) -> Function:
 
 def joined(y: Any, shape: Sequence[int]) -> Any:
     """An output with its components along one last axis."""
-    components = split(y, shape)
-    return y if isinstance(y, Tensor | Jet) else torch.stack(components, dim=-1)
+    if not isinstance(y, Tensor | Jet):
+        return torch.stack(split(y, shape), dim=-1)
+    if is_matrix(y, shape):
+        raise ValueError(misshapen(tuple(y.shape), tuple(shape)))
+    width(y, shape)
+    return y
 
 
 def stacked(f: Function) -> Function:

@@ -19,6 +19,7 @@ class Strategy(NamedTuple):
     Args:
         jet: (f, x, plan, chunk) ↦ f and its planned derivatives at x (…, D). `chunk` is how many
             components are differentiated together, for a strategy that takes them together.
+            None for one that finds the trace without the other entries.
         trace: (f, x, axes, chunk) ↦ Σ_k ∂f_k/∂x_{axes[k]} as (…), of a matrix (…, k, C) for each
             row, (…, k). Every strategy passes this diagonal on its way; it costs less than all d²
             entries.
@@ -26,7 +27,7 @@ class Strategy(NamedTuple):
         is_reverse: whether it runs torch's own kernels backward, of which `formulas` corrects some.
     """
 
-    jet: Callable[[Function, Tensor, Plan, int | None], Jet]
+    jet: Callable[[Function, Tensor, Plan, int | None], Jet] | None
     trace: Callable[[Function, Tensor, Axes, int | None], Tensor]
     name: str
     is_reverse: bool = True

@@ -17,11 +17,11 @@ from pinn.base.messages import one_of, whole
 from pinn.base.processes import rank
 from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
-from pinn.choosing.choice import NAMES, Choice, measured, settled
+from pinn.choosing.choice import TRACE_NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import Estimate, estimated, hutchinson
-from pinn.derivatives.outputs import Function, check, in_a_row, is_matrix, split
+from pinn.derivatives.outputs import Function, in_a_row, is_matrix, split, width
 from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.arguments import Call, called, refused_numpy
@@ -42,7 +42,8 @@ class Divergence(nn.Module):
     measured: every exact strategy is `vmap` there, and whether f couples points is not checked.
 
     Args:
-        strategy: `auto` measures once, `rule` decides without; or `taylor` (one fused forward
+        strategy: `auto` measures once, `rule` decides without; or `chain` (closed formulas where
+            the Jacobian is a product of constant matrices and slopes), `taylor` (one fused forward
             pass), `vmap` (one batched reverse pass) or `loop` (one reverse pass per component).
             They agree to rounding. `hutchinson` is an estimate, never chosen by itself. Where
             several processes train, `auto` follows the rule, so that a process may call alone.
@@ -77,7 +78,7 @@ class Divergence(nn.Module):
         argnum: int = 0,
     ) -> None:
         super().__init__()
-        one_of("strategy", strategy, (*NAMES, "hutchinson"))
+        one_of("strategy", strategy, TRACE_NAMES)
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk is {chunk}: it must be at least 1, or None for no limit")
         if memory is not None and not memory > 0:
@@ -127,9 +128,9 @@ class Divergence(nn.Module):
         def run(at: Tensor, strategy: str) -> list[Tensor]:
             return [self._evaluate(vector, trial, at, strategy, known)]
 
-        vector = self._vector(call)
-        plan = Plan(tuple(map(first, self._dims(x))))
-        trial = Trial(in_a_row(vector), plan, keeps_graph(), run)
+        vector, dims = self._vector(call), self._dims(x)
+        plan = Plan(tuple(map(first, dims)))
+        trial = Trial(in_a_row(vector), plan, keeps_graph(), run, axes=dims)
         settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
         with refused_numpy():
             known = settled(call.f, trial, x, self.strategy, settings, call.beside)
@@ -245,20 +246,21 @@ class Divergence(nn.Module):
 
         def vector(x: Tensor) -> Any:
             y, shape = f(x), x.shape[:-1]
-            if self.components is None and getattr(y, "shape", ()) == (*shape, len(dims)):
-                return check(y)  # without slices: a strategy makes its own, where it needs them
-            parts = check(y).unbind(-1) if is_matrix(y, shape) else split(y, shape)
-            chosen = range(len(parts)) if self.components is None else self.components
-            if len(chosen) != len(dims) or any(not 0 <= i < len(parts) for i in chosen):
+            whole = isinstance(y, Tensor | Jet)
+            parts = [] if whole else split(y, shape)
+            count = width(y, shape) if whole else len(parts)
+            chosen = range(count) if self.components is None else self.components
+            if len(chosen) != len(dims) or any(not 0 <= i < count for i in chosen):
                 what = "rows of " if is_matrix(y, shape) else ""
                 raise ValueError(
-                    f"f has {what}{len(parts)} components and {len(dims)} coordinates are "
+                    f"f has {what}{count} components and {len(dims)} coordinates are "
                     f"differentiated: pick as many with components=, got {self.components}"
                 )
-            if list(chosen) == list(range(len(parts))) and isinstance(y, Tensor | Jet):
+            if whole and list(chosen) == list(range(count)):
                 return y
-            picked = tuple(parts[i] for i in chosen)
-            return torch.stack(picked, -1) if is_matrix(y, shape) else picked
+            if is_matrix(y, shape):
+                return torch.stack([y[..., i] for i in chosen], -1)
+            return tuple(y[..., i] if whole else parts[i] for i in chosen)
 
         return vector
 
