@@ -15,7 +15,8 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "pina": (TORCH, "pina-mathlab==0.3.2.post2610", "lightning==2.6.6", "numpy==2.4.6"),
     "torchphysics": (TORCH, "torchphysics==1.1.2", "pytorch-lightning==2.6.6", "numpy==1.26.4"),
     "neurodiffeq": (TORCH, "neurodiffeq==0.7.0", "numpy==2.4.6"),
-    "flow_matching": (TORCH, "flow_matching==1.0.10", "torchdiffeq==0.2.5", "numpy==2.4.6"),
+    # It imports tqdm, which it does not ask for.
+    "flow_matching": (TORCH, "flow_matching==1.0.10", "torchdiffeq==0.2.5", "tqdm==4.70.1"),
     "zuko": (TORCH, "zuko==1.6.0", "numpy==2.4.6"),
     "folx": ("jax==0.10.2", "jaxlib==0.10.2", "folx==0.2.30", "optax==0.2.8", "numpy==2.4.6"),
 }

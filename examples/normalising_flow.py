@@ -119,7 +119,7 @@ def draw(flow: Flow, data: MixtureSameFamily, plane: Tensor, file: Path) -> None
     """Samples on their way from noise to the data, and the data, in the circle's plane."""
     import matplotlib.pyplot as plt
 
-    titles = ["noise, t = 1", "t = 0.75", "t = 0.5", "t = 0.25", "flow, t = 0", "data"]
+    titles = ["t = 1", "t = 0.75", "t = 0.5", "t = 0.25", "t = 0", "data"]
     path = flow.sample(torch.randn(20_000, len(plane)), (1.0, 0.75, 0.5, 0.25, 0.0))
     clouds = [*path, data.sample((20_000,))]
     figure, axes = plt.subplots(1, len(clouds), figsize=(15, 2.8), layout="constrained")
@@ -133,7 +133,7 @@ def main() -> None:
     """Train, say how far the flow is from the data, and draw."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--dimension", type=int, default=2)
-    parser.add_argument("--iterations", type=int, default=600)
+    parser.add_argument("--iterations", type=int, default=500)
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     if dist.is_torchelastic_launched():

@@ -18,7 +18,7 @@ from protocol import receive, send
 from torch import Tensor, nn
 
 # Runs in the environments of all contestants: nothing but NumPy and torch is imported here.
-WIDTH, STEPS, BATCH, TOLERANCE = 128, 8, 512, 1e-5
+WIDTH, STEPS, BATCH, TOLERANCE = 128, 4, 256, 1e-5
 LIKELIHOODS = Callable[[nn.Module, str], Callable[[Tensor], Tensor]]
 
 
@@ -72,10 +72,10 @@ def answer(asked: dict[str, Any], likelihood: LIKELIHOODS, trains: str) -> dict[
     if asked["mode"] == "values":
         with torch.no_grad():
             return {"values": log_prob(x).tolist()}
-    epoch(log_prob, velocity, x[: 2 * BATCH], asked["mode"])  # decides, compiles, fills memory
-    begun = time.perf_counter()
+    epoch(log_prob, velocity, x[:BATCH], asked["mode"])  # decides, and memory is at hand
+    begun = time.process_time()
     value = epoch(log_prob, velocity, x, asked["mode"])
-    return {"seconds": time.perf_counter() - begun, "value": value}
+    return {"seconds": time.process_time() - begun, "value": value}
 
 
 def epoch(log_prob: Callable[[Tensor], Tensor], velocity: nn.Module, x: Tensor, mode: str) -> float:
