@@ -69,9 +69,12 @@ def draw(score: nn.Module, data: MixtureSameFamily, file: Path) -> None:
     x, y = torch.meshgrid(*[torch.linspace(-3.5, 3.5, 141)] * 2, indexing="xy")
     at = torch.stack([x, y], -1)
     density = data.log_prob(at).exp()
-    figure, axes = plt.subplots(1, 2, figsize=(11, 5.6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5.8), layout="constrained")
     arrows = at[::5, ::5][density[::5, ::5] > 4e-3]
-    fields = {"known": known_score(data, arrows), "learnt": score(arrows).detach()}
+    fields = {
+        "the known score": known_score(data, arrows),
+        "learnt from samples": score(arrows).detach(),
+    }
     for ax, (title, field) in zip(axes, fields.items(), strict=True):
         ax.contourf(x, y, density.sqrt(), levels=30, cmap="magma")
         ax.quiver(*arrows.T, *field.T, color="w", angles="xy", scale=90, width=2.5e-3)

@@ -183,8 +183,11 @@ def choices():
     except Exception as error:
         seen["error"] = f"{type(error).__name__} {error}"
     if dist.get_rank() == 0:  # one process alone may call the operator: it waits for no other
-        seen["reason"] = Divergence().choice(net, x).reason
+        seen["alone"] = Divergence().choice(net, x).strategy
     dist.barrier()
+    heads = [nn.Sequential(nn.Linear(8, 64), nn.Tanh(), nn.Linear(64, 1)) for _ in range(8)]
+    apart = Divergence().choice(lambda x: tuple(head(x) for head in heads), torch.rand(64, 8))
+    seen["apart"] = apart.strategy, apart.reason
     save("choices", seen)
 
 

@@ -282,7 +282,11 @@ def test_the_first_process_decides_for_all(runs):
     assert first["error"] == "KeyError 'weights'"
     message = "RuntimeError the first process could not choose a strategy: KeyError"
     assert second["error"].startswith(message)
-    assert first["reason"] == "every function of the network has a derivative rule"
+    assert first["alone"] == "taylor"
+    assert first["apart"] == second["apart"]
+    assert first["apart"][0] == "loop"
+    assert "by count" in first["apart"][1]
+    assert "2 processes train together" in first["apart"][1]
 
 
 @pytest.mark.parametrize("case", CASES)

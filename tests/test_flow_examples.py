@@ -2,11 +2,13 @@
 
 import importlib
 import math
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from flow_ranks import trained
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -69,3 +71,44 @@ def test_a_flow_learns_a_density_that_is_known(flows, d, iterations, gain):
     assert after < before - gain
     assert plane.shape == (d, 2)
     assert flow.sample(torch.randn(7, d)).shape == (2, 7, d)
+
+
+def test_two_processes_train_as_one_does(flows, tmp_path):
+    command = [sys.executable, str(Path(__file__).parent / "flow_ranks.py"), str(tmp_path)]
+    started = [subprocess.Popen([*command, rank], stderr=subprocess.PIPE) for rank in "01"]
+    said = [process.communicate(timeout=300)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    (first, choice), (second, same) = (torch.load(tmp_path / f"{rank}.pt") for rank in "01")
+    assert choice == same
+    assert "2 processes train together" in choice["reason"]
+    alone, _ = trained(flows)
+    for name, weight in alone.items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], weight, rtol=1e-10, atol=1e-12)
+
+
+@pytest.fixture
+def scores(monkeypatch):
+    """The example of score matching as a module."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    yield importlib.import_module("score_matching")
+    sys.modules.pop("score_matching", None)
+
+
+def test_a_score_is_learnt_from_samples(scores):
+    torch.manual_seed(0)
+    score, data = scores.network(32), scores.spiral()
+    before = scores.error(score, data)
+    scores.train(score, data, iterations=150, batch=128)
+    after = scores.error(score, data)
+    assert before > 0.9
+    assert after < 0.7
+
+
+@pytest.mark.pictures
+def test_the_examples_draw(flows, scores, tmp_path):
+    flow, (data, plane) = flows.Flow(flows.Velocity(2, 8), steps=2), flows.mixture(2)
+    flows.draw(flow, data, plane, tmp_path / "flow.png")
+    scores.draw(scores.network(8), scores.spiral(), tmp_path / "score.png")
+    for name in ("flow", "score"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -4,6 +4,9 @@
     2. counted: a candidate estimated at more than 3 times the cheapest is discarded
     3. timed: the rest, in turns, within a budget of seconds
 
+Where several processes train and nothing says that all of them get here, as with an operator, the
+third step is left out: what is counted is the same on all of them.
+
 The rule, without measurement:
 
     chain    for a divergence, where the Jacobian is one of constant matrices and slopes
@@ -15,7 +18,7 @@ The rule, without measurement:
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -26,7 +29,7 @@ from pinn.base.processes import gathered, processes, rank
 from pinn.cache.rechecks import Remembered, recall
 from pinn.checking.agreement import disagreement, disagreements
 from pinn.checking.independence import check_independence
-from pinn.choosing.candidates import lines_of
+from pinn.choosing.candidates import CLEAR, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import STRATEGIES, TRACES
@@ -86,7 +89,8 @@ def settled(
 
     def find(worth: bool) -> Choice:
         check_independence(trial.f, x)
-        # Nothing says that all processes call this.
+        if strategy == "auto" and worth and processes() > 1 and x.numel():
+            return counted(trial, x)
         return choose(trial, x, strategy, measure=worth and processes() == 1)
 
     def is_right(choice: Choice) -> bool:
@@ -181,6 +185,17 @@ def measured(trial: Trial, x: Tensor) -> Choice:
     refused = {s: obstacle for s, obstacle in obstacles.items() if obstacle is not None}
     measurement = measure_candidates(trial, x, refused, end)
     return Choice(measurement.fastest, measurement.line, measurement.table())
+
+
+def counted(trial: Trial, x: Tensor) -> Choice:
+    """The cheapest by count, and the fused pass where it is nearly as cheap: the same everywhere.
+
+    Nothing says that all processes get here, so none may wait for another; and f may hold
+    collectives, so each that gets here runs it as often as the others.
+    """
+    with torch.set_grad_enabled(trial.training):
+        choice = measured(replace(trial, budget=0.0, tie=CLEAR), x)
+    return replace(choice, reason=f"{choice.reason}; {processes()} processes train together")
 
 
 def together(decide: Callable[[], Choice]) -> Choice:

@@ -46,7 +46,8 @@ class Divergence(nn.Module):
             the Jacobian is a product of constant matrices and slopes), `taylor` (one fused forward
             pass), `vmap` (one batched reverse pass) or `loop` (one reverse pass per component).
             They agree to rounding. `hutchinson` is an estimate, never chosen by itself. Where
-            several processes train, `auto` follows the rule, so that a process may call alone.
+            several processes train, `auto` counts and does not time: all choose alike, and a
+            process may call alone.
         dims: the coordinates to differentiate along; all of them by default. `dims=(0, 1)` leaves
             time out of (x, y, t).
         components: which outputs form the vector; by default all of them, in order.
