@@ -11,7 +11,6 @@ torchrun --nproc_per_node 2 examples/normalising_flow.py    # two processes shar
 import argparse
 import math
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -42,12 +41,12 @@ class Growth(nn.Module):
 
     def __init__(self, velocity: nn.Module) -> None:
         super().__init__()
-        self.velocity, self.divergence = velocity, Divergence()
+        self.velocity, self.divergence = velocity, Divergence(argnum=1)
 
     def forward(self, t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Velocity (…, d) and divergence (…)."""
-        v = partial(self.velocity, t)
-        return v(state[0]), self.divergence(v, state[0])
+        x, _ = state
+        return self.velocity(t, x), self.divergence(self.velocity, t, x)
 
 
 class Flow(nn.Module):

@@ -4,7 +4,6 @@ python flow_ranks.py FOLDER RANK
 """
 
 import sys
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,9 +28,8 @@ def trained(flows, part=slice(None)):
         optimiser.zero_grad()
         (-shared(batch[part]).mean()).backward()
         optimiser.step()
-    growth = flow.growth
-    velocity = partial(growth.velocity, torch.tensor(0.5, dtype=torch.float64))
-    choice = growth.divergence.choice(velocity, batches()[0][part])
+    growth, t = flow.growth, torch.tensor(0.5, dtype=torch.float64)
+    choice = growth.divergence.choice(growth.velocity, t, batches()[0][part])
     return flow.state_dict(), vars(choice)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,12 +98,12 @@ def scores(monkeypatch):
 
 def test_a_score_is_learnt_from_samples(scores):
     torch.manual_seed(0)
-    score, data = scores.network(32), scores.spiral()
+    score, data = scores.network(64), scores.spiral(3)
     before = scores.error(score, data)
-    scores.train(score, data, iterations=150, batch=128)
+    scores.train(score, data, iterations=200, batch=256)
     after = scores.error(score, data)
     assert before > 0.9
-    assert after < 0.7
+    assert after < 0.6
 
 
 @pytest.mark.pictures
@@ -112,3 +113,33 @@ def test_the_examples_draw(flows, scores, tmp_path):
     scores.draw(scores.network(8), scores.spiral(), tmp_path / "score.png")
     for name in ("flow", "score"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+PAGE = (EXAMPLES.parent / "docs" / "derivatives.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^(python|torchrun --\S+ 2) examples/(\w+)\.py(.*)$", PAGE, re.M)
+
+
+@pytest.mark.pictures
+@pytest.mark.parametrize(("start", "example", "options"), COMMANDS)
+def test_a_command_of_the_page_runs(start, example, options, request, here, monkeypatch, capfd):
+    module = request.getfixturevalue("scores" if example == "score_matching" else "flows")
+    few = [*options.split(), "--iterations", "1"]
+    if start == "python":
+        monkeypatch.setattr(sys, "argv", [example, *few])
+        module.main()
+    else:
+        command = [sys.executable, "-m", "torch.distributed.run", *start.split()[1:]]
+        program = [str(EXAMPLES / f"{example}.py"), *few]
+        result = subprocess.run([*command, *program], timeout=300, check=False)
+        assert result.returncode == 0
+    assert re.search(r"missing -?[\d.]+ nats|off by [\d.]+ %", capfd.readouterr().out)
+    assert len(list(here.glob("*.png"))) == options.count("--picture")
+
+
+def test_the_page_has_every_way_to_start():
+    assert [(start[:6], example) for start, example, _ in COMMANDS] == [
+        ("python", "normalising_flow"),
+        ("python", "normalising_flow"),
+        ("torchr", "normalising_flow"),
+        ("python", "score_matching"),
+    ]
