@@ -19,7 +19,7 @@ from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
 from pinn.cli.main import main
 from pinn.optim import Phase
-from pinn.runs import launchers
+from pinn.runs import launchers, ranks
 from pinn.runs.launchers import Launch
 from pinn.runs.requirements import check_trainer
 from pinn.runs.trainer import make_trainer
@@ -121,6 +121,31 @@ def test_one_device_for_two_processes_is_refused():
         check_trainer({"strategy": "single_device", "devices": 2})
     check_trainer({"strategy": "single_device", "devices": 1})
     check_trainer({"strategy": "single_device"})
+
+
+def test_what_a_process_has_otherwise_is_named():
+    one = dict(ranks.leaves({"phases": [{"steps": 4, "lr": float("nan")}], "code": "a"}))
+    other = dict(ranks.leaves({"phases": [{"steps": 30, "lr": float("nan")}], "code": "a"}))
+    assert ranks.unlike([one, one]) == ""
+    assert ranks.unlike([one, one, other]) == ("rank 2 has phases.0.steps = 30, and rank 0 has 4")
+    assert (
+        ranks.unlike([one, {**one, "more": "1"}]) == "rank 1 has more = 1, and rank 0 has nothing"
+    )
+
+
+@pytest.mark.slow
+def test_processes_with_different_settings_are_refused_in_one_line(tmp_path):
+    port = {"MASTER_PORT": free_port(), "TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "1"}
+    port |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "LOCAL_RANK": "0"}
+    tasks, words = [], []
+    for rank, steps in enumerate(("steps: 4", "steps: 30")):
+        (tmp_path / f"small{rank}.yaml").write_text(SMALL.replace("steps: 4", steps))
+        tasks.append({**port, "RANK": str(rank), "GROUP_RANK": str(rank)})
+        words.append([ROOT / "train.py", "--config", f"small{rank}"])
+    job = Job(tmp_path, words, tasks)
+    assert 1 in job.codes(), job.said
+    (line,) = [line for line in job.said.splitlines() if line.startswith("train.py:")]
+    assert "rank 1 has phases.0.steps = 30, and rank 0 has 4" in line
 
 
 def is_let_through(name):

@@ -1,7 +1,9 @@
 """Several processes that train one run: they end together, and say why."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
@@ -9,8 +11,10 @@ from subprocess import Popen, TimeoutExpired
 from typing import Any, NoReturn
 
 import lightning as L
+import torch
 
-from pinn.base.messages import cut
+import pinn
+from pinn.base.messages import cut, echo
 from pinn.base.presence import Loss, Presence
 from pinn.base.processes import gathered
 from pinn.base.signals import program
@@ -42,20 +46,62 @@ class Together(L.Callback):
         """Tell everyone where the first process waits.
 
         Raises:
-            RuntimeError: the processes would continue from different checkpoints.
+            RuntimeError: the processes would continue from different checkpoints, or have different
+                settings or versions, with which they would wait for each other for ever.
         """
         presence: Presence | None = getattr(trainer, "presence", None)
         if presence is None or stage != "fit":
             return
         place = presence.open() if trainer.is_global_zero else None
-        found = gathered((place, str(trainer.ckpt_path)))
-        if len({checkpoint for _, checkpoint in found}) > 1:
-            names = ", ".join(dict.fromkeys(checkpoint for _, checkpoint in found))
+        found = gathered((place, str(trainer.ckpt_path), identity(trainer, solver)))
+        if line := unlike([its for *_, its in found]):
+            raise RuntimeError(f"{line}: start all with the same configuration and the same code")
+        if len({checkpoint for _, checkpoint, _ in found}) > 1:
+            names = ", ".join(dict.fromkeys(checkpoint for _, checkpoint, _ in found))
             raise RuntimeError(f"the processes would continue from {names}: give --resume FILE")
         if trainer.run is not None:  # type: ignore[attr-defined]
             trainer.run = Path(str(trainer.log_dir))  # type: ignore[attr-defined]
         if not trainer.is_global_zero and found[0][0]:
             presence.connect(*found[0][0])
+
+
+def identity(trainer: Any, solver: Any) -> dict[str, str]:
+    """What all processes of a run have to have in common, by its name."""
+    versions = {"version of torch": torch.__version__, "version of pinn": pinn.__version__}
+    steps = {name: getattr(trainer, name) for name in ("max_steps", "val_check_interval")}
+    home = Path(pinn.__file__).parent
+    code = hashlib.sha256()
+    for file in [*sorted(home.rglob("*.py")), source(type(solver.problem))]:
+        if file is not None:
+            code.update(file.read_bytes())
+    code_of_all = {"code (hash)": code.hexdigest()[:12]}
+    asked = solver.describe() if trainer.checkpoint_callbacks else {}  # else it need not be plain
+    return dict(leaves({**asked, "trainer": steps, **versions, **code_of_all}))
+
+
+def source(cls: type) -> Path | None:
+    """The file that a class is written in; None for one that was typed in."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return Path(file) if file and Path(file).is_file() else None
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The numbers and texts in plain data, by their dotted names."""
+    entries = enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, entry in value.items() if isinstance(value, Mapping) else entries:
+        yield from leaves(entry, f"{name}.{key}" if name else str(key))
+    if isinstance(value, str | int | float | None):
+        yield name, echo(value)
+
+
+def unlike(found: Sequence[Mapping[str, str]]) -> str:
+    """The first thing that a process has otherwise than the first one; empty if there is none."""
+    for rank, its in enumerate(found):
+        for key in {**found[0], **its}:
+            if its.get(key) != found[0].get(key):
+                here, there = its.get(key, "nothing"), found[0].get(key, "nothing")
+                return f"rank {rank} has {key} = {here}, and rank 0 has {there}"
+    return ""
 
 
 @contextmanager
