@@ -250,4 +250,6 @@ def words(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     if re.search(r"requires_grad_|autograd\.functional|algebra\.jet", str(error)):
         return "f takes derivatives or maps over its points by itself (torch.autograd, torch.func)"
+    if "complex" in str(error):
+        return "complex numbers have no derivative rule"
     return lines[0].split(". ")[0] if lines else type(error).__name__

@@ -42,6 +42,11 @@ CURES = {
     "floor_divide": "write torch.floor(a / b)",
     "heaviside": "write torch.where(x > 0, 1.0, 0.0)",
 }
+FORWARD_ALONE = "implement either the backward or vjp"
+BY_JVP = (
+    "sum(torch.func.jvp(f, (x,), (e.expand_as(x),))[1][..., i] "
+    "for i, e in enumerate(torch.eye(x.shape[-1]).to(x)))"
+)
 MISSING = re.compile(r"derivative for '?(?:aten::)?_*(\w+?)(_backward)?\d?(?:: \w+)?'? is not impl")
 
 
@@ -80,6 +85,11 @@ def named_refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if FORWARD_ALONE in str(error):
+            raise NotImplementedError(
+                "an autograd.Function in f has a jvp alone, and every strategy is held against "
+                f"reverse mode: give it a backward, or take {BY_JVP}"
+            ) from error
         missing = MISSING.search(str(error))
         if missing is None:
             raise

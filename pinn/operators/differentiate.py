@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pinn.algebra.channels import HIGHEST, Plan, every_channel
+from pinn.algebra.channels import HIGHEST, Plan, differentiated, every_channel, first, laplace
 from pinn.base.messages import one_of
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import NAMES, settled
@@ -28,6 +28,7 @@ def differentiate(
     order: int = 1,
     names: Sequence[str] | None = None,
     strategy: str = "auto",
+    mixed: bool = True,
 ) -> Field:
     """f at the points x as a field with all its derivatives, from one evaluation.
 
@@ -39,6 +40,8 @@ def differentiate(
             and for operators of operators, 3 for operators of these.
         names: of the coordinates; a last one called `t` is time. By default x, y, z, or x1 … xD.
         strategy: as for `Divergence`.
+        mixed: whether to carry all second derivatives, d(d + 1)/2 of them; False carries their sum
+            ∇² alone, which is all that `laplacian` reads.
 
     Returns:
         A scalar field (N,) or a vector field (N, C).
@@ -54,7 +57,7 @@ def differentiate(
     if len(coordinates) != x.shape[-1]:
         raise ValueError(f"{len(coordinates)} names are given for {x.shape[-1]} coordinates")
     one_of("strategy", strategy, NAMES)
-    plan = plan_of(order, coordinates)
+    plan = plan_of(order, coordinates, mixed)
     if is_transformed(x):
         chosen = in_transform(strategy)
     else:
@@ -65,15 +68,21 @@ def differentiate(
     return Field(part.value, part.streams, coordinates, getattr(f, "__name__", "f"))
 
 
-def plan_of(highest: int, coordinates: Coordinates) -> Plan:
-    """All derivatives up to an order."""
+def plan_of(highest: int, coordinates: Coordinates, mixed: bool = True) -> Plan:
+    """All derivatives up to an order; without mixed ones, beyond the first only those of ∇²."""
     if type(highest) is not int or highest not in range(1, HIGHEST + 1):
         raise ValueError(
             f"order is {highest!r}: expected a whole number from 1 to {HIGHEST}; for a higher "
             "derivative differentiate one, such as w = lambda x: laplacian(differentiate(f, x, "
             "order=2)).value"
         )
-    return Plan(every_channel(len(coordinates), coordinates.space, highest))
+    count, space = len(coordinates), coordinates.space
+    if mixed or not space:
+        return Plan(every_channel(count, space, highest))
+    channels = [first(i) for i in range(count)]
+    channels += [laplace(space)] if highest > 1 else []
+    channels += [differentiated(laplace(space), i) for i in range(count)] if highest > 2 else []
+    return Plan(tuple(channels))
 
 
 def columns(f: Function) -> Function:
