@@ -45,8 +45,7 @@ class Growth(nn.Module):
 
     def forward(self, t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Velocity (…, d) and divergence (…)."""
-        x, _ = state
-        return self.velocity(t, x), self.divergence(self.velocity, t, x)
+        return self.divergence.with_value(self.velocity, t, state[0])
 
 
 class Flow(nn.Module):

@@ -105,7 +105,9 @@ def read_module(reader: Reader, module: nn.Module) -> None:
     reader.structure.append(weakref.ref(module))
     read_class(reader, type(module))
     unread = getattr(type(module), "_unread", ())
-    for name, value in ((n, v) for n, v in vars(module).items() if n not in unread):
+    for name, value in vars(module).items():
+        if name in unread:
+            continue
         if type(value) in EMPTY and not value:
             reader.structure.append(name)
         elif name == "_parameters" or name == "_buffers":

@@ -6,6 +6,7 @@ of a residual (`grad`, `div`, `laplacian`) are in `fields`.
     divergence      ∇·f of any module: `Divergence`
     differentiate   a module as fields: `differentiate`
     arguments       which argument of f is the points, and NumPy arrays
+    passed_value    the value that an evaluation of derivatives passes
     chunked_points  points in chunks that fit the memory
 
 May import: choosing, checking, derivatives, fields, algebra, geometry, cache, base.

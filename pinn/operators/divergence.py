@@ -26,6 +26,7 @@ from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.arguments import Call, called, refused_numpy
 from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
+from pinn.operators.passed_value import Passed, mapped
 
 
 class Divergence(nn.Module):
@@ -108,8 +109,23 @@ class Divergence(nn.Module):
             result = self._result(call)
         return result.cpu().numpy() if call.is_array else result
 
-    def _result(self, call: Call) -> Tensor:
-        """The divergence as a tensor."""
+    def with_value(self, f: Function, *arguments: Any) -> tuple[Any, Any]:
+        """f(x) and its divergence, as a flow with its density wants both:  v and ∇·v.
+
+        An exact strategy calls f once for both, without autocast, as the divergence is computed. An
+        estimate, portions and transforms of `torch.func` call it once more.
+        """
+        call = called(f, arguments, self.argnum)
+        passed = Passed(call.function)
+        with call.mode:
+            result = self._result(call, passed)
+            value = passed.value(call.x)
+        if not call.is_array:
+            return value, result
+        return mapped(lambda part: part.cpu().numpy(), value), result.cpu().numpy()
+
+    def _result(self, call: Call, passed: Passed | None = None) -> Tensor:
+        """The divergence as a tensor; what f returns on the way is kept in `passed`."""
         x = call.x
         if is_transformed(x):  # nothing can be measured
             vector = self._vector(call)
@@ -120,6 +136,8 @@ class Divergence(nn.Module):
         strategy = known.decision.strategy
         if strategy == "hutchinson":
             return self._estimate(vector, x)
+        if passed is not None:
+            vector = self._vector(Call(passed, (), x, (), call.is_array))
         return self._evaluate(vector, trial, x, strategy, known, self.memory)
 
     def _settled(self, call: Call) -> tuple[Function, Trial, Remembered]:
