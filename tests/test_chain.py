@@ -139,6 +139,54 @@ def test_rows_of_a_matrix_and_some_of_the_coordinates(strategy, hidden):
     torch.testing.assert_close(found, expected)
 
 
+def masked(d: int) -> nn.Sequential:
+    """An autoregressive map: component k depends on the coordinates up to k."""
+    net = nn.Sequential(nn.Linear(d, 4 * d), nn.Tanh(), nn.Linear(4 * d, d))
+    place = torch.arange(4 * d) // 4
+    with torch.no_grad():
+        net[0].weight *= place[:, None] >= torch.arange(d)
+        net[2].weight *= torch.arange(d)[:, None] >= place
+    return net
+
+
+class Equivariant(nn.Module):
+    """Each entry and the mean of all, through the same layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.mean, self.out = nn.Linear(1, 6), nn.Linear(1, 6), nn.Linear(6, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.unsqueeze(-1)
+        return self.out(torch.tanh(self.own(x) + self.mean(x.mean(-2, keepdim=True))))[..., 0]
+
+
+STRUCTURES = {
+    "low rank": lambda: nn.Sequential(
+        nn.Linear(9, 16), nn.Tanh(), nn.Linear(16, 2), nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 9)
+    ),
+    "autoregressive": lambda: masked(9),
+    "convolutions": lambda: nn.Sequential(
+        nn.Unflatten(-1, (1, 3, 3)), nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(),
+        nn.Conv2d(4, 4, 3, padding=1), nn.SiLU(), nn.Conv2d(4, 1, 3, padding=1), nn.Flatten(-3),
+    ),
+    "equivariant": Equivariant,
+    "gated": lambda: nn.Sequential(
+        nn.Linear(9, 32), nn.GLU(), nn.Linear(16, 32), nn.GLU(-1), nn.Linear(16, 9)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_structures_give_their_trace_away(structure):
+    torch.manual_seed(0)
+    net, x = STRUCTURES[structure]().double(), torch.randn(7, 9, dtype=torch.float64)
+    ours, theirs = (Divergence(name)(net, x) for name in ("chain", "loop"))
+    torch.testing.assert_close(ours, theirs)
+    for a, b in zip(slopes(ours, net), slopes(theirs, net), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 class Doubled(torch.autograd.Function):
     """A backward that is not that of the forward pass."""
 
@@ -170,7 +218,7 @@ REFUSED = {
     ),
     "a backward of its own": (Doubled.apply, "differ from reverse mode"),
     "no rule": (
-        lambda z: F.conv1d(z.unsqueeze(1), torch.ones(1, 1, 3), padding=1)[:, 0],
+        lambda z: F.max_pool1d(z.unsqueeze(1), 2)[:, 0].repeat(1, 2),
         "has no derivative rule",
     ),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from torch import nn
 from pinn.algebra.channels import first
 from pinn.algebra.jet import NoRuleError
 from pinn.algebra.rules.attention import ATTENTION
+from pinn.algebra.rules.convolution import CONVOLUTION
 from pinn.algebra.rules.matrix_products import PRODUCTS
 from pinn.algebra.rules.several_operands import BLEND
 
@@ -50,6 +51,23 @@ EXAMPLES = {
         lambda z, t: F.bilinear(z, z * t, W344),
         lambda z, t: F.bilinear(z, z * z, W344, CHANNELS),
     ],
+    "conv1d": [
+        lambda z, t: F.conv1d((z * t).mT, W344, t[:3], padding=1),
+        lambda z, t: F.conv1d(z[:, :2] ** 2, W344[:2, :1], groups=2, stride=(2,)),
+    ],
+    "conv2d": [
+        lambda z, t: F.conv2d((z * t).unsqueeze(1), W344[:, :1, :3].unsqueeze(1), padding=1)
+    ],
+    "conv3d": [lambda z, t: F.conv3d((z * z).reshape(-1, 1, 3, 2, 2), W344[:, None, :2, None, :2])],
+    "conv_transpose1d": [lambda z, t: F.conv_transpose1d(z * t, W344, stride=2)],
+    "conv_transpose2d": [
+        lambda z, t: F.conv_transpose2d((z * t).unsqueeze(1), W344[:1, :2].unsqueeze(2), t[:2])
+    ],
+    "conv_transpose3d": [
+        lambda z, t: F.conv_transpose3d(
+            (z * z).reshape(-1, 1, 3, 2, 2), W344[:1, :2, None, None, :2]
+        ),
+    ],
     "glu": [lambda z, t: F.glu(z * t, -1), lambda z, t: F.glu(z, dim=2)],
     "scaled_dot_product_attention": [
         lambda z, t: F.scaled_dot_product_attention(z, z * t, z @ W44),
@@ -90,7 +108,7 @@ def test_every_rule_has_an_example():
         "multi_head_attention_forward",
         "dot",
     }
-    assert names(PRODUCTS, BLEND, ATTENTION) - elsewhere - {"rmatmul"} == set(EXAMPLES)
+    assert names(PRODUCTS, CONVOLUTION, BLEND, ATTENTION) - elsewhere - {"rmatmul"} == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("call", CASES)

@@ -83,24 +83,13 @@ class Tangent:
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        rule = RULES.get(func)
-        return (
-            linear(func, *args, **(kwargs or {})) if rule is None else rule(*args, **kwargs or {})
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        """A method of tensors, which is linear or refused."""
-        method = getattr(torch.Tensor, name, None)
-        if not callable(method):
-            raise NoRuleError(f"Tensor.{name} of a derivative is not known")
-        return lambda *args, **kwargs: self.__torch_function__(method, (), (self, *args), kwargs)
-
-    def __getitem__(self, index: Any) -> "Tangent":
-        parts = index if isinstance(index, tuple) else (index,)
-        return linear(lambda rows: rows[(slice(None), *parts)], self)
+        if (rule := RULES.get(func)) is None:
+            name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))
+            raise NoRuleError(f"{name} with another matrix at each point is not known")
+        return rule(*args, **(kwargs or {}))
 
     def __neg__(self) -> "Tangent":
-        return linear(torch.neg, self)
+        return times(self, -1)
 
     def __add__(self, other: Any) -> "Tangent":
         return plus(self, other)
@@ -116,18 +105,6 @@ class Tangent:
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def reshape(self, *shape: int) -> "Tangent":
-        """The features in another shape."""
-        if torch.Size(shape[: len(self.lead)]) != self.lead:
-            raise NoRuleError(f"the points reshaped to {shape} are not known")
-        features = shape[len(self.lead) :]
-        rows = {core: self.matrix(core) for core in self.terms}
-        return self.made({c: m.reshape(len(m), *features) for c, m in rows.items()}, features)
-
-    def expand(self, *shape: int) -> "Tangent":
-        """The features repeated along axes of length one, or along new ones."""
-        return self.widened(shape)
-
     def matrix(self, core: Core) -> Tensor:
         """Aᵀ of a term, with the identity written out."""
         known = self.terms[core]
@@ -136,11 +113,6 @@ class Tangent:
         count = self.features.numel()
         unit = torch.eye(count, dtype=self.dtype, device=self.device)
         return unit.reshape(count, *self.features)
-
-    def count(self, core: Core) -> int:
-        """The width of a core."""
-        known = self.terms[core]
-        return self.features.numel() if known is None else len(known)
 
     def made(self, terms: Terms, features: Sequence[int]) -> "Tangent":
         """A tangent at the same points."""
@@ -162,67 +134,48 @@ class Tangent:
         return self.made(terms, features)
 
 
-def linear(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """A linear function of the features of one tangent, applied to its matrices.
+def mapped(x: Tangent, linear: Callable[[Any], Any]) -> Tangent:
+    """A linear function of the features, applied to the matrices.
 
-    The rows of a matrix stand where several derivatives would, in front of the points, whose axes
-    have length one. So an operand with a value per point is seen in the shape of the result.
+    Their rows stand where several derivatives would, in front of the points, whose axes have length
+    one. A function that does something else at each point shows in the shape of the result: it is
+    called with the tangent itself, which knows factors.
 
     Raises:
-        NoRuleError: the function mixes the points, or does something else at each point.
+        NoRuleError: it does more at each point than to multiply.
     """
-    places = [k for k, a in enumerate(args) if isinstance(a, Tangent)]
-    if len(places) != 1 or any(isinstance(a, Tangent) for a in kwargs.values()):
-        raise NoRuleError(f"{name(function)} of several derivatives is not known")
-    place, tangent = places[0], args[places[0]]
-    ones = (1,) * len(tangent.lead)
-
-    def called(rows: Tensor) -> Any:
-        stood = rows.reshape(len(rows), *ones, *tangent.features)
-        return function(*args[:place], stood, *args[place + 1 :], **kwargs)
-
-    results = {core: called(tangent.matrix(core)) for core in tangent.terms}
-    one = next(iter(results.values()), None)
-    if one is None:
-        one = called(tangent.like.new_zeros(1, *tangent.features))
-    if not isinstance(one, Tensor):  # several parts, as of `chunk`
-        return [linear(part(function, k), *args, **kwargs) for k in range(len(one))]
-    for core, result in results.items():
-        if result.shape[: 1 + len(ones)] != (tangent.count(core), *ones):
-            raise NoRuleError(f"{name(function)} with another matrix at each point is not known")
-    features = one.shape[1 + len(ones) :]
-    terms: Terms = {core: m.reshape(len(m), *features) for core, m in results.items()}
-    return tangent.made(terms, features)
+    ones = (1,) * len(x.lead)
+    terms: Terms = {}
+    features = x.features
+    for core in x.terms or [None]:
+        rows = x.matrix(core) if x.terms else x.like.new_zeros(1, *x.features)
+        result = linear(rows.reshape(len(rows), *ones, *x.features))
+        if result.shape[: 1 + len(ones)] != (len(rows), *ones):
+            return linear(x)
+        features = result.shape[1 + len(ones) :]
+        terms[core] = result.reshape(len(rows), *features)
+    return x.made(terms if x.terms else {}, features)
 
 
-def part(function: Callable, k: int) -> Callable:
-    """The k-th result of a function."""
-    return lambda *args, **kwargs: function(*args, **kwargs)[k]
-
-
-def name(function: Any) -> str:
-    """A function, for messages."""
-    return torch.overrides.resolve_name(function) or getattr(function, "__name__", str(function))
-
-
-def dense(x: Tangent, weight: Tensor, bias: None = None) -> Tangent:
+def weighted(x: Tangent, weight: Tensor) -> Tangent:
     """x Wᵀ: the matrix of the identity becomes the weight itself."""
-    single = len(x.features) == 1
+    if len(x.features) != 1:
+        return mapped(x, lambda rows: F.linear(rows, weight))
     terms: Terms = {
-        core: weight.mT if known is None and single else F.linear(x.matrix(core), weight)
+        core: weight.mT if known is None else F.linear(known, weight)
         for core, known in x.terms.items()
     }
-    return x.made(terms, (*x.features[:-1], len(weight)))
+    return x.made(terms, (len(weight),))
 
 
 def times(a: Any, b: Any) -> Tangent:
     """The features times a number, a constant, or slopes."""
     x, other = (a, b) if isinstance(a, Tangent) else (b, a)
     if not isinstance(other, Tensor):
-        return linear(torch.mul, x, other)
+        return mapped(x, lambda rows: rows * other)
     x = x.widened(torch.broadcast_shapes(x.shape, other.shape))
     if other.ndim <= len(x.features):
-        return linear(torch.mul, x, other)
+        return mapped(x, lambda rows: rows * other)
     return x.made({Scaled(other, x): None}, x.features) if x.terms else x
 
 
@@ -268,16 +221,18 @@ def stack(parts: Sequence[Any], dim: int = 0) -> Tangent:
     return joined(torch.stack, parts, dim)
 
 
+def added(a: Any, b: Any, *, alpha: float = 1) -> Tangent:
+    """a + αb."""
+    return plus(a, b if alpha == 1 else times(b, alpha))
+
+
 RULES: dict[Any, Callable] = {
-    F.linear: dense,
-    torch.mul: times,
-    torch.Tensor.mul: times,
-    torch.Tensor.__mul__: times,
+    **dict.fromkeys((torch.mul, torch.Tensor.mul, torch.Tensor.__mul__), times),
+    **dict.fromkeys((torch.add, torch.Tensor.add, torch.Tensor.__add__), added),
     torch.Tensor.__rmul__: times,
-    torch.add: plus,
-    torch.Tensor.add: plus,
-    torch.Tensor.__add__: plus,
-    torch.Tensor.__radd__: plus,
+    torch.Tensor.__radd__: added,
+    torch.neg: lambda x: times(x, -1),
+    torch.sub: lambda a, b: plus(a, times(b, -1)),
     torch.cat: cat,
     torch.stack: stack,
 }

@@ -23,7 +23,7 @@ from pinn.algebra.channels import first
 from pinn.algebra.jet import Jet
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import Derivatives
-from pinn.algebra.tangent import Core, Scaled, Tangent
+from pinn.algebra.tangent import Core, Scaled, Tangent, mapped, weighted
 from pinn.derivatives.outputs import Function, is_matrix, joined
 from pinn.derivatives.strategy import Axes, Strategy
 
@@ -81,8 +81,16 @@ class Linearised(Jet):
 
     @staticmethod
     def rule_of(function: Any) -> Callable | None:
-        """A dense layer puts its value off."""
+        """A dense layer has a rule of its own."""
         return dense if function is F.linear else Jet.rule_of(function)
+
+    def map(self, linear: Callable[[Any], Any], value: Tensor | None = None) -> "Linearised":
+        """Apply a linear function that acts on each point alone."""
+        tangent = self.tangent
+        streams: Any = {STEP: None if tangent is None else mapped(tangent, linear)}
+        result = self.like(value, streams)
+        result.waiting = lambda: linear(self.value)
+        return result
 
     def __getattr__(self, name: str) -> Any:
         if name in ("shape", "ndim", "dtype", "device") and isinstance(self.tangent, Tangent):
@@ -113,8 +121,9 @@ class Linearised(Jet):
 
 def dense(x: Linearised, weight: Tensor, bias: Tensor | None = None) -> Linearised:
     """x Wᵀ + b."""
-    tangent: Any = x.tangent
-    result = x.like(None, {STEP: None if tangent is None else F.linear(tangent, weight)})
+    tangent = x.tangent
+    streams: Any = {STEP: None if tangent is None else weighted(tangent, weight)}
+    result = x.like(None, streams)
     result.waiting = lambda: F.linear(x.value, weight, bias)
     return result
 
@@ -134,9 +143,14 @@ def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None = None) -> Tenso
         return x.new_zeros(y.shape[:-1])
     tangent, order = y.tangent, list(axes)
     if is_matrix(y, shape):
-        totals = [traced(tangent[..., i, :], order) for i in range(y.shape[-2])]
+        totals = [traced(row(tangent, i), order) for i in range(y.shape[-2])]
         return torch.stack([t.expand(shape.numel()) for t in totals], -1).reshape(y.shape[:-1])
     return traced(tangent, order).expand(shape.numel()).reshape(shape)
+
+
+def row(tangent: Tangent, i: int) -> Tangent:
+    """One row of a matrix."""
+    return mapped(tangent, lambda rows: rows[..., i, :])
 
 
 def traced(tangent: Tangent, axes: list[int]) -> Tensor:

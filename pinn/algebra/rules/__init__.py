@@ -8,6 +8,7 @@ Each file has a table, function → rule; they are put together here.
     several_operands  element by element: `where`, `maximum`, `lerp`, `addcmul`, `hypot`
     dense_layer       `linear`
     matrix_products   `matmul`, `einsum`, `bmm`, …
+    convolution       `conv1d`, `conv_transpose2d`, …, over a grid of features
     distance          `cdist`
     reduce            sums and means over features
     normalise         layer norm, softmax, dropout
@@ -26,6 +27,7 @@ from collections.abc import Callable
 
 from pinn.algebra.rules.arithmetic import ARITHMETIC
 from pinn.algebra.rules.attention import ATTENTION
+from pinn.algebra.rules.convolution import CONVOLUTION
 from pinn.algebra.rules.copies import WHOLE
 from pinn.algebra.rules.dense_layer import LINEAR
 from pinn.algebra.rules.distance import DISTANCE
@@ -44,8 +46,8 @@ from pinn.algebra.rules.smooth_functions import POINTWISE
 
 RULES: dict[Callable, Callable] = {}
 for table in (
-    ARITHMETIC, POINTWISE, KINKS, LINEAR, PRODUCTS, SHAPE, PARTS, JOIN, BLEND, DISTANCE, REDUCE,
-    NORMALISE, ATTENTION, WHOLE,
+    ARITHMETIC, POINTWISE, KINKS, LINEAR, CONVOLUTION, PRODUCTS, SHAPE, PARTS, JOIN, BLEND,
+    DISTANCE, REDUCE, NORMALISE, ATTENTION, WHOLE,
 ):  # fmt: skip
     RULES.update(table)
 # What they mean on a field, at each point.

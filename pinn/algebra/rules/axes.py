@@ -69,10 +69,11 @@ def feature_axes(x: Series, dims: Any, name: str) -> tuple[int, ...]:
 
 def along(name: str, new: int = 0) -> Callable[..., Series]:
     """The rule of a linear function along one axis of features: the same on every stream."""
+    function = getattr(torch.Tensor, name)
 
     def rule(x: Series, dim: int, *arguments: Any, **more: Any) -> Series:
         axis = feature_axis(x, dim, name, new)
-        return x.map(lambda s: getattr(s, name)(axis, *arguments, **more))
+        return x.map(lambda s: function(s, axis, *arguments, **more))
 
     return rule
 

@@ -17,14 +17,15 @@ def cut(name: str, settings: int = 1) -> Callable[..., tuple[Series, ...]]:
         name: the function.
         settings: how many arguments stand before the axis.
     """
+    function = getattr(torch.Tensor, name)
 
     def rule(x: Series, *how: Any, dim: int = 0, **more: Any) -> tuple[Series, ...]:
         how, dim = how[:settings], how[-1] if len(how) > settings else dim
         axis = feature_axis(x, dim, name)
-        count = len(getattr(x.value, name)(*how, dim=axis, **more))
+        count = len(function(x.value, *how, dim=axis, **more))
 
         def part(k: int) -> Series:
-            return x.map(lambda s: getattr(s, name)(*how, dim=axis, **more)[k])
+            return x.map(lambda s: function(s, *how, dim=axis, **more)[k])
 
         return tuple(part(k) for k in range(count))
 
