@@ -14,8 +14,8 @@ from test_step import made, reference
 import pinn
 from pinn.geometry import Interval
 from pinn.networks import MLP
-from pinn.objective.recording import Recording
-from pinn.objective.tape import RecordingError
+from pinn.recording.recording import Recording
+from pinn.recording.tape import RecordingError
 
 
 def saved(value):

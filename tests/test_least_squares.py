@@ -9,8 +9,8 @@ from pinn.networks import MLP, Network
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.losses import residual_losses
 from pinn.objective.objective import Objective
-from pinn.objective.recording import Recording
 from pinn.problems import Kovasznay, LidDrivenCavity
+from pinn.recording.recording import Recording
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation

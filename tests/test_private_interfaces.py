@@ -16,10 +16,10 @@ from pinn.cache.tensor_contents import requires_grad
 from pinn.cache.tracing import is_transformed
 from pinn.callbacks.users_callbacks import waits_for_an_epoch
 from pinn.cli.mistakes import explain
-from pinn.objective.recording import Recording
-from pinn.objective.tape import RecordingError
 from pinn.optim import Phase
 from pinn.problems import Poisson
+from pinn.recording.recording import Recording
+from pinn.recording.tape import RecordingError
 from pinn.runs import saved_state
 from pinn.training import lightning_adapter as lean
 

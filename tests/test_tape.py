@@ -10,10 +10,10 @@ import pinn
 from pinn.fields.field import partial
 from pinn.fields.vector_calculus import laplacian
 from pinn.geometry import Rectangle
-from pinn.objective.recording import Recording
-from pinn.objective.tape import RecordingError
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
+from pinn.recording.recording import Recording
+from pinn.recording.tape import RecordingError
 
 MODES = [(i, 1 + i % 5) for i in range(1, 13)]
 

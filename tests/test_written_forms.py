@@ -9,8 +9,8 @@ import pinn
 from pinn import advect, curl, differentiate, div, grad, laplacian, partial, vector
 from pinn.algebra.no_rule import NoRuleError
 from pinn.objective.losses import region_residuals
-from pinn.objective.recording import Recording
-from pinn.objective.tape import RecordingError
+from pinn.recording.recording import Recording
+from pinn.recording.tape import RecordingError
 from pinn.solution.plans import plan_regions
 
 POINTS = torch.rand(7, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5

@@ -19,6 +19,7 @@ PATHS = {
     "make_fx": "torch.fx.experimental.proxy_tensor.make_fx",
     "DispatchMode": "torch.utils._python_dispatch.TorchDispatchMode",
     "modes": "torch.utils._python_dispatch._get_current_dispatch_mode_stack",
+    "functions": "torch.overrides._get_current_function_mode_stack",
     "transform": "torch._C._functorch.peek_interpreter_stack",
     "is_wrapped": "torch._C._functorch.is_functorch_wrapped_tensor",
     "unwrapped": "torch._C._functorch.get_unwrapped",
@@ -50,6 +51,10 @@ class NoMode(nullcontext):
 
 DispatchMode: Any = INSIDE["DispatchMode"] or NoMode
 RECORDING = ("DispatchMode",)
+GLOBAL_HOOKS = (
+    *("_global_forward_hooks", "_global_forward_pre_hooks"),
+    *("_global_backward_hooks", "_global_backward_pre_hooks"),
+)
 
 
 @contextmanager
@@ -115,6 +120,21 @@ def is_traced() -> bool:
     if recordings or INSIDE["modes"] is None:
         return recordings > 0 or torch.compiler.is_exporting()
     return any(type(mode).__name__ in TRACING for mode in INSIDE["modes"]())
+
+
+def is_watched() -> bool:
+    """Whether somebody looks at operations or modules while they run, as a profiler of modules or
+    a counter does, and would see less of a graph; where torch does not say, it is taken so.
+    """
+    if INSIDE["modes"] is None or INSIDE["functions"] is None:
+        return True
+    return bool(
+        INSIDE["functions"]()
+        or INSIDE["modes"]()
+        or torch.is_anomaly_enabled()
+        or are_savings_seen()
+        or any(getattr(nn.modules.module, name, None) for name in GLOBAL_HOOKS)
+    )
 
 
 def is_differentiated() -> bool:

@@ -42,8 +42,13 @@ class Reading(NamedTuple):
     numbers: tuple
 
 
-def read(*roots: Any) -> Reading:
+def read(*roots: Any, tensors: list[Tensor] | None = None) -> Reading:
     """What can be read through some objects; none of them is kept alive by it.
+
+    Args:
+        *roots: the objects.
+        tensors: those that are met are appended to it; of equal structures, equally many in the
+            same order.
 
     Raises:
         UnreadableError: one of them cannot be looked into.
@@ -52,6 +57,8 @@ def read(*roots: Any) -> Reading:
     for root in roots:
         reader.read(root)
     reader.structure.extend(surroundings())
+    if tensors is not None:
+        tensors += reader.tensors
     return Reading(tuple(reader.structure), tuple(reader.numbers))
 
 
@@ -122,6 +129,8 @@ def read_state(reader: Reader, tensor: Tensor | None) -> None:
     """A parameter or buffer: its numbers are an argument of every evaluation."""
     if tensor is None or reader.is_new(tensor):
         reader.structure.append(None if tensor is None else shape_of(tensor))
+        if tensor is not None:
+            reader.tensors.append(tensor)
         if tensor is not None and tensor.ndim == 0 and not tensor.dtype.is_floating_point:
             reader.numbers.append(contents(tensor))  # such as a flag
 
@@ -130,6 +139,7 @@ def read_tensor(reader: Reader, tensor: Tensor) -> None:
     """A tensor that is neither."""
     if reader.is_new(tensor):
         reader.structure.append(shape_of(tensor))
+        reader.tensors.append(tensor)
         if not isinstance(tensor, nn.Parameter):
             reader.numbers.append(contents(tensor))
 

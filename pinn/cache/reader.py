@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from torch import Tensor
+
 MOST = 100_000  # values looked at; what is larger belongs into an array
 
 
@@ -40,6 +42,7 @@ class Reader:
         self.way_of, self.roots = way_of, set(roots)
         self.structure: list[Any] = []
         self.numbers: list[Any] = []
+        self.tensors: list[Tensor] = []
         self.seen: dict[int, int] = {}
         self.alive: list[Any] = []  # ids are those of living objects
         self.named: set[tuple[int, int]] = set()  # modules, and the code that names them

@@ -123,6 +123,7 @@ def recall(
     check: Callable[[Any], bool] = lambda decision: True,
     safe: Callable[[], Any] | None = None,
     beside: Sequence[Any] = (),
+    tensors: list[Tensor] | None = None,
 ) -> Remembered:
     """What was decided for f in this situation, or is decided now.
 
@@ -137,11 +138,12 @@ def recall(
         safe: the decision that is right whatever f reads; it is taken for a function that reads
             something new at every call.
         beside: what f is called with besides the points: it is read like what f holds.
+        tensors: those that f may read are appended to it, in the order of the reading.
     """
     key = settings, circumstances(x, training)
     try:
         memory = KNOWN.setdefault(owner_of(f), [])
-        structure, numbers = read(f, *beside)
+        structure, numbers = read(f, *beside, tensors=tensors)
     except (TypeError, UnreadableError):  # no weak reference, or Python cannot look into it
         return Remembered(decide(False), None)
     known = next((e for e in memory if e.holds(key, structure, numbers)), None)

@@ -63,6 +63,15 @@ class Choice:
     def __str__(self) -> str:
         return "\n".join([self.line, *lines_of(self.table)])
 
+    def beside(self, measurement: "Choice") -> "Choice":
+        """This choice with the table of a measurement that may have chosen otherwise."""
+        table = [dict(row) for row in measurement.table]
+        for row in table:
+            row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
+            if row["strategy"] == self.strategy:
+                row["note"] = f"chosen; {row['note']}"
+        return replace(self, table=table)
+
 
 def settled(
     f: Function,
@@ -71,6 +80,7 @@ def settled(
     strategy: str,
     settings: Hashable,
     beside: Sequence[Any] = (),
+    tensors: list[Tensor] | None = None,
 ) -> Remembered:
     """The choice for an evaluation, made once, remembered with f and held against reverse mode.
 
@@ -81,6 +91,7 @@ def settled(
         strategy: what is asked for, see `choose`.
         settings: what else the choice depends on.
         beside: what f is called with besides the points.
+        tensors: those that f may read are appended to it.
 
     Raises:
         CoupledPointsError: f couples points.
@@ -106,7 +117,7 @@ def settled(
     size = magnitude(x) if strategy == "auto" else None
     key = (strategy, size, settings)
     instead = None if strategy == "hutchinson" else safe  # an estimate has no better
-    return recall(f, x, trial.training, key, find, is_right, instead, beside)
+    return recall(f, x, trial.training, key, find, is_right, instead, beside, tensors)
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:

@@ -9,12 +9,9 @@ is formed or differentiated in the parameters goes here.
     losses            from residuals to numbers
     chunks            the points of a region, so many at a time
     compilation       Python, recorded or compiled
-    recording         a function recorded as a program
     graphs            the graphs of a run, held against the Python
-    tape              the operations of a function, written down while they run
-    exits             how values leave torch, refused while a tape runs
     stateless         a module called with other tensors
     nonfinite         where a loss stops being a number
 
-May import: solution, physics, choosing, fields, geometry, cache, base.
+May import: solution, physics, choosing, fields, geometry, recording, cache, base.
 """

@@ -20,7 +20,7 @@ from pinn.base.torch_adapter import recorded
 from pinn.cache.rechecks import is_due
 from pinn.cache.states import PERIOD
 from pinn.objective.chunks import Chunk
-from pinn.objective.recording import Function, Recording, Tensors, first_line
+from pinn.recording.recording import Function, Recording, Tensors, first_line
 
 MOST = 32  # graphs of one run
 FRUITLESS = 4  # graphs of one function that were not used again: it reads something ever new

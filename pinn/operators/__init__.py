@@ -7,9 +7,13 @@ of a residual (`grad`, `div`, `laplacian`) are in `fields`.
     differentiate   a module as fields: `differentiate`
     arguments       which argument of f is the points, and NumPy arrays
     passed_value    the value that an evaluation of derivatives passes
+    vector          the components that are differentiated
     chunked_points  points in chunks that fit the memory
+    partial         derivatives of what ran without a graph
+    evaluation      one evaluation, in portions
+    graphs          how it is run: Python, recorded or compiled
 
-May import: choosing, checking, derivatives, fields, algebra, geometry, cache, base.
+May import: choosing, checking, derivatives, fields, algebra, geometry, recording, cache, base.
 """
 
 from pinn.derivatives.probes import Probes

@@ -13,6 +13,7 @@ from pinn.checking.autograd_graph import leaves
 from pinn.checking.samples import modules_in
 from pinn.choosing.candidates import GIB
 from pinn.choosing.sample_step import Trial, untouched
+from pinn.operators.partial import gradients
 
 MOST = 2**40
 # Bytes of the largest tensor of a portion. Larger ones leave a core's cache, and beyond 32 MiB the
@@ -38,14 +39,8 @@ class Portion(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the points and the parameters, where wanted."""
         x, *parameters = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[1:]
-        again = torch.is_grad_enabled()  # a second derivative will be taken
-        at = x if again else x.detach().requires_grad_(wanted[0])
-        inputs = [t for t, w in zip([at, *parameters], wanted, strict=True) if w]
-        settings = {"create_graph": again, "allow_unused": True, "retain_graph": True}
-        with torch.enable_grad():
-            gradients = iter(torch.autograd.grad(ctx.evaluate(at), inputs, slope, **settings))
-        return None, *(next(gradients) if w else None for w in wanted)
+        evaluate: Evaluate = ctx.evaluate
+        return None, *gradients(lambda free, _: [evaluate(free[0])], [x], parameters, [slope])
 
 
 def in_portions(evaluate: Evaluate, x: Tensor, rows: int, again: bool) -> Tensor:

@@ -4,15 +4,12 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn.algebra.channels import Plan, first
-from pinn.algebra.jet import Jet
-from pinn.base.costs import number
 from pinn.base.messages import one_of, whole
 from pinn.base.processes import rank
 from pinn.cache.rechecks import Remembered
@@ -21,12 +18,15 @@ from pinn.choosing.choice import TRACE_NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
 from pinn.derivatives.evaluate import check_points, trace
 from pinn.derivatives.hutchinson import Estimate, estimated, hutchinson
-from pinn.derivatives.outputs import Function, in_a_row, is_matrix, split, width
+from pinn.derivatives.outputs import Function, in_a_row
 from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.arguments import Call, called, refused_numpy
-from pinn.operators.chunked_points import MANY, in_cache, in_portions, portion
+from pinn.operators.chunked_points import in_portions
+from pinn.operators.evaluation import Compile, Evaluation, is_graph_possible, rows_of
+from pinn.operators.graphs import graphs_of
 from pinn.operators.passed_value import Passed, mapped
+from pinn.operators.vector import vector_of
 
 
 class Divergence(nn.Module):
@@ -58,6 +58,11 @@ class Divergence(nn.Module):
             in portions, and with grad mode on evaluated a second time in the backward pass.
         argnum: which argument of f is the points; the others go on to f as they are. It is 1 for
             f(t, x): `Divergence(argnum=1)(f, t, x)`. A gradient reaches a `t` that requires one.
+        compile: `auto` records the operations of f after half a second of evaluations of one kind,
+            and compiles them after half a minute, where that is faster. True compiles at the first
+            call, which takes some ten seconds per number of points; False runs f every time. What
+            else f does, such as printing, is then left out; f has no graph if it has hooks, draws
+            random numbers or changes what it reads.
         probes: for `hutchinson`; one by default. Each call draws new ones; how many calls there
             were is in the state dict, so that a resumed run draws what it would have drawn.
 
@@ -78,6 +83,7 @@ class Divergence(nn.Module):
         memory: float | None = None,
         probes: Probes | None = None,
         argnum: int = 0,
+        compile: Compile = "auto",
     ) -> None:
         super().__init__()
         one_of("strategy", strategy, TRACE_NAMES)
@@ -93,6 +99,11 @@ class Divergence(nn.Module):
         if probes is not None and strategy != "hutchinson":
             raise ValueError(f"probes are for strategy 'hutchinson', got strategy {strategy!r}")
         self.probes = probes or Probes()
+        if type(compile) is not bool and compile != "auto":
+            raise ValueError(f"compile is {compile!r}: give True, False or 'auto'")
+        if compile is True and strategy == "hutchinson":
+            raise ValueError("compile= is for exact strategies: an estimate draws random numbers")
+        self.compilation = compile  # modules have a method `compile`
         self.argnum = whole("argnum", argnum, least=0)
         if strategy == "hutchinson":
             if memory is not None:
@@ -132,16 +143,23 @@ class Divergence(nn.Module):
             if self.strategy == "hutchinson":
                 return self._estimate(vector, x)
             return trace(vector, x, self._dims(x), in_transform(self.strategy), self.chunk)
-        vector, trial, known = self._settled(call)
+        tensors: list[Tensor] = []
+        vector, trial, known = self._settled(call, tensors)
         strategy = known.decision.strategy
         if strategy == "hutchinson":
             return self._estimate(vector, x)
+        graphed = (call, tensors) if passed is None else None  # a graph keeps no other results
         if passed is not None:
             vector = self._vector(Call(passed, (), x, (), call.is_array))
-        return self._evaluate(vector, trial, x, strategy, known, self.memory)
+        return self._evaluate(vector, trial, x, strategy, known, self.memory, graphed)
 
-    def _settled(self, call: Call) -> tuple[Function, Trial, Remembered]:
-        """The vector, its evaluation as it is to be measured, and the choice for it."""
+    def _settled(
+        self, call: Call, tensors: list[Tensor] | None = None
+    ) -> tuple[Function, Trial, Remembered]:
+        """The vector, its evaluation as it is to be measured, and the choice for it.
+
+        The tensors that f may read are appended to those given.
+        """
         known, x = Remembered(None, {}), call.x
 
         def run(at: Tensor, strategy: str) -> list[Tensor]:
@@ -152,7 +170,7 @@ class Divergence(nn.Module):
         trial = Trial(in_a_row(vector), plan, keeps_graph(), run, axes=dims)
         settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
         with refused_numpy():
-            known = settled(call.f, trial, x, self.strategy, settings, call.beside)
+            known = settled(call.f, trial, x, self.strategy, settings, call.beside, tensors)
         return vector, trial, known
 
     def _evaluate(
@@ -163,26 +181,30 @@ class Divergence(nn.Module):
         strategy: str,
         known: Remembered,
         memory: float | None = None,
+        graphs: tuple[Call, list[Tensor]] | None = None,
     ) -> Tensor:
         """An exact strategy, in portions that `memory` holds, or in ones that stay in cache.
 
-        How many points a portion has is noted beside the choice.
+        How many points a portion has is noted beside the choice, and so are graphs: `graphs` is the
+        call with the tensors that f may read, where they may be used.
         """
 
         def at_once(part: Tensor) -> Tensor:
             return trace(vector, part, self._dims(x), strategy, self.chunk)
 
-        def count() -> int:
-            if memory is None:
-                return in_cache(trial, x, strategy)
-            return portion(trial, x, strategy, memory)
+        def rows(way: str = "python") -> int | None:
+            return rows_of(trial, x, strategy, known, memory, way)
 
-        few = number(x) <= MANY or known.notes is None
-        if few if memory is None else x.numel() == 0:
-            return at_once(x)
-        points = known.note(("points", memory, strategy), count)
-        rows = max(1, points // x.shape[1:-1].numel())
-        return in_portions(at_once, x, rows, again=memory is not None)
+        again = memory is not None
+        if graphs is not None and self.compilation is not False and is_graph_possible(known, x):
+            call, tensors = graphs
+            asked = self.compilation
+            key = (strategy, x.shape, x.requires_grad, keeps_graph(), known.last, asked)
+            job = Evaluation(at_once, tensors, x, rows, again, asked, strategy, call, trial)
+            if (ways := graphs_of(known, key)) is not None:
+                return ways.values(job)
+        size = rows()
+        return at_once(x) if size is None else in_portions(at_once, x, size, again)
 
     def choice(self, f: Function, *arguments: Any) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""
@@ -204,12 +226,7 @@ class Divergence(nn.Module):
             if own.table:
                 return own
             measurement = known.note(magnitude(call.x), lambda: measured(trial, call.x))
-        table = [dict(row) for row in measurement.table]
-        for row in table:
-            row["note"] = "the fastest" if row["note"] == "chosen" else row["note"]
-            if row["strategy"] == own.strategy:
-                row["note"] = f"chosen; {row['note']}"
-        return replace(own, table=table)
+        return own.beside(measurement)
 
     def extra_repr(self) -> str:
         """The settings, for printing a module tree."""
@@ -255,33 +272,13 @@ class Divergence(nn.Module):
         return dims
 
     def _vector(self, call: Call) -> Function:
-        """f reduced to the components of the vector, kept separate for the loop's sake.
+        """f reduced to the components of the vector.
 
         Raises:
             TypeError, ValueError: x or dims cannot be differentiated at or along.
         """
         check_points(call.f, call.x)
-        f, dims = call.function, self._dims(call.x)
-
-        def vector(x: Tensor) -> Any:
-            y, shape = f(x), x.shape[:-1]
-            whole = isinstance(y, Tensor | Jet)
-            parts = [] if whole else split(y, shape)
-            count = width(y, shape) if whole else len(parts)
-            chosen = range(count) if self.components is None else self.components
-            if len(chosen) != len(dims) or any(not 0 <= i < count for i in chosen):
-                what = "rows of " if is_matrix(y, shape) else ""
-                raise ValueError(
-                    f"f has {what}{count} components and {len(dims)} coordinates are "
-                    f"differentiated: pick as many with components=, got {self.components}"
-                )
-            if whole and list(chosen) == list(range(count)):
-                return y
-            if is_matrix(y, shape):
-                return torch.stack([y[..., i] for i in chosen], -1)
-            return tuple(y[..., i] if whole else parts[i] for i in chosen)
-
-        return vector
+        return vector_of(call.function, self._dims(call.x), self.components)
 
 
 def divergence(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, fx
 
 from pinn.base.torch_adapter import compile_graph, recorded
-from pinn.objective.exits import Exits
-from pinn.objective.tape import VARYING, InPlaceError, Line, RecordingError, Tape, is_random
+from pinn.recording.exits import Exits
+from pinn.recording.tape import VARYING, InPlaceError, Line, RecordingError, Tape, is_random
 
 Tensors = Sequence[Tensor]
 Function = Callable[[list[Tensor], list[Tensor]], list[Tensor]]

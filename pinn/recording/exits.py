@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from pinn.objective.tape import Tape
+from pinn.recording.tape import Tape
 
 # How a tensor is handed to Python, NumPy, a file or a printer.
 NAMES = (
