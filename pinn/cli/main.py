@@ -120,7 +120,9 @@ def check_settings(request: Request) -> None:
     settings = gathered(request.files, flags)
     check(settings, request.allow_import, bool(whole))
     if request.subcommand == "fit" and not request.is_text_asked and not request.check:
-        check_home((settings.get("trainer") or {}).get("default_root_dir") or "runs", request.name)
+        root = (settings.get("trainer") or {}).get("default_root_dir") or "runs"
+        if isinstance(root, str):  # `true` is a name that YAML reads otherwise
+            check_home(root, request.name)
 
 
 def check_home(root: str, name: str) -> None:
