@@ -224,7 +224,7 @@ def divergence_worker(name: str, core: int | None = None) -> Worker:
 def likelihood_worker(name: str, core: int | None = None) -> Worker:
     """A contestant of `normalising_flow.py`; it first sends {"ready": true, "versions": {…}}.
 
-    {"d": d, "points": n, "solver": "rk4" | "dopri5", "mode": "values"}
+    {"d": d, "points": n, "batch": b, "solver": "rk4" | "dopri5", "mode": "values"}
         →  {"values": log p of each point, in float64}
     {…, "mode": "likelihood" | "training"}
         →  {"seconds": of an epoch in float32, "value": the mean of log p}

@@ -1,11 +1,11 @@
 """The exact likelihood of a continuous normalising flow beside that of other packages.
 
-    python benchmarks/normalising_flow.py [--repeats 3] [--points 1024] [--sizes 2,64]
-        [--contestants ours,zuko]
+    python benchmarks/normalising_flow.py [--repeats 3] [--points 1024] [--batch 256]
+        [--sizes 2,64] [--contestants ours,zuko]
 
 The same weights for all: two hidden layers of 128 tanh units, d = 2 and 64. First the values in
 float64 by the same fixed-step solver, which must agree to 1e-10; then the processor's seconds per
-epoch, float32, one thread, in turns. An epoch is so many points in batches of 256: their
+epoch, float32, one thread, in turns. An epoch is so many points in batches: their
 likelihood, or a step of Adam on it for each batch. `rk4` takes 4 steps. Ours is
 `examples/normalising_flow.py`; *hand* is torchdiffeq with one `autograd.grad` per component.
 """
@@ -49,33 +49,38 @@ def differences(workers: dict[str, Worker], d: int) -> dict[str, float]:
     }
 
 
-def epochs(workers: dict[str, Worker], d: int, points: int, repeats: int) -> list[dict[str, Any]]:
+def epochs(
+    workers: dict[str, Worker], d: int, points: int, batch: int, repeats: int
+) -> list[dict[str, Any]]:
     """A row per solver and mode: seconds per contestant, or why there are none."""
     rows = []
     for solver, mode in CELLS:
-        asked = {"d": d, "points": points, "solver": solver, "mode": mode}
+        about = {"d": d, "points": points, "batch": batch, "solver": solver, "mode": mode}
         seconds: dict[str, list[float]] = {}
         skipped: dict[str, str] = {}
         for _ in range(repeats):
             for name in [n for n in workers if n not in skipped]:
-                answer = workers[name].ask(asked)
+                answer = workers[name].ask(about)
                 if "skipped" in answer:
                     skipped[name] = answer["skipped"]
                 else:
                     seconds.setdefault(name, []).append(answer["seconds"])
-        rows.append(
-            {"d": d, "solver": solver, "mode": mode, "seconds": seconds, "skipped": skipped}
-        )
+        rows.append(about | {"seconds": seconds, "skipped": skipped})
     return rows
 
 
 def table(rows: list[dict[str, Any]], names: list[str]) -> str:
     """Seconds per epoch as Markdown, medians; a dash where a package has no such likelihood."""
-    lines = [f"| d | solver | epoch | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
+    lines = [
+        f"| d | batch | solver | epoch | {' | '.join(names)} |",
+        "|---" * (4 + len(names)) + "|",
+    ]
     for row in rows:
         cells = [row["seconds"].get(name) for name in names]
         texts = ["—" if cell is None else f"{median(cell):.3g} s" for cell in cells]
-        lines.append(f"| {row['d']} | {row['solver']} | {row['mode']} | {' | '.join(texts)} |")
+        lines.append(
+            f"| {row['d']} | {row['batch']:,} | {row['solver']} | {row['mode']} | {' | '.join(texts)} |"
+        )
     return "\n".join(lines)
 
 
@@ -84,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--points", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--sizes", default="2,64")
     parser.add_argument("--contestants", default=",".join(LIKELIHOOD))
     given = parser.parse_args()
@@ -97,7 +103,7 @@ def main() -> None:
             for name, gap in gaps[d].items():
                 told = "agrees" if gap <= AGREE else f"WARNING: differs by more than {AGREE}"
                 print(f"d = {d}: log p of {name} {told}, {gap:.1e} at most", flush=True)
-            rows += epochs(workers, d, given.points, given.repeats)
+            rows += epochs(workers, d, given.points, given.batch, given.repeats)
             print(table(rows, list(workers)), flush=True)
     store("flow", {"machine": machine(), "versions": versions, "gaps": gaps, "rows": rows})
 

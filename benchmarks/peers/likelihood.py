@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from protocol import receive, send
 from torch import Tensor, nn
 
 # Runs in the environments of all contestants: nothing but NumPy and torch is imported here.
-WIDTH, STEPS, BATCH, TOLERANCE = 128, 4, 256, 1e-5
+WIDTH, STEPS, TOLERANCE = 128, 4, 1e-5
 LIKELIHOODS = Callable[[nn.Module, str], Callable[[Tensor], Tensor]]
 
 
@@ -45,7 +45,7 @@ def normal(x: Tensor) -> Tensor:
 
 
 def serve(versions: dict[str, str], likelihood: LIKELIHOODS, trains: str = "rk4 dopri5") -> None:
-    """Answer requests {"d", "points", "solver", "mode"} until there are none.
+    """Answer requests {"d", "points", "batch", "solver", "mode"} until there are none.
 
     Args:
         versions: of the packages that matter.
@@ -72,16 +72,19 @@ def answer(asked: dict[str, Any], likelihood: LIKELIHOODS, trains: str) -> dict[
     if asked["mode"] == "values":
         with torch.no_grad():
             return {"values": log_prob(x).tolist()}
-    epoch(log_prob, velocity, x[:BATCH], asked["mode"])  # decides, and memory is at hand
+    batches = x.split(asked["batch"])
+    epoch(log_prob, velocity, batches[:1], asked["mode"])  # decides, and memory is at hand
     begun = time.process_time()
-    value = epoch(log_prob, velocity, x, asked["mode"])
+    value = epoch(log_prob, velocity, batches, asked["mode"])
     return {"seconds": time.process_time() - begun, "value": value}
 
 
-def epoch(log_prob: Callable[[Tensor], Tensor], velocity: nn.Module, x: Tensor, mode: str) -> float:
-    """Mean log p over all points in batches; with `training` Adam takes a step for each."""
+def epoch(
+    log_prob: Callable[[Tensor], Tensor], velocity: nn.Module, batches: Sequence[Tensor], mode: str
+) -> float:
+    """The mean of log p over batches; with `training` Adam takes a step for each."""
     optimiser, values = torch.optim.Adam(velocity.parameters(), lr=1e-3), []
-    for batch in x.split(BATCH):
+    for batch in batches:
         with torch.set_grad_enabled(mode == "training"):
             mean = log_prob(batch).mean()
         values.append(float(mean.detach()))
