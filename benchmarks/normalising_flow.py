@@ -78,9 +78,8 @@ def table(rows: list[dict[str, Any]], names: list[str]) -> str:
     for row in rows:
         cells = [row["seconds"].get(name) for name in names]
         texts = ["—" if cell is None else f"{median(cell):.3g} s" for cell in cells]
-        lines.append(
-            f"| {row['d']} | {row['batch']:,} | {row['solver']} | {row['mode']} | {' | '.join(texts)} |"
-        )
+        about = f"{row['d']} | {row['batch']:,} | {row['solver']} | {row['mode']}"
+        lines.append(f"| {about} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from oracle import choose
+from oracle import choose, network, points
 from torch import nn
 
 from pinn.algebra.channels import Plan, first, laplace
-from pinn.choosing.choice import Choice, rule
+from pinn.choosing.choice import Choice, obstacle_of, rule
+from pinn.choosing.sample_step import Trial, some_components
 
 PLAN = Plan((first(0), first(1)))
 X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)
@@ -147,3 +148,36 @@ def test_an_error_of_the_function_is_the_users():
 
     with pytest.raises(KeyError, match="weights"):
         choose(broken, X, PLAN)
+
+
+def of_a_trace(f, d):
+    """The evaluation of a divergence in d dimensions."""
+    return Trial(f, Plan(tuple(map(first, range(d)))), axes=tuple(range(d)))
+
+
+def test_a_check_looks_at_a_few_components_others_each_time():
+    torch.manual_seed(0)
+    net, x = nn.Linear(70, 70).double(), points(3, 70)
+    parts = [some_components(of_a_trace(net, 70), x) for _ in range(8)]
+    assert {len(part.axes) for part in parts} <= {8, 9}
+    assert {axis for part in parts for axis in part.axes} == set(range(70))
+    for part in parts:
+        torch.testing.assert_close(part.f(x), net(x)[:, list(part.axes)])
+    apart = some_components(of_a_trace(lambda x: tuple(net(x).unbind(-1)), 70), x)
+    torch.testing.assert_close(torch.stack(apart.f(x), -1), net(x)[:, list(apart.axes)])
+
+
+def test_few_components_and_matrices_are_checked_whole():
+    few = of_a_trace(network(3), 3)
+    assert some_components(few, points(4, 3)) is few
+    matrix = of_a_trace(lambda x: torch.cat([x, x], -1), 40)
+    assert some_components(matrix, points(4, 40)) is matrix
+
+
+@pytest.mark.parametrize("strategy", ["chain", "taylor"])
+def test_a_few_components_show_a_custom_backward(strategy):
+    x = points(4, 40)
+    part = some_components(of_a_trace(lambda x: Doubled.apply(x * x), 40), x)
+    assert "no " in obstacle_of(part, x, strategy)
+    right = some_components(of_a_trace(lambda x: 2 * x, 40), x)
+    assert obstacle_of(right, x, strategy) is None

@@ -31,7 +31,7 @@ from pinn.checking.agreement import disagreement, disagreements
 from pinn.checking.independence import check_independence
 from pinn.choosing.candidates import CLEAR, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
-from pinn.choosing.sample_step import Trial, magnitude
+from pinn.choosing.sample_step import Trial, magnitude, some_components
 from pinn.derivatives.evaluate import STRATEGIES, TRACES
 from pinn.derivatives.outputs import Function
 
@@ -107,7 +107,8 @@ def settled(
     def is_right(choice: Choice) -> bool:
         check_independence(trial.f, x)
         with torch.set_grad_enabled(trial.training):
-            return obstacle_of(trial, x, choice.strategy) is None
+            part = some_components(trial, x) if choice.strategy in trial.strategies else trial
+            return obstacle_of(part, x, choice.strategy) is None
 
     def safe() -> Choice:
         reason = "the function reads something new at every call, such as a list that grows"
