@@ -283,12 +283,14 @@ class Divergence(nn.Module):
 
 def divergence(
     f: Function,
-    x: Tensor,
+    x: Any,
     strategy: str = "auto",
     dims: Sequence[int] | None = None,
     components: Sequence[int] | None = None,
-) -> Tensor:
-    """∇·f at the points x (…, d), as (…); see `Divergence`.
+) -> Any:
+    """∇·f at the points x (…, d), as (…), or (…, k) of a matrix (…, k, d); see `Divergence`.
+
+    Of a function with further arguments it takes a closure, `divergence(lambda x: f(t, x), x)`.
 
     A module is measured once for as long as it lives, a lambda made anew for each call once for the
     modules that it refers to.
