@@ -15,6 +15,7 @@ class Row(NamedTuple):
         good: how many of them ended as promised.
         promised: how a case has to end, in a few words.
         note: what else is worth saying: the first case that did not end so, or a time.
+        anew: how many of the cases were `python train.py` from its first line of Python on.
     """
 
     what: str
@@ -22,6 +23,7 @@ class Row(NamedTuple):
     good: int
     promised: str
     note: str = ""
+    anew: int = 0
 
     @property
     def is_met(self) -> bool:
@@ -29,13 +31,14 @@ class Row(NamedTuple):
         return 0 < self.tried == self.good
 
 
-HEAD = "| fault | cases | as promised | promised | note |\n|---|---|---|---|---|"
+HEAD = "| fault | cases | started anew | as promised | promised | note |\n|---|---|---|---|---|---|"
 
 
 def line(row: Row) -> str:
     """A row as Markdown; a count that is too small is bold."""
     good = str(row.good) if row.is_met else f"**{row.good}**"
-    return f"| {row.what} | {row.tried} | {good} | {row.promised} | {row.note} |"
+    note = row.note.replace("|", " ").replace("\n", " ")
+    return f"| {row.what} | {row.tried} | {row.anew} | {good} | {row.promised} | {note} |"
 
 
 def markdown(rows: Iterable[Row]) -> str:
