@@ -24,13 +24,14 @@ TRAIN = str(ROOT / "train.py")
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def begun(argv: list[str], log: Path, anew: bool = False) -> int:
-    """Start a command in the folder of its log.
+def begun(argv: list[str], log: Path, anew: bool = False, folder: Path | None = None) -> int:
+    """Start a command.
 
     Args:
         argv: the arguments of `train.py`.
         log: the file for its errors; `LOG.out` is for its output.
         anew: whether it starts a Python of its own.
+        folder: where it is started; by default that of its log.
 
     Returns:
         The number of the process.
@@ -40,7 +41,7 @@ def begun(argv: list[str], log: Path, anew: bool = False) -> int:
         return child
     code: int | str | None = 99
     try:
-        os.chdir(log.parent)
+        os.chdir(folder or log.parent)
         for number, path in ((1, f"{log}.out"), (2, str(log))):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
         os.environ.update(ENVIRONMENT)
@@ -61,9 +62,9 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def done(argv: list[str], log: Path, anew: bool = False) -> int:
+def done(argv: list[str], log: Path, anew: bool = False, folder: Path | None = None) -> int:
     """Run a command to its end: its exit code."""
-    return ended(begun(argv, log, anew))
+    return ended(begun(argv, log, anew, folder))
 
 
 def told(log: Path) -> str:
@@ -105,7 +106,7 @@ def kept(folder: Path) -> list[Path]:
 
 
 def complaint(log: Path, code: int, allowed: tuple[int, ...], words: str) -> str:
-    """What is wrong with how a command has refused something; empty if it said one line about it."""
+    """What is wrong with the refusal of a command; empty if it is one line with these words."""
     lines = log.read_text(errors="replace").splitlines()
     if code in allowed and len(lines) == 1 and words in lines[0]:
         return ""
@@ -119,7 +120,7 @@ def warm() -> None:
     import torch
 
     import pinn.api
-    import pinn.cli.program
+    import pinn.cli.exit_codes
     import pinn.cli.recipe  # noqa: F401
 
     torch.set_num_threads(1)

@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reliability_commands import done, kept, told
 from reliability_table import Row
 
-ROOT = Path(__file__).parents[1]
+from pinn.checkpoints.names import name_of
+
 SIZE = "2m"
 STEPS = 20
+CONFIG = f"""\
+model:
+  problem: {{class_path: Poisson}}
+  network: {{class_path: MLP, init_args: {{width: 64, depth: 2}}}}
+  phases: [{{optimizer: Adam, steps: {STEPS}}}]
+  derivatives: taylor
+  compile: false
+data: {{points: {{interior: 16, boundary: 8}}, held_out: 16}}
+trainer: {{accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 1}}
+checkpoints: {{every: 4}}
+pictures: {{every: 100}}
+"""
 # Fills the disk after step 5, and frees it after the step that is given.
-PROGRAM = f"""
-import sys
+FILLING = """\
 from pathlib import Path
-import lightning as L
-import pinn
-from pinn.callbacks import Checkpoints
-from pinn.optim import Phase
-from pinn.problems import Poisson
 
-base, freed = Path(sys.argv[1]), int(sys.argv[2])
+import lightning as L
+
 
 class Fill(L.Callback):
+    def __init__(self, freed: int) -> None:
+        self.freed = freed
+
     def on_train_batch_end(self, trainer, *_):
         if trainer.global_step == 5:
-            with (base / "filler").open("wb", buffering=0) as file:
+            with Path("filler").open("wb", buffering=0) as file:
                 try:
                     while True:
                         file.write(bytes(4096))
                 except OSError:
                     pass
-        if trainer.global_step == freed:
-            (base / "filler").unlink()
-
-pinn.fit(
-    Poisson(), pinn.MLP(64, 2), [Phase({STEPS})], {{"interior": 16, "boundary": 8}}, folder=base,
-    derivatives="taylor", compile=False, accelerator="cpu", log_every_n_steps=1,
-    callbacks=[Checkpoints(every=4), Fill()],
-)
-print("ended", sorted(p.name for p in base.glob("*/*/checkpoints/*")))
+        if trainer.global_step == self.freed:
+            Path("filler").unlink()
 """
 
 
@@ -63,30 +67,30 @@ def small_disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", str(folder)], check=True)
 
 
-def run_on(disk: Path, freed: int) -> tuple[int, str]:
+def run_on(disk: Path, freed: int, anew: bool = True) -> tuple[int, str]:
     """How a run ends that finds its disk full at step 8, and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(disk), str(freed)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return done.returncode, done.stdout
+    (disk / "filling.py").write_text(FILLING)
+    (disk / "small.yaml").write_text(CONFIG)
+    callback = f"{{class_path: filling.Fill, init_args: {{freed: {freed}}}}}"
+    flags = ["--allow_import", "filling", f"--trainer.callbacks=[{callback}]"]
+    with tempfile.TemporaryDirectory() as folder:  # what it says finds a disk with space
+        log = Path(folder) / "log"
+        code = done(["--config", "small", *flags], log, anew, disk)
+        return code, told(log)
 
 
-def complaints(code: int, said: str, freed: bool) -> list[str]:
+def complaints(code: int, said: str, freed: bool, disk: Path) -> list[str]:
     """What a run did not do that is promised."""
-    last = [f"step-{step:07d}.ckpt" for step in ((STEPS - 4, STEPS) if freed else (4,))]
-    lost = f"warning   the last step, {STEPS}, is in no checkpoint: the newest is "
+    last = {name_of(step) for step in ((STEPS - 4, STEPS) if freed else (4,))}
+    lost = f"the last step, {STEPS}, is in no checkpoint: the newest is "
     unwritten = "step-0000008.ckpt is not written: no space is left on its disk"
     promises = {
-        f"it ended with {code}": code == 0,
+        f"it ended with {code}": code == (0 if freed else 1),
         "a traceback": "Traceback" not in said,
         "torch's own words": "unexpected pos" not in said,
         "no line about the checkpoint": unwritten in said,
         "no line about the curves": "end here: no space is left on its disk" in said,
-        "other checkpoints": f"ended {last}" in said,
+        "other checkpoints": {path.name for path in kept(disk)} == last,
         "the lost steps": (lost in said) != freed,
     }
     return [words for words, is_kept in promises.items() if not is_kept]
@@ -94,9 +98,12 @@ def complaints(code: int, said: str, freed: bool) -> list[str]:
 
 def disk_full(short: bool, folder: Path) -> Iterator[Row]:
     """A disk that stays full, and one that is freed before the end."""
+    promised = "said; training goes on, and saves when it can"
     for what, freed in (("disk full to the end", STEPS + 1), ("disk full for a while", 13)):
         with small_disk(folder / "disk") as mounted:
-            wrong = ["no small file system could be mounted"]
-            if mounted:
-                wrong = complaints(*run_on(folder / "disk", freed), freed <= STEPS)
-        yield Row(what, 1, int(not wrong), "said; training goes on, and saves when it can", *wrong)
+            if not mounted:
+                yield Row(what, 0, 0, promised, "no small file system could be mounted")
+                continue
+            end = run_on(folder / "disk", freed, anew=not short)
+            wrong = complaints(*end, freed <= STEPS, folder / "disk")
+        yield Row(what, 1, int(not wrong), promised, ", ".join(wrong), int(not short))

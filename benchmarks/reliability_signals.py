@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
+import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+from reliability_commands import begun, done, ended, hears, prepared, reached, told
 from reliability_table import Row
 
-ROOT = Path(__file__).parents[1]
 # What is measured by the clock is left open, so that a run measures and records.
 CONFIG = """\
 model:
@@ -44,74 +43,79 @@ OVER = ("how good it is", "files: ")
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`train.py` in a folder, its output line by line."""
-    return subprocess.Popen(
-        [sys.executable, "-u", str(ROOT / "train.py"), *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def hears(process: subprocess.Popen[str]) -> bool:
-    """Whether a process has a handler of its own for SIGTERM (Linux tells)."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    caught = int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)
-
-
-def wait(process: subprocess.Popen[str], text: str) -> bool:
-    """Wait for a line with a text; False where the process ends before."""
-    if not text:
-        while process.poll() is None and not hears(process):
-            time.sleep(0.002)
-        return process.poll() is None
-    return any(text in line for line in process.stdout or ())
-
-
-def stopped(folder: Path, text: str, signum: signal.Signals, delay: float = 0.0) -> str:
+def stopped(
+    folder: Path, text: str, signum: signal.Signals, delay: float = 0.0, anew: bool = True
+) -> str:
     """What is wrong with how a run ends that gets a signal at a stage; empty if nothing is."""
-    folder.mkdir()
-    (folder / "small.yaml").write_text(CONFIG)
-    process = start(folder, "--config", "small")
-    if not wait(process, text):
-        return f"{text!r} was not printed: {process.communicate()[1][-200:]}"
+    log = prepared(folder, CONFIG) / "log"
+    child = begun(["--config", "small"], log, anew)
+    if not reached(child, lambda: text in said_by(log) if text else hears(child)):
+        return f"{text!r} was not printed: {told(log)[-200:]}"
     time.sleep(delay)
-    process.send_signal(signum)
-    _, said = process.communicate(timeout=300)
+    os.kill(child, signum)  # a child that is not waited for keeps its number
+    return judged(folder, ended(child), log.read_text(), signum, text in OVER)
+
+
+def said_by(log: Path) -> str:
+    """The output of a command up to now."""
+    output = Path(f"{log}.out")
+    return output.read_text(errors="replace") if output.exists() else ""
+
+
+def judged(folder: Path, code: int, said: str, signum: signal.Signals, may_be_over: bool) -> str:
+    """What is wrong with the end of a run that got a signal; empty if nothing is."""
     lines = said.splitlines()
-    if process.returncode == 0 and text in OVER and not lines:
+    if code == 0 and may_be_over and not lines:
         return ""  # all was said before the signal came
-    if process.returncode != EXIT[signum]:
-        return f"exit code {process.returncode}: {said[-200:]}"
+    if code != EXIT[signum]:
+        return f"exit code {code}: {said[-200:]}"
     if len(lines) != 1 or f"stopped by {signum.name}" not in lines[0]:
         return f"{len(lines)} lines: {said[-200:]}"
-    kept = list(folder.glob("runs/*/*/checkpoints/*.ckpt"))
-    if not kept and (folder / "runs").exists():
+    files = list(folder.glob("runs/*/*/checkpoints/*.ckpt"))
+    if not files and (folder / "runs").exists():
         return "an empty folder of a run is left"
-    if kept and "--resume" not in lines[0]:
+    if files and "--resume" not in lines[0]:
         return f"no word of the checkpoint: {lines[0]}"
     return ""
 
 
+def at_any_moment(folder: Path, times: int) -> Iterator[str]:
+    """What is wrong with how runs end that get a signal at a moment drawn by chance."""
+    draw = random.Random(0)
+    begin = time.perf_counter()
+    done(["--config", "small"], prepared(folder / "whole", CONFIG) / "log")
+    seconds = time.perf_counter() - begin
+    for number in range(times):
+        here = prepared(folder / f"any-{number}", CONFIG)
+        signum = list(EXIT)[number % 2]
+        child = begun(["--config", "small"], here / "log")
+        if reached(child, partial(hears, child)):
+            time.sleep(draw.random() * seconds)
+            os.kill(child, signum)
+            yield judged(here, ended(child), (here / "log").read_text(), signum, True)
+        else:
+            yield "the run has ended before it could hear"
+
+
 def signals(short: bool, folder: Path) -> Iterable[Row]:
-    """Both signals at every stage, SIGTERM a little later than SIGINT."""
-    stages = dict(list(STAGES.items())[:4:3]) if short else STAGES
-    for number, (stage, text) in enumerate(stages.items()):
+    """Both signals at every stage, SIGTERM a little later than SIGINT; then at any moment."""
+    promised = "130 or 143, one line, no folder without a checkpoint"
+    over = f"{promised}, or 0 where all was said"
+    for number, (stage, text) in enumerate(STAGES.items()):
         cases = [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.03)]
+        if short:
+            cases = [cases[number % 2]]
         ends = [
-            stopped(folder / f"{number}-{k}", text, signum, delay)
+            stopped(folder / f"{number}-{k}", text, signum, delay, anew=not short)
             for k, (signum, delay) in enumerate(cases)
         ]
-        wrong = [end for end in ends if end]
-        yield Row(
-            f"signal: {stage}",
-            len(ends),
-            len(ends) - len(wrong),
-            "130 or 143, one line, no folder without a checkpoint"
-            + (", or 0 where all was said" if text in OVER else ""),
-            wrong[0] if wrong else "",
-        )
+        words = over if text in OVER else promised
+        yield row(f"signal: {stage}", ends, words, 0 if short else len(ends))
+    yield row("signal: at any moment", list(at_any_moment(folder, 2 if short else 60)), over, 0)
+
+
+def row(what: str, ends: list[str], promised: str, anew: int) -> Row:
+    """A row from what was wrong with each case."""
+    wrong = [end for end in ends if end]
+    note = wrong[0] if wrong else ""
+    return Row(what, len(ends), len(ends) - len(wrong), promised, note, anew)

@@ -33,7 +33,7 @@ def test_a_real_disk_that_fills_up(tmp_path, freed):
         if not mounted:
             pytest.skip("only the superuser can mount a small file system")
         code, said = run_on(tmp_path / "disk", freed)
-    assert complaints(code, said, freed <= STEPS) == [], said
+        assert complaints(code, said, freed <= STEPS, tmp_path / "disk") == [], said
 
 
 @pytest.fixture
