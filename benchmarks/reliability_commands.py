@@ -36,17 +36,26 @@ def begun(argv: list[str], log: Path, anew: bool = False, folder: Path | None = 
     Returns:
         The number of the process.
     """
+    place = folder or log.parent
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = {1: f"{log}.out", 2: str(log)}
+    if anew:
+        return os.posix_spawnp(
+            "env",
+            ["env", "-C", str(place), sys.executable, "-u", TRAIN, *argv],
+            {**os.environ, **ENVIRONMENT},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, n, path, flags, 0o644) for n, path in files.items()
+            ],
+        )
     child = os.fork()
     if child:
         return child
     code: int | str | None = 99
     try:
-        os.chdir(folder or log.parent)
-        for number, path in ((1, f"{log}.out"), (2, str(log))):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
-        os.environ.update(ENVIRONMENT)
-        if anew:
-            os.execv(sys.executable, [sys.executable, "-u", TRAIN, *argv])
+        os.chdir(place)
+        for number, path in files.items():
+            os.dup2(os.open(path, flags, 0o644), number)
         sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1) for n in (1, 2))
         sys.argv = [TRAIN, *argv]
         try:
