@@ -85,13 +85,18 @@ def main() -> int:
         for each in pool.imap(take, [(name, options.short) for name in options.only]):
             print("\n".join(map(line, each.rows)), flush=True)
             parts.append(each)
+    return outcome(parts, options.short, time.perf_counter() - begin)
+
+
+def outcome(parts: list[Taken], short: bool, wall: float) -> int:
+    """Say how many rows are met and what that took, and store it: the exit code."""
     rows = [row for part in parts for row in part.rows]
-    met, wall = sum(row.is_met for row in rows), time.perf_counter() - begin
-    print(f"\n{met} of {len(rows)} rows as promised, {wall:.0f} s, {used():.0f} s of processors")
+    met, cpu = sum(row.is_met for row in rows), sum(part.cpu for part in parts)
+    print(f"\n{met} of {len(rows)} rows as promised, {wall:.0f} s, {cpu:.0f} s of processors")
     print(", ".join(f"{part.name} {part.wall:.0f} ({part.cpu:.0f})" for part in parts))
     seconds = {part.name: [round(part.wall, 1), round(part.cpu, 1)] for part in parts}
     results = {"rows": [row._asdict() for row in rows], "wall, cpu": seconds, "wall": wall}
-    store("reliability", {"machine": machine(), "short": options.short, **results})
+    store("reliability", {"machine": machine(), "short": short, **results})
     return 0 if met == len(rows) else 1
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from reliability_commands import done, kept, prepared, told
+from reliability_commands import done, kept, prepared, spread, told
 from reliability_table import Row
 
 from pinn.checkpoints.file import read
@@ -46,34 +49,49 @@ def weights(path: Path) -> dict[str, bytes]:
     return {n: w.numpy().tobytes() for n, w in read(path)["state_dict"].items()}
 
 
-def stopped(folder: Path, flags: list[str], step: int, anew: bool) -> dict[str, bytes]:
-    """The weights of a run that stops after a step and is continued; none where it fails."""
-    prepared(folder, CONFIG)
-    command = ["--config", "small", *flags]
-    first = [*command, "--trainer.max_steps", str(step)] if step < LAST else command
-    codes = [done(first, folder / "log", anew)]
-    if step < LAST:
-        codes.append(done([*command, "--resume", "auto"], folder / "log", anew))
-    if any(codes):
-        return {}
-    return weights(kept(folder)[0])
+class Stop(NamedTuple):
+    """One run that is stopped after a step; after the last one it is not stopped.
+
+    Args:
+        kind: of `KINDS`.
+        step: after which it stops.
+        anew: whether its commands start a Python of their own.
+    """
+
+    kind: str
+    step: int
+    anew: bool
+
+
+def digest(stop: Stop, folder: Path) -> str:
+    """The hash of all weights at the end; where a command fails, what it has said."""
+    here = folder / f"{stop.kind} {stop.step}"
+    prepared(here, CONFIG)
+    command = ["--config", "small", *KINDS[stop.kind]]
+    if stop.step < LAST:
+        code = done([*command, "--trainer.max_steps", str(stop.step)], here / "log", stop.anew)
+        command += ["--resume", "auto"]
+        if code:
+            return f"step {stop.step}: {told(here / 'log')[-150:]}"
+    code = done(command, here / "log", stop.anew)
+    if code:
+        return f"step {stop.step}, continued: {told(here / 'log')[-150:]}"
+    end = sorted(weights(kept(here)[0]).items())
+    shutil.rmtree(here)
+    return hashlib.sha256(repr(end).encode()).hexdigest()
 
 
 def resume(short: bool, folder: Path) -> Iterator[Row]:
     """Stopped after each step, by Adam, L-BFGS and Levenberg–Marquardt."""
-    for kind, flags in KINDS.items():
-        whole = stopped(folder / "whole", flags, LAST, False)
-        if not whole:
-            raise RuntimeError(told(folder / "whole" / "log")[-500:])
-        steps = [9] if short else list(range(1, LAST))
-        anew = [] if short else [8]
-        equal, note = 0, ""
-        for step in steps:
-            here = folder / "stopped"
-            is_equal = stopped(here, flags, step, step in anew) == whole
-            equal += is_equal
-            note = note or ("" if is_equal else f"step {step}: {told(here / 'log')[-150:]}")
-            shutil.rmtree(here)
-        shutil.rmtree(folder / "whole")
+    steps = [9, LAST] if short else list(range(1, LAST + 1))
+    cases = [
+        Stop(kind, step, anew=not short and step in (8, LAST)) for kind in KINDS for step in steps
+    ]
+    answers = spread(partial(digest, folder=folder), cases, folder)
+    for kind in KINDS:
+        *ends, whole = (end for end, case in zip(answers, cases, strict=True) if case.kind == kind)
+        note = next((end for end in ends if end != whole), "")
         promised = "the same bits as without a stop"
-        yield Row(f"stopped, continued: {kind}", len(steps), equal, promised, note, len(anew))
+        anew = 0 if short else 1
+        what = f"stopped, continued: {kind}"
+        yield Row(what, len(ends), ends.count(whole), promised, note, anew)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from reliability_commands import begun, done, ended, kept, prepared, reached, told
+from reliability_commands import begun, done, ended, kept, prepared, reached, spread, told
 from reliability_resume import weights
 from reliability_signals import CONFIG, said_by
 from reliability_table import Row
@@ -67,32 +69,66 @@ def killed(folder: Path, step: int, delay: float, anew: bool) -> str:
     return ""
 
 
+class Kill(NamedTuple):
+    """One `kill -9` that is to be tried.
+
+    Args:
+        number: of the case.
+        step: see `killed`.
+        delay: see `killed`.
+        anew: see `killed`.
+    """
+
+    number: int
+    step: int
+    delay: float
+    anew: bool
+
+
+def after(kill: Kill, folder: Path, expected: dict[str, bytes]) -> tuple[str, str, bool, bool]:
+    """What is wrong after a kill, and after the resumption; what the kill had met.
+
+    Returns:
+        Both complaints, empty where there is none; whether a file was being written, and whether
+        there was no checkpoint yet.
+    """
+    here = folder / str(kill.number)
+    lost = killed(here, kill.step, kill.delay, kill.anew)
+    in_a_save = any(here.glob("runs/*/*/checkpoints/.*.part*"))
+    before = not kept(here)
+    command = FEW if kill.anew else [*FEW, *BARE]
+    code = done([*command, "--resume", "auto"], here / "log", kill.anew)
+    is_same = code == 0 and weights(kept(here)[0]) == expected
+    other = "" if is_same else f"{kill.number}, {code}: {(here / 'log').read_text()[-200:]}"
+    shutil.rmtree(here)
+    return lost, other, in_a_save, before
+
+
 def kills(short: bool, folder: Path) -> Iterable[Row]:
     """`kill -9` at any moment: a checkpoint that loads, no lock, the same bits at the end."""
-    times, draw = 3 if short else 100, random.Random(0)
+    times, draw = 4 if short else 100, random.Random(0)
     whole = prepared(folder / "whole", SETTLED)
     if done(FEW, whole / "log", anew=not short):
         raise RuntimeError(told(whole / "log")[-500:])
     expected = weights(kept(whole)[0])
-    lost, other = [], []
-    in_a_save = before = fresh = 0
-    for number in range(times):
-        here, anew = folder / str(number), not short and number % 10 == 0
-        step = 0 if number % 10 == 1 else draw.randint(1, STEPS - 6)
-        lost.append(killed(here, step, draw.random() * 0.05, anew))
-        in_a_save += any(here.glob("runs/*/*/checkpoints/.*.part*"))
-        before += not kept(here)
-        fresh += anew
-        command = FEW if anew else [*FEW, *BARE]
-        code = done([*command, "--resume", "auto"], here / "log", anew)
-        is_same = code == 0 and weights(kept(here)[0]) == expected
-        other.append("" if is_same else f"{number}, {code}: {(here / 'log').read_text()[-200:]}")
-    note = f"{in_a_save} in the middle of a file, {before} before the first one"
-    yield row("kill -9", lost, "the newest checkpoint loads", fresh, note)
-    yield row("kill -9, then --resume auto", other, "the bits of a whole run", fresh)
+    cases = [
+        Kill(
+            number,
+            0 if number % 10 == 1 else draw.randint(1, STEPS - 6),
+            draw.random() * 0.05,
+            anew=not short and number % 10 == 0,
+        )
+        for number in range(times)
+    ]
+    answers = spread(partial(after, folder=folder, expected=expected), cases, folder)
+    lost, other, in_a_save, before = zip(*answers, strict=True)
+    anew = sum(kill.anew for kill in cases)
+    note = f"{sum(in_a_save)} in the middle of a file, {sum(before)} before the first one"
+    yield row("kill -9", lost, "the newest checkpoint loads", anew, note)
+    yield row("kill -9, then --resume auto", other, "the bits of a whole run", anew)
 
 
-def row(what: str, wrong: list[str], promised: str, anew: int, note: str = "") -> Row:
+def row(what: str, wrong: Sequence[str], promised: str, anew: int, note: str = "") -> Row:
     """A row from what was wrong with each case, empty where nothing was."""
     first = next((words for words in wrong if words), note)
     return Row(what, len(wrong), wrong.count(""), promised, first, anew)

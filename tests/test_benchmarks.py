@@ -578,3 +578,37 @@ def test_a_row_of_least_squares(load, monkeypatch, capsys):
     assert row["residuals"] == 3 * 40 + 2 * least_squares.BOUNDARY
     assert row["trials"] >= 2
     assert "| 2 × 8 | 123 | 40 | 920 |" in capsys.readouterr().out
+
+
+def row_names(text):
+    """The first column of the table of reliability in a text."""
+    table = text.split("| fault |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [line.split("|")[1].strip() for line in table]
+
+
+def test_both_forms_of_the_reliability_have_the_rows_of_its_page(load):
+    parts = load("reliability_parts").PARTS
+    named = [row for part in parts.values() for row in part.rows]
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert row_names(page) == named
+    assert "reliability.py --short" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_form_without_a_row_is_not_met(load, monkeypatch, short):
+    reliability, parts, files = map(load, ("reliability", "reliability_parts", "reliability_files"))
+    row = load("reliability_table").Row("hash of 100 MB", 1, 1, "")
+    monkeypatch.setattr(files, "hashing", lambda short, folder: [row][: int(short)])
+    assert [each.is_met for each in reliability.take(("hashing", short)).rows] == [short]
+    with pytest.raises(ValueError, match=r"rows \(\), expected \('hash of 100 MB',\)"):
+        parts.PARTS["hashing"].checked([])
+
+
+@pytest.mark.parametrize(("good", "code"), [(1, 0), (0, 1)])
+def test_a_row_that_is_missed_is_the_exit_code(load, monkeypatch, tmp_path, capsys, good, code):
+    reliability, row = load("reliability"), load("reliability_table").Row("a", 1, good, "")
+    monkeypatch.setattr(load("stored"), "RESULTS", tmp_path)
+    parts = [reliability.Taken("first", [row], 1.0, 2.0), reliability.Taken("second", [], 1.0, 2.0)]
+    assert reliability.outcome(parts, True, 2.0) == code
+    assert f"{good} of 1 rows as promised, 2 s, 4 s of processors" in capsys.readouterr().out
+    assert len(list(tmp_path.iterdir())) == 1
