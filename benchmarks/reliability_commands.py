@@ -127,7 +127,7 @@ def reached(child: int, is_there: Callable[[], bool], patience: float = 300.0) -
             return False
         if time.monotonic() > end:
             raise TimeoutError(f"process {child} does not get there in {patience:g} s")
-        time.sleep(0.001)
+        time.sleep(0.005)
     return True
 
 
