@@ -116,7 +116,7 @@ def kills(short: bool, folder: Path) -> Iterable[Row]:
             number,
             0 if number % 10 == 1 else draw.randint(1, STEPS - 6),
             draw.random() * 0.05,
-            anew=not short and number % 10 == 0,
+            anew=not short and number % 33 == 0,
         )
         for number in range(times)
     ]
