@@ -10,7 +10,7 @@ from pinn.algebra.channels import Plan, first
 from pinn.base.costs import Cost
 from pinn.choosing.candidates import Measurement, discarded, duration, lines_of
 from pinn.choosing.choice import Choice
-from pinn.choosing.race import Heat
+from pinn.choosing.race import Heat, Race
 from pinn.derivatives.evaluate import STRATEGIES
 
 PLAN = Plan((first(0), first(1), first(2)))
@@ -194,3 +194,39 @@ def test_the_fused_pass_is_given_up_for_one_that_is_surely_faster(tie, seconds, 
     costs = {"taylor": counted, "loop": 1.0}
     heat = Heat(100, {"taylor": seconds, "loop": 1.0})
     assert Measurement(estimates=costs, heats=[heat], tie=tie).fastest == strategy
+
+
+def raced(seconds, left, sizes=(256, 1024)):
+    """The races of candidates whose seconds are a function of the points, within a time."""
+    clock = [0.0]
+
+    def measure(name, points):
+        clock[0] += seconds[name](points)
+        return seconds[name](points)
+
+    heats = Race(measure, lambda: clock[0], left).run(list(seconds), list(sizes))
+    return heats, clock[0]
+
+
+CROSSING = {"taylor": lambda n: 1e-4 * n, "loop": lambda n: 0.01 + 0.7e-4 * n}
+
+
+def test_the_last_race_is_on_all_points_if_three_turns_fit():
+    heats, spent = raced(CROSSING, left=1.0)
+    assert min(heats[0].seconds, key=heats[0].seconds.get) == "taylor"
+    assert heats[-1].points == 1024
+    assert min(heats[-1].seconds, key=heats[-1].seconds.get) == "loop"
+    assert spent < 1.2
+
+
+def test_only_close_candidates_race_on_all_points_if_all_do_not_fit():
+    slow = {"vmap": lambda n: 1.8e-4 * n}
+    heats, spent = raced({**CROSSING, **slow}, left=1.2)
+    assert (heats[-1].points, set(heats[-1].seconds)) == (1024, set(CROSSING))
+    assert spent < 1.4
+
+
+def test_a_race_on_all_points_that_does_not_fit_is_not_begun():
+    heats, spent = raced(CROSSING, left=0.4)
+    assert [heat.points for heat in heats] == [256]
+    assert spent < 0.4

@@ -1,7 +1,9 @@
 """Which candidate is fastest: timed in turns, on as many points as a budget of seconds allows.
 
-A first race on few points drops the clear losers, a second on more points settles the rest. Turns
-are interleaved, so that a disturbance of the machine meets all alike, and medians are compared.
+A first race on few points drops the clear losers, a second on more points settles the rest: on all
+of them where the budget holds three turns of those that are close, since the order at a quarter of
+the points may be another one. Turns are interleaved, so that a disturbance of the machine meets all
+alike, and medians are compared.
 """
 
 import statistics
@@ -12,6 +14,8 @@ TURNS = 5
 TURNS_AT_LAST = 21
 CLEAR = 1.1
 LOST = 2.0
+CLOSE = 1.3  # of the time of the fastest
+FIRST = 0.3  # of the time left, for a race on few points
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,33 @@ class Race:
         heats: list[Heat] = []
         finalists, size = list(names), sizes[0]
         while len(finalists) > 1:
-            times = self.turns(finalists, size, TURNS if size < sizes[-1] else TURNS_AT_LAST)
+            is_last = size == sizes[-1]
+            share = 1.0 if is_last else FIRST
+            times = self.turns(finalists, size, TURNS_AT_LAST if is_last else TURNS, share)
             if not times:
                 break
             seconds = medians(times)
             heats.append(Heat(size, seconds))
             limit = LOST * min(seconds.values())  # for its best turn: one may be disturbed in most
             finalists = [n for n in times if min(times[n]) <= limit or n == names[0]]
-            larger = self.larger(seconds, finalists, size, sizes)
-            if larger is None:
+            size, finalists = self.following(seconds, finalists, size, sizes)
+            if not size:
                 break
-            size = larger
         return heats
 
-    def turns(self, names: Sequence[str], points: int, count: int) -> dict[str, list[float]]:
-        """The times of each candidate's turns, the first of which is a warm-up."""
+    def turns(
+        self, names: Sequence[str], points: int, count: int, share: float
+    ) -> dict[str, list[float]]:
+        """The times of each candidate's turns, the first of which is a warm-up.
+
+        Args:
+            names: the candidates.
+            points: at how many points.
+            count: the most turns after the warm-up.
+            share: of the time left, beyond which there are no more than two of them.
+        """
         times: dict[str, list[float]] = {}
+        until = self.clock() + share * (self.end - self.clock())
         for name in names:
             if self.clock() >= self.end:
                 break
@@ -74,7 +89,7 @@ class Race:
             if self.clock() < self.end:
                 times[name] = [first]
         for turn in range(count):
-            if turn >= 3 and settled(times):
+            if (turn >= 3 and settled(times)) or (turn >= 2 and self.clock() >= until):
                 break
             if self.clock() + sum(spent[-1] for spent in times.values()) >= self.end:
                 break
@@ -82,14 +97,24 @@ class Race:
                 spent.append(self.measure(name, points))
         return times
 
-    def larger(
+    def following(
         self, seconds: Mapping[str, float], names: Sequence[str], size: int, sizes: Sequence[int]
-    ) -> int | None:
-        """The largest size at which the finalists can have four turns each."""
+    ) -> tuple[int, list[str]]:
+        """The size of the next race, 0 for none, and who is in it.
+
+        All points, if three turns of all of them fit, or of those that are close; else the largest
+        size that four turns of all fit into.
+        """
+        left, last = self.end - self.clock(), sizes[-1]
+        best = min(seconds[name] for name in names)
+        close = [name for name in names if seconds[name] <= CLOSE * best]
+        for some in (list(names), close):
+            turn = sum(seconds[name] for name in some) / size
+            if size < last and len(some) > 1 and 3 * turn * last <= left:
+                return last, some
         turn = sum(seconds[name] for name in names) / size
-        left = self.end - self.clock()
         fitting = [n for n in sizes if n > size and 4 * turn * n <= left]
-        return max(fitting, default=None)
+        return max(fitting, default=0), list(names)
 
 
 def medians(times: Mapping[str, Sequence[float]]) -> dict[str, float]:

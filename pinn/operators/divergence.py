@@ -28,6 +28,8 @@ from pinn.operators.graphs import graphs_of
 from pinn.operators.passed_value import Passed, mapped
 from pinn.operators.vector import vector_of
 
+BUDGET = 3.0  # seconds that a choice may take
+
 
 class Divergence(nn.Module):
     """∇·f = Σᵢ ∂f_components[i] / ∂x_dims[i] at every point;  (∇·σ)ᵢ = Σⱼ ∂σᵢⱼ/∂xⱼ of a matrix.
@@ -167,7 +169,7 @@ class Divergence(nn.Module):
 
         vector, dims = self._vector(call), self._dims(x)
         plan = Plan(tuple(map(first, dims)))
-        trial = Trial(in_a_row(vector), plan, keeps_graph(), run, axes=dims)
+        trial = Trial(in_a_row(vector), plan, keeps_graph(), run, BUDGET, axes=dims)
         settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
         with refused_numpy():
             known = settled(call.f, trial, x, self.strategy, settings, call.beside, tensors)
