@@ -9,6 +9,7 @@ from oracle import points
 from torch import nn
 
 from pinn.base.costs import tally
+from pinn.choosing.choice import Choice
 from pinn.operators import graphs
 from pinn.operators.divergence import Divergence
 from pinn.recording.tanh import rational
@@ -322,6 +323,16 @@ def test_a_compiled_divergence_gives_the_numbers_of_the_python():
             assert was
             for a, b in zip(found, wanted, strict=True):
                 torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loop", "briefest"), [((99, 400), "vmap"), ((20, 400), "loop"), ((None, None), "vmap")]
+)
+def test_the_compiler_gets_the_fewest_operations_that_cost_no_more(loop, briefest):
+    counts = {"taylor": (100, 60), "vmap": (104, 40), "loop": loop}
+    table = [{"strategy": s, "flops": f, "operations": n} for s, (f, n) in counts.items()]
+    assert Choice("taylor", "", table).briefest == briefest
+    assert Choice("taylor", "asked for").briefest == "taylor"
 
 
 def test_without_a_compiler_a_divergence_is_recorded(monkeypatch):

@@ -35,6 +35,7 @@ from pinn.choosing.sample_step import Trial, magnitude, some_components
 from pinn.derivatives.evaluate import STRATEGIES, TRACES
 from pinn.derivatives.outputs import Function
 
+ALIKE = 1.1  # times the fewest floating-point operations
 NAMES = ("auto", "rule", *STRATEGIES)
 TRACE_NAMES = ("auto", "rule", *TRACES, "hutchinson")
 
@@ -59,6 +60,17 @@ class Choice:
         """Strategy and reason in one line."""
         told = self.reason.startswith(self.strategy)
         return self.reason if told else f"{self.strategy}, {self.reason}"
+
+    @property
+    def briefest(self) -> str:
+        """The strategy of the fewest operations, among those that cost about as little to compute.
+
+        A compiler joins operations and takes long for many.
+        """
+        counts = {r["strategy"]: (r["flops"], r["operations"]) for r in self.table if r["flops"]}
+        least = min((flops for flops, _ in counts.values()), default=0.0)
+        alike = [name for name, (flops, _) in counts.items() if flops <= ALIKE * least]
+        return min(alike, key=lambda name: counts[name][1], default=self.strategy)
 
     def __str__(self) -> str:
         return "\n".join([self.line, *lines_of(self.table)])

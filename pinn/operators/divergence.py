@@ -22,8 +22,7 @@ from pinn.derivatives.outputs import Function, in_a_row
 from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
 from pinn.operators.arguments import Call, called, refused_numpy
-from pinn.operators.chunked_points import in_portions
-from pinn.operators.evaluation import Compile, Evaluation, is_graph_possible, rows_of
+from pinn.operators.evaluation import Compile, Evaluation
 from pinn.operators.graphs import graphs_of
 from pinn.operators.passed_value import Passed, mapped
 from pinn.operators.vector import vector_of
@@ -191,22 +190,12 @@ class Divergence(nn.Module):
         call with the tensors that f may read, where they may be used.
         """
 
-        def at_once(part: Tensor) -> Tensor:
-            return trace(vector, part, self._dims(x), strategy, self.chunk)
+        def by(name: str, part: Tensor) -> Tensor:
+            return trace(vector, part, self._dims(x), name, self.chunk)
 
-        def rows(way: str = "python") -> int | None:
-            return rows_of(trial, x, strategy, known, memory, way)
-
-        again = memory is not None
-        if graphs is not None and self.compilation is not False and is_graph_possible(known, x):
-            call, tensors = graphs
-            asked = self.compilation
-            key = (strategy, x.shape, x.requires_grad, keeps_graph(), known.last, asked)
-            job = Evaluation(at_once, tensors, x, rows, again, asked, strategy, call, trial)
-            if (ways := graphs_of(known, key)) is not None:
-                return ways.values(job)
-        size = rows()
-        return at_once(x) if size is None else in_portions(at_once, x, size, again)
+        job = Evaluation(by, strategy, x, known, trial, memory, graphs, self.compilation)
+        ways = graphs_of(job) if job.may_have_a_graph else None
+        return job.values() if ways is None else ways.values(job)
 
     def choice(self, f: Function, *arguments: Any) -> Choice:
         """The strategy used for f, with the reason; settled once and remembered weakly."""

@@ -1,8 +1,9 @@
 """One evaluation at many points: in which portions, and whether it may have a graph."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,10 +13,11 @@ from pinn.base.costs import number, some
 from pinn.base.torch_adapter import hooks, is_watched
 from pinn.cache.key import read
 from pinn.cache.rechecks import Remembered
+from pinn.cache.tracing import keeps_graph
 from pinn.checking.samples import modules_in
 from pinn.choosing.sample_step import Trial, untouched
 from pinn.operators.arguments import Call
-from pinn.operators.chunked_points import FEWEST, MANY, MOST, in_cache, portion
+from pinn.operators.chunked_points import FEWEST, MANY, MOST, in_cache, in_portions, portion
 from pinn.recording.tape import RecordingError
 
 Compile = bool | Literal["auto"]
@@ -29,26 +31,82 @@ class Evaluation:
     """An evaluation to be run: f at points, by a strategy.
 
     Args:
-        python: the values at some points, by Python.
-        tensors: what f may read besides the points.
-        x: the points.
-        rows: how many of their first axis belong to a portion, by the way to run.
-        again: whether portions are evaluated again in the backward pass.
-        compile: what was asked for.
-        strategy: by which.
-        call: of f.
+        by: (strategy, points) ↦ the values there, by Python.
+        strategy: the one chosen.
+        x: all points.
+        known: the choice; how many points a portion has is noted beside it.
         trial: the same evaluation, as it was measured.
+        memory: GiB that the tensors of a portion may take; else they stay in cache.
+        graphs: the call of f with all tensors that f may read; None where no graph is to be used.
+        compile: what was asked for.
     """
 
-    python: Evaluate
-    tensors: Sequence[Tensor]
-    x: Tensor
-    rows: Callable[[str], int | None]
-    again: bool
-    compile: Compile
+    by: Callable[[str, Tensor], Tensor]
     strategy: str
-    call: Call
+    x: Tensor
+    known: Remembered
     trial: Trial
+    memory: float | None = None
+    graphs: tuple[Call, list[Tensor]] | None = None
+    compile: Compile = False
+
+    @property
+    def may_have_a_graph(self) -> bool:
+        """Whether it can be run from a graph where it is, as far as is seen at once."""
+        known, wanted = self.known, self.graphs is not None and self.compile is not False
+        readable = known.notes is not None and bool(known.structure)
+        return wanted and readable and number(self.x) > 1 and not is_watched()
+
+    @property
+    def key(self) -> Hashable:
+        """What a graph holds for, beside the choice: all numbers that f reads are in it."""
+        x, compile = self.x, self.compile
+        return self.strategy, x.shape, x.requires_grad, keeps_graph(), self.known.last, compile
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What f may read besides the points."""
+        return [] if self.graphs is None else self.graphs[1]
+
+    def python(self, part: Tensor) -> Tensor:
+        """The values at some points, by Python."""
+        return self.by(self.strategy, part)
+
+    def recordable(self, way: str) -> Evaluate:
+        """What is recorded for a way: the compiler gets as few operations as can be."""
+        return partial(self.by, self.known.decision.briefest) if way == "compiled" else self.python
+
+    def values(self, evaluate: Evaluate | None = None, way: str = "python") -> Tensor:
+        """The values at all points, in portions.
+
+        Args:
+            evaluate: gives those at some points; by default by Python.
+            way: the one that portions are made for.
+        """
+        evaluate, rows, x = evaluate or self.python, self.rows(way), self.x
+        if rows is None:
+            return evaluate(x)
+        return in_portions(evaluate, x, rows, again=self.memory is not None)
+
+    def rows(self, way: str) -> int | None:
+        """How many of the first axis of the points belong to a portion; None for all of them."""
+        x, memory, known = self.x, self.memory, self.known
+        few = number(x) <= MANY or known.notes is None
+        if few if memory is None else x.numel() == 0:
+            return None
+        compiled = way == "compiled"
+        strategy = known.decision.briefest if compiled else self.strategy
+        points = known.note(("points", memory, strategy), partial(self.fitting, strategy))
+        if compiled and memory is None and points < MOST:
+            points = max(FEWEST, points // SMALLER)
+        rows = max(1, points // x.shape[1:-1].numel())
+        return rows if way == "python" else alike(x.shape[0], rows)
+
+    def fitting(self, strategy: str) -> int:
+        """How many points a portion may have."""
+        if self.memory is None:
+            return in_cache(self.trial, self.x, strategy)
+        return portion(self.trial, self.x, strategy, self.memory)
 
     @contextmanager
     def tried(self) -> Iterator[None]:
@@ -57,7 +115,8 @@ class Evaluation:
         Raises:
             RecordingError: a graph would leave out hooks, or f changes what it reads.
         """
-        f, beside = self.call.f, self.call.beside
+        assert self.graphs is not None
+        f, beside = self.graphs[0].f, self.graphs[0].beside
         parts = [module for root in (f, *beside) for _, module in modules_in(root)]
         if any(True for module in parts for _ in hooks(module)):
             raise RecordingError("a module has hooks, which a graph leaves out")
@@ -75,36 +134,8 @@ class Evaluation:
 
     def first_portion(self, way: str) -> Tensor:
         """The points of the first portion."""
-        rows, n = self.rows(way), self.x.shape[0]
-        return (self.x if rows is None or n <= rows else self.x[: alike(n, rows)]).contiguous()
-
-
-def rows_of(
-    trial: Trial, x: Tensor, strategy: str, known: Remembered, memory: float | None, way: str
-) -> int | None:
-    """How many of the first axis of the points belong to a portion; None for all of them.
-
-    Args:
-        trial: the evaluation.
-        x: the points.
-        strategy: its strategy.
-        known: the choice, beside which the number of points of a portion is noted.
-        memory: GiB that the tensors of a portion may take; else they stay in cache.
-        way: `python`, `recorded` or `compiled`.
-    """
-
-    def count() -> int:
-        if memory is None:
-            return in_cache(trial, x, strategy)
-        return portion(trial, x, strategy, memory)
-
-    few = number(x) <= MANY or known.notes is None
-    if few if memory is None else x.numel() == 0:
-        return None
-    points = known.note(("points", memory, strategy), count)
-    if way == "compiled" and memory is None and points < MOST:
-        points = max(FEWEST, points // SMALLER)
-    return max(1, points // x.shape[1:-1].numel())
+        rows = self.rows(way)
+        return (self.x if rows is None else self.x[:rows]).contiguous()
 
 
 def alike(n: int, rows: int) -> int:
@@ -112,8 +143,3 @@ def alike(n: int, rows: int) -> int:
     count = -(-n // max(rows, 1))
     count = next((k for k in range(count, 2 * count) if n % k == 0), count)
     return -(-n // count)
-
-
-def is_graph_possible(known: Remembered, x: Tensor) -> bool:
-    """Whether an evaluation can be run from a graph where it is, as far as is seen at once."""
-    return bool(known.structure) and known.notes is not None and x.numel() > 0 and not is_watched()

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from pinn.base.costs import number
-from pinn.cache.rechecks import Remembered, is_due
+from pinn.cache.rechecks import is_due
 from pinn.cache.tracing import keeps_graph
-from pinn.operators.chunked_points import in_portions
-from pinn.operators.evaluation import Evaluate, Evaluation, alike
+from pinn.operators.evaluation import Evaluate, Evaluation
 from pinn.operators.partial import gradients
 from pinn.recording.pair import Pair
 from pinn.recording.tape import RecordingError
@@ -32,14 +31,10 @@ FASTER = 0.95  # of the time of what is replaced
 MOST = 16  # evaluations of a function with graphs
 
 
-def graphs_of(known: Remembered, key: Hashable) -> "Graphs | None":
-    """The graphs of an evaluation, noted beside the choice; None where there are too many.
-
-    Args:
-        known: the choice.
-        key: tells the evaluations of a function apart, by all numbers that it reads.
-    """
-    ways: dict[Hashable, Graphs] = known.note("graphs", dict)
+def graphs_of(job: Evaluation) -> "Graphs | None":
+    """The graphs of an evaluation, noted beside the choice; None where there are too many."""
+    ways: dict[Hashable, Graphs] = job.known.note("graphs", dict)
+    key = job.key
     if key not in ways and len(ways) >= MOST:
         return None
     return ways.setdefault(key, Graphs())
@@ -130,7 +125,7 @@ class Graphs:
             RecordingError: there is none, or its numbers differ.
         """
         graph, compiled = keeps_graph(), way == "compiled"
-        pair = Pair(job.python, job.tensors, part, graph, compiled)
+        pair = Pair(job.recordable(way), job.tensors, part, graph, compiled)
         if not is_right(pair, job, part):
             raise RecordingError("its numbers differ from those of the Python")
         self.pairs[way, part.shape] = pair
@@ -168,12 +163,7 @@ class Graphs:
 
     def run(self, way: str, job: Evaluation) -> Tensor:
         """The values at all points, one way, in portions."""
-        rows = job.rows(way)
-        if rows is None:
-            return self.portion(way, job, job.x)
-        if way != "python":
-            rows = alike(job.x.shape[0], rows)
-        return in_portions(partial(self.portion, way, job), job.x, rows, job.again)
+        return job.values(partial(self.portion, way, job), way)
 
     def portion(self, way: str, job: Evaluation, part: Tensor) -> Tensor:
         """The values at some of the points."""
