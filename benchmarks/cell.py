@@ -69,7 +69,7 @@ class Contest:
         self.network = velocity(cell.network, flow).to(self.device)
         self.points = torch.tensor(flow.points, device=self.device)
         self.parameters = list(self.network.parameters())
-        self.operators = {name: Divergence(name) for name in STRATEGIES}
+        self.operators = {name: Divergence(name, compile=False) for name in STRATEGIES}
         self.rows: dict[str, Row] = {}
         self.estimates: dict[str, float] = {}
 
