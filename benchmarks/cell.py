@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
@@ -16,13 +18,14 @@ from torch import Tensor
 from velocity import TITLES, velocity
 
 sys.path[:0] = [str(PEERS), str(ROOT)]
-from flow import LARGEST, LONGEST, Flow, Mode  # noqa: E402
+from flow import DEPTH, LARGEST, LONGEST, WIDTH, Flow, Mode  # noqa: E402
 
 from pinn.base.costs import Cost, Count, Model  # noqa: E402
 from pinn.derivatives.evaluate import TRACES  # noqa: E402
 from pinn.operators.divergence import Divergence  # noqa: E402
 
 STRATEGIES = (*TRACES, "hutchinson")
+NETWORK = "network"  # its value in the place of the divergence: what a strategy is held against
 ROUND = 0.05  # seconds that a strategy is evaluated for in one repeat, at least
 LONG = 1.0  # seconds of an evaluation whose warm-up shows its time well enough
 SETTLING = 300  # points of a first call: enough for the operator to think of portions
@@ -41,17 +44,23 @@ class Cell(NamedTuple):
         batch: number of points.
         mode: the divergence alone without a graph, or its mean square with the gradient to the
             parameters.
+        hidden: hidden layers of the dense network.
+        width: units of each of them.
     """
 
     network: str
     d: int
     batch: int
     mode: Mode
+    hidden: int = DEPTH
+    width: int = WIDTH
 
     @property
     def title(self) -> str:
         """In words."""
         network = TITLES[self.network].split(",")[0].split(" + ")[0]
+        if self.network == "dense":
+            network = f"dense {self.hidden} × {self.width}"
         return f"{network}, d = {self.d}, {self.batch:,} points, {MODES[self.mode]}"
 
 
@@ -61,30 +70,42 @@ class Contest:
     Args:
         cell: the cell.
         device: `cpu` or `cuda`.
+        longest: seconds beyond which an evaluation is left out.
+        compile: of the operator; with True the network is compiled too.
     """
 
-    def __init__(self, cell: Cell, device: str) -> None:
-        self.cell, self.device = cell, torch.device(device)
-        flow = Flow(cell.d, cell.batch)
+    def __init__(
+        self, cell: Cell, device: str, longest: float = LONGEST, compile: bool = False
+    ) -> None:
+        self.cell, self.device, self.longest = cell, torch.device(device), longest
+        flow = Flow(cell.d, cell.batch, cell.hidden, cell.width)
         self.network = velocity(cell.network, flow).to(self.device)
         self.points = torch.tensor(flow.points, device=self.device)
+        self.twin = copy.deepcopy(self.network)  # compiled without a trace on the network
+        self.value: Callable[[Tensor], Any] = self.twin
         self.parameters = list(self.network.parameters())
         self.operators = {name: Divergence(name, compile=False) for name in STRATEGIES}
+        self.compile = compile
         self.rows: dict[str, Row] = {}
         self.estimates: dict[str, float] = {}
 
     def evaluate(self, strategy: str, x: Tensor) -> Tensor:
-        """Mean (∇·u)², with its gradient where the mode asks for it."""
+        """Mean (∇·u)², or u² for the network, with its gradient where the mode asks for it."""
         gradient = self.cell.mode == "gradient"
         with torch.set_grad_enabled(gradient):
-            square = self.operators[strategy](self.network, x).square().mean()
+            if strategy == NETWORK:
+                values, parameters = self.value(x), list(self.twin.parameters())
+            else:
+                values, parameters = self.operators[strategy](self.network, x), self.parameters
+            parts = values if isinstance(values, tuple) else (values,)
+            square = torch.stack([part.square().mean() for part in parts]).mean()
             if gradient:
-                torch.autograd.grad(square, self.parameters, allow_unused=True)
+                torch.autograd.grad(square, parameters, allow_unused=True)
         return square.detach()
 
     def count(self) -> None:
         """The cost of each strategy, from a handful of points, and which of them are too dear."""
-        for name in STRATEGIES:
+        for name in (*STRATEGIES, NETWORK):
             try:
                 # What an operator checks and counts at its first calls is no part of its cost.
                 for _ in range(6):
@@ -95,7 +116,7 @@ class Contest:
             cost = Model(partial(self.evaluate, name), self.points).at(self.cell.batch)
             self.estimates[name] = cost.seconds(self.device)
             row = {"flops": cost.flops, "memory": cost.memory, "operations": cost.operations}
-            reason = too_dear(cost, self.estimates[name])
+            reason = too_dear(cost, self.estimates[name], self.longest)
             self.rows[name] = row | ({"skipped": reason} if reason else {})
 
     def choose(self) -> dict[str, Any]:
@@ -108,6 +129,12 @@ class Contest:
     def run(self, repeats: int) -> dict[str, Any]:
         """All that is measured, as plain data."""
         auto = self.choose()
+        self.operators = {
+            name: Divergence(name, compile=self.compile if name in TRACES else False)
+            for name in STRATEGIES
+        }
+        if self.compile is True:
+            self.value = torch.compile(self.twin)
         counts = {name: times for name in self.measured() if (times := self.warm_up(name))}
         names = list(counts)
         for repeat in range(repeats):
@@ -125,20 +152,24 @@ class Contest:
         """
         row = self.rows[name]
         try:
-            for _ in range(3):  # what is checked at the first uses is not counted
-                self.evaluate(name, self.points[:2])
+            if self.compile is True:  # a graph is made for one number of points, and not counted
+                self.evaluate(name, self.points)
+            else:
+                for _ in range(3):  # what is checked at the first uses is not counted
+                    self.evaluate(name, self.points[:2])
             begun = self.now()
-            with Count() as tally:
+            with nullcontext() if self.compile is True else Count() as tally:
                 row["value"] = float(self.evaluate(name, self.points))
             seconds = self.now() - begun
-            row |= {"flops": tally.flops, "memory": tally.peak, "operations": tally.launches}
+            if tally is not None:
+                row |= {"flops": tally.flops, "memory": tally.peak, "operations": tally.launches}
             if seconds < LONG:  # memory is at hand from here on
                 seconds = self.seconds(name, 1)
         except (MemoryError, RuntimeError) as error:
             row["skipped"] = str(error).splitlines()[0]
             return None
-        if seconds > LONGEST:
-            row["skipped"] = f"{seconds:.0f} s is beyond {LONGEST:.0f} s"
+        if seconds > self.longest:
+            row["skipped"] = f"{seconds:.0f} s is beyond {self.longest:.0f} s"
             return None
         row["seconds"] = []
         return math.ceil(ROUND / seconds)
@@ -170,13 +201,13 @@ class Contest:
         return total
 
 
-def too_dear(cost: Cost, seconds: float) -> str | None:
+def too_dear(cost: Cost, seconds: float, longest: float = LONGEST) -> str | None:
     """Why an evaluation is not tried, if so."""
     memory = cost.memory / 2**20
     if memory > LARGEST:
         return f"{memory / 1024:.1f} GiB counted, beyond {LARGEST / 1024:.0f} GiB"
-    if seconds > LONGEST:
-        return f"{seconds:.0f} s estimated, beyond {LONGEST:.0f} s"
+    if seconds > longest:
+        return f"{seconds:.0f} s estimated, beyond {longest:.0f} s"
     return None
 
 

@@ -6,23 +6,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cell import MODES, STRATEGIES, middle
+from cell import MODES, NETWORK, STRATEGIES, middle
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 FIXED = {
+    "chain": ("#CC79A7", "o"),
+    "network": ("#000000", "_"),
     "taylor": ("#0072B2", "o"),
     "vmap": ("#009E73", "o"),
     "loop": ("#E69F00", "o"),
     "hutchinson": ("#999999", "o"),
+}
+PEERS = {
+    "nested": ("#6A5ACD", "s"),
+    "deepxde": ("#56B4E9", "v"),
+    "pina": ("#8B5A2B", "^"),
+    "torchphysics": ("#5F5F5F", "D"),
+    "neurodiffeq": ("#B0A000", "d"),
     "jax": ("#D55E00", "*"),
 }
-OTHERS = ("#CC79A7", "#56B4E9", "#8B5A2B", "#000000", "#B0A000")
-MARKERS = "sv^Dd"
 LABELS = {
     "hutchinson": "hutchinson, 1 probe",
+    "network": "the network itself",
     "nested": "nested autograd",
     "deepxde": "DeepXDE",
     "pina": "PINA",
@@ -63,23 +71,11 @@ def draw(results: Sequence[Mapping[str, Any]], peers: Sequence[str], path: Path)
 
 def fill(panel: Axes, results: Sequence[Mapping[str, Any]], peers: Sequence[str]) -> None:
     """The lines of one mode."""
-    spare = iter(zip(OTHERS, MARKERS, strict=True))
     for name in (*STRATEGIES, *peers):
         ours = name in STRATEGIES
         rows = [(r["d"], r["rows" if ours else "peers"].get(name, {})) for r in results]
-        known = [(d, 1e3 * s) for d, row in rows if (s := middle(row)) is not None]
-        color, marker = FIXED[name] if name in FIXED else next(spare)
-        panel.plot(
-            *zip(*known, strict=True) if known else ([], []),
-            label=LABELS.get(name, name),
-            color=color,
-            linestyle="-" if ours else "--",
-            linewidth=2.2 if ours else 1.2,
-            marker=marker,
-            markersize=6 if ours else 4.5,
-            markerfacecolor=color if ours else "white",
-            zorder=3 if ours else 2,
-        )
+        known = [(d, s) for d, row in rows if (s := middle(row)) is not None]
+        line(panel, name, known)
     choices = [(r["d"], middle(r["rows"].get(r["auto"]["strategy"], {}))) for r in results]
     chosen = [(d, 1e3 * s) for d, s in choices if s is not None]
     panel.plot(
@@ -93,6 +89,23 @@ def fill(panel: Axes, results: Sequence[Mapping[str, Any]], peers: Sequence[str]
         zorder=4,
     )
     axis(panel, [r["d"] for r in results])
+
+
+def line(panel: Axes, name: str, known: Sequence[tuple[int, float]]) -> None:
+    """Milliseconds against d of one strategy (full) or one peer (dashed)."""
+    ours = name in FIXED
+    color, marker = FIXED[name] if ours else PEERS[name]
+    panel.plot(
+        *zip(*[(d, 1e3 * s) for d, s in known], strict=True) if known else ([], []),
+        label=LABELS.get(name, name),
+        color=color,
+        linestyle=":" if name == NETWORK else "-" if ours else "--",
+        linewidth=2.2 if ours else 1.2,
+        marker=marker,
+        markersize=6 if ours else 4.5,
+        markerfacecolor=color if ours else "white",
+        zorder=3 if ours else 2,
+    )
 
 
 def axis(panel: Axes, dims: Sequence[int]) -> None:

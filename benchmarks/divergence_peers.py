@@ -56,7 +56,7 @@ class Peers:
             self.missing[name] = str(error)
             return {"skipped": str(error)}
         try:
-            return worker.ask({"d": cell.d, "batch": cell.batch, "mode": cell.mode}, PATIENCE)
+            return worker.ask(cell._asdict(), PATIENCE)
         except ContestantError as error:
             self.end(name)  # it may still be at work: the next cell gets a new process
             return {"skipped": str(error)}

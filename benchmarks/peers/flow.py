@@ -21,9 +21,11 @@ class Flow:
     Args:
         d: dimension of points and velocity.
         batch: number of points.
+        hidden: number of hidden layers.
+        width: units of each.
     """
 
-    def __init__(self, d: int, batch: int) -> None:
+    def __init__(self, d: int, batch: int, hidden: int = DEPTH, width: int = WIDTH) -> None:
         self.d = d
-        self.weights, self.biases = dense_weights([d, *[WIDTH] * DEPTH, d])
+        self.weights, self.biases = dense_weights([d, *[width] * hidden, d])
         self.points: Array = default_rng(1).uniform(-1, 1, (batch, d)).astype("float32")

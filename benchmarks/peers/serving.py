@@ -19,7 +19,7 @@ Prepare = Callable[[Flow, Mode], Evaluate]
 
 
 def serve(versions: dict[str, str], prepare: Prepare) -> None:
-    """Answer requests {"d", "batch", "mode"} until there are none.
+    """Answer requests {"d", "batch", "hidden", "width", "mode"} until there are none.
 
     Args:
         versions: of the packages that matter.
@@ -29,7 +29,7 @@ def serve(versions: dict[str, str], prepare: Prepare) -> None:
     send({"ready": True, "versions": versions})
     while True:
         request = receive()
-        flow = Flow(request["d"], request["batch"])
+        flow = Flow(*(request[name] for name in ("d", "batch", "hidden", "width")))
         try:
             send(timed(prepare(flow, request["mode"])))
         except (MemoryError, RuntimeError) as error:
