@@ -139,7 +139,7 @@ def trace(f: Function, x: Tensor, axes: Axes, chunk: int | None = None) -> Tenso
     shape = x.shape[:-1]
     y = f(Linearised(x, {STEP: step}, lead=x.ndim - 1))
     y = y if is_matrix(y, shape) else joined(y, shape)
-    if isinstance(y, Tensor) or y.tangent is None:
+    if isinstance(y, Tensor) or y.tangent is None or not y.tangent.terms:
         return x.new_zeros(y.shape[:-1])
     tangent, order = y.tangent, list(axes)
     if is_matrix(y, shape):
