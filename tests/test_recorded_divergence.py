@@ -10,7 +10,7 @@ from torch import nn
 
 from pinn.base.costs import tally
 from pinn.choosing.choice import Choice
-from pinn.operators import graphs
+from pinn.operators import evaluation, graphs
 from pinn.operators.divergence import Divergence
 from pinn.recording.tanh import rational
 
@@ -301,6 +301,13 @@ def test_whoever_counts_operations_sees_all_of_them():
         tally(lambda x, c=c: Divergence("loop", compile=c)(net, x), x) for c in ("auto", False)
     ]
     assert counts[0].launches == counts[1].launches > 0
+
+
+def test_with_several_processes_no_clock_decides_how_often_f_runs(monkeypatch):
+    net, x = network(), points(20, 3)
+    monkeypatch.setattr(evaluation, "processes", lambda: 2)
+    for _ in range(3):
+        assert not is_recorded(Divergence("loop")(net, x))
 
 
 def test_a_graph_that_is_not_faster_is_not_used(monkeypatch):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.costs import number, some
+from pinn.base.processes import processes
 from pinn.base.torch_adapter import hooks, is_watched
 from pinn.cache.key import read
 from pinn.cache.rechecks import Remembered
@@ -52,8 +53,15 @@ class Evaluation:
 
     @property
     def may_have_a_graph(self) -> bool:
-        """Whether it can be run from a graph where it is, as far as is seen at once."""
-        known, wanted = self.known, self.graphs is not None and self.compile is not False
+        """Whether it can be run from a graph where it is, as far as is seen at once.
+
+        With several processes only if that is asked for: f may hold collectives, and no clock may
+        decide how often a process runs it.
+        """
+        known, alone = self.known, processes() == 1
+        wanted = self.graphs is not None and (
+            self.compile is True or (bool(self.compile) and alone)
+        )
         readable = known.notes is not None and bool(known.structure)
         return wanted and readable and number(self.x) > 1 and not is_watched()
 
