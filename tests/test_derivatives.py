@@ -277,7 +277,7 @@ def test_points_that_cannot_be_differentiated_at(strategy, x, error, text):
         (lambda x: (x[..., 0], 1.0), TypeError, "component of type float"),
         (lambda x: None, TypeError, "returned NoneType"),
         (lambda x: x[..., 0], ValueError, r"shape \(4,\) for points of leading shape"),
-        (lambda x: x.unsqueeze(-2) * x.unsqueeze(-1), ValueError, r"matrix \(3, 3\).*one row"),
+        (lambda x: x.unsqueeze(-2) * x.unsqueeze(-1), ValueError, r"matrix \(3, 3\).*one axis"),
         (lambda x: (x,), ValueError, r"component of shape \(4, 3\).*one value per point"),
     ],
 )

@@ -133,5 +133,6 @@ def check_home(root: str, name: str) -> None:
     """
     if is_first() and (why := unmakeable(Path(root, name, "x" * LONGEST))):
         raise UsageError(
-            f"--trainer.default_root_dir is {echo(root)}, which {why}: give another place for runs"
+            f"{echo(str(Path(root, name)))} {why}: give another --trainer.default_root_dir, or "
+            "move what is in the way"
         )
