@@ -3,6 +3,8 @@
 import pytest
 import torch
 from oracle import calls_of, network, points
+from torch import nn
+from torch.func import functional_call
 
 from pinn.base.costs import Model, tally
 from pinn.choosing.candidates import GIB
@@ -157,3 +159,46 @@ def test_the_largest_tensor_is_counted_per_point():
     weight = torch.ones(2, 50, dtype=torch.float64)
     model = Model(lambda x: (x @ weight).sum(), points(40, 2))
     assert model.largest == 50 * 8
+
+
+def functional(div, net, weights, x):
+    """The divergence of a network with other weights, which it has for as long as this takes."""
+    part = nn.ModuleList([net])
+    part.forward = lambda at: div(net, at)
+    return functional_call(part, {f"0.{name}": w for name, w in weights.items()}, (x,))
+
+
+@pytest.mark.parametrize("strategy", ["chain", "taylor", "vmap", "loop"])
+@pytest.mark.parametrize("same", [True, False])
+def test_weights_that_are_gone_in_the_backward_pass_are_refused(strategy, same):
+    net, x, div = network(), points(500, 3), Divergence(strategy, memory=1e-4)
+    weights = {name: w.detach().clone().requires_grad_() for name, w in net.named_parameters()}
+    if not same:
+        weights = {name: (2 * w.detach()).requires_grad_() for name, w in weights.items()}
+    loss = functional(div, net, weights, x).sum()
+    with pytest.raises(RuntimeError, match="f is no longer what it was in the forward pass"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("strategy", ["chain", "taylor", "vmap", "loop"])
+def test_a_number_that_is_another_one_in_the_backward_pass_is_refused(strategy):
+    net, x, div = network(), points(500, 3), Divergence(strategy, memory=1e-4)
+    t = 1.0
+
+    def flow(x):
+        return t * net(x)
+
+    first = div(flow, x).sum()
+    t = 2.0
+    div(flow, x).sum().backward()
+    with pytest.raises(RuntimeError, match="f is no longer what it was in the forward pass"):
+        first.backward()
+
+
+@pytest.mark.parametrize("strategy", ["chain", "taylor", "vmap", "loop"])
+def test_terms_that_cancel_are_no_change(strategy):
+    turn, x = torch.randn(3, 3, dtype=torch.float64).requires_grad_(), points(500, 3)
+    div = Divergence(strategy, memory=1e-4)
+    swirl = div(lambda x: x @ (turn - turn.mT), x)
+    (swirl + x[:, 0]).sum().backward()
+    assert turn.grad.abs().max() < 1e-12

@@ -7,6 +7,7 @@ import pytest
 import torch
 from oracle import points
 from torch import nn
+from torch.func import functional_call
 
 from pinn.base.costs import tally
 from pinn.choosing.choice import Choice
@@ -80,6 +81,24 @@ def test_a_second_derivative_is_that_of_the_python():
     )
     assert is_from_graph
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("strategy", ["chain", *EXACT])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_second_derivative_needs_the_weights_of_the_first(strategy, same):
+    net, x = network(), points(20, 3).requires_grad_()
+    div, part = Divergence(strategy), nn.ModuleList([net])
+    part.forward = lambda at: div(net, at)
+    weights = {f"0.{name}": w.detach().clone() for name, w in net.named_parameters()}
+    if not same:
+        weights = {name: 2 * w for name, w in weights.items()}
+    for w in weights.values():
+        w.requires_grad_()
+    for _ in range(2):
+        values = functional_call(part, weights, (x,))
+    assert is_recorded(values)
+    with pytest.raises(RuntimeError, match="f is no longer what it was in the forward pass"):
+        torch.autograd.grad(values.sum(), x, create_graph=True)
 
 
 @pytest.mark.parametrize("memory", [None, 1e-5])

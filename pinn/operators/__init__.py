@@ -10,6 +10,7 @@ of a residual (`grad`, `div`, `laplacian`) are in `fields`.
     vector          the components that are differentiated
     chunked_points  points in chunks that fit the memory
     partial         derivatives of what ran without a graph
+    sameness        whether an evaluation made again is the same
     evaluation      one evaluation, in portions
     graphs          how it is run: Python, recorded or compiled
 

@@ -1,8 +1,8 @@
 """Points processed in portions: memory stays under a budget, or in cache, whatever their number."""
 
 import bisect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from pinn.checking.samples import modules_in
 from pinn.choosing.candidates import GIB
 from pinn.choosing.sample_step import Trial, untouched
 from pinn.operators.partial import gradients
+from pinn.operators.sameness import agree, refuse_changed
 
 MOST = 2**40
 # Bytes of the largest tensor of a portion. Larger ones leave a core's cache, and beyond 32 MiB the
@@ -29,36 +30,62 @@ class Portion(torch.autograd.Function):
     """An evaluation that keeps its points only, and is made again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, evaluate: Evaluate, x: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, evaluate: Evaluate, again: "Again", x: Tensor, *parameters: Tensor
+    ) -> Tensor:
         """The values, without a graph."""
-        ctx.evaluate = evaluate
-        ctx.save_for_backward(x, *parameters)
-        return evaluate(x)
+        ctx.evaluate, ctx.again, y = evaluate, again, evaluate(x)
+        ctx.save_for_backward(y, x, *parameters)
+        return y
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the points and the parameters, where wanted."""
-        x, *parameters = ctx.saved_tensors
+        (y, x, *parameters), again = ctx.saved_tensors, ctx.again
         evaluate: Evaluate = ctx.evaluate
-        return None, *gradients(lambda free, _: [evaluate(free[0])], [x], parameters, [slope])
+
+        def anew(free: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+            values = evaluate(free[0])
+            same = set(map(id, again.ends(x))) == set(map(id, parameters))
+            refuse_changed(same and agree([(values.detach(), y.detach())], again.scale))
+            return [values]
+
+        return None, None, *gradients(anew, [x], parameters, [slope])
 
 
-def in_portions(evaluate: Evaluate, x: Tensor, rows: int, again: bool) -> Tensor:
+class Again(NamedTuple):
+    """What shows whether an evaluation is still the same in the backward pass.
+
+    Args:
+        python: it, by Python.
+        scale: see `agree`.
+    """
+
+    python: Evaluate
+    scale: Callable[[], float]
+
+    def ends(self, x: Tensor) -> list[Tensor]:
+        """The leaves that the values at points x follow from, without the points."""
+        one = x[:1].detach().requires_grad_()
+        return [end for end in leaves(self.python(one)) if end is not one]
+
+
+def in_portions(evaluate: Evaluate, x: Tensor, rows: int, again: Again | None) -> Tensor:
     """A pointwise function of x (…, D), `rows` of its first axis at a time.
 
     Args:
         evaluate: the function.
         x: the points.
         rows: how many of the first axis belong to a portion.
-        again: evaluate again in the backward pass, in place of keeping a graph of all portions.
+        again: given where the function is evaluated again in the backward pass, in place of
+            keeping a graph of all portions.
     """
     if x.ndim == 1 or x.shape[0] <= rows:
         return evaluate(x)
-    if not again or not keeps_graph():
+    if again is None or not keeps_graph():
         return torch.cat([evaluate(part) for part in x.split(rows)])
-    one = x[:1].detach().requires_grad_()
-    parameters = [end for end in leaves(evaluate(one)) if end is not one]
-    return torch.cat([Portion.apply(evaluate, part, *parameters) for part in x.split(rows)])
+    ends = again.ends(x)
+    return torch.cat([Portion.apply(evaluate, again, part, *ends) for part in x.split(rows)])
 
 
 def portion(trial: Trial, x: Tensor, strategy: str, memory: float) -> int:

@@ -17,8 +17,17 @@ from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import keeps_graph
 from pinn.checking.samples import modules_in
 from pinn.choosing.sample_step import Trial, untouched
+from pinn.derivatives.evaluate import STRATEGIES
 from pinn.operators.arguments import Call
-from pinn.operators.chunked_points import FEWEST, MANY, MOST, in_cache, in_portions, portion
+from pinn.operators.chunked_points import (
+    FEWEST,
+    MANY,
+    MOST,
+    Again,
+    in_cache,
+    in_portions,
+    portion,
+)
 from pinn.recording.tape import RecordingError
 
 Compile = bool | Literal["auto"]
@@ -76,6 +85,14 @@ class Evaluation:
         """What f may read besides the points."""
         return [] if self.graphs is None else self.graphs[1]
 
+    @property
+    def reads_the_same(self) -> bool:
+        """Whether f still reads the tensors that it read when the evaluation was made."""
+        now: list[Tensor] = []
+        if self.graphs is not None:
+            read(self.graphs[0].f, *self.graphs[0].beside, tensors=now)
+        return list(map(id, now)) == list(map(id, self.tensors))
+
     def python(self, part: Tensor) -> Tensor:
         """The values at some points, by Python."""
         return self.by(self.strategy, part)
@@ -94,7 +111,8 @@ class Evaluation:
         evaluate, rows, x = evaluate or self.python, self.rows(way), self.x
         if rows is None:
             return evaluate(x)
-        return in_portions(evaluate, x, rows, again=self.memory is not None)
+        again = None if self.memory is None else Again(self.python, self.scale)
+        return in_portions(evaluate, x, rows, again)
 
     def rows(self, way: str) -> int | None:
         """How many of the first axis of the points belong to a portion; None for all of them."""
@@ -136,8 +154,9 @@ class Evaluation:
 
     def scale(self) -> float:
         """The largest derivative at a few points."""
+        strategy = self.strategy if self.strategy in STRATEGIES else "loop"
         with torch.no_grad():
-            _, *slopes = self.trial.everything(some(self.x.detach(), FEW), self.strategy)
+            _, *slopes = self.trial.everything(some(self.x.detach(), FEW), strategy)
         return max((float(s.abs().max()) for s in slopes), default=0.0)
 
     def first_portion(self, way: str) -> Tensor:

@@ -7,7 +7,7 @@ after every 128th.
 
 import time
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,8 +18,9 @@ from torch import Tensor
 from pinn.base.costs import number
 from pinn.cache.rechecks import is_due
 from pinn.cache.tracing import keeps_graph
-from pinn.operators.evaluation import Evaluate, Evaluation
+from pinn.operators.evaluation import Evaluation
 from pinn.operators.partial import gradients
+from pinn.operators.sameness import agree, refuse_changed
 from pinn.recording.pair import Pair
 from pinn.recording.tape import RecordingError
 
@@ -44,22 +45,28 @@ class Recorded(torch.autograd.Function):
     """An evaluation by a pair of programs; what is differentiated again runs the Python."""
 
     @staticmethod
-    def forward(ctx: Any, pair: Pair, python: Evaluate, count: int, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, pair: Pair, job: Evaluation, count: int, *inputs: Tensor) -> Tensor:
         """The values, without a graph."""
         y, *kept = pair.values(inputs)
-        ctx.pair, ctx.python, ctx.count = pair, python, count
-        ctx.save_for_backward(*inputs, *kept)
+        ctx.pair, ctx.job, ctx.count = pair, job, count
+        ctx.save_for_backward(y, *inputs, *kept)
         return y
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the tensors and the points, where wanted."""
-        saved, pair, python = ctx.saved_tensors, ctx.pair, ctx.python
+        (y, *saved), pair, job = ctx.saved_tensors, ctx.pair, ctx.job
         inputs, kept = saved[: ctx.count], saved[ctx.count :]
+
+        def again(free: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+            values = job.python(free[0])
+            refuse_changed(job.reads_the_same and agree([(values.detach(), y.detach())], job.scale))
+            return [values]
+
         if torch.is_grad_enabled():
             places = [k for k, t in enumerate(inputs[:-1]) if t.requires_grad]
             parameters = [inputs[k] for k in places]
-            slopes = gradients(lambda free, _: [python(free[0])], inputs[-1:], parameters, [slope])
+            slopes = gradients(again, inputs[-1:], parameters, [slope])
             slots = [ctx.count - 1, *places]
         else:
             slopes, slots = pair.gradients(inputs, slope.contiguous(), kept), pair.slots
@@ -183,7 +190,7 @@ class Graphs:
             return job.python(part)
         with torch.inference_mode(False):
             if keeps_graph() and pair.slots:
-                return Recorded.apply(pair, job.python, len(inputs), *inputs)
+                return Recorded.apply(pair, job, len(inputs), *inputs)
             return pair.values(inputs)[0]
 
 
@@ -203,24 +210,3 @@ def is_right(pair: Pair, job: Evaluation, part: Tensor) -> bool:
             wanted = torch.autograd.grad(expected, ends, slope, materialize_grads=True)
             pairs += zip(pair.gradients(inputs, slope, kept), wanted, strict=True)
     return agree(pairs, job.scale)
-
-
-def agree(pairs: Sequence[tuple[Tensor, Tensor]], scale: Callable[[], float]) -> bool:
-    """Whether values and gradients differ by no more than rounding, each by its norm.
-
-    Args:
-        pairs: the values first.
-        scale: of the terms that cancel in the values; asked for if the values are too small.
-    """
-    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in pairs):
-        return False
-    root = torch.finfo(pairs[0][0].dtype).eps ** 0.5
-    gaps = [float(torch.where(b.isfinite() | a.isfinite(), a - b, 0).norm()) for a, b in pairs]
-    sizes = [float(torch.where(b.isfinite(), b, 0).norm()) for _, b in pairs]
-    largest = max(sizes[1:], default=0.0)
-    if any(gap > root * (s + largest / 1e3) for gap, s in zip(gaps[1:], sizes[1:], strict=True)):
-        return False
-    if gaps[0] <= root * sizes[0]:
-        return True
-    terms = scale() * pairs[0][0].numel() ** 0.5
-    return gaps[0] <= root * sizes[0] + 100 * root**2 * terms
