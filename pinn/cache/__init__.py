@@ -12,6 +12,7 @@ keep for themselves, files, and the network; where it meets an object that Pytho
 nothing is kept. Where a re-check differs, the old value is dropped and a line says so.
 
     key              what Python may read besides the points: a changed global changes the key
+    module_tree      modules of the library, compared at once with what was read of them
     reader           the walk through what Python may read
     code             functions and classes: their code and what it names
     tensor_contents  whether a tensor or an array is as it was

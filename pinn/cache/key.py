@@ -24,6 +24,7 @@ from pinn.cache.code import (
     read_imported,
     slots_of,
 )
+from pinn.cache.module_tree import is_read_as_a_tree
 from pinn.cache.reader import Reader, Unread, UnreadableError
 from pinn.cache.tensor_contents import checksum, contents, shape_of
 
@@ -107,7 +108,7 @@ def read_reduced(reader: Reader, value: Any, kind: type) -> None:
 
 def read_module(reader: Reader, module: nn.Module) -> None:
     """A module: its identity, its class, and all attributes except those it declares unread."""
-    if not reader.is_new(module):
+    if not reader.is_new(module) or is_read_as_a_tree(reader, module):
         return
     reader.structure.append(weakref.ref(module))
     read_class(reader, type(module))

@@ -34,12 +34,16 @@ class Reader:
     Args:
         way_of: the type of a value ↦ what reads it, called with this reader and the value.
         roots: the ids of code that is known by whoever remembers.
+        by_item: whether modules are read item by item.
     """
 
     def __init__(
-        self, way_of: Callable[[type], Callable[["Reader", Any], Any]], roots: Iterable[int]
+        self,
+        way_of: Callable[[type], Callable[["Reader", Any], Any]],
+        roots: Iterable[int],
+        by_item: bool = False,
     ) -> None:
-        self.way_of, self.roots = way_of, set(roots)
+        self.way_of, self.roots, self.by_item = way_of, set(roots), by_item
         self.structure: list[Any] = []
         self.numbers: list[Any] = []
         self.tensors: list[Tensor] = []
