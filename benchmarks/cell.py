@@ -6,7 +6,7 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from statistics import median
@@ -72,10 +72,16 @@ class Contest:
         device: `cpu` or `cuda`.
         longest: seconds beyond which an evaluation is left out.
         compile: of the operator; with True the network is compiled too.
+        strategies: those to be measured.
     """
 
     def __init__(
-        self, cell: Cell, device: str, longest: float = LONGEST, compile: bool = False
+        self,
+        cell: Cell,
+        device: str,
+        longest: float = LONGEST,
+        compile: bool = False,
+        strategies: Sequence[str] = STRATEGIES,
     ) -> None:
         self.cell, self.device, self.longest = cell, torch.device(device), longest
         flow = Flow(cell.d, cell.batch, cell.hidden, cell.width)
@@ -84,6 +90,7 @@ class Contest:
         self.twin = copy.deepcopy(self.network)  # compiled without a trace on the network
         self.value: Callable[[Tensor], Any] = self.twin
         self.parameters = list(self.network.parameters())
+        self.strategies = tuple(strategies)
         self.operators = {name: Divergence(name, compile=False) for name in STRATEGIES}
         self.compile = compile
         self.rows: dict[str, Row] = {}
@@ -105,7 +112,7 @@ class Contest:
 
     def count(self) -> None:
         """The cost of each strategy, from a handful of points, and which of them are too dear."""
-        for name in (*STRATEGIES, NETWORK):
+        for name in (*self.strategies, NETWORK):
             try:
                 # What an operator checks and counts at its first calls is no part of its cost.
                 for _ in range(6):

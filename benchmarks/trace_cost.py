@@ -43,6 +43,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--points", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--longest", type=float, default=10.0)
+    parser.add_argument("--only", nargs="+", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument("--compiled", action="store_true", help="operator and network compiled")
     parser.add_argument("--no-peers", action="store_true", help="this package only")
     parser.add_argument("--figure", type=Path, help="where to draw time against d")
@@ -55,7 +56,7 @@ def measured(options: argparse.Namespace, peers: Peers) -> list[dict[str, Any]]:
     for hidden, width, d in product(options.hidden, options.widths, options.dims):
         points = options.points // 4 if d >= MANY else options.points
         cell = Cell("dense", d, points, "gradient", hidden, width)
-        contest = Contest(cell, "cpu", options.longest, options.compiled)
+        contest = Contest(cell, "cpu", options.longest, options.compiled, options.only)
         contest.count()
         results.append(contest.run(options.repeats) | {"peers": peers.ask(cell)})
         print(line_of(results[-1]), flush=True)
