@@ -333,3 +333,17 @@ def test_auto_picks_and_explains_it():
 def test_other_derivatives_do_not_offer_it():
     with pytest.raises(ValueError, match="strategy 'chain'"):
         pinn.differentiate(dense(3, 8, 2), torch.randn(9, 3), strategy="chain")
+
+
+def test_many_components_are_checked_by_their_sum_and_some_of_them():
+    """The first call at d = 128 takes a few passes more than the sums, not all d² entries."""
+    net, x = dense(128, 16, 2), torch.randn(64, 128)
+    torch.testing.assert_close(Divergence("chain")(net, x), Divergence("loop")(net, x))
+
+    def wrong_in_one(x):
+        y = net(x)
+        return torch.cat([Doubled.apply(y[..., :1]), y[..., 1:]], -1)
+
+    assert Divergence().choice(wrong_in_one, x).strategy in ("loop", "vmap")
+    with pytest.raises(ValueError, match="its (values|first derivatives) differ"):
+        Divergence("chain")(wrong_in_one, x)

@@ -76,6 +76,30 @@ def disagreements(
         }
 
 
+def disagreements_of_sums(
+    f: Function, x: Tensor, strategies: Iterable[str], axes: Sequence[int]
+) -> dict[str, str | None]:
+    """Why each strategy's trace Σ_k ∂f_k/∂x_{axes[k]} cannot be trusted, by its values alone."""
+    with undisturbed(x), torch.no_grad():
+        g, points = trial(f, x)
+
+        def values(strategy: str) -> Tensor:
+            with buffers_kept(g):
+                return trace(g, points, axes, strategy).double()
+
+        expected = values("loop")
+        eps = max(torch.finfo(t.dtype).eps for t in (g(points.clone())[0], points))
+        size = expected.abs().nan_to_num(0, 0, 0)
+        tolerance = eps**0.5 * (size + size.median())
+        wrong = "differ from reverse mode" + PERHAPS
+        return {
+            name: None
+            if within(values(name), expected, tolerance).all()
+            else f"no {TRACES[name].name}: its values {wrong}"
+            for name in strategies
+        }
+
+
 class Expected:
     """What `loop` finds at a few points, for another strategy to be held against.
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from pinn.base.messages import one_of
 from pinn.base.processes import gathered, processes, rank
 from pinn.cache.rechecks import Remembered, recall
-from pinn.checking.agreement import disagreement, disagreements
+from pinn.checking.agreement import disagreements, disagreements_of_sums
 from pinn.checking.independence import check_independence
 from pinn.choosing.candidates import CLEAR, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
@@ -37,6 +37,7 @@ from pinn.derivatives.outputs import Function
 
 ALIKE = 1.1  # times the fewest floating-point operations
 NAMES = ("auto", "rule", *STRATEGIES)
+MANY = 32  # components of a trace from which on not every entry of the Jacobian is checked
 TRACE_NAMES = ("auto", "rule", *TRACES, "hutchinson")
 
 
@@ -189,7 +190,22 @@ def obstacle_of(trial: Trial, x: Tensor, strategy: str) -> str | None:
     """Why an exact strategy cannot be trusted with an evaluation; None if it can."""
     if strategy not in trial.strategies:
         return None
-    return disagreement(trial.f, x, trial.plan, strategy, trial.axes)
+    return obstacles(trial, x, (strategy,))[strategy]
+
+
+def obstacles(trial: Trial, x: Tensor, strategies: Sequence[str]) -> dict[str, str | None]:
+    """Why each of some exact strategies cannot be trusted with an evaluation; None if it can.
+
+    Of a trace of many components the sum is compared, and a few of them with their derivatives and
+    gradients: all d² entries with theirs would take a minute at d = 784.
+    """
+    if len(trial.axes) <= MANY:
+        return disagreements(trial.f, x, trial.plan, strategies, trial.axes)
+    part = some_components(trial, x)
+    whole = part is trial
+    reasons = disagreements(part.f, x, part.plan, strategies, part.axes)
+    right = [s for s, reason in reasons.items() if reason is None and not whole]
+    return reasons | (disagreements_of_sums(trial.f, x, right, trial.axes) if right else {})
 
 
 def ruled(trial: Trial, x: Tensor) -> Choice:
@@ -205,8 +221,8 @@ def ruled(trial: Trial, x: Tensor) -> Choice:
 def measured(trial: Trial, x: Tensor) -> Choice:
     """The fastest of the candidates that agree with reverse mode."""
     end = trial.clock() + trial.budget
-    obstacles = disagreements(trial.f, x, trial.plan, trial.strategies, trial.axes)
-    refused = {s: obstacle for s, obstacle in obstacles.items() if obstacle is not None}
+    reasons = obstacles(trial, x, trial.strategies)
+    refused = {s: obstacle for s, obstacle in reasons.items() if obstacle is not None}
     measurement = measure_candidates(trial, x, refused, end)
     return Choice(measurement.fastest, measurement.line, measurement.table())
 
