@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cell import Cell
+from cell import LONGEST, Cell
 from contestants import ContestantError, Worker, divergence_worker
 from environments import EnvironmentMissingError
 
@@ -36,16 +36,16 @@ class Peers:
         for name in list(self.workers):
             self.end(name)
 
-    def ask(self, cell: Cell) -> dict[str, dict[str, Any]]:
+    def ask(self, cell: Cell, longest: float = LONGEST) -> dict[str, dict[str, Any]]:
         """{"seconds", "value"} or {"skipped"} of every peer; nothing for what they are not given.
 
         The peers know the dense network.
         """
         if cell.network != "dense":
             return {}
-        return {name: self.answer(name, cell) for name in self.names}
+        return {name: self.answer(name, cell, longest) for name in self.names}
 
-    def answer(self, name: str, cell: Cell) -> dict[str, Any]:
+    def answer(self, name: str, cell: Cell, longest: float) -> dict[str, Any]:
         """One of them."""
         if name in self.missing:
             return {"skipped": self.missing[name]}
@@ -56,7 +56,7 @@ class Peers:
             self.missing[name] = str(error)
             return {"skipped": str(error)}
         try:
-            return worker.ask(cell._asdict(), PATIENCE)
+            return worker.ask({**cell._asdict(), "longest": longest}, PATIENCE)
         except ContestantError as error:
             self.end(name)  # it may still be at work: the next cell gets a new process
             return {"skipped": str(error)}

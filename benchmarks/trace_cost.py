@@ -58,7 +58,7 @@ def measured(options: argparse.Namespace, peers: Peers) -> list[dict[str, Any]]:
         cell = Cell("dense", d, points, "gradient", hidden, width)
         contest = Contest(cell, "cpu", options.longest, options.compiled, options.only)
         contest.count()
-        results.append(contest.run(options.repeats) | {"peers": peers.ask(cell)})
+        results.append(contest.run(options.repeats) | {"peers": peers.ask(cell, options.longest)})
         print(line_of(results[-1]), flush=True)
     return results
 

@@ -345,5 +345,5 @@ def test_many_components_are_checked_by_their_sum_and_some_of_them():
         return torch.cat([Doubled.apply(y[..., :1]), y[..., 1:]], -1)
 
     assert Divergence().choice(wrong_in_one, x).strategy in ("loop", "vmap")
-    with pytest.raises(ValueError, match="its (values|first derivatives) differ"):
+    with pytest.raises(ValueError, match=r"its (values|first derivatives) differ"):
         Divergence("chain")(wrong_in_one, x)
