@@ -5,6 +5,7 @@ import pytest
 import torch
 from oracle import network, points, trace
 
+from pinn.operators import chunked_points
 from pinn.operators.divergence import Divergence
 
 STRATEGIES = ["chain", "taylor", "vmap", "loop", "hutchinson"]
@@ -54,6 +55,16 @@ def test_f_is_evaluated_once_where_the_strategy_passes_it(strategy, count):
     before = f.calls[0]
     div.with_value(f, x)
     assert f.calls[0] - before == count
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("count", [20, 2000])
+def test_the_value_is_computed_without_autocast_too(strategy, count, monkeypatch):
+    monkeypatch.setattr(chunked_points, "CACHE", 2**16)
+    f, x = network(3).float(), points(count, 3).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value, _ = Divergence(strategy).with_value(f, x)
+    torch.testing.assert_close(value, f(x))
 
 
 @pytest.mark.parametrize("memory", [None, 2e-4])

@@ -16,7 +16,7 @@ from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import TRACE_NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
-from pinn.derivatives.evaluate import check_points, trace
+from pinn.derivatives.evaluate import check_points, settings, trace
 from pinn.derivatives.hutchinson import Estimate, estimated, hutchinson
 from pinn.derivatives.outputs import Function, in_a_row
 from pinn.derivatives.probes import Probes
@@ -131,7 +131,8 @@ class Divergence(nn.Module):
         passed = Passed(call.function)
         with call.mode:
             result = self._result(call, passed)
-            value = passed.value(call.x)
+            with settings(call.x, {}):
+                value = passed.value(call.x)
         if not call.is_array:
             return value, result
         return mapped(lambda part: part.cpu().numpy(), value), result.cpu().numpy()
