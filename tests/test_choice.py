@@ -8,6 +8,7 @@ from torch import nn
 from pinn.algebra.channels import Plan, first, laplace
 from pinn.choosing.choice import Choice, obstacle_of, rule
 from pinn.choosing.sample_step import Trial, some_components
+from pinn.operators.divergence import Divergence
 
 PLAN = Plan((first(0), first(1)))
 X = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(8, 2)
@@ -181,3 +182,17 @@ def test_a_few_components_show_a_custom_backward(strategy):
     assert "no " in obstacle_of(part, x, strategy)
     right = some_components(of_a_trace(lambda x: 2 * x, 40), x)
     assert obstacle_of(right, x, strategy) is None
+
+
+@pytest.mark.parametrize("strategy", ["chain", "taylor"])
+def test_a_new_number_is_checked_in_all_components(strategy):
+    def flow(t, x):
+        y = 2 * x
+        return y if t < 1 else torch.cat([y[..., :-1], Doubled.apply(y[..., -1:])], -1)
+
+    div, x = Divergence(strategy, argnum=1), points(4, 40)
+    for t in (0.0, 0.5):
+        torch.testing.assert_close(div(flow, t, x), torch.full((4,), 80.0).double())
+    for t in (1.0, 2.0, 3.0, 4.0, 5.0):
+        with pytest.raises(ValueError, match="differ from reverse mode"):
+            div(flow, t, x)

@@ -66,6 +66,7 @@ class Remembered:
 
     def __post_init__(self) -> None:
         self.uses = 0
+        self.is_new = False  # whether the last use had a number that Python may branch on, anew
         self.values: list[set] = [{number} for number in self.last]
         self.held = {self.last}
 
@@ -83,17 +84,24 @@ class Remembered:
         return alike and len(self.values) == len(numbers)
 
     def checked(
-        self, numbers: tuple, check: Callable[[Any], bool], again: Callable[[], Any]
+        self,
+        numbers: tuple,
+        check: Callable[[Any], bool],
+        again: Callable[[], Any],
+        whole: Callable[[Any], bool] | None = None,
     ) -> "Remembered":
         """The same, decided again where it is due to be checked and no longer right."""
-        if self.is_due(numbers) and not check(self.decision):
+        if self.is_due(numbers) and not (whole if whole and self.is_new else check)(self.decision):
             self.decision, self.notes = again(), {}
         return self
 
     def is_due(self, numbers: tuple) -> bool:
         """Whether this use is to be checked; a number that is ever new is left to the period."""
         self.uses += 1
+        self.is_new = False
         if numbers != self.last:
+            pairs = zip(numbers, self.last, strict=True)
+            moved = any(n != old and most(n) > REAL for n, old in pairs)
             self.last = numbers
             for known, number in zip(self.values, numbers, strict=True):
                 if len(known) < most(number):
@@ -106,6 +114,7 @@ class Remembered:
                 if len(self.held) >= MOST**2:
                     self.held.clear()
                 self.held.add(settled)
+                self.is_new = moved
                 return True
         return is_due(self.uses)
 
@@ -124,6 +133,7 @@ def recall(
     safe: Callable[[], Any] | None = None,
     beside: Sequence[Any] = (),
     tensors: list[Tensor] | None = None,
+    whole: Callable[[Any], bool] | None = None,
 ) -> Remembered:
     """What was decided for f in this situation, or is decided now.
 
@@ -139,6 +149,8 @@ def recall(
             something new at every call.
         beside: what f is called with besides the points: it is read like what f holds.
         tensors: those that f may read are appended to it, in the order of the reading.
+        whole: a check of all components, where a new number may have led f into another branch;
+            by default the same check.
     """
     key = settings, circumstances(x, training)
     try:
@@ -148,7 +160,7 @@ def recall(
         return Remembered(decide(False), None)
     known = next((e for e in memory if e.holds(key, structure, numbers)), None)
     if known is not None:
-        return known.checked(numbers, check, lambda: decide(False))
+        return known.checked(numbers, check, lambda: decide(False), whole)
     fruitless = sum(e.key == key and not e.uses for e in memory)
     if fruitless >= NEW and safe is not None:  # kept without what is read, checked by the period
         known = next((e for e in memory if e.key == (key, NEW)), None)

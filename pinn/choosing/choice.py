@@ -19,6 +19,7 @@ The rule, without measurement:
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -117,10 +118,11 @@ def settled(
             return counted(trial, x)
         return choose(trial, x, strategy, measure=worth and processes() == 1)
 
-    def is_right(choice: Choice) -> bool:
+    def is_right(choice: Choice, whole: bool = False) -> bool:
         check_independence(trial.f, x)
         with torch.set_grad_enabled(trial.training):
-            part = some_components(trial, x) if choice.strategy in trial.strategies else trial
+            some = not whole and choice.strategy in trial.strategies
+            part = some_components(trial, x) if some else trial
             return obstacle_of(part, x, choice.strategy) is None
 
     def safe() -> Choice:
@@ -131,7 +133,8 @@ def settled(
     size = magnitude(x) if strategy == "auto" else None
     key = (strategy, size, settings)
     instead = None if strategy == "hutchinson" else safe  # an estimate has no better
-    return recall(f, x, trial.training, key, find, is_right, instead, beside, tensors)
+    whole = partial(is_right, whole=True)
+    return recall(f, x, trial.training, key, find, is_right, instead, beside, tensors, whole)
 
 
 def rule(obstacle: str | None, cuda: bool, processes: int) -> Choice:
