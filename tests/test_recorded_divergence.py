@@ -1,5 +1,6 @@
 """A divergence from a recorded or compiled graph: the numbers of the Python, whatever changes."""
 
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -320,6 +321,20 @@ def test_whoever_counts_operations_sees_all_of_them():
         tally(lambda x, c=c: Divergence("loop", compile=c)(net, x), x) for c in ("auto", False)
     ]
     assert counts[0].launches == counts[1].launches > 0
+
+
+def test_an_evaluation_from_a_graph_makes_few_calls():
+    """Half of an evaluation at few points is Python: its functions are counted, not timed."""
+    net, x, div = network(nn.Linear(8, 8), nn.Tanh()), points(20, 3), Divergence("loop")
+    for _ in range(5):  # checks come after 1, 2, 4 and 8 uses
+        assert is_recorded(div(net, x))
+    calls = []
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code) if event == "call" else None)
+    try:
+        div(net, x)
+    finally:
+        sys.setprofile(None)
+    assert 0 < len(calls) <= 200
 
 
 def test_with_several_processes_no_clock_decides_how_often_f_runs(monkeypatch):

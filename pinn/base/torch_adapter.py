@@ -133,7 +133,7 @@ def is_watched() -> bool:
         or INSIDE["modes"]()
         or torch.is_anomaly_enabled()
         or are_savings_seen()
-        or any(getattr(nn.modules.module, name, None) for name in GLOBAL_HOOKS)
+        or any(map(vars(nn.modules.module).get, GLOBAL_HOOKS))
     )
 
 

@@ -91,8 +91,11 @@ class Remembered:
         whole: Callable[[Any], bool] | None = None,
     ) -> "Remembered":
         """The same, decided again where it is due to be checked and no longer right."""
-        if self.is_due(numbers) and not (whole if whole and self.is_new else check)(self.decision):
-            self.decision, self.notes = again(), {}
+        if self.is_due(numbers):
+            judge = whole if whole and self.is_new else check
+            with unrecorded():
+                if not judge(self.decision):
+                    self.decision, self.notes = again(), {}
         return self
 
     def is_due(self, numbers: tuple) -> bool:
@@ -122,7 +125,6 @@ class Remembered:
 KNOWN: weakref.WeakKeyDictionary[Any, list[Remembered]] = weakref.WeakKeyDictionary()
 
 
-@unrecorded()
 def recall(
     f: Function,
     x: Tensor,
@@ -157,7 +159,8 @@ def recall(
         memory = KNOWN.setdefault(owner_of(f), [])
         structure, numbers = read(f, *beside, tensors=tensors)
     except (TypeError, UnreadableError):  # no weak reference, or Python cannot look into it
-        return Remembered(decide(False), None)
+        with unrecorded():
+            return Remembered(decide(False), None)
     known = next((e for e in memory if e.holds(key, structure, numbers)), None)
     if known is not None:
         return known.checked(numbers, check, lambda: decide(False), whole)
@@ -165,10 +168,12 @@ def recall(
     if fruitless >= NEW and safe is not None:  # kept without what is read, checked by the period
         known = next((e for e in memory if e.key == (key, NEW)), None)
         if known is None:
-            known = Remembered(safe(), {}, (key, NEW))
+            with unrecorded():
+                known = Remembered(safe(), {}, (key, NEW))
             memory.append(known)
         return known.checked((), check, safe)
-    decision = decide(len(memory) < MOST and fruitless < FRUITLESS)
+    with unrecorded():
+        decision = decide(len(memory) < MOST and fruitless < FRUITLESS)
     memory.append(Remembered(decision, {}, key, structure, numbers))
     del memory[: -2 * MOST]
     return memory[-1]

@@ -33,7 +33,7 @@ from pinn.checking.independence import check_independence
 from pinn.choosing.candidates import CLEAR, lines_of
 from pinn.choosing.candidates import measure as measure_candidates
 from pinn.choosing.sample_step import Trial, magnitude, some_components
-from pinn.derivatives.evaluate import STRATEGIES, TRACES
+from pinn.derivatives.evaluate import STRATEGIES, TRACES, check_precision
 from pinn.derivatives.outputs import Function
 
 ALIKE = 1.1  # times the fewest floating-point operations
@@ -113,6 +113,7 @@ def settled(
     """
 
     def find(worth: bool) -> Choice:
+        check_precision(f, x)
         check_independence(trial.f, x)
         if strategy == "auto" and worth and processes() > 1 and x.numel():
             return counted(trial, x)

@@ -101,6 +101,12 @@ def settings(x: Tensor, formulas: Formula) -> Iterator[None]:
 
 
 def check_points(f: Function, x: Tensor) -> None:
+    """Refuse points that cannot be differentiated at, or not together with the weights of f."""
+    check_tensor(x)
+    check_precision(f, x)
+
+
+def check_tensor(x: Tensor) -> None:
     """Refuse points that cannot be differentiated at."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x is a {type(x).__name__}: give a tensor, such as torch.as_tensor(x)")
@@ -108,6 +114,10 @@ def check_points(f: Function, x: Tensor) -> None:
         raise ValueError("x has no axis of coordinates: expected shape (…, d)")
     if not x.dtype.is_floating_point:
         raise TypeError(f"x has dtype {x.dtype}: derivatives need real floating-point points")
+
+
+def check_precision(f: Function, x: Tensor) -> None:
+    """Refuse points of another precision than the weights of a network."""
     if isinstance(f, nn.Module):
         parameter = next((p for p in f.parameters() if p.dtype.is_floating_point), None)
         if parameter is not None and parameter.dtype != x.dtype:

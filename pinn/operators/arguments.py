@@ -3,8 +3,8 @@
 f(x)     f(t, x)     f(x, condition)        one argument is differentiated, the others go on
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,19 +82,11 @@ def tensor_of(array: np.ndarray, f: Function) -> Tensor:
     return tensor if parameter is None else tensor.to(parameter.device)
 
 
-@contextmanager
-def refused_numpy() -> Iterator[None]:
-    """Within it, a function that computes with NumPy is refused in a line.
-
-    Raises:
-        TypeError: it does.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if "call numpy() on Tensor" not in str(error):
-            raise
-        raise TypeError(
-            "f computes with NumPy, which has no derivatives: write f with torch functions. "
-            "f is given a tensor, also where the points are an array"
-        ) from error
+def refusal_of(error: RuntimeError) -> Exception | None:
+    """The line that refuses a function that computes with NumPy; None for another error."""
+    if "call numpy() on Tensor" not in str(error):
+        return None
+    return TypeError(
+        "f computes with NumPy, which has no derivatives: write f with torch functions. "
+        "f is given a tensor, also where the points are an array"
+    )

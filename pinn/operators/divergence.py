@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -16,12 +17,12 @@ from pinn.cache.rechecks import Remembered
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import TRACE_NAMES, Choice, measured, settled
 from pinn.choosing.sample_step import Trial, magnitude
-from pinn.derivatives.evaluate import check_points, settings, trace
+from pinn.derivatives.evaluate import check_precision, check_tensor, settings, trace
 from pinn.derivatives.hutchinson import Estimate, estimated, hutchinson
 from pinn.derivatives.outputs import Function, in_a_row
 from pinn.derivatives.probes import Probes
 from pinn.geometry.sampling import stream_seed
-from pinn.operators.arguments import Call, called, refused_numpy
+from pinn.operators.arguments import Call, called, refusal_of
 from pinn.operators.evaluation import Compile, Evaluation
 from pinn.operators.graphs import graphs_of
 from pinn.operators.passed_value import Passed, mapped
@@ -141,10 +142,11 @@ class Divergence(nn.Module):
         """The divergence as a tensor; what f returns on the way is kept in `passed`."""
         x = call.x
         if is_transformed(x):  # nothing can be measured
-            vector = self._vector(call)
+            vector, dims = self._vector(call), self._dims(x)
+            check_precision(call.f, x)
             if self.strategy == "hutchinson":
                 return self._estimate(vector, x)
-            return trace(vector, x, self._dims(x), in_transform(self.strategy), self.chunk)
+            return trace(vector, x, dims, in_transform(self.strategy), self.chunk)
         tensors: list[Tensor] = []
         vector, trial, known = self._settled(call, tensors)
         strategy = known.decision.strategy
@@ -162,17 +164,23 @@ class Divergence(nn.Module):
 
         The tensors that f may read are appended to those given.
         """
-        known, x = Remembered(None, {}), call.x
+        known: Remembered | None = None
+        x = call.x
 
         def run(at: Tensor, strategy: str) -> list[Tensor]:
+            nonlocal known
+            known = known or Remembered(None, {})
             return [self._evaluate(vector, trial, at, strategy, known)]
 
         vector, dims = self._vector(call), self._dims(x)
-        plan = Plan(tuple(map(first, dims)))
-        trial = Trial(in_a_row(vector), plan, keeps_graph(), run, BUDGET, axes=dims)
+        trial = Trial(in_a_row(vector), plan_of(dims), keeps_graph(), run, BUDGET, axes=dims)
         settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
-        with refused_numpy():
+        try:
             known = settled(call.f, trial, x, self.strategy, settings, call.beside, tensors)
+        except RuntimeError as error:
+            if (refusal := refusal_of(error)) is None:
+                raise
+            raise refusal from error
         return vector, trial, known
 
     def _evaluate(
@@ -238,7 +246,10 @@ class Divergence(nn.Module):
             raise ValueError(f"strategy {self.strategy!r} is exact: 'hutchinson' has an error")
         call = called(f, arguments, self.argnum)
         with call.mode:
-            vector = self._vector(call) if is_transformed(call.x) else self._settled(call)[0]
+            transformed = is_transformed(call.x)
+            vector = self._vector(call) if transformed else self._settled(call)[0]
+            if transformed:
+                check_precision(call.f, call.x)
             found = estimated(vector, call.x, self._seed(), self.probes, self._dims(call.x))
         return Estimate(*(part.cpu().numpy() for part in found)) if call.is_array else found
 
@@ -269,8 +280,14 @@ class Divergence(nn.Module):
         Raises:
             TypeError, ValueError: x or dims cannot be differentiated at or along.
         """
-        check_points(call.f, call.x)
+        check_tensor(call.x)
         return vector_of(call.function, self._dims(call.x), self.components)
+
+
+@lru_cache(256)
+def plan_of(dims: tuple[int, ...]) -> Plan:
+    """The first derivatives along some coordinates."""
+    return Plan(tuple(map(first, dims)))
 
 
 def divergence(

@@ -14,7 +14,6 @@ from pinn.base.processes import processes
 from pinn.base.torch_adapter import hooks, is_watched
 from pinn.cache.key import read
 from pinn.cache.rechecks import Remembered
-from pinn.cache.tracing import keeps_graph
 from pinn.checking.samples import modules_in
 from pinn.choosing.sample_step import Trial, untouched
 from pinn.derivatives.evaluate import STRATEGIES
@@ -67,9 +66,9 @@ class Evaluation:
         With several processes only if that is asked for: f may hold collectives, and no clock may
         decide how often a process runs it.
         """
-        known, alone = self.known, processes() == 1
+        known = self.known
         wanted = self.graphs is not None and (
-            self.compile is True or (bool(self.compile) and alone)
+            self.compile is True or (bool(self.compile) and processes() == 1)
         )
         readable = known.notes is not None and bool(known.structure)
         return wanted and readable and number(self.x) > 1 and not is_watched()
@@ -78,7 +77,8 @@ class Evaluation:
     def key(self) -> Hashable:
         """What a graph holds for, beside the choice: all numbers that f reads are in it."""
         x, compile = self.x, self.compile
-        return self.strategy, x.shape, x.requires_grad, keeps_graph(), self.known.last, compile
+        trains = self.trial.training
+        return self.strategy, x.shape, x.requires_grad, trains, self.known.last, compile
 
     @property
     def tensors(self) -> list[Tensor]:

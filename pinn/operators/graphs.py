@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ RECORDING = 0.5  # seconds that an evaluation has taken in all, before it is rec
 COMPILING = 30.0  # the same before it is compiled
 BACKWARD = 3  # times the seconds of the value, with its gradient
 FASTER = 0.95  # of the time of what is replaced
+GRADIENT = attrgetter("grad_fn")
 MOST = 16  # evaluations of a function with graphs
 
 
@@ -36,9 +38,10 @@ def graphs_of(job: Evaluation) -> "Graphs | None":
     """The graphs of an evaluation, noted beside the choice; None where there are too many."""
     ways: dict[Hashable, Graphs] = job.known.note("graphs", dict)
     key = job.key
-    if key not in ways and len(ways) >= MOST:
-        return None
-    return ways.setdefault(key, Graphs())
+    graphs = ways.get(key)
+    if graphs is None and len(ways) < MOST:
+        graphs = ways[key] = Graphs()
+    return graphs
 
 
 class Recorded(torch.autograd.Function):
@@ -97,7 +100,7 @@ class Graphs:
             if is_due(self.uses, PERIOD):
                 self.recheck(job)
         result = self.run(self.way, job)
-        self.spent += (time.perf_counter() - start) * (BACKWARD if keeps_graph() else 1)
+        self.spent += (time.perf_counter() - start) * (BACKWARD if job.trial.training else 1)
         return result
 
     def due(self, job: Evaluation) -> str | None:
@@ -185,13 +188,15 @@ class Graphs:
                 self.way, self.reason = "python", str(error)
                 return job.python(part)
         inputs = pair.picked([*job.tensors, part])
-        graphs = any(t.grad_fn is not None for t in inputs[:-1])
-        if graphs or not pair.fits(inputs) or (keeps_graph() and not pair.differentiated):
+        has_graph, trains = any(map(GRADIENT, inputs[:-1])), keeps_graph()
+        if has_graph or not pair.fits(inputs) or (trains and not pair.differentiated):
             return job.python(part)
-        with torch.inference_mode(False):
-            if keeps_graph() and pair.slots:
-                return Recorded.apply(pair, job, len(inputs), *inputs)
-            return pair.values(inputs)[0]
+        if trains and pair.slots:  # not in inference mode
+            return Recorded.apply(pair, job, len(inputs), *inputs)
+        if torch.is_inference_mode_enabled():
+            with torch.inference_mode(False):
+                return pair.values(inputs)[0]
+        return pair.values(inputs)[0]
 
 
 def is_right(pair: Pair, job: Evaluation, part: Tensor) -> bool:

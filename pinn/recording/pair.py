@@ -157,10 +157,12 @@ class Pair:
 
     def fits(self, inputs: Sequence[Tensor]) -> bool:
         """Whether the inputs lie in memory as those that were recorded."""
-        return [t.stride() for t in inputs] == self.strides
+        return [*map(Tensor.stride, inputs)] == self.strides
 
     def values(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """y, and what the backward program reads."""
+        if not torch.is_grad_enabled():
+            return list(self.run_forward(*inputs, *self.constants))
         with torch.no_grad():
             return list(self.run_forward(*inputs, *self.constants))
 
@@ -168,6 +170,8 @@ class Pair:
         self, inputs: Sequence[Tensor], slope: Tensor, kept: Sequence[Tensor]
     ) -> list[Tensor]:
         """∂L/∂inputs of those in `slots`, from ∂L/∂y."""
+        if not torch.is_grad_enabled():
+            return list(self.run_backward(*inputs, slope, *kept, *self.constants))
         with torch.no_grad():
             return list(self.run_backward(*inputs, slope, *kept, *self.constants))
 
