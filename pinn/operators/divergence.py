@@ -4,13 +4,11 @@
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pinn.algebra.channels import Plan, first
 from pinn.base.messages import one_of, whole
 from pinn.base.processes import rank
 from pinn.cache.rechecks import Remembered
@@ -26,7 +24,7 @@ from pinn.operators.arguments import Call, called, refusal_of
 from pinn.operators.evaluation import Compile, Evaluation
 from pinn.operators.graphs import graphs_of
 from pinn.operators.passed_value import Passed, mapped
-from pinn.operators.vector import vector_of
+from pinn.operators.vector import plan_along, vector_of
 
 BUDGET = 3.0  # seconds that a choice may take
 
@@ -173,7 +171,7 @@ class Divergence(nn.Module):
             return [self._evaluate(vector, trial, at, strategy, known)]
 
         vector, dims = self._vector(call), self._dims(x)
-        trial = Trial(in_a_row(vector), plan_of(dims), keeps_graph(), run, BUDGET, axes=dims)
+        trial = Trial(in_a_row(vector), plan_along(dims), keeps_graph(), run, BUDGET, axes=dims)
         settings = (self.dims, self.components, self.chunk, self.memory, self.argnum)
         try:
             known = settled(call.f, trial, x, self.strategy, settings, call.beside, tensors)
@@ -282,12 +280,6 @@ class Divergence(nn.Module):
         """
         check_tensor(call.x)
         return vector_of(call.function, self._dims(call.x), self.components)
-
-
-@lru_cache(256)
-def plan_of(dims: tuple[int, ...]) -> Plan:
-    """The first derivatives along some coordinates."""
-    return Plan(tuple(map(first, dims)))
 
 
 def divergence(

@@ -1,11 +1,13 @@
 """The vector field of a function: the components that are differentiated, one per coordinate."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pinn.algebra.channels import Plan, first
 from pinn.algebra.jet import Jet
 from pinn.derivatives.outputs import Function, is_matrix, split, width
 
@@ -41,3 +43,9 @@ def vector_of(f: Function, dims: Sequence[int], components: Sequence[int] | None
         return tuple(y[..., i] if whole else parts[i] for i in chosen)
 
     return vector
+
+
+@lru_cache(256)
+def plan_along(dims: tuple[int, ...]) -> Plan:
+    """The first derivatives along some coordinates."""
+    return Plan(tuple(map(first, dims)))
