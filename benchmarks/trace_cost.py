@@ -1,7 +1,7 @@
 """The divergence of dense networks against d, in times of the network itself.
 
     python benchmarks/trace_cost.py --figure docs/trace_cost.png
-    python benchmarks/trace_cost.py --hidden 2 --dims 2 32 784 --widths 128 256 --no-peers
+    python benchmarks/trace_cost.py --hidden 2 --dims 2 32 784 --widths 128 256 --peers
 
 Value and backward of the mean square, float32, one core, 4,096 points (1,024 from d = 512 on).
 `network` is the mean square of the network's own value, with its backward. Times are medians of
@@ -45,7 +45,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--longest", type=float, default=10.0)
     parser.add_argument("--only", nargs="+", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument("--compiled", action="store_true", help="operator and network compiled")
-    parser.add_argument("--no-peers", action="store_true", help="this package only")
+    parser.add_argument("--peers", nargs="*", choices=DIVERGENCE, default=tuple(DIVERGENCE))
     parser.add_argument("--figure", type=Path, help="where to draw time against d")
     return parser.parse_args(given)
 
@@ -117,7 +117,7 @@ def main(given: list[str] | None = None) -> None:
     pin(os.getpid(), core)
     about = machine()
     print(", ".join(f"{key} {value}" for key, value in about.items() if value), "\n")
-    with Peers(() if options.no_peers else DIVERGENCE, core) as peers:
+    with Peers(options.peers, core) as peers:
         print(head(peers.names), flush=True)
         results = measured(options, peers)
     store("trace_cost", {"machine": about, "versions": peers.versions, "cells": results})
