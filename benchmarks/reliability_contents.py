@@ -271,9 +271,12 @@ def wrong_contents(short: bool, folder: Path) -> Iterator[Row]:
 def command(name: str, case: Wrong, good: dict[int, Path], folder: Path, resumes: bool) -> str:
     """What is wrong with the answer of the command line to a case; empty if nothing is."""
     here = prepared(folder / f"{name} {resumes}", CONFIG)
-    target = here / name_of(case.step)
+    run = here / "runs" / "small" / "one"
+    target = run / "checkpoints" / name_of(case.step)
+    target.parent.mkdir(parents=True)
+    shutil.copy(here / "small.yaml", run / "config.yaml")
     changed(case, good, target)
     argv = ["--config", "small", "--resume"] if resumes else ["validate", "--ckpt_path"]
-    code = done([*argv, target.name], here / "log", anew=True)
+    code = done([*argv, str(target.relative_to(here))], here / "log", anew=True)
     words = complaint(here / "log", code, (1, 2), case.key)
     return f"{name}: {words}" if words else ""
