@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 from short import fit, only, steps_in
 from small import SMALL
 
 from pinn.callbacks import Checkpoints
 from pinn.callbacks.event_files import EventFiles, silence_threads
+from pinn.callbacks.user_loggers import guard
 from pinn.checkpoints import writing
 from pinn.checkpoints.names import newest_first
 from pinn.checkpoints.writing import AtomicCheckpointIO
@@ -119,8 +121,11 @@ def test_another_error_than_the_systems_is_raised(tmp_path):
         AtomicCheckpointIO().save_checkpoint({"a": lambda: None}, tmp_path / "a.ckpt")
 
 
-def test_curves_end_with_one_line_and_without_a_traceback(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a logger of the user"])
+def test_curves_end_with_one_line_and_without_a_traceback(tmp_path, capsys, monkeypatch, beside):
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    if beside:
+        guard(CSVLogger(tmp_path))
     curves = EventFiles(tmp_path / "run", None)
     curves.experiment.add_scalar("a", 1.0, 0)
 

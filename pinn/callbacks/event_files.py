@@ -70,6 +70,11 @@ class Writer:
             return None
 
 
+def writes_events(thread: threading.Thread | None) -> bool:
+    """Whether a thread is one of TensorBoard's, whose error the next call raises again."""
+    return type(thread).__module__.partition(".")[0] in ("tensorboard", "tensorboardX")
+
+
 def silence_threads() -> None:
     """Let TensorBoard's thread print no traceback for what its next call raises anyway."""
     before = threading.excepthook
@@ -77,8 +82,7 @@ def silence_threads() -> None:
         return
 
     def hook(args: threading.ExceptHookArgs) -> None:
-        ours = type(args.thread).__module__.partition(".")[0] in ("tensorboard", "tensorboardX")
-        if not (ours and issubclass(args.exc_type, OSError)):
+        if not (writes_events(args.thread) and issubclass(args.exc_type, OSError)):
             before(args)
 
     hook.is_silent = True  # type: ignore[attr-defined]

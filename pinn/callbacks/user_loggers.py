@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from pinn.base.console import say
-from pinn.callbacks.event_files import silence_threads
+from pinn.callbacks.event_files import silence_threads, writes_events
 from pinn.checkpoints.writing import in_words, system_error
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -56,9 +56,10 @@ def silence_full_disks() -> None:
         return
 
     def hook(args: threading.ExceptHookArgs) -> None:
-        if isinstance(args.exc_value, OSError) and args.exc_value.errno in FULL:
-            thread = args.thread.name if args.thread else "a thread"
-            say(f"warning   {thread} has ended: {in_words(args.exc_value)}")
+        error, thread = args.exc_value, args.thread
+        if isinstance(error, OSError) and error.errno in FULL and not writes_events(thread):
+            name = thread.name if thread else "a thread"
+            say(f"warning   {name} has ended: {in_words(error)}")
         else:
             before(args)
 
