@@ -4,6 +4,7 @@ A new domain is a class in `domains`, and what is drawn inside it and on its fac
 `parts`: for a disc, `Disc` and `DiscPart`. A new way to draw points goes into `sampling`.
 
     coordinates  the independent variables by name
+    shape        what a shape in space promises
     domains      interval, rectangle, box: regions and their points
     parts        the interior, a face, an instant: what is drawn on each
     points       the points of a region, and measured ones
