@@ -17,9 +17,11 @@ from pinn.problems import (
     Advection,
     Beltrami3D,
     Continuity,
+    Couette,
     Kovasznay,
     KovasznayViscosity,
     LidDrivenCavity,
+    Poiseuille,
     Poisson,
     TaylorGreen2D,
 )
@@ -36,6 +38,8 @@ VARIANTS = [
     TaylorGreen2D(reynolds=1.0),
     Beltrami3D(reynolds=20.0, a=math.pi / 4, d=math.pi / 2),
     Advection(speed=1.0),
+    Poiseuille(reynolds=100.0, length=5.0),
+    Couette(gradient=-2.0),
     KovasznayViscosity(32.0, samples=20, noise=0.0, guess=1 / 32),
 ]
 GIVEN = (problems.NavierStokes, problems.UnsteadyNavierStokes)  # which state no domain
@@ -188,6 +192,10 @@ PLANS = [
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
     ),
     (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
+    (
+        Poiseuille(),
+        {"interior": FLOW, "inflow": "value", "walls": "value", "outflow": "value ∂x ∂y"},
+    ),
     (KovasznayViscosity(), {"interior": FLOW, "samples": "value"}),
 ]
 

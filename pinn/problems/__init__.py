@@ -7,6 +7,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     kovasznay      an exact steady flow
     taylor_green   exact vortices in the plane
     beltrami       an exact flow in space
+    channel        Poiseuille and Couette flow
     continuity     density in a given flow
     advection      linear advection
     poisson        ∇²u = f
@@ -18,6 +19,8 @@ May import: physics, fields, algebra, geometry, base.
 from pinn.problems.advection import Advection as Advection
 from pinn.problems.beltrami import Beltrami3D as Beltrami3D
 from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
+from pinn.problems.channel import Couette as Couette
+from pinn.problems.channel import Poiseuille as Poiseuille
 from pinn.problems.continuity import Continuity as Continuity
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
