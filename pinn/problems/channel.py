@@ -1,7 +1,6 @@
 """Flow between parallel plates: exact solutions with an inflow and an outflow."""
 
 from abc import abstractmethod
-from typing import ClassVar
 
 from pinn.fields.field import Field
 from pinn.fields.functions import vector
@@ -22,8 +21,6 @@ class Channel(NavierStokes):
         reynolds: the Reynolds number Re > 0, or several in turn.
         length: of the channel, in units of its height.
     """
-
-    divergence_free: ClassVar = ()
 
     def __init__(self, reynolds: float | list[float], length: float) -> None:
         geometry = Rectangle(x=(0.0, positive("length", length))).named(
