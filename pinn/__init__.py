@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pinn.fields.functions import where as where
     from pinn.fields.integrals import integral as integral
     from pinn.fields.integrals import mean as mean
+    from pinn.fields.normals import dn as dn
+    from pinn.fields.normals import outflow as outflow
+    from pinn.fields.normals import traction as traction
     from pinn.fields.vector_calculus import advect as advect
     from pinn.fields.vector_calculus import curl as curl
     from pinn.fields.vector_calculus import div as div
@@ -63,6 +66,7 @@ _HOMES = {
         "atan cos cosh dot exp log maximum minimum sin sinh sqrt tan tanh vector where"
     ),
     "pinn.fields.integrals": "integral mean",
+    "pinn.fields.normals": "dn outflow traction",
     "pinn.fields.vector_calculus": "advect curl div dt grad laplacian",
     "pinn.geometry": "Box Geometry Interval Rectangle",
     "pinn.networks": "MLP FourierFeatures Graded Network Periodic",

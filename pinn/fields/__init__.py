@@ -5,6 +5,7 @@ A new operator of vector calculus or a function of fields goes here.
     field            a named jet in a coordinate system
     vector_calculus  grad, div, curl, laplacian, advect, dt
     functions        exp, sin, dot, where, …
+    normals          the normal derivative, traction and outflow on a boundary
     integrals        means and integrals over a region
     notation         operators, torch's and NumPy's functions on a field
     numpy_functions  which of NumPy's functions are which of torch's

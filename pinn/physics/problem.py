@@ -12,6 +12,7 @@ from pinn.base.messages import check_name
 from pinn.fields.autograd_calls import Ported
 from pinn.fields.constants import remembered
 from pinn.fields.field import Field, coordinate_field, data_field
+from pinn.fields.normals import at_normals
 from pinn.geometry import Geometry, Points
 from pinn.physics.attributes import Holder
 from pinn.physics.declaration import Declared, check_class
@@ -203,6 +204,7 @@ class Problem(Declared, Holder):
             calling(f"residual {residual.name!r}"),
             remembered(self, residual.name),
             Ported(given.values()),
+            at_normals(points.normal),
         ):
             result = getattr(self, residual.name)(**given)
         return residual_values(residual.name, result, len(at.value))
