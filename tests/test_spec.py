@@ -248,7 +248,7 @@ def test_a_missing_module_is_named():
         "pinn.base.recipe.pkgutil.resolve_name",
         "pinn.base.recipe.torch.nn.Linear",
         "pinn.base.recipe.build",
-        "pinn.geometry.Interval",
+        "pinn.geometry.Points",
     ],
 )
 def test_only_recorded_classes_of_the_package_are_made(name):

@@ -40,14 +40,20 @@ class UnknownClassError(ValueError):
         self.class_path = class_path
 
 
-class Restorable(nn.Module):
-    """A module that remembers its arguments, so that a checkpoint can make it again."""
+class Recorded:
+    """An object that remembers its arguments, so that a checkpoint can make it again."""
+
+    _spec: Spec
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the arguments before a subclass's `__init__` sees them."""
         self = super().__new__(cls)
         record(self, args, kwargs)
         return self
+
+
+class Restorable(Recorded, nn.Module):
+    """A module that remembers its arguments."""
 
 
 def record(obj: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -170,6 +176,11 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item, where) for item in value]
     if isinstance(value, dict) and all(type(key) is str for key in value):
+        if callable(value.get("where")):
+            raise ValueError(
+                f"{where} picks a part by a function, which a checkpoint cannot hold: pick it by "
+                "coordinates such as x=0, or by segments, in place of where"
+            )
         return {key: _plain(item, where) for key, item in value.items()}
     if getattr(value, "_spec", None) is not None:
         return spec_of(value)
@@ -244,7 +255,7 @@ def _may_be_made(found: type, class_path: str, allowed: Sequence[str]) -> bool:
     this package record themselves.
     """
     package = found.__module__.split(".")[0]
-    if issubclass(found, Restorable):
+    if issubclass(found, Recorded):
         return package in (*allowed, MAIN)
     exact = f"{found.__module__}.{found.__qualname__}" == class_path
     trusted = package in allowed or class_path.startswith(_OPEN)

@@ -14,6 +14,7 @@ HOMES = {
     "Problem": ("pinn.problems",),
     "Module": ("pinn.networks",),
     "Embedding": ("pinn.networks",),
+    "Geometry": ("pinn.geometry",),
     "Callback": ("lightning.pytorch.callbacks", "pinn.callbacks"),
     "Logger": ("lightning.pytorch.loggers",),
     "Profiler": ("lightning.pytorch.profilers",),

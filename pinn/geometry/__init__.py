@@ -1,12 +1,18 @@
 """Domains with named regions, coordinates, and the points sampled on them.
 
-A new domain is a class in `domains`, and what is drawn inside it and on its faces is a class in
-`parts`: for a disc, `Disc` and `DiscPart`. A new way to draw points goes into `sampling`.
+A new shape is a class that keeps the promise of `shape`, as `block` does, and a constructor beside
+those in `boxes`. A new way to draw points goes into `sampling`.
 
     coordinates  the independent variables by name
+    domains      a shape in space, over time and parameters
+    regions      the names of its parts, unions of them, and measured points
+    boxes        interval, rectangle, box
+    derived      a geometry with more regions, as plain data
+    region       a part of a shape, over all times or at an instant: points and measure
     shape        what a shape in space promises
-    domains      interval, rectangle, box: regions and their points
-    parts        the interior, a face, an instant: what is drawn on each
+    block        boxes of any dimension
+    inside       the interior of a shape that is no box
+    joined       several pieces of a boundary as one
     points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
     grids        points that represent a whole domain
@@ -15,8 +21,10 @@ A new domain is a class in `domains`, and what is drawn inside it and on its fac
 May import: base.
 """
 
+from pinn.geometry.boxes import Box, Interval, Rectangle
 from pinn.geometry.coordinates import Coordinates
-from pinn.geometry.domains import Box, Geometry, Interval, Rectangle
+from pinn.geometry.derived import Derived
+from pinn.geometry.domains import Geometry
 from pinn.geometry.points import Points
 
-__all__ = ["Box", "Coordinates", "Geometry", "Interval", "Points", "Rectangle"]
+__all__ = ["Box", "Coordinates", "Derived", "Geometry", "Interval", "Points", "Rectangle"]

@@ -36,12 +36,15 @@ class Coordinates:
 
     Args:
         names: unique identifiers; time, if there is one, is called `t` and comes last.
+        parameters: those that are neither space nor time, such as `("reynolds",)`; they come
+            behind space and before time, and spatial operators skip them.
 
     Raises:
-        ValueError: names are missing, repeated, not identifiers, or `t` is not last.
+        ValueError: names are missing, repeated, not identifiers, or not in that order.
     """
 
     names: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.names, str):
@@ -56,6 +59,13 @@ class Coordinates:
             raise ValueError(f"coordinate names {self.names} repeat: give each one once")
         if "t" in self.names[:-1]:
             raise ValueError(f"coordinate names {self.names}: time 't' must come last")
+        object.__setattr__(self, "parameters", tuple(self.parameters))
+        end = len(self.names) - (self.names[-1] == "t")
+        if self.parameters != self.names[end - len(self.parameters) : end]:
+            raise ValueError(
+                f"coordinate names {self.names}: the parameters {self.parameters} must come behind "
+                "space and before time"
+            )
 
     @property
     def time(self) -> int | None:
@@ -65,7 +75,7 @@ class Coordinates:
     @property
     def space(self) -> tuple[int, ...]:
         """The columns of the spatial coordinates, in order."""
-        return tuple(i for i, name in enumerate(self.names) if name != "t")
+        return tuple(range(len(self.names) - len(self.parameters) - (self.time is not None)))
 
     def index(self, name: str) -> int:
         """The column of coordinate `name`.

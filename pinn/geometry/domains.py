@@ -1,6 +1,5 @@
-"""Domains with named regions: what the residuals are sampled on."""
+"""Domains: a shape in space, over time and parameters, with named regions."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -10,36 +9,43 @@ from torch import Tensor
 
 from pinn.base.messages import near_miss
 from pinn.geometry import sampling
+from pinn.geometry.block import Block
 from pinn.geometry.coordinates import Coordinates, bound, span
-from pinn.geometry.parts import BoxPart, Part
+from pinn.geometry.inside import Inside
+from pinn.geometry.joined import together
 from pinn.geometry.points import Points, point_cloud
-
-Bounds = tuple[float, float]
-
-INSTANTS = ("initial", "final")
-_FACES = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front")}
+from pinn.geometry.region import Region
+from pinn.geometry.regions import INSTANTS, NAMELESS, Regions
+from pinn.geometry.shape import Part, Shape
 
 
-class Geometry:
-    """An axis-aligned box  Πᵢ [lowerᵢ, upperᵢ]  in space, times an optional time interval.
+class Geometry(Regions):
+    """A shape in space, times an optional interval of time and ranges of parameters.
 
-    Regions: `interior`; the faces `left`, `right` (x), `bottom`, `top` (y), `back`, `front` (z),
-    each over the whole time interval; `boundary`, all faces together; with time also `initial` and
-    `final`, the whole spatial box at the first and the last instant; and what `named` and
-    `with_points` add.
+    Regions: `interior`; the named parts of the boundary, each over all times; `boundary`, all of
+    it; with time also `initial` and `final`, the whole shape at the first and the last instant; and
+    what `named`, `part` and `with_points` add. A box has the faces `left`, `right` (x), `bottom`,
+    `top` (y), `back` and `front` (z).
 
     Args:
-        coordinates: the names of the axes.
+        coordinates: the names of the axes; time `t` last.
         lower: lower bounds, one per coordinate, time included.
         upper: upper bounds, one per coordinate, time included.
+        shape: what is inside of these bounds; by default all of the box.
 
     Raises:
         ValueError: bounds are missing, not finite, or not increasing.
     """
 
     def __init__(
-        self, coordinates: Coordinates, lower: Sequence[float], upper: Sequence[float]
+        self,
+        coordinates: Coordinates | Sequence[str],
+        lower: Sequence[float],
+        upper: Sequence[float],
+        shape: Shape | None = None,
     ) -> None:
+        if not isinstance(coordinates, Coordinates):
+            coordinates = Coordinates(tuple(coordinates))
         if not len(coordinates) == len(lower) == len(upper):
             raise ValueError(
                 f"{len(coordinates)} coordinates {coordinates.names} need as many bounds, "
@@ -52,21 +58,16 @@ class Geometry:
             # The midpoint must be a number of its own, or the open box would be empty.
             if not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
                 raise ValueError(f"bounds of {name} must be finite and increase, got {low}, {high}")
-        self._faces: dict[str, tuple[int, int]] = {}  # name -> (axis, 0 lower or 1 upper)
-        for axis in coordinates.space:
-            name = coordinates.names[axis]
-            for side, face in enumerate(_FACES.get(name, (f"{name}_lower", f"{name}_upper"))):
-                self._faces[face] = (axis, side)
-        self._unions: dict[str, tuple[str, ...]] = {}
-        if self._faces:
-            self._unions["boundary"] = tuple(self._faces)
-        self._clouds: dict[str, Points] = {}
+        if shape is None:
+            names = [coordinates.names[i] for i in coordinates.space]
+            shape = Block(names, self.lower[: len(names)], self.upper[: len(names)])
+        self.shape = shape
+        self._start()
 
     @property
-    def regions(self) -> tuple[str, ...]:
-        """The names `sample` and `measure` know."""
-        instants = () if self.coordinates.time is None else INSTANTS
-        return ("interior", *self._faces, *instants, *self._unions, *self._clouds)
+    def is_box(self) -> bool:
+        """Whether every point between the bounds belongs to the domain."""
+        return isinstance(self.shape, Block)
 
     def measure(self, region: str) -> float:
         """Length, area or volume of a region, times the duration; a point counts as 1.
@@ -78,20 +79,17 @@ class Geometry:
         if region in self._clouds:
             return float(len(self._clouds[region]))
         if region in self._unions:
-            return math.fsum(self.measure(face) for face in self._unions[region])
-        return self._part(region).measure
-
-    def is_measured(self, region: str) -> bool:
-        """Whether a region is a cloud of measured points; a sample of it has all of them."""
-        return region in self._clouds
+            return math.fsum(self._region(part).measure for part in self._unions[region])
+        return self._region(region).measure
 
     def sample(self, region: str, n: int, method: str = "sobol", seed: int = 0) -> Points:
-        """Draws n points of a region; a union shares them among its faces in proportion to measure.
+        """Draws n points of a region; a union shares them among its parts in proportion to measure.
 
         Args:
             region: one of `regions`; a point cloud returns all its points, whatever n is.
             n: number of points, at least 1.
-            method: `sobol`, `lhs`, `uniform` or `gauss`, which takes kᵈ points near n.
+            method: `sobol`, `lhs`, `uniform` or `gauss`, which takes about n points of a
+                quadrature, in a box kᵈ near n.
             seed: the same seed gives the same points.
 
         Raises:
@@ -102,23 +100,25 @@ class Geometry:
             return self._clouds[region]
         if n < 1:
             raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
-        faces = self._unions.get(region, (region,))
-        counts = sampling.apportion(n, [self.measure(face) for face in faces])
+        names = self._unions.get(region, (region,))
+        regions = [self._region(name) for name in names]
+        counts = sampling.apportion(n, [each.measure for each in regions])
+        if method == "gauss":  # a rule without points on a part would not be one
+            counts = [max(count, 1) for count in counts]
         parts = [
-            self._part(face).sample(count, method, sampling.stream_seed(seed, 0, 0, face))
-            for face, count in zip(faces, counts, strict=True)
+            each.sample(count, method, sampling.stream_seed(seed, 0, 0, name))
+            for name, each, count in zip(names, regions, counts, strict=True)
             if count
         ]
-        if len(faces) == 1:
+        if len(names) == 1:
             return parts[0]
-        return Points(
-            torch.cat([part.at for part in parts]),
-            torch.cat([part.normal for part in parts if part.normal is not None]),
-            weights=self._shared_weights(faces, parts),
-        )
+        if all(part.weights is None for part in parts):
+            normals = [part.normal for part in parts if part.normal is not None]
+            return Points(torch.cat([part.at for part in parts]), torch.cat(normals))
+        return together(parts, [each.measure for each in regions])
 
     def grid(self, per_axis: int) -> Tensor:
-        """A regular grid (per_axisᴰ, D), float64, end points included, axis 0 the slowest.
+        """A regular grid of the bounds (per_axisᴰ, D), end points included, axis 0 the slowest.
 
         Raises:
             ValueError: per_axis < 2, which cannot include both end points.
@@ -132,7 +132,7 @@ class Geometry:
         return sampling.product(axes)
 
     def midpoints(self, per_axis: int) -> Tensor:
-        """The midpoints of a regular partition (per_axisᴰ, D), float64; none on the boundary."""
+        """The midpoints of a regular partition of the bounds (per_axisᴰ, D)."""
         axes = [
             low + (high - low) * (torch.arange(per_axis, dtype=torch.float64) + 0.5) / per_axis
             for low, high in zip(self.lower, self.upper, strict=True)
@@ -140,7 +140,7 @@ class Geometry:
         return sampling.product(axes)
 
     def contains(self, at: Tensor, slack: float = 0.0) -> Tensor:
-        """Which of the points (N, D) lie in the closed box and time interval: a mask (N,).
+        """Which of the points (N, D) lie in the closed domain and time interval: a mask (N,).
 
         Args:
             at: the points.
@@ -148,30 +148,36 @@ class Geometry:
         """
         lower, upper = at.new_tensor(self.lower), at.new_tensor(self.upper)
         distance = torch.maximum(lower - at, at - upper)
-        return (distance <= slack * (upper - lower)).all(dim=-1)
+        inside = (distance <= slack * (upper - lower)).all(dim=-1)
+        if self.is_box:
+            return inside
+        space = self.in_space(at)
+        if slack:
+            length = slack * float((upper - lower)[list(self.coordinates.space)].max())
+            return inside & (self.shape.distance(space) <= length)
+        return inside & self.shape.contains(space)
 
-    def named(self, **groups: str | Sequence[str]) -> Self:
-        """A copy with more region names, each a union of faces: `named(lid="top")`.
+    def distance(self, at: Tensor, part: str | None = None) -> Tensor:
+        """The signed distance (N,) of points (N, D) in space, negative inside; or that from a part.
+
+        Exact for single shapes and in the plane. For booleans in space the sign is exact, and the
+        true distance is at least as large.
 
         Raises:
-            ValueError: a name is taken, or a member is no face (or union of faces) or comes twice.
+            ValueError: the region is no part of the boundary.
         """
-        result = copy.copy(self)
-        result._unions = dict(self._unions)
-        for name, given in groups.items():
-            result._check_free(name)
-            faces: list[str] = []
-            for member in (given,) if isinstance(given, str) else given:
-                if member not in result._faces and member not in result._unions:
-                    known = (*result._faces, *result._unions)
-                    raise ValueError(
-                        f"region {name!r}: {member!r} is not a face, {near_miss(member, known)}"
-                    )
-                faces += result._unions.get(member, (member,))
-            if not faces or len(set(faces)) < len(faces):
-                raise ValueError(f"region {name!r} must name each of its faces once, got {given!r}")
-            result._unions[name] = tuple(faces)
-        return result
+        space = self.in_space(at)
+        if part is None:
+            return self.shape.distance(space)
+        if part not in self._parts and part not in self._unions:
+            known = [name for name in (*self._parts, *self._unions) if name != NAMELESS]
+            raise ValueError(f"{part!r} is no part of the boundary: {near_miss(part, known)}")
+        names = self._unions.get(part, (part,))
+        return torch.stack([self._parts[name].distance(space) for name in names]).amin(0)
+
+    def in_space(self, at: Tensor) -> Tensor:
+        """The columns of space of points (N, D)."""
+        return at[:, : len(self.coordinates.space)]
 
     def with_points(self, name: str, columns: Mapping[str, Sequence[float] | Tensor]) -> Self:
         """A copy with a measured point cloud as a region.
@@ -182,7 +188,7 @@ class Geometry:
 
         Raises:
             ValueError: the name is taken, a coordinate is missing, the columns differ in length
-                or hold values that are not finite, or points lie outside the box.
+                or hold values that are not finite, or points lie outside the domain.
         """
         self._check_free(name)
         cloud = point_cloud(name, columns, self.coordinates)
@@ -193,44 +199,20 @@ class Geometry:
                 f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
                 "check their units or enlarge the box"
             )
-        result = copy.copy(self)
-        result._clouds = {**self._clouds, name: cloud}
+        result = self._copy("with_points", {"name": name, "columns": columns})
+        result._clouds[name] = cloud
         return result
 
-    def _part(self, name: str) -> Part:
-        """The interior, a face or an instant, by its name; another shape has others."""
-        fixed, normal = {}, None
-        if name in self._faces:
-            axis, side = self._faces[name]
-            fixed[axis] = (self.lower, self.upper)[side][axis]
-            normal = [0.0] * len(self.coordinates.space)
-            normal[axis] = 1.0 if side else -1.0
-        elif name in INSTANTS:
-            fixed[len(self.lower) - 1] = self.lower[-1] if name == "initial" else self.upper[-1]
-        return BoxPart(self.lower, self.upper, fixed, normal)
+    def _region(self, name: str) -> Region:
+        """The interior, a part or an instant, by its name."""
+        ranges = list(zip(self.lower, self.upper, strict=True))[len(self.coordinates.space) :]
+        if name in INSTANTS:
+            ranges[-1] = (ranges[-1][name == "final"],) * 2
+        return Region(self._parts.get(name, self._interior), ranges)
 
-    def _shared_weights(self, faces: Sequence[str], parts: Sequence[Points]) -> Tensor | None:
-        """The weights of a rule over several faces, each as its measure, with mean 1."""
-        if all(part.weights is None for part in parts):
-            return None
-        total, whole = sum(len(part) for part in parts), self.measure
-        size = math.fsum(whole(face) for face in faces)
-        weights = []
-        for face, part in zip(faces, parts, strict=True):
-            one = torch.ones(len(part), dtype=torch.float64)
-            weight = one if part.weights is None else part.weights
-            weights.append(weight * (whole(face) / size * total / len(part)))
-        return torch.cat(weights)
-
-    def _check(self, region: str) -> None:
-        if region not in self.regions:
-            raise ValueError(f"unknown region {region!r}: {near_miss(region, self.regions)}")
-
-    def _check_free(self, name: str) -> None:
-        if not name.isidentifier():
-            raise ValueError(f"region name {name!r} is not an identifier, such as 'inlet'")
-        if name in self.regions:
-            raise ValueError(f"region name {name!r} is taken: choose another than {self.regions}")
+    @property
+    def _interior(self) -> Part:
+        return self.shape.interior if isinstance(self.shape, Block) else Inside(self.shape)
 
     def __repr__(self) -> str:
         names = self.coordinates.names
@@ -238,43 +220,3 @@ class Geometry:
         axes = [f"{name}={span(low, high)}" for name, low, high in sides]
         axes = axes if len(axes) <= 6 else [*axes[:3], "…", axes[-1]]
         return f"{type(self).__name__}({', '.join(axes)})"
-
-
-class Interval(Geometry):
-    """A line segment, optionally over a time interval; coordinates x (, t)."""
-
-    def __init__(self, x: Bounds = (0.0, 1.0), time: Bounds | None = None) -> None:
-        super().__init__(*_axes({"x": x}, time))
-
-
-class Rectangle(Geometry):
-    """A rectangle, optionally over a time interval; coordinates x, y (, t)."""
-
-    def __init__(
-        self, x: Bounds = (0.0, 1.0), y: Bounds = (0.0, 1.0), time: Bounds | None = None
-    ) -> None:
-        super().__init__(*_axes({"x": x, "y": y}, time))
-
-
-class Box(Geometry):
-    """A rectangular box, optionally over a time interval; coordinates x, y, z (, t)."""
-
-    def __init__(
-        self,
-        x: Bounds = (0.0, 1.0),
-        y: Bounds = (0.0, 1.0),
-        z: Bounds = (0.0, 1.0),
-        time: Bounds | None = None,
-    ) -> None:
-        super().__init__(*_axes({"x": x, "y": y, "z": z}, time))
-
-
-def _axes(
-    bounds: dict[str, Bounds], time: Bounds | None
-) -> tuple[Coordinates, list[float], list[float]]:
-    given = bounds if time is None else {**bounds, "t": time}
-    for name, pair in given.items():
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise ValueError(f"bounds of {name} must be two numbers (lower, upper), got {pair!r}")
-    lower, upper = ([pair[side] for pair in given.values()] for side in (0, 1))
-    return Coordinates(tuple(given)), lower, upper

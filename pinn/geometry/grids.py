@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from pinn.geometry.block import BoxPart
 from pinn.geometry.coordinates import Coordinates
 from pinn.geometry.domains import Geometry
-from pinn.geometry.parts import BoxPart
+from pinn.geometry.region import Region
 
 
 def averaging_points(geometry: Geometry, axes: Sequence[int]) -> Tensor:
@@ -27,7 +28,7 @@ def averaging_rule(geometry: Geometry, axes: Sequence[int]) -> tuple[Tensor, Ten
     Gauss points, 24 per axis for one or two axes and 12 for three; for more, 4,096 Sobol points.
     """
     lower, upper = ([ends[i] for i in axes] for ends in (geometry.lower, geometry.upper))
-    part = BoxPart(lower, upper, {})
+    part = Region(BoxPart(lower, upper, {}))
     if len(axes) > 3:
         points = part.sample(2**12, "sobol", 0)
     else:

@@ -54,6 +54,11 @@ def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
     return points.clamp(_TINY, 1.0 - _TINY)
 
 
+def between(low: float, high: float, unit: Tensor) -> Tensor:
+    """low + (high − low) u, strictly between: rounding may reach the ends, which are others'."""
+    return (low + (high - low) * unit).clamp(math.nextafter(low, high), math.nextafter(high, low))
+
+
 def gauss_order(n: int, d: int) -> int:
     """How many Gauss points per axis come nearest to n in d dimensions.
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from pinn.base.messages import check_name, echo, whole
 from pinn.base.processes import gathered, processes
 from pinn.geometry import Points
-from pinn.geometry.domains import INSTANTS
+from pinn.geometry.regions import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.physics.problem import Problem
 from pinn.solution.plans import RegionPlan
