@@ -96,8 +96,8 @@ def test_a_room_names_its_files(name):
     assert sorted(listed) == sorted(below)
 
 
-def test_the_rules_name_their_files():
-    home = "pinn.algebra.rules"
+@pytest.mark.parametrize("home", ["pinn.algebra.rules", "pinn.geometry.plane"])
+def test_a_part_of_a_room_names_its_files(home):
     listed = re.findall(r"^    (\w+) ", ast.get_docstring(MODULES[home]), flags=re.M)
     files = {module.split(".")[3] for module in INSIDE if module.startswith(f"{home}.")}
     assert sorted(listed) == sorted(files)

@@ -13,6 +13,7 @@ those in `boxes`. A new way to draw points goes into `sampling`.
     block        boxes of any dimension
     inside       the interior of a shape that is no box
     joined       several pieces of a boundary as one
+    plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
     grids        points that represent a whole domain
