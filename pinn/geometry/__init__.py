@@ -14,7 +14,11 @@ those in `boxes`. A new way to draw points goes into `sampling`.
     inside       the interior of a shape that is no box
     joined       several pieces of a boundary as one
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
-    points       the points of a region, and measured ones
+    points       the points of a region
+    measurements measured points, from a file or an array
+    columns      the columns of a table under our names
+    tables       columns by name: of a file, arrays, a data frame
+    text_tables  CSV and other text with columns, line by line
     sampling     Sobol, Latin hypercube, uniform, Gauss
     grids        points that represent a whole domain
     resolution   whether positions survive in a precision

@@ -1,8 +1,9 @@
 """Domains: a shape in space, over time and parameters, with named regions."""
 
+import copy
 import math
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -10,10 +11,12 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.geometry import sampling
 from pinn.geometry.block import Block
+from pinn.geometry.columns import Names
 from pinn.geometry.coordinates import Coordinates, bound, span
 from pinn.geometry.inside import Inside
 from pinn.geometry.joined import together
-from pinn.geometry.points import Points, point_cloud
+from pinn.geometry.measurements import Measurements, caller
+from pinn.geometry.points import Points
 from pinn.geometry.region import Region
 from pinn.geometry.regions import INSTANTS, NAMELESS, Regions
 from pinn.geometry.shape import Part, Shape
@@ -77,7 +80,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return float(len(self._clouds[region]))
+            return float(len(self._clouds[region].points(self)))
         if region in self._unions:
             return math.fsum(self._region(part).measure for part in self._unions[region])
         return self._region(region).measure
@@ -97,7 +100,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return self._clouds[region]
+            return self._clouds[region].points(self)
         if n < 1:
             raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
         names = self._unions.get(region, (region,))
@@ -179,28 +182,35 @@ class Geometry(Regions):
         """The columns of space of points (N, D)."""
         return at[:, : len(self.coordinates.space)]
 
-    def with_points(self, name: str, columns: Mapping[str, Sequence[float] | Tensor]) -> Self:
-        """A copy with a measured point cloud as a region.
+    def with_points(
+        self,
+        name: str,
+        data: Any,
+        columns: Names | None = None,
+        weights: str | float | None = None,
+        deviations: str | float | None = None,
+        missing: str = "refuse",
+    ) -> Self:
+        """A copy with measured points as a region; for the arguments see `Measurements`.
 
-        Args:
-            name: the name of the new region.
-            columns: columns named like the coordinates are the positions, all others are data.
+            Rectangle().with_points("sensors", "sensors.csv", columns={"u": "u_measured"})
 
         Raises:
-            ValueError: the name is taken, a coordinate is missing, the columns differ in length
-                or hold values that are not finite, or points lie outside the domain.
+            ValueError: the name is taken, the table cannot be used, or points lie outside.
         """
         self._check_free(name)
-        cloud = point_cloud(name, columns, self.coordinates)
-        # Printed or float32 positions may miss a wall by their rounding error.
-        outside = int((~self.contains(cloud.at, slack=1e-6)).sum())
-        if outside:
-            raise ValueError(
-                f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
-                "check their units or enlarge the box"
-            )
-        result = self._copy("with_points", {"name": name, "columns": columns})
-        result._clouds[name] = cloud
+        table = Measurements(name, data, columns, weights, deviations, missing, beside=caller())
+        table = table if table.is_file else table.settled(self)
+        result = self._copy("with_points", table.call(self.coordinates))
+        result._clouds[name] = table
+        return result
+
+    def read(self) -> Self:
+        """A copy whose measured points are read, from their files or a checkpoint."""
+        if all(table.known is not None for table in self._clouds.values()):
+            return self
+        result = copy.copy(self)
+        result._clouds = {name: table.settled(self) for name, table in self._clouds.items()}
         return result
 
     def _region(self, name: str) -> Region:

@@ -9,7 +9,7 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.base.recipe import Recorded
 from pinn.geometry.coordinates import Coordinates, bound
-from pinn.geometry.points import Points
+from pinn.geometry.measurements import Measurements
 from pinn.geometry.shape import Part, Pick, Range, Shape
 
 INSTANTS = ("initial", "final")
@@ -37,7 +37,7 @@ class Regions(Recorded):
             self._unions["boundary"] = tuple(self._parts)
         self._steps: tuple[Regions, list[dict[str, Any]]] | None = None
         self._picked: dict[str, Picked] = {}
-        self._clouds: dict[str, Points] = {}
+        self._clouds: dict[str, Measurements] = {}
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -49,6 +49,11 @@ class Regions(Recorded):
     def is_measured(self, region: str) -> bool:
         """Whether a region is a cloud of measured points; a sample of it has all of them."""
         return region in self._clouds
+
+    @property
+    def measurements(self) -> Mapping[str, Measurements]:
+        """The tables of measured points, by region."""
+        return self._clouds
 
     def named(self, **groups: str | Sequence[str]) -> Self:
         """A copy with more region names, each a union of parts: `named(lid="top")`.
