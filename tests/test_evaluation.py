@@ -180,10 +180,10 @@ FAULTS = [
     (lambda s: s.on_grid(3, y=[]), "y=[]: give a number of points"),
     (lambda s: s.on_grid(3, y=float("nan")), "y=nan: give a number of points"),
     (lambda s: s.on_grid(10**5), "a grid of 100000 × 100000 has 1e+10 points, more than 2e+08"),
-    (lambda s: s.on_grid(3)["q"], "'q' is no quantity here"),
+    (lambda s: s.on_grid(3)["q"], "'q' is neither an unknown nor a derivative here"),
     (
         lambda s: s.on_grid(3)["u.z"],
-        "'u.z' is no quantity here: after the dot come coordinates",
+        "'u.z' is no derivative here: after the dot come coordinates",
     ),
     (
         lambda s: s.on_grid(3)["u.yyyy"],
@@ -193,7 +193,10 @@ FAULTS = [
         lambda s: s.on_grid(3)["p.vorticity"],
         "'p.vorticity' needs a vector with 2 components",
     ),
-    (lambda s: s.on_grid(3, ["vortcity"]), "'vortcity' is no quantity here"),
+    (
+        lambda s: s.on_grid(3, ["vortcity"]),
+        "'vortcity' is neither an unknown nor a derivative here",
+    ),
 ]
 
 

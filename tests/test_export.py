@@ -260,7 +260,7 @@ def test_without_onnx_the_line_says_what_to_install(monkeypatch, tmp_path):
     ("name", "derivatives", "message"),
     [
         ("flow.pth", (), "'flow.pth' ends in none of .pt2, .onnx"),
-        ("flow.pt2", ("u.z",), "'u.z' is no quantity here"),
+        ("flow.pt2", ("u.z",), "'u.z' is no derivative here"),
     ],
 )
 def test_a_mistake_is_one_line(name, derivatives, message, tmp_path):

@@ -133,7 +133,10 @@ MISTAKES = [
     (["--output", "o.csv", "--grid", "x=5"], r"no points along 'y'"),
     (["--output", "o.csv", "--grid", "5,z=3"], r"'z'"),
     (["--output", "o.csv", "--gird", "5"], r"takes no '--gird' \(did you mean 'grid'\?\)"),
-    (["--output", "o.csv", "--grid", "5", "--derivatives", "w.x"], r"'w\.x' is no quantity"),
+    (
+        ["--output", "o.csv", "--grid", "5", "--derivatives", "w.x"],
+        r"'w\.x' is neither an unknown nor",
+    ),
     (["--output", "o.vti", "--points", "points.csv"], r"\.vti"),
 ]
 

@@ -15,8 +15,8 @@ from pinn.geometry import Points
 from pinn.objective.losses import residual_values, squared_norm, weigh
 from pinn.physics.problem import Problem
 from pinn.physics.references import Reference
+from pinn.solution.named_derivatives import component_field
 from pinn.solution.plans import RegionPlan
-from pinn.solution.quantities import component_field
 from pinn.solution.solution import Solution
 
 Scores = dict[str, float]

@@ -67,7 +67,7 @@ def predict(argv: Sequence[str]) -> int:
 
 
 def far_values(columns: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each quantity of which a few values would hide all others in a picture."""
+    """A line for each column of which a few values would hide all others in a picture."""
     import numpy as np
 
     for name, column in columns.items():

@@ -7,7 +7,7 @@ reads.
     representation    unknowns as fields of networks
     plans             the derivatives that each residual reads
     evaluation        values and derivatives at points and on grids
-    quantities        names such as `u.xy` and `vorticity`
+    named_derivatives names such as `u.xy` and `vorticity`
     queries           points in any form
     gauge_offsets     what gauges subtract
     exported_program  a program that needs torch alone, or ONNX

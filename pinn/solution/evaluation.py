@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinn.export.tables import write_csv, write_npz, xarray_dataset
 from pinn.export.vtk import Values, write_vtk
-from pinn.solution.quantities import Quantity, plan_of, quantities
+from pinn.solution.named_derivatives import NamedDerivative, named_derivatives, plan_of
 from pinn.solution.queries import Query, evaluating, positions, spread, warn_outside
 from pinn.solution.representation import Representation
 
@@ -31,7 +31,7 @@ class Evaluation(Mapping[str, Any]):
         asked: where.
         axes: of a grid, every coordinate's positions; None for scattered points.
         fixed: of a grid, the coordinates that have one position and no axis in the arrays.
-        derivatives: quantities that are evaluated at once, and written to files; any other one is
+        derivatives: those that are evaluated at once, and written to files; any other one is
             evaluated when it is asked for.
     """
 
@@ -45,7 +45,9 @@ class Evaluation(Mapping[str, Any]):
     ) -> None:
         self.solution, self.asked = solution, asked
         self.positions, self.fixed = axes, tuple(fixed)
-        self.flat, self.extra = evaluate(solution, asked.at, quantities(derivatives, solution))
+        self.flat, self.extra = evaluate(
+            solution, asked.at, named_derivatives(derivatives, solution)
+        )
         self.sizes = sizes(solution, asked.at)
         self.parts = solution.problem.by_component(self.flat) | self.extra
 
@@ -105,12 +107,12 @@ class Evaluation(Mapping[str, Any]):
         return self[f"{component}.laplacian"]
 
     def later(self, *names: str) -> dict[str, Tensor]:
-        """Quantities that were not evaluated at first.
+        """Derivatives that were not evaluated at first.
 
         Raises:
             RuntimeError: the solution has changed since.
         """
-        wanted = quantities(names, self.solution)
+        wanted = named_derivatives(names, self.solution)
         if len(self.asked.at):
             few = slice(None, None, max(len(self.asked.at) // 3, 1))
             now, _ = evaluate(self.solution, self.asked.at[few], [])
@@ -180,9 +182,9 @@ class Evaluation(Mapping[str, Any]):
 
 @torch.no_grad()
 def evaluate(
-    solution: Representation, at: Tensor, wanted: Sequence[Quantity]
+    solution: Representation, at: Tensor, wanted: Sequence[NamedDerivative]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The unknowns and some quantities at points (N, D), gauges applied, a part at a time."""
+    """The unknowns and some derivatives at points (N, D), gauges applied, a part at a time."""
     plan = plan_of(wanted)
     plans = solution.plans(plan)
     rows = 1 + max(len(p.channels) for p in plans.values())

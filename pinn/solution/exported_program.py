@@ -17,7 +17,7 @@ from pinn.base.torch_adapter import record
 from pinn.export import onnx
 from pinn.export.program_checks import Expected, ExportError, first_line, quietly
 from pinn.solution.evaluation import evaluate, sizes
-from pinn.solution.quantities import Quantity, plan_of, quantities
+from pinn.solution.named_derivatives import NamedDerivative, named_derivatives, plan_of
 from pinn.solution.queries import evaluating
 from pinn.solution.representation import Representation
 
@@ -35,14 +35,14 @@ CAUSES = {
 
 
 class Program(nn.Module):
-    """points (N, D) → the unknowns and some quantities by name, as they are now.
+    """points (N, D) → the unknowns and some derivatives by name, as they are now.
 
     Args:
         solution: what is evaluated.
         wanted: what is given besides the unknowns.
     """
 
-    def __init__(self, solution: Representation, wanted: Sequence[Quantity]) -> None:
+    def __init__(self, solution: Representation, wanted: Sequence[NamedDerivative]) -> None:
         super().__init__()
         self.solution, self.wanted = solution, list(wanted)
         plan = plan_of(wanted)
@@ -99,7 +99,7 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    wanted = quantities(derivatives, solution)
+    wanted = named_derivatives(derivatives, solution)
     if suffix == ".onnx":
         onnx.require()
     with torch.inference_mode(False), torch.no_grad(), evaluating(solution):
@@ -111,7 +111,7 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
             onnx.write(exported, path, expected)
 
 
-def judged(solution: Representation, wanted: Sequence[Quantity]) -> Expected:
+def judged(solution: Representation, wanted: Sequence[NamedDerivative]) -> Expected:
     """What the solution gives at some points."""
     cases = []
     for count in JUDGED:
@@ -122,7 +122,7 @@ def judged(solution: Representation, wanted: Sequence[Quantity]) -> Expected:
 
 
 def traced(
-    solution: Representation, wanted: Sequence[Quantity], expected: Expected
+    solution: Representation, wanted: Sequence[NamedDerivative], expected: Expected
 ) -> torch.export.ExportedProgram:
     """The operations of a solution, for any number of points.
 

@@ -1,4 +1,4 @@
-"""Quantities by name: `u.x` is ∂u/∂x, `u.xy` is ∂²u/∂x∂y, `vorticity` is ∇×u.
+"""Derivatives by name: `u.x` is ∂u/∂x, `u.xy` is ∂²u/∂x∂y, `vorticity` is ∇×u.
 
 <component>.<coordinates>     a partial derivative; dots between longer names: u.x1.x2
 <component>.laplacian         ∇² of it
@@ -21,13 +21,13 @@ OF_VECTORS = {"divergence": div, "vorticity": curl}
 
 
 @dataclass(frozen=True)
-class Quantity:
+class NamedDerivative:
     """What is computed from the unknowns.
 
     Args:
         name: as asked for.
         channels: the derivatives it reads.
-        of: from the unknowns to the quantity: (N,), or (N, 3) for a vorticity in space.
+        of: from the unknowns to the derivative: (N,), or (N, 3) for a vorticity in space.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Quantity:
     of: Callable[[Fields], Field]
 
 
-def quantities(names: Sequence[str], solution: Representation) -> list[Quantity]:
-    """Quantities by name.
+def named_derivatives(names: Sequence[str], solution: Representation) -> list[NamedDerivative]:
+    """Derivatives by name.
 
     Args:
         names: such as ("vorticity", "u.x").
@@ -46,7 +46,7 @@ def quantities(names: Sequence[str], solution: Representation) -> list[Quantity]
         ValueError: a name means nothing here, or a derivative of too high an order.
     """
     names = (names,) if isinstance(names, str) else names
-    wanted, taken = [quantity(name, solution.problem) for name in names], solution.taken
+    wanted, taken = [named_derivative(name, solution.problem) for name in names], solution.taken
     for each in wanted:
         highest = max(map(order, each.channels))
         if highest + taken > HIGHEST:
@@ -58,8 +58,8 @@ def quantities(names: Sequence[str], solution: Representation) -> list[Quantity]
     return wanted
 
 
-def quantity(name: str, problem: Problem) -> Quantity:
-    """A quantity by its name.
+def named_derivative(name: str, problem: Problem) -> NamedDerivative:
+    """A derivative by its name.
 
     Raises:
         ValueError: it means nothing for this problem.
@@ -70,15 +70,19 @@ def quantity(name: str, problem: Problem) -> Quantity:
     if operator in OF_VECTORS:
         unknown = vector_of(name, operator, asked, problem)
         gradient = tuple(first(i) for i in space)
-        return Quantity(name, gradient, lambda fields: OF_VECTORS[operator](fields[unknown]))
+        return NamedDerivative(name, gradient, lambda fields: OF_VECTORS[operator](fields[unknown]))
     places = problem.component_places
-    check_name(stem, places, f"{name!r} is no quantity here")
+    check_name(stem, places, f"{name!r} is neither an unknown nor a derivative here")
     place = places[stem]
     if rest == "laplacian":
-        return Quantity(name, (laplace(space),), lambda f: laplacian(component_field(f, *place)))
+        return NamedDerivative(
+            name, (laplace(space),), lambda f: laplacian(component_field(f, *place))
+        )
     axes = axes_of(name, rest, problem)
     channel = ((*sorted(axes),),)
-    return Quantity(name, (channel,), lambda f: reduce(partial, axes, component_field(f, *place)))
+    return NamedDerivative(
+        name, (channel,), lambda f: reduce(partial, axes, component_field(f, *place))
+    )
 
 
 def component_field(fields: Fields, unknown: str, k: int) -> Field:
@@ -109,12 +113,12 @@ def axes_of(name: str, text: str, problem: Problem) -> tuple[int, ...]:
         if part not in known:
             operators = "laplacian, divergence or vorticity"
             raise ValueError(
-                f"{name!r} is no quantity here: after the dot come coordinates of "
+                f"{name!r} is no derivative here: after the dot come coordinates of "
                 f"({', '.join(known)}), or {operators}"
             )
     return tuple(known.index(part) for part in parts)
 
 
-def plan_of(wanted: Sequence[Quantity]) -> Plan:
-    """The derivatives that some quantities read."""
+def plan_of(wanted: Sequence[NamedDerivative]) -> Plan:
+    """The derivatives that some of them read."""
     return Plan(tuple(channel for each in wanted for channel in each.channels))
