@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pinn.fields.functions import where as where
     from pinn.fields.integrals import integral as integral
     from pinn.fields.integrals import mean as mean
+    from pinn.fields.integrals import value as value
     from pinn.fields.normals import dn as dn
     from pinn.fields.normals import outflow as outflow
     from pinn.fields.normals import traction as traction
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pinn.operators import divergence as divergence
     from pinn.optim import Phase as Phase
     from pinn.physics.problem import Problem as Problem
+    from pinn.physics.quantities import quantity as quantity
     from pinn.physics.residuals import on as on
     from pinn.solution.solution import Solution as Solution
 
@@ -65,7 +67,7 @@ _HOMES = {
     "pinn.fields.functions": (
         "atan cos cosh dot exp log maximum minimum sin sinh sqrt tan tanh vector where"
     ),
-    "pinn.fields.integrals": "integral mean",
+    "pinn.fields.integrals": "integral mean value",
     "pinn.fields.normals": "dn outflow traction",
     "pinn.fields.vector_calculus": "advect curl div dt grad laplacian",
     "pinn.geometry": "Box Geometry Interval Rectangle",
@@ -73,6 +75,7 @@ _HOMES = {
     "pinn.operators": "Divergence Probes differentiate divergence",
     "pinn.optim": "Phase",
     "pinn.physics.problem": "Problem",
+    "pinn.physics.quantities": "quantity",
     "pinn.physics.residuals": "on",
     "pinn.solution.solution": "Solution",
 }

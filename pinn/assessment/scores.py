@@ -14,6 +14,7 @@ from pinn.fields.vector_calculus import div
 from pinn.geometry import Points
 from pinn.objective.losses import residual_values, squared_norm, weigh
 from pinn.physics.problem import Problem
+from pinn.physics.quantities import reference_of
 from pinn.physics.references import Reference
 from pinn.solution.named_derivatives import component_field
 from pinn.solution.plans import RegionPlan
@@ -42,7 +43,8 @@ def assess(
     `check/held_out_ratio` is the loss over those points by that over the training points, where
     `terms` has it. The largest twentieth of |r|² is left out of the former: next to a singular
     corner a few points make up all of it. `check/mass_balance` is that of `mass_balance`,
-    comparable with the root of the loss of continuity.
+    comparable with the root of the loss of continuity. `quantity/<name>` is a quantity of the
+    problem, and `quantity/<name>_error` its relative error where a reference is known.
     """
     scores = {} if reference is None else errors(solution, reference)
     loss = 0.0
@@ -55,7 +57,7 @@ def assess(
         scores["check/held_out_ratio"] = loss / max(float(terms["total"]), 1e-300)
     for tag, velocity in mass_tags(solution).items():
         scores[tag] = mass_balance(solution, velocity)
-    return scores | divergences(solution, held_out)
+    return scores | divergences(solution, held_out) | quantities(solution)
 
 
 def tags(solution: Solution, reference: Reference | None) -> list[str]:
@@ -65,7 +67,20 @@ def tags(solution: Solution, reference: Reference | None) -> list[str]:
         names = [f"error/{n}{tag}" for n in reference.values for tag in masks(reference, n)]
     pairs = [f"residual/{residual.name}_" for residual in solution.problem.residuals]
     names += [p + kind for p in (*pairs, *divergence_tags(solution)) for kind in ("rms", "max")]
+    for quantity in solution.problem.quantities:
+        known = reference_of(solution.problem, quantity) is not None
+        names += [f"quantity/{quantity.name}{end}" for end in ("", "_error")[: 1 + known]]
     return [*names, "check/held_out_ratio", *mass_tags(solution)]
+
+
+def quantities(solution: Solution) -> Scores:
+    """The quantities of the problem, and their errors."""
+    scores: Scores = {}
+    for name, known in solution.quantities().items():
+        scores[f"quantity/{name}"] = known.value
+        if known.error is not None:
+            scores[f"quantity/{name}_error"] = known.error
+    return scores
 
 
 def bulk(residuals: list[Tensor]) -> float:

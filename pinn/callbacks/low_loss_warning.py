@@ -32,7 +32,8 @@ class LowLossWarning(L.Callback):
         if self.warned or "check/held_out_ratio" not in scores or not solver.terms:
             return
         points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
-        if all(map(math.isfinite, scores.values())):
+        judged = (value for tag, value in scores.items() if not tag.startswith("quantity/"))
+        if all(map(math.isfinite, judged)):
             # Anew every time: weights may follow the training, and a stage has its own equations.
             zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
             line: str | None = alarm(scores, solver.terms, zero, mass_equations(solver.solution))

@@ -4,7 +4,7 @@ import importlib.util
 import math
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from pinn.assessment.scores import Scores
 from pinn.base.console import Activity, command_of, say, show
 from pinn.solution.plans import unread_parameters
+from pinn.solution.quantities import QuantityValue
 from pinn.training.solver import Solver
 
 Setting = str | int | float | bool
@@ -92,8 +93,12 @@ class Report(L.Callback):
 
 
 def show_scores(solver: Solver) -> None:
-    """Print the scores and the coefficients."""
+    """Print the scores, the quantities and the coefficients."""
     show(score_table(solver.scores))
+    if values := solver.solution.quantities():
+        show(quantity_table(values))
+        for line in quantity_lines(values):
+            say(line)
     for line in coefficient_lines(solver):
         say(line)
 
@@ -132,11 +137,41 @@ def score_table(scores: Scores) -> Table:
     table.add_section()
     for tag, value in scores.items():
         group, name = tag.split("/", 1)
-        if group != "error" and name.endswith("rms"):
+        if group not in ("error", "quantity") and name.endswith("rms"):
             label = f"residual of {name.removesuffix('_rms')}" if group == "residual" else group
             maximum = scores[tag.removesuffix("rms") + "max"]
             table.add_row(label, *[""] * len(names), f"{value:.2e}", f"{maximum:.2e}")
     return table
+
+
+def quantity_table(values: Mapping[str, QuantityValue]) -> Table:
+    """One row per quantity of the problem: its value, and the one that is known."""
+    known = any(value.reference is not None for value in values.values())
+    table = Table(title="quantities")
+    table.add_column("quantity")
+    for name in ("value", *(("reference", "error") if known else ())):
+        table.add_column(name, justify="right")
+    for name, value in values.items():
+        cells = [f"{value.value:.6g}"]
+        if value.reference is not None:
+            cells += [f"{value.reference:.6g}", f"{value.error:.2e}"]
+        table.add_row(name, *cells)
+    return table
+
+
+def quantity_lines(values: Mapping[str, QuantityValue]) -> Iterator[str]:
+    """Why a quantity has no value, how little it is settled, and where references come from."""
+    for name, value in values.items():
+        if value.failure:
+            yield f"warning   {value.failure}"
+        elif not value.is_settled:
+            yield (
+                f"warning   quantity {name!r}: twice the points change its integrals by "
+                f"{value.change:.1e} of their size, so it has no more digits than that"
+            )
+    for source in dict.fromkeys(value.source for value in values.values() if value.source):
+        names = ", ".join(name for name, value in values.items() if value.source == source)
+        yield f"reference of {names}: {source}"
 
 
 def coefficient_lines(solver: Solver) -> list[str]:
@@ -163,7 +198,11 @@ def coefficient_values(solver: Solver) -> dict[str, float]:
 
 def final(solver: Solver) -> dict[str, float]:
     """The scores and the coefficients that runs are compared by."""
-    scores = {t: v for t, v in solver.scores.items() if t.startswith(("error/", "divergence/"))}
+    scores = {
+        t: v
+        for t, v in solver.scores.items()
+        if t.startswith(("error/", "divergence/", "quantity/"))
+    }
     return {f"final/{name}": v for name, v in (scores | coefficient_values(solver)).items()}
 
 

@@ -54,11 +54,14 @@ def layout(solver: Solver) -> dict[str, dict[str, list[Any]]]:
     """
     balanced = solver.balance.method != "fixed"
     coefficients = solver.problem.coefficients() or len(solver.schedule.stages) > 1
+    quantities = solver.problem.quantities
     charts = {
         "loss terms": r"^loss/.*",
         "errors, relative L2": r"^error/.*" if solver.reference is not None else "",
         "residuals off the training points, RMS": r"^(residual/.*_rms|divergence/.*rms)$",
         "residuals off the training points, maximum": r"^(residual/.*_max|divergence/.*max)$",
+        "quantities": r"^quantity/.*(?<!_error)$" if quantities else "",
+        "quantities, relative error": r"^quantity/.*_error$" if quantities else "",
         "checks": r"^check/.*",
         "weights of the loss terms": r"^weight/.*" if balanced else "",
         "coefficients": r"^coefficient/.*" if coefficients else "",

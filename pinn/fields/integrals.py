@@ -11,7 +11,7 @@ the calls of torch whose result has the same shape for any number of points.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -20,29 +20,16 @@ from torch.overrides import TorchFunctionMode
 
 from pinn.base.context import setting
 from pinn.base.processes import processes, total
+from pinn.fields.elsewhere import TOUR, Place, Rule, Tour, everywhere
 from pinn.fields.field import Field
 
-
-@dataclass(frozen=True)
-class Region:
-    """The points that a residual is evaluated at.
-
-    Args:
-        measure: length, area or volume of their region; None of measured points.
-        weights: of a quadrature rule (N,); None where all are equal.
-    """
-
-    measure: float | None
-    weights: Tensor | None
-
-
-HERE: ContextVar[Region | None] = ContextVar("HERE", default=None)
+HERE: ContextVar[Rule | None] = ContextVar("HERE", default=None)
 SHARED: ContextVar["Shared | None"] = ContextVar("SHARED", default=None)
 SPREAD: ContextVar[bool] = ContextVar("SPREAD", default=False)
 
 
-def mean(f: Field) -> Field:
-    """f̄ = Σ w f / Σ w over the points of the residual's region, the same at every point.
+def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
+    """f̄ = Σ w f / Σ w over a region: by default that of the residual, the same at every point.
 
     With `method: gauss` w are the weights of the quadrature, else all points count alike. It is
     the mean over all points, whatever the pieces, processes or graphs that evaluate them; with
@@ -50,34 +37,63 @@ def mean(f: Field) -> Field:
 
     Args:
         f: a field (N,), (N, C) or (N, C, D): an unknown or any expression of them.
+        on: another region by its name, see `integral`.
+        t: an instant, with `on`; by default all of the time.
 
     Returns:
-        A field shaped like f; its derivatives by the coordinates are zero.
+        A field shaped like f; its derivatives by the coordinates are zero. In a quantity a number,
+        or a tensor (C,) or (C, D).
 
     Raises:
         TypeError: f is no field.
+        ValueError: the region does not exist, or a quantity names none.
     """
-    if not isinstance(f, Field):
-        raise TypeError(
-            f"mean of a {type(f).__name__}: give an unknown or an expression of them, such as u * x"
-        )
+    checked("mean", f, on, t)
+    if on is not None:
+        return number("mean", f, Place(on, t))
+    if (tour := TOUR.get()) is not None and not isinstance(tour, Known):
+        return tour.own("mean", f)
     value, here, shared = f.value, HERE.get(), SHARED.get()
 
     def compute() -> Tensor:
         return average(value, None if here is None else here.weights)
 
-    number = compute() if shared is None else shared.number(compute)
-    return f.like(number.expand(value.shape), dict.fromkeys(f.streams))
+    return everywhere(f, compute() if shared is None else shared.number(compute))
 
 
-def integral(f: Field) -> Field:
-    """∫ f = |region| f̄ over the residual's region, see `mean`: length, area or volume, with time
-    times the duration.
+def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
+    """∫ f = |region| f̄, over the residual's region or the one that is named:
+
+        @on("interior")
+        def normalised(self, u):
+            return integral(u) - 1
+
+        @quantity
+        def flow_rate(self, u):
+            return integral(u[:, 0], on="outlet")
+
+    The measure is length, area or volume, with time times the duration. Over a region that is named
+    it is taken by a quadrature of its own, at the points of that region: so f may read a normal and
+    coordinates there.
+
+    Args:
+        f: a field, see `mean`.
+        on: the name of a region.
+        t: an instant, with `on`; by default all of the time, and so ∫∫ f dx dt.
+
+    Returns:
+        As `mean`: a field shaped like f, in a quantity a number.
 
     Raises:
         TypeError: f is no field.
-        ValueError: nobody knows the measure, of measured points or outside of a residual.
+        ValueError: nobody knows the measure, of measured points or outside of a residual; the
+            region does not exist, or a quantity names none.
     """
+    checked("integral", f, on, t)
+    if on is not None:
+        return number("integral", f, Place(on, t))
+    if (tour := TOUR.get()) is not None and not isinstance(tour, Known):
+        return tour.own("integral", f)
     here = HERE.get()
     if here is None or here.measure is None:
         where = "outside of a residual" if here is None else "over measured points"
@@ -86,6 +102,65 @@ def integral(f: Field) -> Field:
             "the points stand for"
         )
     return here.measure * mean(f)
+
+
+def value(f: Field, at: Sequence[float]) -> Any:
+    """f at one point, given by its coordinates, time last:
+
+        @quantity(reference=0.11752)
+        def pressure_drop(self, p):
+            return value(p, at=(0.15, 0.2)) - value(p, at=(0.25, 0.2))
+
+    Args:
+        f: a field, see `mean`.
+        at: the coordinates of the point.
+
+    Returns:
+        As `mean`: a field shaped like f, in a quantity a number.
+
+    Raises:
+        TypeError: f is no field, or `at` no sequence of numbers.
+        ValueError: the point has another number of coordinates or lies outside of the domain, or
+            there is no problem.
+    """
+    checked("value", f, "", None)
+    several: Sequence[float] = (at,) if isinstance(at, Real) else at  # type: ignore[assignment]
+    try:
+        point = tuple(float(x) for x in several)
+    except (TypeError, ValueError):
+        raise TypeError(f"value at {at!r}: give the coordinates of a point, (0.15, 0.2)") from None
+    return number("value", f, Place(point=point))
+
+
+def checked(operator: str, f: Any, on: Any, t: Any) -> None:
+    """Refuse what is no field, no name of a region and no instant."""
+    if not isinstance(f, Field):
+        raise TypeError(
+            f"{operator} of a {type(f).__name__}: give an unknown or an expression of them, such "
+            "as u * x"
+        )
+    if on is not None and not isinstance(on, str):
+        raise TypeError(f'{operator} on {on!r}: give the name of one region, on="boundary"')
+    if t is not None and (on is None or not isinstance(t, Real)):
+        raise TypeError(
+            f"{operator} with t={t!r}: an instant is a number and needs a region, "
+            'on="interior", t=2.0'
+        )
+
+
+def number(operator: str, f: Field, place: Place) -> Any:
+    """A number over another place, as the residual or quantity at work gets it.
+
+    Raises:
+        ValueError: none is at work.
+    """
+    tour = TOUR.get()
+    if tour is None:
+        raise ValueError(
+            f"{operator} {place}: the unknowns are known there in a method marked "
+            "@quantity, and not here"
+        )
+    return tour.number(operator, f, place)
 
 
 def average(values: Tensor, weights: Tensor | None) -> Tensor:
@@ -157,10 +232,33 @@ class Shared(TorchFunctionMode):
         return self.values[-1]
 
 
+class Known(Tour):
+    """The numbers of a residual over other places, which are known before it is run.
+
+    Args:
+        values: the numbers; None in a dry run, where means over the points at hand stand for them.
+    """
+
+    def __init__(self, values: Sequence[Tensor] | None = None) -> None:
+        super().__init__(0)
+        self.known, self.places = values, list[Place]()
+
+    def number(self, operator: str, f: Field, place: Place) -> Field:
+        """The next of them, shared by all points of the residual's region."""
+        self.places.append(place)
+        which = len(self.places) - 1
+
+        def compute() -> Tensor:
+            return Rule().mean(f.value) if self.known is None else self.known[which]
+
+        shared = SHARED.get()
+        return everywhere(f, compute() if shared is None else shared.number(compute))
+
+
 @contextmanager
 def over(measure: float | None, weights: Tensor | None) -> Iterator[None]:
     """Residuals are evaluated at the points of this region."""
-    with setting(HERE, Region(measure, weights)), SHARED.get() or nullcontext():
+    with setting(HERE, Rule(measure, weights)), SHARED.get() or nullcontext():
         yield
 
 

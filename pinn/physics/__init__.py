@@ -8,6 +8,7 @@ The equations that come with the package are in `problems`.
     declaration       what a problem's class states, checked
     attributes        tables and networks that a problem holds
     return_values     what its methods return, brought to one form
+    quantities        `@quantity`: numbers made of integrals of the unknowns
     references        what a solution is judged against
     estimates         a coefficient and its interval
     explanation       an error in the user's code, as one line

@@ -17,6 +17,7 @@ from pinn.geometry import Geometry, Points
 from pinn.physics.attributes import Holder
 from pinn.physics.declaration import Declared, check_class
 from pinn.physics.explanation import calling
+from pinn.physics.quantities import Quantity, collect_quantities
 from pinn.physics.references import PER_AXIS, Reference, comparison_points
 from pinn.physics.residuals import Residual, collect
 from pinn.physics.return_values import Fields, kind, known_values, residual_values, unknown_fields
@@ -66,6 +67,7 @@ class Problem(Declared, Holder):
 
     gauges: dict[str, Gauge] = {}
     residuals: tuple[Residual, ...] = ()
+    quantities: tuple[Quantity, ...] = ()
     stages: Sequence[Mapping[str, float]] = ({},)
     geometry: Geometry
 
@@ -74,6 +76,8 @@ class Problem(Declared, Holder):
         check_class(cls)
         names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
         cls.residuals = collect(cls, Problem, names)
+        parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
+        cls.quantities = collect_quantities(cls, Problem, names, (*names, *parts))
 
     def __init__(self, geometry: Geometry | None = None) -> None:
         super().__init__()
@@ -194,14 +198,7 @@ class Problem(Declared, Holder):
         Raises:
             ValueError: the residual returned something that is not one value per point.
         """
-        given: dict[str, Any] = {**unknowns, "at": at}
-        data = {"normal": points.normal, **points.columns}
-        for name in residual.arguments:
-            if name in self.coordinates:
-                given[name] = at[:, self.coordinates.index(name)].named(name)
-            elif (values := data.get(name)) is not None:
-                given[name] = data_field(values, at.coordinates, name)
-        given = {name: given[name] for name in residual.arguments}
+        given = self._given(residual.arguments, unknowns, at, points)
         with (
             calling(f"residual {residual.name!r}"),
             remembered(self, residual.name),
@@ -210,6 +207,35 @@ class Problem(Declared, Holder):
         ):
             result = getattr(self, residual.name)(**given)
         return residual_values(residual.name, result, len(at.value))
+
+    def run_quantity(self, quantity: Quantity, unknowns: Fields, at: Field, points: Points) -> Any:
+        """What the method of a quantity returns, run at some points; see `fields.elsewhere`.
+
+        Args:
+            quantity: one of `quantities`.
+            unknowns: the unknowns at the points.
+            at: the coordinates at the points.
+            points: normals there.
+
+        Raises:
+            ValueError: the method raised.
+        """
+        given = self._given(quantity.arguments, unknowns, at, points)
+        with calling(f"quantity {quantity.name!r}"), at_normals(points.normal):
+            return getattr(self, quantity.name)(**given)
+
+    def _given(
+        self, arguments: Sequence[str], unknowns: Fields, at: Field, points: Points
+    ) -> dict[str, Any]:
+        """What a method asks for by parameter name, at some points."""
+        given: dict[str, Any] = {**unknowns, "at": at}
+        data = {"normal": points.normal, **points.columns}
+        for name in arguments:
+            if name in self.coordinates:
+                given[name] = at[:, self.coordinates.index(name)].named(name)
+            elif (values := data.get(name)) is not None:
+                given[name] = data_field(values, at.coordinates, name)
+        return {name: given[name] for name in arguments}
 
     def _check(self) -> None:
         """Hold the residuals against the geometry."""

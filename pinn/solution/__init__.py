@@ -8,6 +8,8 @@ reads.
     plans             the derivatives that each residual reads
     evaluation        values and derivatives at points and on grids
     named_derivatives names such as `u.xy` and `vorticity`
+    quantities        the values of drag, flow rate and the like
+    quadrature        the points that an integral over a region is taken at
     queries           points in any form
     gauge_offsets     what gauges subtract
     exported_program  a program that needs torch alone, or ONNX

@@ -22,6 +22,7 @@ from pinn.fields.integrals import over
 from pinn.geometry import Points
 from pinn.physics.problem import Fields, Problem
 from pinn.physics.residuals import Residual
+from pinn.solution.quantities import check_quantities
 from pinn.solution.representation import Plans
 from pinn.solution.smoothness import check_curvature
 from pinn.solution.solution import Solution
@@ -58,11 +59,12 @@ def plan_regions(solution: Solution) -> dict[str, RegionPlan]:
 
     Raises:
         ValueError: a residual reads no unknown at all, so that training could not change it, or a
-            network whose derivatives are zero everywhere.
+            network whose derivatives are zero everywhere, or a quantity is no number.
     """
     problem = solution.problem
     plans = problem.in_double(lambda: {r: plan_region(solution, r) for r in problem.regions()})
     check_curvature(solution, plans_together(plans))
+    check_quantities(solution)
     return plans
 
 
