@@ -40,8 +40,12 @@ if TYPE_CHECKING:
     from pinn.fields.vector_calculus import grad as grad
     from pinn.fields.vector_calculus import laplacian as laplacian
     from pinn.geometry import Box as Box
+    from pinn.geometry import Disc as Disc
+    from pinn.geometry import Ellipse as Ellipse
     from pinn.geometry import Geometry as Geometry
+    from pinn.geometry import HalfSpace as HalfSpace
     from pinn.geometry import Interval as Interval
+    from pinn.geometry import Polygon as Polygon
     from pinn.geometry import Rectangle as Rectangle
     from pinn.networks import MLP as MLP
     from pinn.networks import FourierFeatures as FourierFeatures
@@ -70,7 +74,7 @@ _HOMES = {
     "pinn.fields.integrals": "integral mean value",
     "pinn.fields.normals": "dn outflow traction",
     "pinn.fields.vector_calculus": "advect curl div dt grad laplacian",
-    "pinn.geometry": "Box Geometry Interval Rectangle",
+    "pinn.geometry": "Box Disc Ellipse Geometry HalfSpace Interval Polygon Rectangle",
     "pinn.networks": "MLP FourierFeatures Graded Network Periodic",
     "pinn.operators": "Divergence Probes differentiate divergence",
     "pinn.optim": "Phase",

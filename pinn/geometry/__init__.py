@@ -1,24 +1,24 @@
 """Domains with named regions, coordinates, and the points sampled on them.
 
 A new shape is a class that keeps the promise of `shape`, as `block` does, and a constructor beside
-those in `boxes`. A new way to draw points goes into `sampling`.
+those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
 
     coordinates  the independent variables by name
     domains      a shape in space, over time and parameters
     regions      the names of its parts, unions of them, and measured points
     boxes        interval, rectangle, box
+    curved       disc, ellipse, polygon, half-space
+    combined     geometries made of others, as plain data
     derived      a geometry with more regions, as plain data
     region       a part of a shape, over all times or at an instant: points and measure
     shape        what a shape in space promises
     block        boxes of any dimension
+    half_space   half-planes and half-spaces
+    combination  booleans, motions and picked parts: who computes them
     inside       the interior of a shape that is no box
     joined       several pieces of a boundary as one
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
-    points       the points of a region
-    measurements measured points, from a file or an array
-    columns      the columns of a table under our names
-    tables       columns by name: of a file, arrays, a data frame
-    text_tables  CSV and other text with columns, line by line
+    points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
     grids        points that represent a whole domain
     resolution   whether positions survive in a precision
@@ -27,9 +27,26 @@ May import: base.
 """
 
 from pinn.geometry.boxes import Box, Interval, Rectangle
+from pinn.geometry.combined import Difference, Intersection, Union
 from pinn.geometry.coordinates import Coordinates
+from pinn.geometry.curved import Disc, Ellipse, HalfSpace, Polygon
 from pinn.geometry.derived import Derived
 from pinn.geometry.domains import Geometry
 from pinn.geometry.points import Points
 
-__all__ = ["Box", "Coordinates", "Derived", "Geometry", "Interval", "Points", "Rectangle"]
+__all__ = [
+    "Box",
+    "Coordinates",
+    "Derived",
+    "Difference",
+    "Disc",
+    "Ellipse",
+    "Geometry",
+    "HalfSpace",
+    "Intersection",
+    "Interval",
+    "Points",
+    "Polygon",
+    "Rectangle",
+    "Union",
+]

@@ -86,18 +86,23 @@ class Block(Shape):
         names: of the coordinates, which name the faces: `left`, `right` for x and so on.
         lower: lower bounds.
         upper: upper bounds.
+        prefix: of the names of the faces.
     """
 
     def __init__(
-        self, names: Sequence[str], lower: Sequence[float], upper: Sequence[float]
+        self,
+        names: Sequence[str],
+        lower: Sequence[float],
+        upper: Sequence[float],
+        prefix: str = "",
     ) -> None:
-        self.names = tuple(names)
+        self.names, self.prefix = tuple(names), prefix
         self.dimensions = len(names)
         self.lower, self.upper = tuple(lower), tuple(upper)
         self._faces: dict[str, tuple[int, int]] = {}  # name -> (axis, 0 lower or 1 upper)
         for axis, name in enumerate(names):
             for side, face in enumerate(FACES.get(name, (f"{name}_lower", f"{name}_upper"))):
-                self._faces[face] = (axis, side)
+                self._faces[prefix + face] = (axis, side)
 
     @property
     def measure(self) -> float:

@@ -15,16 +15,36 @@ class Interval(Geometry):
 
 
 class Rectangle(Geometry):
-    """A rectangle, optionally over a time interval; coordinates x, y (, t)."""
+    """A rectangle, optionally over a time interval; coordinates x, y (, t).
+
+    Args:
+        x: its range.
+        y: its range.
+        time: of the time interval.
+        name: of all sides together, which then are `<name>_left` and so on: for a hole.
+    """
 
     def __init__(
-        self, x: Range = (0.0, 1.0), y: Range = (0.0, 1.0), time: Range | None = None
+        self,
+        x: Range = (0.0, 1.0),
+        y: Range = (0.0, 1.0),
+        time: Range | None = None,
+        name: str = "",
     ) -> None:
         super().__init__(*_axes({"x": x, "y": y}, time))
+        self._name_faces(name)
 
 
 class Box(Geometry):
-    """A rectangular box, optionally over a time interval; coordinates x, y, z (, t)."""
+    """A rectangular box, optionally over a time interval; coordinates x, y, z (, t).
+
+    Args:
+        x: its range.
+        y: its range.
+        z: its range.
+        time: of the time interval.
+        name: of all faces together, which then are `<name>_left` and so on: for a hole.
+    """
 
     def __init__(
         self,
@@ -32,8 +52,10 @@ class Box(Geometry):
         y: Range = (0.0, 1.0),
         z: Range = (0.0, 1.0),
         time: Range | None = None,
+        name: str = "",
     ) -> None:
         super().__init__(*_axes({"x": x, "y": y, "z": z}, time))
+        self._name_faces(name)
 
 
 def _axes(

@@ -6,11 +6,11 @@ from typing import Any
 from pinn.base.messages import check_name
 from pinn.geometry.domains import Geometry
 
-STEPS = ("named", "part", "with_points")
+STEPS = ("named", "part", "with_points", "translated", "rotated", "scaled")
 
 
 class Derived(Geometry):
-    """A geometry after calls of `named`, `part` and `with_points`, as a configuration writes it:
+    """A geometry after calls of methods such as `named` and `part`, as a configuration has it:
 
         class_path: Derived
         init_args:

@@ -1,22 +1,20 @@
 """Domains: a shape in space, over time and parameters, with named regions."""
 
-import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
-from pinn.geometry import sampling
+from pinn.geometry import combination, sampling
 from pinn.geometry.block import Block
-from pinn.geometry.columns import Names
 from pinn.geometry.coordinates import Coordinates, bound, span
+from pinn.geometry.half_space import ENDLESS, HalfSpaceShape
 from pinn.geometry.inside import Inside
 from pinn.geometry.joined import together
-from pinn.geometry.measurements import Measurements, caller
-from pinn.geometry.points import Points
+from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.region import Region
 from pinn.geometry.regions import INSTANTS, NAMELESS, Regions
 from pinn.geometry.shape import Part, Shape
@@ -59,7 +57,8 @@ class Geometry(Regions):
         self.upper = tuple(map(bound, coordinates.names, upper))
         for name, low, high in zip(coordinates.names, self.lower, self.upper, strict=True):
             # The midpoint must be a number of its own, or the open box would be empty.
-            if not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
+            endless = isinstance(shape, HalfSpaceShape)
+            if not endless and not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
                 raise ValueError(f"bounds of {name} must be finite and increase, got {low}, {high}")
         if shape is None:
             names = [coordinates.names[i] for i in coordinates.space]
@@ -80,7 +79,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return float(len(self._clouds[region].points(self)))
+            return float(len(self._clouds[region]))
         if region in self._unions:
             return math.fsum(self._region(part).measure for part in self._unions[region])
         return self._region(region).measure
@@ -100,7 +99,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return self._clouds[region].points(self)
+            return self._clouds[region]
         if n < 1:
             raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
         names = self._unions.get(region, (region,))
@@ -182,39 +181,106 @@ class Geometry(Regions):
         """The columns of space of points (N, D)."""
         return at[:, : len(self.coordinates.space)]
 
-    def with_points(
-        self,
-        name: str,
-        data: Any,
-        columns: Names | None = None,
-        weights: str | float | None = None,
-        deviations: str | float | None = None,
-        missing: str = "refuse",
-    ) -> Self:
-        """A copy with measured points as a region; for the arguments see `Measurements`.
+    def with_points(self, name: str, columns: Mapping[str, Sequence[float] | Tensor]) -> Self:
+        """A copy with a measured point cloud as a region.
 
-            Rectangle().with_points("sensors", "sensors.csv", columns={"u": "u_measured"})
+        Args:
+            name: the name of the new region.
+            columns: columns named like the coordinates are the positions, all others are data.
 
         Raises:
-            ValueError: the name is taken, the table cannot be used, or points lie outside.
+            ValueError: the name is taken, a coordinate is missing, the columns differ in length
+                or hold values that are not finite, or points lie outside the domain.
         """
-        self._check_free(name)
-        table = Measurements(name, data, columns, weights, deviations, missing, beside=caller())
-        table = table if table.is_file else table.settled(self)
-        result = self._copy("with_points", table.call(self.coordinates))
-        result._clouds[name] = table
+        result = self._copy("with_points", {"name": name, "columns": columns})
+        result._add_points(name, point_cloud(name, columns, self.coordinates))
         return result
 
-    def read(self) -> Self:
-        """A copy whose measured points are read, from their files or a checkpoint."""
-        if all(table.known is not None for table in self._clouds.values()):
-            return self
-        result = copy.copy(self)
-        result._clouds = {name: table.settled(self) for name, table in self._clouds.items()}
+    def _name_faces(self, name: str) -> None:
+        """Give the faces of a box names of their own, and one to all of them."""
+        if name:
+            self._check_free(name)
+            names = [self.coordinates.names[i] for i in self.coordinates.space]
+            self.shape = Block(names, self.shape.lower, self.shape.upper, f"{name}_")
+            self._start()
+            self._unions[name] = tuple(self._parts)
+
+    def translated(self, by: Sequence[float]) -> "Geometry":
+        """x + by, every point of it moved by a vector."""
+        return self._moved("translated", by=by)
+
+    def rotated(
+        self,
+        angle: float,
+        about: Sequence[float] | None = None,
+        axis: Sequence[float] = (0.0, 0.0, 1.0),
+    ) -> "Geometry":
+        """Turned by an angle in radians, counter-clockwise.
+
+        Args:
+            angle: in radians.
+            about: the point that stays; by default the middle of the bounds.
+            axis: in space, seen against which the turn is counter-clockwise.
+        """
+        turn = {"axis": axis} if self.shape.dimensions == 3 else {}
+        return self._moved("rotated", angle=angle, about=about, **turn)
+
+    def scaled(self, by: float, about: Sequence[float] | None = None) -> "Geometry":
+        """Larger by a factor; the point `about` stays, by default the middle of the bounds."""
+        return self._moved("scaled", by=by, about=about)
+
+    def _moved(self, method: str, **arguments: Any) -> "Geometry":
+        """A geometry of the moved shape; the names of its parts stay."""
+        if self._picked or self._clouds:
+            names = ", ".join((*self._picked, *self._clouds))
+            raise ValueError(f"{self!r} has {names}: move it before it gets parts and points")
+        shape = combination.moved(self.shape, method, **arguments)
+        result = self._with_shape(shape, self)
+        result._unions = dict(self._unions)
+        result._spec = self._after(method, arguments)
         return result
+
+    def _with_shape(self, shape: Shape, other: "Geometry") -> "Geometry":
+        """A geometry of a shape, with the times and parameters of this one or another."""
+        d = shape.dimensions
+        if self.coordinates.names[:d] != other.coordinates.names[:d]:
+            raise ValueError(
+                f"{self!r} and {other!r} have other coordinates of space: give both the same names"
+            )
+        given = [g for g in (self, other) if len(g.coordinates) > d] or [self]
+        if len({(g.coordinates, g.lower[d:], g.upper[d:]) for g in given}) > 1:
+            raise ValueError(
+                f"{self!r} and {other!r} differ in time or parameters: give them to one of both"
+            )
+        lower, upper = (*shape.lower, *given[0].lower[d:]), (*shape.upper, *given[0].upper[d:])
+        return Geometry(given[0].coordinates, lower, upper, shape)
+
+    def _combined(self, other: Any, kind: str) -> Any:
+        """The union, intersection or difference with another geometry."""
+        if not isinstance(other, Geometry):
+            return NotImplemented
+        result = self._with_shape(combination.combined(kind, self.shape, other.shape), other)
+        result._inherit(self)
+        result._inherit(other, self if kind == "difference" else None)
+        result._spec = self._with(kind, other)
+        return result
+
+    def __or__(self, other: "Geometry") -> "Geometry":
+        """All points of both."""
+        return self._combined(other, "union")
+
+    def __and__(self, other: "Geometry") -> "Geometry":
+        """The points that both have."""
+        return self._combined(other, "intersection")
+
+    def __sub__(self, other: "Geometry") -> "Geometry":
+        """This one with a hole."""
+        return self._combined(other, "difference")
 
     def _region(self, name: str) -> Region:
         """The interior, a part or an instant, by its name."""
+        if isinstance(self.shape, HalfSpaceShape):
+            raise ValueError(ENDLESS)
         ranges = list(zip(self.lower, self.upper, strict=True))[len(self.coordinates.space) :]
         if name in INSTANTS:
             ranges[-1] = (ranges[-1][name == "final"],) * 2
@@ -229,4 +295,4 @@ class Geometry(Regions):
         sides = zip(names, self.lower, self.upper, strict=True)
         axes = [f"{name}={span(low, high)}" for name, low, high in sides]
         axes = axes if len(axes) <= 6 else [*axes[:3], "…", axes[-1]]
-        return f"{type(self).__name__}({', '.join(axes)})"
+        return f"{self._title}({', '.join(axes)})"

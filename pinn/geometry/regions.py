@@ -2,20 +2,58 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
-from pinn.base.recipe import Recorded
+from pinn.base.recipe import Recorded, Spec
+from pinn.geometry import combination
 from pinn.geometry.coordinates import Coordinates, bound
-from pinn.geometry.measurements import Measurements
+from pinn.geometry.points import Points
 from pinn.geometry.shape import Part, Pick, Range, Shape
 
 INSTANTS = ("initial", "final")
 DERIVED = "pinn.geometry.derived.Derived"  # makes a geometry again from the calls that made it
+COMBINED = "pinn.geometry.combined"  # whose classes make a geometry of others
 NAMELESS = ""  # the part of a boundary that has no name; `boundary` contains it
-Picked = tuple[tuple[str, ...], Pick]
+
+
+class Picked(NamedTuple):
+    """How a part was picked, so that it can be picked again.
+
+    Args:
+        names: the parts of the shape that it is taken from.
+        choice: which points of them.
+        without: parts that do not belong to it.
+    """
+
+    names: tuple[str, ...]
+    choice: Pick
+    without: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """Points that satisfy a condition and do not lie on some parts.
+
+    Args:
+        where: the condition; None for all points.
+        parts: the parts.
+        distance: up to which a point counts as one of a part.
+    """
+
+    where: Callable[[Tensor], Tensor] | None
+    parts: Sequence[Part]
+    distance: float
+
+    def __call__(self, at: Tensor) -> Tensor:
+        """A mask (N,)."""
+        apart = torch.stack([part.distance(at) for part in self.parts]).amin(0) > self.distance
+        return apart if self.where is None else apart & self.where(at)
 
 
 class Regions(Recorded):
@@ -35,9 +73,8 @@ class Regions(Recorded):
         self._unions: dict[str, tuple[str, ...]] = {}
         if self._parts:
             self._unions["boundary"] = tuple(self._parts)
-        self._steps: tuple[Regions, list[dict[str, Any]]] | None = None
         self._picked: dict[str, Picked] = {}
-        self._clouds: dict[str, Measurements] = {}
+        self._clouds: dict[str, Points] = {}
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -49,11 +86,6 @@ class Regions(Recorded):
     def is_measured(self, region: str) -> bool:
         """Whether a region is a cloud of measured points; a sample of it has all of them."""
         return region in self._clouds
-
-    @property
-    def measurements(self) -> Mapping[str, Measurements]:
-        """The tables of measured points, by region."""
-        return self._clouds
 
     def named(self, **groups: str | Sequence[str]) -> Self:
         """A copy with more region names, each a union of parts: `named(lid="top")`.
@@ -98,7 +130,7 @@ class Regions(Recorded):
             segments = (segments,) if isinstance(segments, int) else tuple(segments)
         out = self._members(name, without) if without else ()
         names = tuple(n for n in self._members(name, of) if n not in out)
-        result._pick(name, (names, Pick(ranges, segments, where)))
+        result._pick(name, Picked(names, Pick(ranges, segments, where), out))
         return result
 
     def _copy(self, method: str, arguments: Mapping[str, Any]) -> Self:
@@ -106,11 +138,34 @@ class Regions(Recorded):
         result = copy.copy(self)
         result._parts, result._unions = dict(self._parts), dict(self._unions)
         result._picked, result._clouds = dict(self._picked), dict(self._clouds)
-        of, steps = (self, []) if self._steps is None else self._steps
-        result._steps = (of, [*steps, {method: dict(arguments)}])
-        of, steps = result._steps
-        result._spec = {"class_path": DERIVED, "init_args": {"of": of, "steps": steps}}
+        result._spec = self._after(method, arguments)
         return result
+
+    def _after(self, method: str, arguments: Mapping[str, Any]) -> Spec:
+        """The recipe of what a call of a method gives."""
+        of, steps = self, []
+        if self._spec["class_path"] == DERIVED:
+            of, steps = self._spec["init_args"]["of"], self._spec["init_args"]["steps"]
+        given = {"of": of, "steps": [*steps, {method: dict(arguments)}]}
+        return {"class_path": DERIVED, "init_args": given}
+
+    def _with(self, kind: str, other: "Regions") -> Spec:
+        """The recipe of a boolean with another geometry."""
+        path = f"{COMBINED}.{kind.title()}"
+        own = self._spec["init_args"] if self._spec["class_path"] == path else None
+        if kind == "difference":
+            of, holes = (self, []) if own is None else (own["of"], own["holes"])
+            return {"class_path": path, "init_args": {"of": of, "holes": [*holes, other]}}
+        several = [self] if own is None else own["of"]
+        return {"class_path": path, "init_args": {"of": [*several, other]}}
+
+    @property
+    def _title(self) -> str:
+        """The class that a configuration would name, without the steps that follow."""
+        spec = self._spec
+        while spec["class_path"] == DERIVED:
+            spec = spec["init_args"]["of"]._spec
+        return spec["class_path"].rpartition(".")[2]
 
     def _members(self, name: str, given: str | Sequence[str]) -> tuple[str, ...]:
         """The parts that make up what was given, each once."""
@@ -128,13 +183,62 @@ class Regions(Recorded):
 
     def _pick(self, name: str, picked: Picked) -> None:
         """Add some of the boundary under a name."""
-        names, choice = picked
-        own = [part for part in names if part in self.shape.parts]
+        own = [part for part in picked.names if part in self.shape.parts]
+        others = [self._parts[part] for part in picked.without if part in self._picked]
+        choice = picked.choice
+        if others:
+            choice = replace(choice, where=Beyond(choice.where, others, self._rounding))
         try:
-            self._parts[name] = self.shape.pick(own, choice)
+            if not own:
+                raise ValueError(f"{picked.names} are no parts of the shape itself")
+            self._parts[name] = combination.picked(self.shape, own, choice)
         except ValueError as error:
             raise ValueError(f"region {name!r} of {self!r}: {error}") from None
         self._picked[name] = picked
+
+    @property
+    def _rounding(self) -> float:
+        """A distance below which points count as one."""
+        sides = zip(self.shape.lower, self.shape.upper, strict=True)
+        return 1e-9 * max(high - low for low, high in sides)
+
+    def _inherit(self, source: "Regions", domain: "Regions | None" = None) -> None:
+        """Take over the names of an operand, as far as anything of them is left.
+
+        Args:
+            source: the operand.
+            domain: of a hole, what it is taken from: its names are not the hole's.
+        """
+        for name, picked in source._picked.items():
+            if name in self.regions:
+                raise ValueError(f"both shapes have a part {name!r}: give one of them another name")
+            if any(part in self.shape.parts for part in picked.names):
+                with suppress(ValueError):  # nothing of it is left, as of an edge inside the other
+                    self._pick(name, picked)
+        for name, members in source._unions.items():
+            foreign = domain is not None and any(part in domain._parts for part in members)
+            left = [part for part in members if part in self._parts]
+            if left and not foreign and name not in ("boundary", *self._parts):
+                both = (*self._unions.get(name, ()), *left)
+                self._unions[name] = tuple(dict.fromkeys(both))
+        for name, cloud in source._clouds.items():
+            self._add_points(name, cloud)
+
+    def _add_points(self, name: str, cloud: Points) -> None:
+        """Add measured points, which have to lie in the domain."""
+        self._check_free(name)
+        # Printed or float32 positions may miss a wall by their rounding error.
+        outside = int((~self.contains(cloud.at, slack=1e-6)).sum())
+        if outside:
+            raise ValueError(
+                f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
+                "check their units or enlarge the box"
+            )
+        self._clouds[name] = cloud
+
+    def contains(self, at: Tensor, slack: float = 0.0) -> Tensor:
+        """Which points lie in the domain."""
+        raise NotImplementedError
 
     def _axis(self, name: str) -> int:
         """The column of a coordinate of space."""

@@ -85,8 +85,6 @@ class Problem(Declared, Holder):
             self.geometry = geometry
         if not isinstance(getattr(self, "geometry", None), Geometry):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
-        if (read := self.geometry.read()) is not self.geometry:  # a class keeps the unread one
-            self.geometry = read
         self.gauges = dict(type(self).gauges)
         self._check()
 

@@ -22,7 +22,7 @@ NumPy inside, tensors of float64 outside. A new kind of curve is a class beside 
     roots        zeros in brackets, and those of a polynomial
 """
 
-from pinn.geometry.plane.booleans import difference, intersection, moved, union
+from pinn.geometry.plane.booleans import difference, intersection, moved, nameless, union
 from pinn.geometry.plane.primitives import disc, ellipse, outline, polygon
 from pinn.geometry.plane.region import PlaneShape
 
@@ -33,6 +33,7 @@ __all__ = [
     "ellipse",
     "intersection",
     "moved",
+    "nameless",
     "outline",
     "polygon",
     "union",

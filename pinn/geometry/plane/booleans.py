@@ -32,17 +32,12 @@ def intersection(one: PlaneShape, other: PlaneShape) -> PlaneShape:
 
 
 def difference(one: PlaneShape, other: PlaneShape) -> PlaneShape:
-    """A − B, closed. The names of the hole B survive, but for those that A has too.
-
-    If a name of B is one of A, all pieces of the hole go under "".
+    """A − B, closed; pieces of A and of B that have one name are one part.
 
     Raises:
         ValueError: B does not meet A, or covers it.
     """
-    holes = other.pieces
-    if {piece.name for piece in one.pieces} & {piece.name for piece in holes}:
-        holes = tuple(replace(piece, name="") for piece in holes)
-    arrangement = Arrangement(one.pieces, holes)
+    arrangement = Arrangement(one.pieces, other.pieces)
     if not arrangement.boundary("intersection"):
         raise ValueError(
             f"the hole does not meet the domain: the hole has {other!r}, the domain {one!r}"
@@ -51,6 +46,12 @@ def difference(one: PlaneShape, other: PlaneShape) -> PlaneShape:
     if not pieces:
         raise ValueError(f"nothing is left: the hole with {other!r} covers the domain with {one!r}")
     return PlaneShape(pieces)
+
+
+def nameless(shape: PlaneShape, names: Sequence[str]) -> PlaneShape:
+    """The shape without some names of its parts."""
+    pieces = (replace(p, name="") if p.name in names else p for p in shape.pieces)
+    return PlaneShape(list(pieces))
 
 
 def moved(
