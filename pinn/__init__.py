@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pinn.networks import Graded as Graded
     from pinn.networks import Network as Network
     from pinn.networks import Periodic as Periodic
+    from pinn.networks import Polar as Polar
     from pinn.operators import Divergence as Divergence
     from pinn.operators import Probes as Probes
     from pinn.operators import differentiate as differentiate
@@ -75,7 +76,7 @@ _HOMES = {
     "pinn.fields.normals": "dn outflow traction",
     "pinn.fields.vector_calculus": "advect curl div dt grad laplacian",
     "pinn.geometry": "Box Disc Ellipse Geometry HalfSpace Interval Polygon Rectangle",
-    "pinn.networks": "MLP FourierFeatures Graded Network Periodic",
+    "pinn.networks": "MLP FourierFeatures Graded Network Periodic Polar",
     "pinn.operators": "Divergence Probes differentiate divergence",
     "pinn.optim": "Phase",
     "pinn.physics.problem": "Problem",

@@ -7,7 +7,7 @@ import torch
 from domain import DOMAIN, FLOAT, built, points
 
 from pinn.geometry import Rectangle
-from pinn.networks import MLP, FourierFeatures, Periodic
+from pinn.networks import MLP, FourierFeatures, Periodic, Polar
 from pinn.networks.embeddings import Graded
 
 # --- Fourier features
@@ -107,3 +107,71 @@ def test_graded_coordinates_are_steeper_at_the_walls():
     assert found[:, 0].tolist() == pytest.approx([-1.0, -half, 0.0, 1.0], rel=1e-12, abs=1e-12)
     (slope,) = torch.autograd.grad(found.sum(), x)
     assert float(slope[0] / slope[2]) == pytest.approx(1 / math.sqrt(1 - 0.97**2), rel=1e-12)
+
+
+# --- polar coordinates
+
+
+def test_polar_coordinates_about_corners_are_the_formula():
+    polar = Polar([[0.0, 1.0], [2.0, 0.5]], core=0.2)
+    assert polar.build(Rectangle(x=(-1, 5), y=(0, 2), time=(0, 4))) == 9
+    polar.to(FLOAT)
+    x = torch.tensor([[-1.0, 2.0, 0.0], [0.3, 0.9, 1.0], [5.0, 0.0, 4.0]], dtype=FLOAT)
+    expected = [x[:, 0] - 2, x[:, 1] - 1, x[:, 2] / 2 - 1]  # half of the shortest side is 1
+    for (a, b), farthest in (((0.0, 1.0), math.hypot(5, 1)), ((2.0, 0.5), math.hypot(3, 1.5))):
+        r = ((x[:, 0] - a) ** 2 + (x[:, 1] - b) ** 2 + 0.2**2).sqrt()
+        middle = math.sqrt(0.2 * math.hypot(farthest, 0.2))
+        expected += [(r / middle).log(), (x[:, 0] - a) / r, (x[:, 1] - b) / r]
+    torch.testing.assert_close(polar(x), torch.stack(expected, 1), rtol=1e-12, atol=1e-12)
+
+
+def test_polar_features_stay_within_their_extents():
+    polar = Polar([[0.4, -0.2]])
+    geometry = Rectangle(x=(-1, 9), y=(-1, 1))
+    polar.build(geometry)
+    polar.to(FLOAT)
+    at = torch.cat([geometry.sample("interior", 4000).at, torch.tensor([[0.4, -0.2]]).double()])
+    largest = polar(torch.cat([at, geometry.grid(2)])).abs().amax(0)
+    assert (largest <= torch.tensor(polar.extents) + 1e-12).all()
+    # Both ends of x, y and ln r are reached.
+    torch.testing.assert_close(largest[:3], torch.tensor(polar.extents[:3], dtype=FLOAT))
+
+
+def test_units_of_a_spread_layer_bend_in_all_of_a_long_channel():
+    torch.manual_seed(0)
+    network = built(MLP(400, 1, spread=1.0, embedding=Polar([[0.4, 0.2]])), Rectangle(x=(0, 20)))
+    layer = network.hidden[0].requires_grad_(False)
+    assert float(layer.weight.abs().max()) <= 1
+    # b = −w·c with c within the extents: 20 half-heights along the channel.
+    extents = torch.tensor(network.embedding.extents, dtype=FLOAT)
+    assert bool((layer.bias.abs() <= layer.weight.abs() @ extents).all())
+    assert float(layer.bias.abs().max()) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"core": 0.0}, "Polar needs a positive core, got 0.0"),
+        ({"about": []}, "about is an empty list"),
+    ],
+)
+def test_polar_refuses(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        Polar(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("about", "text"),
+    [
+        (None, "Polar finds no hole with a name"),
+        (["left"], "'left' is not the boundary of one hole"),
+        (["boundary"], "'boundary' is not the boundary of one hole"),
+        (["interior"], "'interior' is not the boundary of one hole"),
+        (["cylinder"], "unknown region 'cylinder'"),
+        ([[1.0, 2.0, 3.0]], "has to be 2 numbers, a position"),
+        ([[1.0, math.nan]], "has to be 2 numbers, a position"),
+    ],
+)
+def test_polar_refuses_what_is_no_hole(about, text):
+    with pytest.raises(ValueError, match=text):
+        Polar(about).build(Rectangle())

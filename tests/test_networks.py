@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from pinn.base.recipe import build, spec_of
 from pinn.geometry import Box, Interval, Rectangle
-from pinn.networks import MLP, Embedding, FourierFeatures, Network, Periodic
+from pinn.networks import MLP, Embedding, FourierFeatures, Network, Periodic, Polar
 from pinn.networks.mlp import ACTIVATIONS
 
 # --- MLP
@@ -125,6 +125,7 @@ EMBEDDINGS = {
     "none": lambda: None,
     "fourier": lambda: FourierFeatures(count=4, scale=0.7, seed=2),
     "periodic": lambda: Periodic({"y": 0.3}, harmonics=2),
+    "polar": lambda: Polar([[0.3, 2.1], [1.1, 2.2]]),
 }
 
 
@@ -194,6 +195,7 @@ def test_a_recorded_network_is_rebuilt_with_its_weights(network):
 
 
 JET_FUNCTIONS = {"linear", "sub", "mul", "tanh", "sin", "cos", "cat", "__getitem__"}
+JET_FUNCTIONS |= {"add", "log", "rsqrt"}
 
 
 class Listener(TorchFunctionMode):

@@ -6,6 +6,7 @@ A new network or a new embedding goes here.
     mlp         the dense network
     stack       layers one after the other
     embeddings  Fourier features, periodic and graded coordinates
+    polar       polar coordinates about holes and corners
 
 May import: geometry, base.
 """
@@ -13,6 +14,16 @@ May import: geometry, base.
 from pinn.networks.embeddings import Embedding, FourierFeatures, Graded, Periodic
 from pinn.networks.mlp import MLP
 from pinn.networks.network import Network
+from pinn.networks.polar import Polar
 from pinn.networks.stack import Stack
 
-__all__ = ["MLP", "Embedding", "FourierFeatures", "Graded", "Network", "Periodic", "Stack"]
+__all__ = [
+    "MLP",
+    "Embedding",
+    "FourierFeatures",
+    "Graded",
+    "Network",
+    "Periodic",
+    "Polar",
+    "Stack",
+]

@@ -16,7 +16,13 @@ class Embedding(KeepsDigits, ABC):
     """A fixed map from coordinates (..., D) to features; its constants come from the geometry.
 
     The constants are buffers, and exact in every precision.
+
+    Attributes:
+        extents: when built, the features lie between −extent and extent, one per feature; None for
+            1 each.
     """
+
+    extents: tuple[float, ...] | None = None
 
     @abstractmethod
     def build(self, geometry: Geometry) -> int:

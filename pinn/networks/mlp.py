@@ -1,7 +1,7 @@
 """The dense network."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,7 @@ class MLP(Network):
         for _ in range(self.depth):
             layer = _dense(inputs, self.width)
             if self.spread is not None and not self.hidden:
-                _spread_out(layer, self.spread)
+                _spread_out(layer, self.spread, self.embedding.extents)
             self.hidden.append(layer)
             inputs = self.width
         self.output = _dense(inputs, outputs)
@@ -85,8 +85,10 @@ class MLP(Network):
 
 
 @torch.no_grad()
-def _spread_out(layer: nn.Linear, spread: float | list[float]) -> None:
-    """wᵢ uniform in [-spreadᵢ, spreadᵢ],  b = −w·c  with c uniform in [-1, 1]ᴰ.
+def _spread_out(
+    layer: nn.Linear, spread: float | list[float], extents: Sequence[float] | None
+) -> None:
+    """wᵢ uniform in [-spreadᵢ, spreadᵢ],  b = −w·c  with cᵢ uniform in [-extentᵢ, extentᵢ].
 
     Raises:
         ValueError: there are not as many spreads as inputs.
@@ -97,6 +99,8 @@ def _spread_out(layer: nn.Linear, spread: float | list[float]) -> None:
         raise ValueError(f"MLP spread has {len(each)} numbers, the first layer {inputs} inputs")
     layer.weight.uniform_(-1, 1).mul_(layer.weight.new_tensor(each))
     centres = torch.empty_like(layer.weight).uniform_(-1, 1)
+    if extents is not None:
+        centres.mul_(layer.weight.new_tensor(extents))
     layer.bias.copy_(-(layer.weight * centres).sum(1))
 
 
