@@ -42,6 +42,7 @@ def fit(
     method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
     resample: int = 0,
     adapt: bool = False,
+    refine: dict[str, float] | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
     init_from: str | Path | None = None,
@@ -69,6 +70,7 @@ def fit(
         method: how points are drawn.
         resample: draw new points every so many steps; 0 keeps the first ones.
         adapt: draw them where the residual is large.
+        refine: part of the boundary → a length: half of the interior points lie that near.
         seed: of weights and points.
         folder: where runs are kept; by default `default_root_dir`, or `runs`.
         init_from: a checkpoint whose weights to start from.
@@ -93,7 +95,7 @@ def fit(
     solver = Solver(problem, network, phases, weights, derivatives, compile, memory, weighting)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
-    data = Collocation(points, method, resample, adapt, seed=seed)
+    data = Collocation(points, method, resample, adapt, refine, seed=seed)
     fitter = make_trainer(trainer, [Figures(), Checkpoints()], solver.schedule)
     base = folder or trainer.get("default_root_dir") or "runs"
     with trusting(trust_old):

@@ -150,6 +150,9 @@ RUN = {
 }
 OPTIONAL = {
     AVERAGED: Kind("tensors by name", is_dict),
+    "pinn.data.refine": Kind(
+        "a finite number ≥ 0 for each part", lambda v: v is None or is_dict(v, is_weight)
+    ),
     "pinn.buffers": Kind(
         "a list of names", lambda v: isinstance(v, list) and all(is_text(name) for name in v)
     ),

@@ -20,6 +20,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
+    refinement   points refined towards parts of the boundary
     grids        points that represent a whole domain
     resolution   whether positions survive in a precision
 

@@ -63,6 +63,9 @@ class Geometry(Regions):
         if shape is None:
             names = [coordinates.names[i] for i in coordinates.space]
             shape = Block(names, self.lower[: len(names)], self.upper[: len(names)])
+        if not shape.measure > 0:
+            axes = ", ".join(coordinates.names[i] for i in coordinates.space)
+            raise ValueError(f"the shape over ({axes}) has no interior: nothing is left of it")
         self.shape = shape
         self._start()
 
@@ -284,7 +287,7 @@ class Geometry(Regions):
         ranges = list(zip(self.lower, self.upper, strict=True))[len(self.coordinates.space) :]
         if name in INSTANTS:
             ranges[-1] = (ranges[-1][name == "final"],) * 2
-        return Region(self._parts.get(name, self._interior), ranges)
+        return Region(self._parts.get(name, self._interior), ranges, name)
 
     @property
     def _interior(self) -> Part:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,7 +12,18 @@ from pinn.geometry import sampling
 from pinn.geometry.points import Points
 from pinn.geometry.shape import Part, Range
 
-TRIES = 12  # how often the number of candidates is doubled before a part counts as empty
+MOST = 2**22  # candidates before a part counts as empty
+
+
+class Density(Protocol):
+    """How densely points are to lie."""
+
+    @property
+    def acceptance(self) -> float:
+        """The mean of `accepts` over the region."""
+
+    def accepts(self, at: Tensor) -> Tensor:
+        """The share (N,) of the points at positions (N, D) that are kept."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +33,12 @@ class Region:
     Args:
         part: of the shape.
         ranges: of the coordinates behind those of space; one value where low = high.
+        name: for messages.
     """
 
     part: Part
     ranges: Sequence[Range] = ()
+    name: str = ""
 
     @property
     def free(self) -> list[int]:
@@ -38,28 +52,45 @@ class Region:
             self.ranges[i][1] - self.ranges[i][0] for i in self.free
         )
 
-    def sample(self, n: int, method: str, seed: int) -> Points:
-        """Draws n points with their normals; see `Geometry.sample`."""
+    def sample(self, n: int, method: str, seed: int, density: Density | None = None) -> Points:
+        """Draws n points with their normals, evenly or by a density; see `Geometry.sample`.
+
+        Raises:
+            ValueError: too few of the points drawn are accepted.
+        """
         if method == "gauss" and self.part.running + len(self.free):
             return self.rule(n)
         drawn = "sobol" if method == "gauss" else method
-        if self.part.acceptance >= 1:
+        share = self.part.acceptance * (1.0 if density is None else density.acceptance)
+        if share >= 1:
             return self.placed(n, drawn, seed)
-        tries = math.ceil(1.1 * n / max(self.part.acceptance, 1e-6)) + 16
-        for _ in range(TRIES):
-            points = self.placed(tries, drawn, seed)
+        most, tries = max(MOST, 64 * n), math.ceil(1.1 * n / max(share, 1e-9)) + 16
+        while True:
+            tries = min(tries, most)
+            points = self.placed(tries, drawn, seed, density)
             if len(points) >= n:
                 return points.select(slice(n))
+            if tries == most:
+                raise ValueError(
+                    f"region {self.name!r}: only {len(points)} of {tries} points drawn lie in it, "
+                    f"{n} are needed: it is empty or too thin"
+                )
             tries *= 2
-        raise ValueError(f"no {n} points were found among {tries // 2}: the region is too thin")
 
-    def placed(self, n: int, method: str, seed: int) -> Points:
-        """The points that n draws stand for; fewer where some are rejected."""
+    def placed(self, n: int, method: str, seed: int, density: Density | None = None) -> Points:
+        """The points that n draws stand for; fewer where some are rejected.
+
+        One more number of each draw decides about a point by the density.
+        """
         running, free = self.part.running, self.free
-        unit = sampling.unit_points(n, running + len(free), method, seed)
+        size = running + len(free) + (density is not None)
+        unit = sampling.unit_points(n, size, method, seed)
         at, normal, kept = self.part.place(unit[:, :running])
         rest = unit[:, running:] if kept is None else unit[kept, running:]
-        return Points(torch.cat([at, self.extended(rest)], 1), normal)
+        points = Points(torch.cat([at, self.extended(rest)], 1), normal)
+        if density is None:
+            return points
+        return points.select(rest[:, -1] < density.accepts(points.at))
 
     def rule(self, n: int) -> Points:
         """A quadrature of the part times Gauss points along the ranges that run."""

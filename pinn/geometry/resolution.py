@@ -12,7 +12,9 @@ import torch
 
 from pinn.geometry.coordinates import span
 from pinn.geometry.domains import Geometry
+from pinn.geometry.grids import smallest_part
 
+PARTS = 1e-3  # of the smallest part of a boundary, such as a hole
 POSITIONS = 1e-6  # of the box: less moves a point by less than any error of a solution
 VALUES = 1e-3  # of the range of measured values
 
@@ -37,6 +39,12 @@ def unresolved(
         length = min((size for axis, size in lengths if axis == name), default=math.inf)
         if step > POSITIONS * length:
             return f"{short(dtype)} tells {shown} apart by {step:.3g}, with features of {length:g}"
+    small = math.inf if geometry.is_box else smallest_part(geometry)
+    for i in geometry.coordinates.space if small < math.inf else ():
+        name, low, high = geometry.coordinates.names[i], geometry.lower[i], geometry.upper[i]
+        if (step := spacing(low, high, dtype)) > PARTS * small:
+            shown = f"{short(dtype)} tells {name} in {span(low, high)} apart by {step:.3g}"
+            return f"{shown}, with a part of the boundary that measures {small:.3g}"
     for region in geometry.regions:
         if geometry.is_measured(region) and (lost := unresolved_points(geometry, region, dtype)):
             return lost

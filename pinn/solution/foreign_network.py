@@ -7,6 +7,7 @@ from torch import nn
 
 from pinn.choosing.sample_step import untouched
 from pinn.geometry import Geometry
+from pinn.geometry.grids import middle
 from pinn.networks import Network
 from pinn.physics.problem import Problem
 from pinn.physics.return_values import kind
@@ -30,7 +31,7 @@ def check_network(network: object, geometry: Geometry, widths: Mapping[str, int]
         raise ValueError(f"network is a {name}: expected a torch.nn.Module")
     if isinstance(network, Network):
         return  # which is made for the problem
-    at = geometry.midpoints(1).expand(3, -1)
+    at = middle(geometry).expand(3, -1)
     at = at.to(next((p for p in network.parameters() if p.is_floating_point()), at))
     names = ", ".join(geometry.coordinates.names)
     try:

@@ -1,6 +1,7 @@
 """What gauges subtract from a solution, settled for a set of points.
 
-A constant is the mean over the domain, or the value at its lower corner. One that is chosen at
+A constant is the mean over the domain, or the value at its lower corner; where a shape has no point
+there, at one of its points nearby. One that is chosen at
 every instant is found for each time that occurs, or for many times by its Chebyshev series:
 
     c(t) = Σ_k c_k T_k(s),   s = (2t − t₀ − t₁)/(t₁ − t₀),
@@ -17,7 +18,7 @@ from torch import Tensor
 from pinn.algebra.channels import Channel, Plan, first, second, third
 from pinn.dry_run.gauge import Constant
 from pinn.fields.field import Field
-from pinn.geometry.grids import averaging_points, averaging_rule
+from pinn.geometry.grids import averaging_points, averaging_rule, corner
 from pinn.physics.problem import Problem
 
 DIRECT = 64  # instants whose means are taken one by one
@@ -65,19 +66,24 @@ class Offset:
 
     def constant_now(self, like: Tensor) -> Tensor:
         """The one constant: the mean over the domain, or the value at its lower corner."""
-        geometry = self.problem.geometry
+        geometry, weights = self.problem.geometry, None
         if self.constant.gauge == "pin":
-            at = torch.tensor([geometry.lower], dtype=torch.float64)
-        else:
+            at = corner(geometry)
+        elif geometry.is_box:
             at = averaging_points(geometry, range(len(geometry.coordinates)))
+        else:
+            at, weights = averaging_rule(geometry, range(len(geometry.coordinates)))
         parts = [self.unknown(piece.to(like), Plan()).value for piece in at.split(TOGETHER)]
-        return self.masked(torch.cat(parts).mean(0))
+        values = torch.cat(parts)
+        if weights is not None:
+            return self.masked(average(values[None], weights.to(like))[0])
+        return self.masked(values.mean(0))
 
     def means(self, times: Tensor, order: int) -> list[Tensor]:
         """c (T, …) at each of some times, and its derivatives in time up to an order."""
         geometry, space = self.problem.geometry, self.problem.geometry.coordinates.space
         if self.constant.gauge == "pin":
-            spots = torch.tensor([[geometry.lower[i] for i in space]], dtype=torch.float64)
+            spots = geometry.in_space(corner(geometry))
             weights = torch.ones(1, dtype=torch.float64)
         else:
             spots, weights = averaging_rule(geometry, space)

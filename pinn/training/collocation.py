@@ -1,6 +1,7 @@
 """Collocation points: drawn on the fly, kept on the device; the loader only ticks."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 from pinn.base.messages import check_name, echo, whole
 from pinn.base.processes import gathered, processes
 from pinn.geometry import Points
+from pinn.geometry.refinement import refined, refinement
 from pinn.geometry.regions import INSTANTS
 from pinn.geometry.sampling import METHODS, stream_seed
 from pinn.physics.problem import Problem
@@ -18,6 +20,7 @@ from pinn.solution.plans import RegionPlan
 from pinn.training.adaptive_points import CANDIDATES, choose
 
 VOLUME, FACE = 1000, 200  # points where a configuration gives no number
+VOLUMES = ("interior", *INSTANTS)
 HELD_OUT = -1  # the "step" whose points validation uses and training never draws
 
 
@@ -38,6 +41,9 @@ class Collocation(L.LightningDataModule):
         adapt: from the second draw on, take points where the residual is large, see `adaptation`.
             A loss is then the mean over these points, not over the region: on purpose it counts
             most what is worst. The held-out points stay as they are.
+        refine: part of the boundary → a length: half of the points of the interior, and of the
+            first instant, lie within that length of the part. They have weights, so that a loss
+            stays an integral over the region, see `refinement`.
         held_out: points per region that validation uses.
         seed: the seed of all draws.
 
@@ -51,6 +57,7 @@ class Collocation(L.LightningDataModule):
         method: Literal["sobol", "lhs", "uniform", "gauss"] = "sobol",
         resample: int = 0,
         adapt: bool = False,
+        refine: dict[str, float] | None = None,
         held_out: int = 2000,
         seed: int = 0,
     ) -> None:
@@ -77,6 +84,7 @@ class Collocation(L.LightningDataModule):
                 "such as 200"
             )
         self.adapt = adapt
+        self.refine = lengths(refine, method, adapt)
         self.error: Callable[[str, Points], Tensor]  # at points of a region; set by the solver
         self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
         self.seen_whole: set[str] = set()  # measured regions of which a residual sees all points
@@ -112,8 +120,14 @@ class Collocation(L.LightningDataModule):
             line = f"data.points names region {region!r}, where {name} has no residual"
             check_name(region, regions, line)
         for region in regions:
-            default = VOLUME if region in ("interior", *INSTANTS) else FACE
+            default = VOLUME if region in VOLUMES else FACE
             self.points.setdefault(region, default)
+        try:
+            for region in regions if self.refine else ():
+                if region in VOLUMES:
+                    refinement(problem.geometry, region, tuple(self.refine.items()))
+        except ValueError as error:
+            raise ValueError(f"data.refine: {error}") from None
         self._drawn = None  # perhaps of another problem
 
     def check_processes(self, count: int) -> None:
@@ -166,6 +180,8 @@ class Collocation(L.LightningDataModule):
         seed = stream_seed(self.seed, draw, rank, region)
         held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
         method = "sobol" if held_out else self.method
+        if self.refine and draw != HELD_OUT and region in VOLUMES:
+            return refined(problem.geometry, region, n, self.refine, method, seed)
         points, count = problem.geometry.sample(region, n, method, seed), processes()
         if draw == HELD_OUT or count == 1 or not self.divides(problem, region):
             return points
@@ -178,7 +194,8 @@ class Collocation(L.LightningDataModule):
     def settings(self) -> dict[str, Any]:
         """What was asked for, as plain data."""
         names = ("points", "method", "resample", "adapt", "held_out", "seed")
-        return {name: getattr(self, name) for name in names}
+        asked = {name: getattr(self, name) for name in names}
+        return asked | ({"refine": dict(self.refine)} if self.refine else {})
 
     def state_dict(self) -> dict[str, Any]:
         """How many processes draw points, and which ones each of them chose last, if it did."""
@@ -201,3 +218,27 @@ class Collocation(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """One tick."""
         return DataLoader([0], batch_size=None)  # type: ignore[arg-type]
+
+
+def lengths(given: Any, method: str, adapt: bool) -> dict[str, float]:
+    """The lengths of `refine`, part → length.
+
+    Raises:
+        ValueError: one is no positive number, or points are placed in another way too.
+    """
+    if not isinstance(given, Mapping | None):
+        raise ValueError(f"data.refine is {echo(given)}: give a length by part, {{cylinder: 0.1}}")
+    for part, length in (given or {}).items():
+        real = isinstance(length, int | float) and not isinstance(length, bool)
+        if not (real and 0 < length < math.inf):
+            raise ValueError(f"data.refine.{part} is {echo(length)}: give a positive length")
+    if given and method == "gauss":
+        raise ValueError(
+            "data.refine is given, but gauss places its points by itself: draw with sobol, or "
+            "leave refine out"
+        )
+    if given and adapt:
+        raise ValueError(
+            "data.refine is given and data.adapt is true, but both say where points lie: choose one"
+        )
+    return {part: float(length) for part, length in (given or {}).items()}
