@@ -122,13 +122,21 @@ class Collocation(L.LightningDataModule):
         for region in regions:
             default = VOLUME if region in VOLUMES else FACE
             self.points.setdefault(region, default)
-        try:
-            for region in regions if self.refine else ():
-                if region in VOLUMES:
-                    refinement(problem.geometry, region, tuple(self.refine.items()))
-        except ValueError as error:
-            raise ValueError(f"data.refine: {error}") from None
+        self.check_refinement(problem)
         self._drawn = None  # perhaps of another problem
+
+    def check_refinement(self, problem: Problem) -> None:
+        """Hold the lengths of `refine` against the parts of the boundary.
+
+        Raises:
+            ValueError: a part is unknown, or next to no point lies near it.
+        """
+        for region in problem.regions() if self.refine else ():
+            if region in VOLUMES:
+                try:
+                    refinement(problem.geometry, region, tuple(self.refine.items()))
+                except ValueError as error:
+                    raise ValueError(f"data.refine: {error}") from None
 
     def check_processes(self, count: int) -> None:
         """Hold what residuals read against the number of processes.
