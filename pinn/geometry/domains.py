@@ -64,8 +64,7 @@ class Geometry(Regions):
             names = [coordinates.names[i] for i in coordinates.space]
             shape = Block(names, self.lower[: len(names)], self.upper[: len(names)])
         if not shape.measure > 0:
-            axes = ", ".join(coordinates.names[i] for i in coordinates.space)
-            raise ValueError(f"the shape over ({axes}) has no interior: nothing is left of it")
+            raise ValueError("the shape has no interior: nothing is left of it")
         self.shape = shape
         self._start()
 

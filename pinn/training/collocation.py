@@ -88,8 +88,7 @@ class Collocation(L.LightningDataModule):
         self.error: Callable[[str, Points], Tensor]  # at points of a region; set by the solver
         self.coupled: dict[str, str] = {}  # region → a residual that sees all of its points
         self.seen_whole: set[str] = set()  # measured regions of which a residual sees all points
-        self.held_out = whole("data.held_out", held_out)
-        self.seed = seed
+        self.held_out, self.seed = whole("data.held_out", held_out), seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
         self._chosen: tuple[tuple[int, int], dict[str, Tensor]] = ((0, 0), {})
 
