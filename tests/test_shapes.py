@@ -234,6 +234,10 @@ def test_the_classes_of_configurations_are_the_operators():
         (lambda: channel().part("inlet", of="lef"), "did you mean 'left'"),
         (lambda: Rectangle(time=(0, 1)).part("start", t=0), "no coordinate of space"),
         (lambda: Derived(Rectangle(), [{"rename": {}}]), "a step calls 'rename'"),
+        (
+            lambda: Derived(Rectangle(), [{"part": {"nme": "a"}}]),
+            "missing a required argument: 'name'",
+        ),
         (lambda: Union([]), "Union is of no geometry"),
     ],
 )

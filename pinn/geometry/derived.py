@@ -1,5 +1,6 @@
 """A geometry with more regions, as plain data."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,12 @@ class Derived(Geometry):
                 )
             ((method, arguments),) = step.items()
             check_name(method, STEPS, f"a step calls {method!r}")
-            result = getattr(result, method)(**arguments)
+            call = getattr(result, method)
+            try:
+                inspect.signature(call).bind(**arguments)
+            except TypeError as error:
+                raise ValueError(f"the step {method!r} of {result!r}: {error}") from None
+            result = call(**arguments)
         return result
 
     def __init__(self, of: Geometry, steps: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
