@@ -22,6 +22,7 @@ KEY = re.compile(r"(?:Option '|accept option '|unrecognized arguments: --)([^\s'
 DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 ABSENT = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 MADE = re.compile(r"class_path '([^']+)'")
+UNKNOWN = re.compile(r"Expected a dot import path string: (\S+)")
 TYPE = re.compile(r"Expected an? .+?(?:\. Got value: .*)?$")
 MISSING = re.compile(r"argument (\S+): expected one|arguments are required: ([^\s,]+)")
 
@@ -50,6 +51,8 @@ def explain(report: object) -> str:
     if (match := ABSENT.search(cause)) and match[1] in sys.modules:
         known = [name for name, it in vars(sys.modules[match[1]]).items() if isinstance(it, type)]
         return f"{key}: unknown class '{match[1]}.{match[2]}': {near_miss(match[2], known)}"
+    if match := UNKNOWN.search(cause):
+        return f"{key}: unknown class {match[1]!r}: give its path, such as my_problem.{match[1]}"
     if "cannot import name" in cause and (made := MADE.findall(text)):
         cause = f"{made[-1]}: {cause.partition(' (/')[0]}"
     return f"{key}: {cause}" if key else cause
