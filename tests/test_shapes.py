@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+import pinn
 from pinn.base.recipe import build, spec_of
+from pinn.cli.main import main
 from pinn.geometry import (
     Box,
     Derived,
@@ -19,6 +21,7 @@ from pinn.geometry import (
     Rectangle,
     Union,
 )
+from pinn.problems.navier_stokes import NavierStokes
 
 FLOAT = torch.float64
 
@@ -245,3 +248,64 @@ def test_a_wrong_geometry_is_refused_in_one_line(make, text):
     with pytest.raises(ValueError, match=text) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+# --- in a run
+
+
+def test_a_checkpoint_holds_the_geometry(tmp_path):
+    problem = NavierStokes(channel().part("wake", x=2.2, y=(0.1, 0.3)), reynolds=20.0)
+    solution = pinn.fit(
+        problem,
+        pinn.MLP(width=10, depth=1, spread=1.0),
+        points={"interior": 40},
+        phases=[pinn.Phase(2, "LevenbergMarquardt")],
+        folder=tmp_path,
+    )
+    (file,) = tmp_path.glob("**/checkpoints/*.ckpt")
+    loaded = pinn.load(file)
+    same(loaded.problem.geometry, problem.geometry)
+    at = problem.geometry.sample("interior", 5).at
+    assert torch.equal(loaded(at)["u"], solution(at)["u"])
+
+
+YAML = """
+model:
+  problem:
+    class_path: pinn.problems.navier_stokes.NavierStokes
+    init_args:
+      reynolds: 20
+      geometry:
+        class_path: Difference
+        init_args:
+          of: {class_path: Rectangle, init_args: {x: [0, 2.2], y: [0, 0.41]}}
+          holes:
+            - {class_path: Disc, init_args: {centre: [0.2, 0.2], radius: 0.05, name: cylinder}}
+  network: {class_path: MLP, init_args: {width: 10, depth: 1, spread: 1}}
+data: {points: {interior: 40}}
+trainer: {max_steps: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "radius: 0.05",
+            "radus: 0.05",
+            "unknown key 'model.problem.geometry.holes.radus'",
+        ),
+        ("radius: 0.05", "radius: -0.05", "radius of a disc must be finite and above 0, got -0.05"),
+        ("path: Disc", "path: Disk", "unknown class 'Disk': did you mean 'Disc'?"),
+        ("[0.2, 0.2]", "[5, 5]", "the hole does not meet the domain"),
+        ("centre: [0.2, 0.2]", "centre: here", "centre is 'here': expected"),
+        ("class_path: Difference", "class_path: MLP", "'MLP' is no Geometry"),
+    ],
+)
+def test_a_wrong_geometry_in_a_configuration_is_one_line(tmp_path, capsys, old, new, text):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(YAML.replace(old, new))
+    assert main(["--config", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert text in said
+    assert said.count("\n") == 1
