@@ -296,7 +296,7 @@ def test_a_normal_where_there_is_none_is_told():
 
 def test_outside_of_a_problem_a_region_means_nothing():
     fields, _ = Solution(Known(), MLP(4, 1)).double().fields(Known.geometry.sample("left", 3).at)
-    with pytest.raises(ValueError, match="in a method marked @quantity"):
+    with pytest.raises(ValueError, match="in a residual and in a method marked @quantity"):
         integral(fields["p"], on="left")
 
 

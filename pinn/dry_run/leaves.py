@@ -7,7 +7,9 @@ import torch
 
 from pinn.algebra.channels import HIGHEST, common_channels, every_channel
 from pinn.algebra.series import MissingDerivativeError
+from pinn.fields.elsewhere import TOUR, Place, touring
 from pinn.fields.field import Field, coordinate_field
+from pinn.fields.integrals import Known
 from pinn.geometry import Points
 from pinn.physics.problem import Fields, Problem
 from pinn.physics.residuals import Residual
@@ -87,7 +89,16 @@ def dry_run(
         leaves = unknowns = leaf_fields(problem, tuple(problem.unknowns), len(points), highest)
     else:
         unknowns = problem.represent(dict(leaves), at)
-    return leaves, problem.evaluate(residual, unknowns, at, points)
+    with touring(TOUR.get() or Known()):
+        return leaves, problem.evaluate(residual, unknowns, at, points)
+
+
+def places(problem: Problem, residual: Residual, points: Points, highest: int) -> list[Place]:
+    """Where a residual takes numbers besides its own region, in the order in which it asks."""
+    known = Known()
+    with touring(known):
+        dry_run(problem, residual, points, highest)
+    return known.places
 
 
 def raw_leaves(problem: Problem, points: Points, highest: int) -> Fields:

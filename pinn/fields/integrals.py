@@ -68,6 +68,10 @@ def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
         def normalised(self, u):
             return integral(u) - 1
 
+        @on("inlet")
+        def flow_rate_given(self, u):
+            return integral(u[:, 0], on="outlet") - self.rate
+
         @quantity
         def flow_rate(self, u):
             return integral(u[:, 0], on="outlet")
@@ -157,8 +161,8 @@ def number(operator: str, f: Field, place: Place) -> Any:
     tour = TOUR.get()
     if tour is None:
         raise ValueError(
-            f"{operator} {place}: the unknowns are known there in a method marked "
-            "@quantity, and not here"
+            f"{operator} {place}: the unknowns are known there in a residual and in a method "
+            "marked @quantity, and not here"
         )
     return tour.number(operator, f, place)
 

@@ -7,6 +7,7 @@ is formed or differentiated in the parameters goes here.
     least_squares     the residual vector and its Jacobian
     coupled_jacobian  J of residuals that see all points
     losses            from residuals to numbers
+    other_regions     the numbers that residuals take over other regions
     chunks            the points of a region, so many at a time
     compilation       Python, recorded or compiled
     graphs            the graphs of a run, held against the Python

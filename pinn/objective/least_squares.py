@@ -195,8 +195,8 @@ class LeastSquares:
 
     def rows(self, chunk: Chunk) -> list[Tensor]:
         """The residuals (N, K) of a chunk by Python."""
-        values = self.objective.modules[chunk.region](chunk.points)
-        return [side_by_side(values, self.scales[chunk.region])]
+        module = self.objective.modules[chunk.region].in_place(chunk.points.at)
+        return [side_by_side(module(chunk.points), self.scales[chunk.region])]
 
     def jacobian(self, chunk: Chunk, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         """The rows of J that belong to a chunk, and r; with numbers, ∂r/∂m beside ∂r/∂θ."""

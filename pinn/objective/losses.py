@@ -1,34 +1,54 @@
 """From residuals to a number:  L_k = mean over points of w(x) |r_k(x)|²."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from pinn.base.messages import check_name
-from pinn.base.transfers import sent_once
-from pinn.fields.integrals import over
+from pinn.base.transfers import sent, sent_once
+from pinn.fields.elsewhere import Place, Rule, touring
+from pinn.fields.integrals import Known, over
 from pinn.geometry import Points
+from pinn.objective.other_regions import numbers_elsewhere
 from pinn.physics.explanation import calling
 from pinn.physics.problem import Fields, Problem
 from pinn.physics.return_values import point_weights
 from pinn.solution.plans import RegionPlan
+from pinn.solution.quadrature import Quadrature
 from pinn.solution.solution import Solution
 
 
 def region_residuals(
-    solution: Solution, region: str, points: Points, plan: RegionPlan
+    solution: Solution,
+    region: str,
+    points: Points,
+    plan: RegionPlan,
+    rules: Mapping[Place, Quadrature] | None = None,
 ) -> dict[str, Tensor]:
-    """r_k of every residual of a region, (N,) or (N, C): one evaluation of the networks."""
+    """r_k of every residual of a region, (N,) or (N, C): one evaluation of the networks.
+
+    Args:
+        solution: the problem with its networks.
+        region: where the points lie.
+        points: of it.
+        plan: of it.
+        rules: those of the plan, in the precision of the points.
+    """
     problem = solution.problem
+    rules = {p: rule.to(points.at) for p, rule in plan.rules.items()} if rules is None else rules
+    numbers = numbers_elsewhere(solution, plan, rules)
     unknowns, at = solution.fields(points.at, plan.networks)
     measured = problem.geometry.is_measured(region)
+    values: dict[str, Tensor] = {}
     with over(None if measured else problem.geometry.measure(region), points.weights):
-        return {
-            residual.name: trainable(problem.evaluate(residual, unknowns, at, points), unknowns)
-            for residual in problem.residuals
-            if region in residual.regions
-        }
+        for residual in problem.residuals:
+            if region in residual.regions:
+                with touring(Known(numbers.get(residual.name, ()))):
+                    value = problem.evaluate(residual, unknowns, at, points)
+                values[residual.name] = trainable(value, unknowns)
+    return values
 
 
 def trainable(residual: Tensor, unknowns: Fields) -> Tensor:
@@ -79,10 +99,31 @@ class RegionResiduals(nn.Module):
     def __init__(self, solution: Solution, region: str, plan: RegionPlan) -> None:
         super().__init__()
         self.solution, self.region, self.plan = solution, region, plan
+        for place, rule in enumerate(plan.rules.values()):
+            for number, tensor in enumerate(rule.points.tensors):
+                self.register_buffer(f"rule_{place}_{number}", tensor, persistent=False)
+
+    def in_place(self, like: Tensor) -> Self:
+        """This module, the points of other regions in a precision and on a device."""
+        for name, buffer in self.named_buffers(recurse=False):
+            if (buffer.dtype, buffer.device) != (like.dtype, like.device):
+                setattr(self, name, sent(buffer, like))
+        return self
+
+    def rules(self, like: Tensor) -> dict[Place, Quadrature]:
+        """The points of other regions, as buffers: a recorded graph reads them as arguments."""
+        rules = {}
+        for number, (place, rule) in enumerate(self.plan.rules.items()):
+            count = len(rule.points.tensors)
+            held = [getattr(self, f"rule_{number}_{k}") for k in range(count)]
+            points = rule.points.replaced(held)
+            rules[place] = Quadrature(points, Rule(rule.rule.measure, points.weights)).to(like)
+        return rules
 
     def forward(self, points: Points) -> list[Tensor]:
         """(N,) or (N, C) of each residual."""
-        values = region_residuals(self.solution, self.region, points, self.plan).values()
+        rules = self.rules(points.at)
+        values = region_residuals(self.solution, self.region, points, self.plan, rules).values()
         return [weigh(self.solution, self.region, points, value) for value in values]
 
 

@@ -97,7 +97,7 @@ class Objective:
 
     def constants(self, region: str) -> dict[str, Tensor]:
         """Buffers and frozen parameters by name: fixed, as the points are."""
-        module = self.modules[region]
+        module = self.modules[region].in_place(next(self.solution.parameters()))
         frozen = {n: p for n, p in module.named_parameters() if not p.requires_grad}
         return dict(module.named_buffers()) | frozen
 
@@ -202,7 +202,7 @@ class Objective:
     def python_gradient(self, region: str, points: Points) -> list[Tensor]:
         """The same by running the Python of problem and network."""
         with torch.enable_grad(), spread():
-            sums = squares(self.modules[region](points))
+            sums = squares(self.modules[region].in_place(points.at)(points))
             return with_gradient(sums, self.scales[region], self.parameters())
 
     def state(self, recorded: bool, at: Tensor | None = None) -> int | None:

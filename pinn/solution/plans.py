@@ -6,7 +6,7 @@ reads; their union over a region's residuals is the region's plan, one evaluatio
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from operator import or_
 
@@ -17,11 +17,13 @@ from pinn.checking.autograd_graph import leaves
 from pinn.dry_run.coupling import couplings
 from pinn.dry_run.detached import hides
 from pinn.dry_run.energy import looks_like_energy
-from pinn.dry_run.leaves import as_needed, dry_run, raw_leaves, tensors_of
+from pinn.dry_run.leaves import as_needed, dry_run, places, raw_leaves, tensors_of
+from pinn.fields.elsewhere import Place
 from pinn.fields.integrals import over
 from pinn.geometry import Points
 from pinn.physics.problem import Fields, Problem
 from pinn.physics.residuals import Residual
+from pinn.solution.quadrature import Quadrature, quadrature
 from pinn.solution.quantities import check_quantities
 from pinn.solution.representation import Plans
 from pinn.solution.smoothness import check_curvature
@@ -39,6 +41,8 @@ class RegionPlan:
         coupled: the residuals that see the other points in another way.
         hidden: the residuals of which training does not see a part, as under `.detach()`.
         energies: those that look like the density of an energy.
+        elsewhere: residual → the places besides the region that it takes numbers at, in order.
+        rules: the points of each of these places.
     """
 
     reads: dict[str, dict[str, Plan]]
@@ -47,6 +51,8 @@ class RegionPlan:
     coupled: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     energies: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    rules: Mapping[Place, Quadrature] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -88,13 +94,30 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
         inside = residuals if region == "interior" else []
         energies = [r.name for r in inside if looks_like_energy(problem, r, reads[r.name], points)]
         raw = [as_needed(partial(read, problem, r, points, True)) for r in residuals]
+        others = {r.name: tuple(as_needed(partial(places, problem, r, points))) for r in residuals}
+    rules = {p: rule_of(problem, name, p) for name, each in others.items() for p in each}
     coupled = {r.name: as_needed(partial(couplings, problem, r, region)) for r in residuals}
     networks = {}
     for network in solution.networks:
         plans = (read.get(name, Plan()) for name in solution.widths(network) for read in raw)
         networks[network] = reduce(or_, plans, Plan())
-    averaged, others = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
-    return RegionPlan(reads, networks, averaged, others, tuple(hidden), tuple(energies))
+    averaged, bound = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
+    elsewhere = {name: each for name, each in others.items() if each}
+    return RegionPlan(
+        reads, networks, averaged, bound, tuple(hidden), tuple(energies), elsewhere, rules
+    )
+
+
+def rule_of(problem: Problem, residual: str, place: Place) -> Quadrature:
+    """The points of a place that a residual takes a number at.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    try:
+        return quadrature(problem, place)
+    except ValueError as error:
+        raise ValueError(f"residual {residual!r}: {error}") from error
 
 
 def unread_parameters(solution: Solution) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pinn.base.messages import check_name
 from pinn.fields.elsewhere import Place, Rule
@@ -27,6 +28,11 @@ class Quadrature:
 
     points: Points
     rule: Rule
+
+    def to(self, like: Tensor) -> "Quadrature":
+        """The same in the precision and on the device of a tensor."""
+        points = self.points.to(like)
+        return Quadrature(points, Rule(self.rule.measure, points.weights))
 
 
 def quadrature(problem: Problem, place: Place, level: int = 0) -> Quadrature:

@@ -1,7 +1,7 @@
 """The quantities of a problem, evaluated: drag, flow rate, Nusselt number."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -118,9 +118,8 @@ class Evaluator:
     def fields(self, place: Place, level: int, order: int) -> tuple[Quadrature, Fields, Field]:
         """The unknowns in float64 at the points of a place, gauges applied."""
         solution, problem = self.solution, self.solution.problem
-        rule = quadrature(problem, place, level)
         device = next(solution.parameters()).device
-        rule = replace(rule, points=rule.points.to(torch.empty(0, dtype=torch.float64).to(device)))
+        rule = quadrature(problem, place, level).to(torch.empty(0, dtype=torch.float64).to(device))
         plans, pieces = solution.up_to(order), list[Fields]()
         rows = 1 + max(len(plan.channels) for plan in plans.values())
         offsets = solution.offsets(rule.points.at, order)
