@@ -96,7 +96,9 @@ def test_a_room_names_its_files(name):
     assert sorted(listed) == sorted(below)
 
 
-@pytest.mark.parametrize("home", ["pinn.algebra.rules", "pinn.geometry.plane", "pinn.geometry.solid"])
+@pytest.mark.parametrize(
+    "home", ["pinn.algebra.rules", "pinn.geometry.plane", "pinn.geometry.solid"]
+)
 def test_a_part_of_a_room_names_its_files(home):
     listed = re.findall(r"^    (\w+) ", ast.get_docstring(MODULES[home]), flags=re.M)
     files = {module.split(".")[3] for module in INSIDE if module.startswith(f"{home}.")}
