@@ -24,7 +24,7 @@ FLOAT = torch.float64
 
 def chosen(problem):
     solution = solution_of(problem)
-    return {c.name: c.at_instants for c in solution.chosen_gauges}
+    return {c.name: bool(c.along) for c in solution.chosen_gauges}
 
 
 class Pipe(Problem):

@@ -53,7 +53,7 @@ def grid_of_maps(
 ) -> tuple[Figure, Any]:
     """Panels (rows, columns) of the section's proportions, with room for colour bars."""
     proportion = section.proportion
-    if proportion is None and len(section.names) > 1 and "t" not in section.names:
+    if proportion is None and len(section.names) > 1 and not section.beside:
         title += "\naxes not to scale"
     room = WIDTH - 0.9 - 1.3 * bars - 0.2 * (columns - 1)
     height = min(room / columns / (proportion or 1.2), 4.6)

@@ -42,10 +42,12 @@ def curves(
 
 
 def profile(ax: Axes, section: Section, predicted: Array, truth: Array, label: str) -> None:
-    """Values along the middle line on which the reference changes most; of time, at instants."""
+    """Values along the middle line on which the reference changes most; of time or a parameter, at
+    three of its values.
+    """
     at, labels = frame(section)
     rows, columns = truth.shape
-    if section.names[1] == "t":
+    if section.names[1] in section.beside:
         for colour, row in zip(INSTANTS, (0, (rows - 1) // 2, rows - 1), strict=True):
             ax.plot(at[0], truth[row], **REFERENCE)
             time = f"{labels[1]} = {place(at[1], row):.3g}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pinn.assessment.canvas import entitled, field_maps, frame, grid_of_maps
 from pinn.assessment.curves import curves, profile
-from pinn.assessment.grid_section import Array, Section, Values, component_of
+from pinn.assessment.grid_section import Array, Names, Section, Values, component_of
 from pinn.assessment.norms import relative_l2
 from pinn.assessment.scales import error_scale, extent, field_scale, shift_of, shifted
 from pinn.assessment.scores import level
@@ -28,6 +28,7 @@ def draw(
     vorticity: Callable[[str, Tensor], Tensor] | None = None,
     heading: str = "",
     scores: Mapping[str, float] | None = None,
+    along: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Figure]:
     """Every figure of a solution, by tag.
 
@@ -39,6 +40,8 @@ def draw(
         heading: a second line of each title: which run, which step.
         scores: the errors of the titles under `error/<component>`; without, those of the points
             drawn.
+        along: gauged component → the columns of time and parameters that its constant is a function
+            of; without, of all of these.
 
     Returns:
         One figure per component; for a velocity in the plane `streamlines`, and `vorticity`.
@@ -47,7 +50,7 @@ def draw(
         reference = problem.exact_reference(*regular_grid(problem.geometry))
     at = regular_grid(problem.geometry)[0] if reference is None else reference.at
     known = {} if reference is None else reference.values
-    predicted, names = predict(at), tuple(problem.coordinates)
+    predicted, names = predict(at), problem.geometry.coordinates
     figures: dict[str, Figure] = {}
     for unknown in problem.unknowns:
         components, gauged = problem.components(unknown), unknown in problem.gauges
@@ -56,8 +59,8 @@ def draw(
                 figures[name] = prediction(at, predicted, name, names, heading)
                 continue
             pair = reference, predicted
-            if gauged and problem.geometry.coordinates.time is not None:
-                pair = level(reference, predicted, name)
+            if gauged and (open_along := (along or {}).get(name, names.beside_space)):
+                pair = level(reference, predicted, name, open_along)
             error = (scores or {}).get(f"error/{name}")
             figures[name] = comparison(*pair, name, names, gauged, heading, error)
         if len(components) == 2 and unknown in problem.vectors:
@@ -76,7 +79,7 @@ def comparison(
     reference: Reference,
     predicted: Values,
     component: str,
-    coordinate_names: tuple[str, ...],
+    coordinates: Names,
     up_to_constant: bool = False,
     heading: str = "",
     error: float | None = None,
@@ -87,7 +90,7 @@ def comparison(
         reference: known values on a grid.
         predicted: component name → (N,) at the reference's points.
         component: which to draw.
-        coordinate_names: such as ("x", "y", "t").
+        coordinates: the problem's, or names such as ("x", "y", "t").
         up_to_constant: move the prediction to the reference's mean before comparing, as the
             metric does.
         heading: a second line of the title.
@@ -100,7 +103,7 @@ def comparison(
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    sections = Section.series(reference.at, coordinate_names)
+    sections = Section.series(reference.at, coordinates)
     values = component_of(predicted, component, len(reference.at))
     truth = component_of(reference.values, component, len(reference.at)).to(values)
     judged = reference.judged
@@ -180,7 +183,7 @@ def prediction(
     at: Tensor,
     predicted: Values,
     component: str,
-    coordinate_names: tuple[str, ...],
+    coordinates: Names,
     heading: str = "",
     title: str = "",
 ) -> Figure:
@@ -190,14 +193,14 @@ def prediction(
         at: the points (N, D) of a grid, such as geometry.grid gives.
         predicted: component name → (N,) at the points.
         component: which to draw.
-        coordinate_names: such as ("x", "y", "t").
+        coordinates: the problem's, or names such as ("x", "y", "t").
         heading: a second line of the title.
         title: instead of the component's name.
 
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    sections = Section.series(at, coordinate_names)
+    sections = Section.series(at, coordinates)
     value = component_of(predicted, component, len(at))
     title = entitled(title or f"{component}:  prediction", heading)
     drawn = np.stack([section.take(value) for section in sections])

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import check_name
+from pinn.geometry.coordinates import Coordinates
 
 Values = Mapping[str, Tensor]
+Names = Coordinates | tuple[str, ...]
 FEW = 4  # further axes that a note names
-PARTS = {"t": (0.0, 0.5, 1.0)}  # of the last further axis: where a series cuts it
-INSIDE = (0.25, 0.5, 0.75)  # where that is a direction in space: fields are often zero on walls
+PARTS = (0.0, 0.5, 1.0)  # where a series cuts time or a parameter
+INSIDE = (0.25, 0.5, 0.75)  # and a direction in space: fields are often zero on walls
 SLENDER = 8.0  # times as long as high: not drawn to scale
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -22,8 +24,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 class Section:
     """The part of a grid that is drawn: the first two axes, or the only one.
 
-    Further axes are cut where most is to be seen: time at its end, space in the middle, because
-    fields are often zero on walls.
+    Further axes are cut where most is to be seen: time at its end, parameters and space in the
+    middle, because fields are often zero on walls.
     """
 
     names: tuple[str, ...]
@@ -31,19 +33,22 @@ class Section:
     shape: tuple[int, ...]
     cut: tuple[int, ...]
     note: str
+    beside: tuple[str, ...] = ()  # which of the names are time or a parameter
 
     @staticmethod
-    def of(at: Tensor, names: tuple[str, ...], part: float | None = None) -> "Section":
+    def of(at: Tensor, given: Names, part: float | None = None) -> "Section":
         """The section of a tensor-product grid (N, D) in row-major order.
 
         Args:
             at: the points.
-            names: of the coordinates.
-            part: where to cut the last further axis, from 0 to 1.
+            given: the coordinates, or their names where none is a parameter.
+            part: where to cut the axis of a series, from 0 to 1.
 
         Raises:
             ValueError: the points are no such grid.
         """
+        coordinates = given if isinstance(given, Coordinates) else Coordinates(given)
+        names = coordinates.names
         columns = [column.unique() for column in at.unbind(-1)]
         axes = tuple(column.double().numpy(force=True) for column in columns)
         shape = tuple(len(axis) for axis in axes)
@@ -57,23 +62,28 @@ class Section:
         further = range(2, len(shape))
         cut = [shape[i] - 1 if names[i] == "t" else shape[i] // 2 for i in further]
         if part is not None and cut:
-            cut[-1] = round(part * (shape[-1] - 1))
+            axis = series_axis(coordinates)
+            cut[axis - 2] = round(part * (shape[axis] - 1))
         notes = [f"{names[i]} = {place(axes[i], k):.4g}" for i, k in zip(further, cut, strict=True)]
         more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
         note = ", ".join([*notes[:FEW], *more])
-        return Section(names[:2], axes[:2], shape, tuple(cut), note)
+        beside = tuple(names[i] for i in coordinates.beside_space if i < 2)
+        return Section(names[:2], axes[:2], shape, tuple(cut), note, beside)
 
     @staticmethod
-    def series(at: Tensor, names: tuple[str, ...]) -> "list[Section]":
+    def series(at: Tensor, given: Names) -> "list[Section]":
         """Three sections of a grid with more than two coordinates, else the only one.
 
-        With time they are its beginning, middle and end; without, they cut the last direction at
-        its quarters.
+        With a parameter they are at its least, middle and largest value; without, with time, they
+        are its beginning, middle and end; else they cut the last direction at its quarters.
         """
-        whole = Section.of(at, names)
-        if len(whole.shape) < 3 or whole.shape[-1] < 3:
+        whole = Section.of(at, given)
+        coordinates = given if isinstance(given, Coordinates) else Coordinates(given)
+        axis = series_axis(coordinates)
+        if axis < 2 or whole.shape[axis] < 3:
             return [whole]
-        return [Section.of(at, names, part) for part in PARTS.get(names[-1], INSIDE)]
+        parts = PARTS if axis in coordinates.beside_space else INSIDE
+        return [Section.of(at, given, part) for part in parts]
 
     def take(self, values: Tensor) -> Array:
         """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
@@ -85,7 +95,7 @@ class Section:
     @property
     def proportion(self) -> float | None:
         """Width to height where both axes are space and not much longer than each other."""
-        if len(self.names) < 2 or "t" in self.names:
+        if len(self.names) < 2 or self.beside:
             return None
         width, height = (float(np.ptp(axis)) for axis in self.axes)
         if not height or not 1 / SLENDER <= width / height <= SLENDER:
@@ -96,6 +106,15 @@ class Section:
     def long(self) -> bool:
         """Whether the domain is long and flat, such as a channel: panels are then stacked."""
         return (self.proportion or 1.0) > 2
+
+
+def series_axis(coordinates: Coordinates) -> int:
+    """The axis that a series of sections cuts: the first parameter that is not drawn, else the
+    last axis.
+    """
+    space, last = len(coordinates.space), len(coordinates) - 1
+    behind = range(max(space, 2), space + len(coordinates.parameters))
+    return next(iter(behind), last)
 
 
 def place(axis: Array, index: int) -> float:

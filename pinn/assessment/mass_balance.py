@@ -8,6 +8,7 @@ from numpy.polynomial.legendre import leggauss
 from pinn.solution.solution import Solution
 
 LINE = {2: (4, 8), 3: (4, 4), 4: (2, 4)}  # boxes, and points of a rule in each, per axis
+VALUES = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)  # of a parameter, in parts of its range
 
 
 @torch.no_grad()
@@ -16,7 +17,8 @@ def mass_balance(solution: Solution, velocity: Sequence[str]) -> float:
 
     By Gauss' theorem each is the mean of ∇·u over a box, and so at most the RMS of ∇·u. It is found
     from the velocity on the faces alone, by Gauss–Legendre quadrature: what ∇·u does between the
-    points of a sample cannot hide from it. With time, boxes are those of space and time.
+    points of a sample cannot hide from it. With time, boxes are those of space and time; with a
+    parameter, they are taken at three of its values.
 
     Args:
         solution: whose.
@@ -24,22 +26,24 @@ def mass_balance(solution: Solution, velocity: Sequence[str]) -> float:
     """
     geometry = solution.problem.geometry
     sides = list(zip(geometry.lower, geometry.upper, strict=True))
-    boxes, points = LINE[len(sides)]
+    parameters = [geometry.coordinates.index(name) for name in geometry.coordinates.parameters]
+    boxes, points = LINE[len(sides) - len(parameters)]
     unit, weight = (torch.from_numpy(values) for values in leggauss(points))
     corners = torch.arange(boxes, dtype=torch.float64).unsqueeze(-1)
     inside = ((corners + 0.5 * (1 + unit)) / boxes).flatten()
     faces = torch.linspace(0, 1, boxes + 1, dtype=torch.float64)
     gains = []
+    at_once = [VALUES if i in parameters else inside for i in range(len(sides))]
     for axis, component in zip(geometry.coordinates.space, velocity, strict=True):
         lines = [
-            low + (high - low) * (faces if i == axis else inside)
+            low + (high - low) * (faces if i == axis else at_once[i])
             for i, (low, high) in enumerate(sides)
         ]
         at = torch.cartesian_prod(*lines).to(next(solution.parameters()))
         values = solution.problem.by_component(solution.values(at))
         flux = values[component].double().cpu().reshape([len(line) for line in lines])
         for i in range(len(sides)):
-            if i != axis:  # the mean over the faces of each box
+            if i != axis and i not in parameters:  # the mean over the faces of each box
                 flux = flux.unflatten(i, (boxes, points)).movedim(i + 1, -1) @ (0.5 * weight)
         gains.append(flux.diff(dim=axis) * boxes / (sides[axis][1] - sides[axis][0]))
     return float(torch.stack(gains).sum(0).square().mean().sqrt())

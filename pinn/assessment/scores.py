@@ -1,7 +1,7 @@
 """How good a solution is: errors against a reference, residuals and divergence off the points."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -35,7 +35,8 @@ def assess(
 
     `error/<component>` is the relative L2 error over the judged points of the reference, and
     `error/<component>_everywhere` over all of them where the two differ; a gauged unknown is
-    compared up to its constant, with time up to one at every instant. `residual/<name>_rms`, `_max`
+    compared up to its constant, with time up to one at every instant, with a parameter up to one at
+    each of its values. `residual/<name>_rms`, `_max`
     and `divergence/rms`, `max` are taken over points that training does not draw, the residuals
     with the problem's importance √w, so that the mean square is what the loss measures at the
     training points. Every process scores the same points, so nothing is exchanged between them.
@@ -97,9 +98,9 @@ def errors(solution: Solution, reference: Reference) -> Scores:
         constant = solution.constant_of(*solution.problem.component_places[component])
         for tag, mask in masks(reference, component).items():
             shown, known = predicted[component].cpu(), truth
-            if constant is not None and constant.at_instants:
-                times = reference.at[:, -1]
-                shown, known = (instant_by_instant(v, mask, times) for v in (shown, known))
+            if constant is not None and constant.along:
+                instants = reference.at[:, list(constant.along)]
+                shown, known = (instant_by_instant(v, mask, instants) for v in (shown, known))
             gauged = constant is not None
             scores[f"error/{component}{tag}"] = relative_l2(shown[mask], known[mask], gauged)
     return scores
@@ -125,31 +126,36 @@ def largest_error(scores: Scores, problem: Problem) -> float:
     return float(torch.tensor(known).max()) if known else torch.inf  # NaN, if any is
 
 
-def instant_by_instant(values: Tensor, mask: Tensor, times: Tensor) -> Tensor:
-    """f − f̄(t), what is left of values (N,) up to a function of time; f̄ over the mask.
+def instant_by_instant(values: Tensor, mask: Tensor, instants: Tensor) -> Tensor:
+    """f − f̄(Re, t), what is left of values (N,) up to a function of parameters and time.
+
+    Args:
+        values: f at points.
+        mask: the points (N,) that f̄ is the mean over.
+        instants: the parameters and the time of each point (N, K).
 
     Raises:
         ValueError: there is one point per instant, and so nothing left.
     """
-    instants, which = times.unique(return_inverse=True)
-    if 2 * len(instants) > len(times):
+    each, which = instants.unique(dim=0, return_inverse=True)
+    if 2 * len(each) > len(instants):
         raise ValueError(
-            f"the reference has {len(times)} points at {len(instants)} instants, and is known up "
-            "to a function of time: give several points at each instant"
+            f"the reference has {len(instants)} points at {len(each)} instants, values of time and "
+            "parameters, and is known up to a function of these: give several points at each"
         )
     counted = torch.where(mask, values.double(), 0)
-    total = torch.zeros_like(instants).index_add_(0, which, counted)
-    number = torch.zeros_like(instants).index_add_(0, which, mask.double())
+    total = torch.zeros(len(each), dtype=torch.float64).index_add_(0, which, counted)
+    number = torch.zeros(len(each), dtype=torch.float64).index_add_(0, which, mask.double())
     return values.double() - (total / number.clamp(min=1))[which]
 
 
 def level(
-    reference: Reference, predicted: Mapping[str, Tensor], component: str
+    reference: Reference, predicted: Mapping[str, Tensor], component: str, along: Sequence[int]
 ) -> tuple[Reference, dict[str, Tensor]]:
-    """Both without what nobody knows of a gauged component, a function of time."""
-    judged, times = reference.judged, reference.at[:, -1]
+    """Both without what nobody knows of a gauged component, a function of some coordinates."""
+    judged, instants = reference.judged, reference.at[:, list(along)]
     known, left = (
-        {**values, component: instant_by_instant(values[component], judged, times)}
+        {**values, component: instant_by_instant(values[component], judged, instants)}
         for values in (reference.values, predicted)
     )
     return replace(reference, values=known), left
@@ -191,9 +197,11 @@ def divergence_tags(solution: Solution) -> dict[str, tuple[str, ...]]:
 def mass_tags(solution: Solution) -> dict[str, tuple[str, ...]]:
     """The scores of balanced mass → the components of the velocity.
 
-    There are none in more than four coordinates, where a partition has too many boxes.
+    There are none in more than four coordinates of space and time, where a partition has too many
+    boxes.
     """
-    if len(solution.problem.coordinates) not in LINE:
+    coordinates = solution.problem.geometry.coordinates
+    if len(coordinates) - len(coordinates.parameters) not in LINE:
         return {}
     named, velocities = vectors(solution), solution.velocities
     tag = "check/mass_balance"

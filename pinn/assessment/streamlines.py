@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pinn.assessment.canvas import entitled, field_maps, frame, grid_of_maps
-from pinn.assessment.grid_section import Array, Section, Values, component_of
+from pinn.assessment.grid_section import Array, Names, Section, Values, component_of
 from pinn.assessment.scales import PALE, Scale, field_scale
 from pinn.physics.references import Reference
 
@@ -14,7 +14,7 @@ from pinn.physics.references import Reference
 def streamlines(
     at: Tensor,
     predicted: Values,
-    coordinate_names: tuple[str, ...],
+    coordinates: Names,
     components: tuple[str, ...] = ("u", "v"),
     reference: Reference | None = None,
     heading: str = "",
@@ -24,7 +24,7 @@ def streamlines(
     Args:
         at: the points (N, D) of a grid: the reference's, if one is given.
         predicted: component name → (N,) at the points.
-        coordinate_names: such as ("x", "y"); the first two are drawn.
+        coordinates: the problem's, or names such as ("x", "y"); the first two are drawn.
         components: the two of the velocity.
         reference: what to compare with.
         heading: a second line of the title.
@@ -32,7 +32,7 @@ def streamlines(
     Raises:
         ValueError: a component is unknown, or has not one value per point.
     """
-    section = Section.of(at, coordinate_names)
+    section = Section.of(at, coordinates)
     known = {} if reference is None else {"reference": reference.values}
     given = {"prediction": predicted, **known}
     velocities = [

@@ -140,7 +140,14 @@ def gauge_lines(solution: Solution) -> Iterator[str]:
         names = solution.problem.components(constant.unknown)
         shown = ", ".join(names[k] for k in constant.components)
         known, mean = "a constant", "its mean"
-        if constant.at_instants:
+        axes = solution.problem.geometry.coordinates
+        if parameters := [axes.names[i] for i in constant.along if i != axes.time]:
+            timed = ["time"] if axes.time in constant.along else []
+            known = f"a function of {' and '.join([*parameters, *timed])}"
+            mean = (
+                f"its mean at each {' and '.join([*parameters, *(['instant'] if timed else [])])}"
+            )
+        elif constant.along:
             known, mean = "a function of time", "its mean at each instant"
         yield (
             f"the equations read only derivatives of {shown}, which leaves {known} open: {mean} "

@@ -77,13 +77,20 @@ def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
 @torch.no_grad()
 def figures_of(solver: Solver, step: int) -> "dict[str, Figure]":
     """Every figure, by tag."""
+    problem = solver.problem
+    along = {
+        problem.components(c.unknown)[k]: c.along
+        for c in solver.solution.constants
+        for k in c.components
+    }
     return draw(
-        solver.problem,
+        problem,
         solver.reference,
         lambda at: predict(solver, at),
         lambda unknown, at: solver.solution.at(at).vorticity(unknown),
         f"{run_name(solver)}, step {step}",
         solver.scores,
+        along,
     )
 
 
@@ -95,7 +102,8 @@ def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def run_name(solver: Solver) -> str:
     """The problem and its numbers:  `LidDrivenCavity (reynolds 100)`."""
-    numbers = dict(solver.describe()["problem"].get("init_args", {}))
+    given = solver.describe()["problem"].get("init_args", {})
+    numbers = {name: vars(solver.problem).get(name, value) for name, value in given.items()}
     numbers |= solver.schedule.stages[solver.schedule.stage]
     told = [
         f"{name} {value:g}"

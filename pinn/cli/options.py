@@ -50,6 +50,7 @@ Write the values of a solution:  python train.py predict --ckpt_path FILE --grid
                          point makes it a position
   --points FILE          in place of --grid: a table whose columns name the coordinates, csv or npz
   --output FILE          ends in csv, npz, nc, vti, vtr, vtu or pvd (a series in time)
+  --at reynolds=40       parameters of the problem that the points have no column for
   --derivatives NAMES    further columns, such as vorticity,u.x
   --allow_import NAME    the checkpoint may also name classes of this package or module
   --trust_old            read a checkpoint of an earlier version, which has no hash, unverified

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 FAR = 1e3  # times the values of all other points: a singularity
 ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
-OPTIONS = ("ckpt_path", "points", "grid", "output", "derivatives", "allow_import", "trust_old")
+OPTIONS = (
+    "ckpt_path",
+    "points",
+    "grid",
+    "at",
+    "output",
+    "derivatives",
+    "allow_import",
+    "trust_old",
+)
 EXAMPLE = (
     "python train.py predict --ckpt_path FILE --grid 200 --output field.vtu, or --points file.csv "
     "in place of --grid"
@@ -87,7 +96,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: one is missing, unknown, without a value or given twice.
     """
-    given = values(joined(argv, OPTIONS, unknown), ("derivatives", "allow_import"))
+    given = values(joined(argv, OPTIONS, unknown), ("at", "derivatives", "allow_import"))
     for name in ("ckpt_path", "output"):
         if not any(given.get(name, ())):
             raise UsageError(f"predict needs --{name}: {EXAMPLE}")
@@ -99,6 +108,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         output=Path(given["output"][0]),
         points=Path(given["points"][0]) if "points" in given else None,
         grid=given.get("grid", [""])[0],
+        at=at_values(",".join(given.get("at", ()))),
         derivatives=[name.strip() for name in names if name.strip()],
         allow_import=[name.removesuffix(".py") for name in given.get("allow_import", ())],
         trust_old="trust_old" in given,
@@ -120,18 +130,42 @@ def evaluated(
     if asked.allow_import and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     solution = load(asked.ckpt_path, None, None, asked.allow_import, asked.trust_old)
+    parameters = solution.problem.geometry.coordinates.parameters
+    for name in asked.at:
+        if name not in parameters:
+            known = ", ".join(parameters) or "none, since it has no ranges"
+            raise UsageError(f"--at gives {echo(name)}: parameters of the problem are {known}")
+        if name in table or (axes is not None and name in axes[1]):
+            raise UsageError(f"--at gives {echo(name)}, and so do the points: give it once")
     if axes is not None:
-        return solution.on_grid(axes[0], asked.derivatives, **axes[1])
-    names = solution.problem.coordinates
+        return solution.on_grid(axes[0], asked.derivatives, **axes[1] | asked.at)
+    names = [name for name in solution.problem.coordinates if name not in asked.at]
     for name in names:
         if name not in table:
+            how = f", or --at {name}=1.0" if name in parameters else ""
             raise UsageError(
                 f"{asked.points} has no column {echo(name)}{closest(name, list(table))}: the first "
-                f"line names the columns, {', '.join(names)} among them; it has {', '.join(table)}"
+                f"line names the columns, {', '.join(names)} among them{how}; it has "
+                f"{', '.join(table)}"
             )
     # Columns that are no coordinates may hold text.
     places = {name: as_numbers(asked.points, name, table[name]) for name in names}
-    return solution.at(places, asked.derivatives)
+    return solution.at(places, asked.derivatives, **asked.at)
+
+
+def at_values(text: str) -> dict[str, float]:
+    """`reynolds=40` or `reynolds=40,prandtl=0.7` as values by name.
+
+    Raises:
+        UsageError: an entry is none, or a name comes twice.
+    """
+    values: dict[str, float] = {}
+    for entry in text.split(",") if text else ():
+        name, equals, value = entry.partition("=")
+        if not (name.strip() and equals and is_number(value.strip())) or name.strip() in values:
+            raise UsageError(f"--at {echo(text)}: give each parameter one number, reynolds=40")
+        values[name.strip()] = float(value)
+    return values
 
 
 def grid(text: str) -> tuple[Any, dict[str, Any]]:

@@ -1,13 +1,15 @@
-"""Gauges: the constants, or functions of time, that the equations leave open.
+"""Gauges: the constants, or functions of time and parameters, that the equations leave open.
 
 A residual that reads only derivatives of p is the same for p + c, and with time, if it reads no
-∂p/∂t, for p + c(t). What is chosen for c is subtracted wherever a solution is evaluated.
+∂p/∂t, for p + c(t); with a parameter, if it reads no ∂p/∂Re, for p + c(Re, t). What is chosen for c
+is subtracted wherever a solution is evaluated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import get_args
 
 import torch
@@ -31,14 +33,15 @@ class Constant:
         unknown: which unknown that is, or belongs to.
         components: which of its components.
         gauge: how the constant is chosen.
-        at_instants: whether anew at every instant, since the equations read no ∂/∂t of it.
+        along: the columns of time and parameters that it is a function of, since the equations
+            read no derivative of it along them.
     """
 
     name: str
     unknown: str
     components: tuple[int, ...]
     gauge: Gauge
-    at_instants: bool
+    along: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ class Reading:
 
     Args:
         values: the components whose value is read.
-        rates: those of which ∂/∂t alone is.
+        rates: those with the columns of time and parameters along which alone a derivative is.
         velocities: components whose divergence a residual is → that residual.
     """
 
     values: set[str]
-    rates: set[str]
+    rates: set[tuple[str, int]]
     velocities: dict[tuple[str, ...], str]
 
 
@@ -63,7 +66,6 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
         ValueError: a gauge is unknown, or given for something that is no unknown.
     """
     used = []
-    timed = problem.geometry.coordinates.time is not None
     places = problem.component_places
     for name, gauge in problem.gauges.items():
         one_of("gauge", gauge, get_args(Gauge))
@@ -71,9 +73,15 @@ def constants(problem: Problem, reading: Reading) -> list[Constant]:
         check_name(name, [*problem.unknowns, *places], line)
         parts = problem.components(name) if name in problem.unknowns else (name,)
         which = tuple(places[part][1] for part in parts)
-        at_instants = timed and reading.rates.isdisjoint(parts)
-        used.append(Constant(name, places[parts[0]][0], which, gauge, at_instants))
+        along = open_along(problem, parts, reading)
+        used.append(Constant(name, places[parts[0]][0], which, gauge, along))
     return used
+
+
+def open_along(problem: Problem, parts: Sequence[str], reading: Reading) -> tuple[int, ...]:
+    """Along which of time and parameters no derivative of some components is read by itself."""
+    columns = problem.geometry.coordinates.beside_space
+    return tuple(i for i in columns if reading.rates.isdisjoint((part, i) for part in parts))
 
 
 def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
@@ -102,8 +110,8 @@ def choose_gauges(problem: Problem) -> tuple[Reading, list[str]]:
 
 
 def read_values(problem: Problem) -> Reading:
-    """Which components the residuals read by value, and which by a derivative in time alone."""
-    reading, time = Reading(set(), set(), {}), problem.geometry.coordinates.time
+    """Which components the residuals read by value, and which by derivatives beside space."""
+    reading, beside = Reading(set(), set(), {}), set(problem.geometry.coordinates.beside_space)
     for residual in problem.residuals:
         for region in residual.regions:
             points = problem.geometry.sample(region, POINTS)
@@ -114,9 +122,11 @@ def read_values(problem: Problem) -> Reading:
             for name, field in leaves.items():
                 names = problem.components(name)
                 reading.values.update(depended(names, total, field.value))
-                for channel in field.streams if time is not None else ():
-                    if set(channel) == {(time,) * len(channel[0])}:
-                        reading.rates.update(depended(names, total, field.stream(channel)))
+                for channel in field.streams if beside else ():
+                    axes = {i for indices in channel for i in indices}
+                    if axes <= beside:
+                        read = depended(names, total, field.stream(channel))
+                        reading.rates.update(product(read, axes))
     return reading
 
 
@@ -151,9 +161,15 @@ def shifts_alone(problem: Problem, component: str, reading: Reading) -> bool:
 def moves(
     problem: Problem, component: str, reading: Reading, points: Points, highest: int
 ) -> Iterator[bool]:
-    """For each output of the networks, whether raising it by 1 moves that component alone."""
-    at = position(problem, points, highest)
-    raw = leaf_fields(problem, problem.raw, len(points), highest)
+    """For each output of the networks, whether raising it by 1 moves that component alone.
+
+    The component has to move evenly over what its constant does not depend on: p = p̂/Re does.
+    """
+    twin = points.at.roll(1, 0)  # at other places, at the same parameters and times
+    for i in open_along(problem, (component,), reading):
+        twin[:, i] = points.at[:, i]
+    at = position(problem, Points(torch.cat([points.at, twin])), highest)
+    raw = leaf_fields(problem, problem.raw, len(at.value), highest)
     before = problem.represent(dict(raw), at)
     for name in problem.raw:
         for k in range(len(problem.components(name))):
@@ -166,5 +182,6 @@ def moves(
             )
             own = shifts[component]
             still = all(float(shifts[part].abs().max()) < 1e-9 for part in reading.values)
-            even = float((own - own[0]).abs().max()) < 1e-9 < float(own[0].abs())
+            one, other = own.chunk(2)
+            even = float((one - other).abs().max()) < 1e-9 < float(own.abs().min())
             yield still and even

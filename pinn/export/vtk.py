@@ -81,6 +81,12 @@ def write_vtk(path: str | Path, values: Values) -> None:
         )
     if not values.axes and suffix in (".vti", ".vtr"):
         raise ValueError(f"scattered points have no grid: write .vtu or .pvd in place of {suffix}")
+    for name in values.coordinates.parameters if values.axes else ():
+        if len(values.axes[name]) > 1:
+            raise ValueError(
+                f"{len(values.axes[name])} values of {name} do not fit into one {suffix} file: fix "
+                f"it, as in {name}={float(values.axes[name][0])}, or write .csv, .npz or .nc"
+            )
     values = replace(values, arrays={name: padded(v) for name, v in values.arrays.items()})
     if suffix == ".pvd":
         write_series(path, values)
@@ -138,8 +144,8 @@ def write_one(path: Path, values: Values, instants: Sequence[float]) -> None:
             np.arange(len(values.at)).reshape(sizes).transpose(2, 1, 0).reshape(-1)
         )
     arrays = dict(values.arrays)
-    if not lines and coordinates.time is not None:
-        arrays.setdefault("t", values.at[:, coordinates.time])
+    for i in coordinates.beside_space if not lines else ():
+        arrays.setdefault(coordinates.names[i], values.at[:, i])
     data = "".join(data_array(n, v, values.parts.get(n, ())) for n, v in arrays.items())
     data = f"<PointData>{data}</PointData>"
     extent = " ".join(f"0 {size - 1}" for size in sizes)

@@ -46,7 +46,8 @@ def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
 
     Raises:
         TypeError: f is no field.
-        ValueError: the region does not exist, or a quantity names none.
+        ValueError: the region does not exist, a quantity names none, or the problem has parameters
+            with a range, which the mean would be over too.
     """
     checked("mean", f, on, t)
     if on is not None:
@@ -91,7 +92,7 @@ def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
     Raises:
         TypeError: f is no field.
         ValueError: nobody knows the measure, of measured points or outside of a residual; the
-            region does not exist, or a quantity names none.
+            region does not exist, a quantity names none, or a parameter has a range.
     """
     checked("integral", f, on, t)
     if on is not None:
@@ -137,11 +138,16 @@ def value(f: Field, at: Sequence[float]) -> Any:
 
 
 def checked(operator: str, f: Any, on: Any, t: Any) -> None:
-    """Refuse what is no field, no name of a region and no instant."""
+    """Refuse what is no field, no name of a region, no instant, and what is over parameters."""
     if not isinstance(f, Field):
         raise TypeError(
             f"{operator} of a {type(f).__name__}: give an unknown or an expression of them, such "
             "as u * x"
+        )
+    if operator != "value" and (names := ", ".join(f.coordinates.parameters)):
+        raise ValueError(
+            f"{operator}(…) over a region would be over {names} too, which has a range: give it a "
+            "number in place of its range, or state the condition at each point"
         )
     if on is not None and not isinstance(on, str):
         raise TypeError(f'{operator} on {on!r}: give the name of one region, on="boundary"')

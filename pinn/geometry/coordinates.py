@@ -1,6 +1,7 @@
 """The independent variables of a problem, by name."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -21,6 +22,17 @@ def bound(name: str, value: Any) -> float:
             f"bound of {name} is {value!r}: give a number; for dates, give the seconds "
             "or days since a first date"
         ) from None
+
+
+def increasing(name: str, low: float, high: float) -> None:
+    """Refuse bounds of a coordinate between which nothing lies.
+
+    Raises:
+        ValueError: they are not finite, or do not increase.
+    """
+    # The midpoint must be a number of its own, or the open box would be empty.
+    if not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
+        raise ValueError(f"bounds of {name} must be finite and increase, got {low}, {high}")
 
 
 def span(low: float, high: float) -> str:
@@ -76,6 +88,23 @@ class Coordinates:
     def space(self) -> tuple[int, ...]:
         """The columns of the spatial coordinates, in order."""
         return tuple(range(len(self.names) - len(self.parameters) - (self.time is not None)))
+
+    def with_parameters(self, names: Iterable[str]) -> "Coordinates":
+        """The coordinates with more parameters, behind those that there are.
+
+        Raises:
+            ValueError: a name is taken, or none.
+        """
+        end = len(self.names) - (self.time is not None)
+        added = tuple(names)
+        return Coordinates(
+            (*self.names[:end], *added, *self.names[end:]), (*self.parameters, *added)
+        )
+
+    @property
+    def beside_space(self) -> tuple[int, ...]:
+        """The columns of parameters and time, in order."""
+        return tuple(range(len(self.space), len(self.names)))
 
     def index(self, name: str) -> int:
         """The column of coordinate `name`.

@@ -7,7 +7,7 @@ from typing import Any
 from pinn.base.messages import check_name
 from pinn.geometry.domains import Geometry
 
-STEPS = ("named", "part", "with_points", "translated", "rotated", "scaled")
+STEPS = ("named", "part", "with_points", "with_ranges", "translated", "rotated", "scaled")
 
 
 class Derived(Geometry):

@@ -10,7 +10,7 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.geometry import combination, sampling
 from pinn.geometry.block import Block
-from pinn.geometry.coordinates import Coordinates, bound, span
+from pinn.geometry.coordinates import Coordinates, bound, increasing, span
 from pinn.geometry.half_space import ENDLESS, HalfSpaceShape
 from pinn.geometry.inside import Inside
 from pinn.geometry.joined import together
@@ -56,10 +56,9 @@ class Geometry(Regions):
         self.lower = tuple(map(bound, coordinates.names, lower))
         self.upper = tuple(map(bound, coordinates.names, upper))
         for name, low, high in zip(coordinates.names, self.lower, self.upper, strict=True):
-            # The midpoint must be a number of its own, or the open box would be empty.
             endless = isinstance(shape, HalfSpaceShape)
-            if not endless and not (math.isfinite(high - low) and low < 0.5 * (low + high) < high):
-                raise ValueError(f"bounds of {name} must be finite and increase, got {low}, {high}")
+            if not endless:
+                increasing(name, low, high)
         if shape is None:
             names = [coordinates.names[i] for i in coordinates.space]
             shape = Block(names, self.lower[: len(names)], self.upper[: len(names)])

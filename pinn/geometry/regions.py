@@ -12,8 +12,8 @@ from torch import Tensor
 from pinn.base.messages import near_miss
 from pinn.base.recipe import Recorded, Spec
 from pinn.geometry import combination
-from pinn.geometry.coordinates import Coordinates, bound
-from pinn.geometry.points import Points
+from pinn.geometry.coordinates import Coordinates, bound, increasing
+from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.shape import Part, Pick, Range, Shape
 
 INSTANTS = ("initial", "final")
@@ -61,10 +61,14 @@ class Regions(Recorded):
 
     Attributes:
         coordinates: the names of the axes.
+        lower: lower bounds, one per coordinate.
+        upper: upper bounds.
         shape: in space.
     """
 
     coordinates: Coordinates
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
     shape: Shape
 
     def _start(self) -> None:
@@ -131,6 +135,31 @@ class Regions(Recorded):
         out = self._members(name, without) if without else ()
         names = tuple(n for n in self._members(name, of) if n not in out)
         result._pick(name, Picked(names, Pick(ranges, segments, where), out))
+        return result
+
+    def with_ranges(self, ranges: Mapping[str, Sequence[float]]) -> Self:
+        """A copy over parameters too: the shape × Π [lowerᵢ, upperᵢ], times the interval of time.
+
+        Args:
+            ranges: name → (lower, upper). Measured points must have a column for each of them.
+
+        Raises:
+            ValueError: a name is taken, a range is none, or measured points lack it.
+        """
+        result = self._copy("with_ranges", {"ranges": ranges})
+        result.coordinates = self.coordinates.with_parameters(ranges)
+        places = [result.coordinates.index(name) for name in self.coordinates.names]
+        for side, bounds in enumerate((self.lower, self.upper)):
+            known = dict(zip(places, bounds, strict=True))
+            given = {result.coordinates.index(n): bound(n, b[side]) for n, b in ranges.items()}
+            both = tuple(end for _, end in sorted((known | given).items()))
+            setattr(result, ("lower", "upper")[side], both)
+        for i in map(result.coordinates.index, ranges):
+            increasing(result.coordinates.names[i], result.lower[i], result.upper[i])
+        result._clouds = {}
+        for name, cloud in self._clouds.items():
+            at = dict(zip(self.coordinates.names, cloud.at.unbind(-1), strict=True))
+            result._add_points(name, point_cloud(name, at | cloud.columns, result.coordinates))
         return result
 
     def _copy(self, method: str, arguments: Mapping[str, Any]) -> Self:
@@ -244,7 +273,7 @@ class Regions(Recorded):
         """The column of a coordinate of space."""
         column = self.coordinates.index(name)
         if column not in self.coordinates.space:
-            raise ValueError(f"{name!r} is no coordinate of space: a part lasts all the time")
+            raise ValueError(f"{name!r} is no coordinate of space: a part is there at all times")
         return column
 
     def _check(self, region: str) -> None:

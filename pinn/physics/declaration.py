@@ -25,6 +25,7 @@ class Declared:
         outputs: what the networks give, declared like `unknowns`; by default these themselves.
         columns: names of measured data columns that residuals may ask for.
         divergence_free: vector unknowns with ∇·u = 0, whose mass is balanced over boxes.
+        ranges: parameters that are coordinates too → their lower and upper bounds.
     """
 
     coordinates: ClassVar[tuple[str, ...]] = ()
@@ -32,6 +33,7 @@ class Declared:
     outputs: ClassVar[Components] = {}
     columns: ClassVar[tuple[str, ...]] = ()
     divergence_free: ClassVar[tuple[str, ...]] = ()
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -162,6 +164,11 @@ def check_instance(problem: Any, kind: type) -> None:
     if not hasattr(problem, "gauges"):
         name = type(problem).__name__
         raise TypeError(f"{name}.__init__ does not call super().__init__(): let it begin with that")
+    held = ("_parameters", "_buffers", "_modules")
+    for attribute in vars(problem).get("ranges", ()):
+        if any(attribute in vars(problem)[kind] for kind in held):
+            name = type(problem).__name__
+            raise TypeError(f"{attribute} of {name} is registered and has a range: remove one")
     for attribute, value in vars(problem).items():
         if getattr(value, "grad_fn", None) is not None and attribute[0] != "_":
             raise TypeError(

@@ -14,10 +14,10 @@ from pinn.fields.constants import remembered
 from pinn.fields.field import Field, coordinate_field, data_field
 from pinn.fields.normals import at_normals
 from pinn.geometry import Geometry, Points
-from pinn.physics.attributes import Holder
-from pinn.physics.declaration import Declared, check_class
+from pinn.physics.declaration import check_class
 from pinn.physics.explanation import calling
 from pinn.physics.quantities import Quantity, collect_quantities
+from pinn.physics.ranges import Ranged, Ranges, check_ranges
 from pinn.physics.references import PER_AXIS, Reference, comparison_points
 from pinn.physics.residuals import Residual, collect
 from pinn.physics.return_values import Fields, kind, known_values, residual_values, unknown_fields
@@ -26,7 +26,7 @@ Gauge = Literal["zero_mean", "pin", "free"]
 TOGETHER = 1024  # points in many coordinates that an exact solution is evaluated at together
 
 
-class Problem(Declared, Holder):
+class Problem(Ranged):
     """A system of equations  r_k(x) = 0 on regions of a domain.
 
     A subclass names its `coordinates` and `unknowns`, has a `geometry`, and defines residuals:
@@ -40,51 +40,55 @@ class Problem(Declared, Holder):
     through phases of lower precision.
 
     Attributes:
-        coordinates: names of the columns of a point, time `t` last.
+        coordinates: names of the columns of a point, time `t` last; parameters are put before it.
         unknowns: name → names of its components, or how many: 1 makes a scalar (N,), a tuple or a
             larger number a vector (N, C).
         outputs: what the networks give, declared like `unknowns`; by default these themselves. An
             `ansatz` makes the unknowns of it, as the velocity of a stream function.
         columns: names of measured data columns that residuals may ask for.
+        ranges: parameters that are coordinates too, as `{"reynolds": (20, 80)}`; a residual asks
+            for them by name or as `self.reynolds`, spatial operators skip them.
         divergence_free: vectors that have no divergence by construction, as the velocity of a
             stream function. Their mass is balanced over boxes like that of the velocities whose
             divergence is a residual.
         gauges: unknowns, or components, that the equations fix only up to a constant, and how it is
             chosen when they are evaluated: `zero_mean` over the domain, `pin` (zero at the lower
             corner), or `free`. The equations must read only their derivatives, so training is
-            unaffected; where they read none in time, the constant is chosen at every instant. What
-            the equations leave open and nobody names here has `zero_mean`.
+            unaffected; where they read none in time or a parameter, the constant is chosen at every
+            value of it. What the equations leave open and nobody names here has `zero_mean`.
         stages: coefficients by name, of each stage of a run in turn; one stage that changes
             nothing by default.
 
     Args:
-        geometry: the domain; may also be a class attribute.
+        geometry: the domain, without the parameters; may also be a class attribute.
+        ranges: instead of those of the class.
 
     Raises:
-        TypeError: at class definition, a residual asks for a name that does not exist.
+        TypeError: at class definition, a residual asks for a name that does not exist; a range is
+            none, or its name has another meaning.
         ValueError: the geometry lacks a coordinate or a region.
     """
 
     gauges: dict[str, Gauge] = {}
-    residuals: tuple[Residual, ...] = ()
     quantities: tuple[Quantity, ...] = ()
     stages: Sequence[Mapping[str, float]] = ({},)
-    geometry: Geometry
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class(cls)
-        names = (*cls.unknowns, *cls.coordinates, "at", "normal", *cls.columns)
+        cls.ranges = check_ranges(cls, cls.ranges)
+        names = (*cls.unknowns, *cls.coordinates, *cls.ranges, "at", "normal", *cls.columns)
         cls.residuals = collect(cls, Problem, names)
         parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
         cls.quantities = collect_quantities(cls, Problem, names, (*names, *parts))
 
-    def __init__(self, geometry: Geometry | None = None) -> None:
+    def __init__(self, geometry: Geometry | None = None, ranges: Ranges | None = None) -> None:
         super().__init__()
         if geometry is not None:
             self.geometry = geometry
         if not isinstance(getattr(self, "geometry", None), Geometry):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
+        self._extend(type(self).ranges if ranges is None else check_ranges(type(self), ranges))
         self.gauges = dict(type(self).gauges)
         self._check()
 
@@ -108,7 +112,7 @@ class Problem(Declared, Holder):
         Raises:
             ValueError: the ansatz left one out, or raised.
         """
-        with calling(f"{type(self).__name__}.ansatz"), remembered(self, "ansatz"):
+        with self.at_work(f"{type(self).__name__}.ansatz", at), remembered(self, "ansatz"):
             unknowns = self.ansatz(raw, at)
         return unknown_fields(self, unknowns)
 
@@ -145,7 +149,7 @@ class Problem(Declared, Holder):
     def _exact_fields(self, at: Tensor, highest: int) -> Any:
         """What `exact` returns, in float64, of coordinates with derivatives up to an order."""
         position = coordinate_field(at, self.geometry.coordinates, highest)
-        with calling(f"{type(self).__name__}.exact"):
+        with self.at_work(f"{type(self).__name__}.exact", position):
             return self.in_double(lambda: self.exact(position))
 
     def judged_by(self) -> Reference | None:
@@ -198,7 +202,7 @@ class Problem(Declared, Holder):
         """
         given = self._given(residual.arguments, unknowns, at, points)
         with (
-            calling(f"residual {residual.name!r}"),
+            self.at_work(f"residual {residual.name!r}", at),
             remembered(self, residual.name),
             Ported(given.values()),
             at_normals(points.normal),
@@ -219,7 +223,7 @@ class Problem(Declared, Holder):
             ValueError: the method raised.
         """
         given = self._given(quantity.arguments, unknowns, at, points)
-        with calling(f"quantity {quantity.name!r}"), at_normals(points.normal):
+        with self.at_work(f"quantity {quantity.name!r}", at), at_normals(points.normal):
             return getattr(self, quantity.name)(**given)
 
     def _given(
@@ -280,12 +284,16 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
-def in_turn(name: str, values: float | list[float]) -> list[dict[str, float]]:
+def in_turn(name: str, values: float | list[float] | None) -> list[dict[str, float]]:
     """The stages of a coefficient that must be positive and finite: of one value, one stage.
 
     Raises:
         ValueError: a value is not, or there is none.
     """
+    if values is None:
+        raise ValueError(
+            f"{name} is missing: give a number, or a range, ranges={{{name!r}: (1, 2)}}"
+        )
     several = values if isinstance(values, list | tuple) else [values]
     if not several:
         raise ValueError(f"{name} is an empty list: give at least one value")

@@ -66,7 +66,7 @@ def comparison_points(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
 
     A grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four. For more
     coordinates it would have 15ᴰ points; 8,192 quasi-random ones (Sobol) take its place, with time
-    512 in space at each of 16 instants.
+    or parameters 512 in space at each of 16 values of these.
     """
     on_grid = len(geometry.coordinates) in PER_AXIS
     return regular_grid(geometry) if on_grid else scattered(geometry)
@@ -92,16 +92,22 @@ def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
 
 
 def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
-    """Quasi-random points (N, D), always the same; with time the same in space at each instant.
+    """Quasi-random points (N, D), always the same; with time or parameters the same in space at
+    each of 16 instants, quasi-random ones where there are parameters.
 
     Returns:
-        The points, and (N,), or with time (points in space, instants).
+        The points, and (N,), or (points in space, instants).
     """
-    time = geometry.coordinates.time
-    at = geometry.sample("interior", SCATTERED if time is None else SCATTERED // INSTANTS).at
-    if time is None:
+    beside = geometry.coordinates.beside_space
+    at = geometry.sample("interior", SCATTERED // INSTANTS if beside else SCATTERED).at
+    if not beside:
         return at, (len(at),)
-    shape, ends = (len(at), INSTANTS), (geometry.lower[time], geometry.upper[time])
+    shape, first, last = (len(at), INSTANTS), beside[0], beside[-1]
     at = at.repeat_interleave(INSTANTS, dim=0)
-    at[:, time] = torch.linspace(*ends, INSTANTS, dtype=torch.float64).repeat(shape[0])
+    if geometry.coordinates.parameters:
+        instants = geometry.sample("interior", INSTANTS).at[:, first : last + 1]
+    else:
+        ends = geometry.lower[first], geometry.upper[first]
+        instants = torch.linspace(*ends, INSTANTS, dtype=torch.float64)[:, None]
+    at[:, first : last + 1] = instants.repeat(shape[0], 1)
     return at, shape

@@ -1,9 +1,10 @@
 """Kovasznay flow: an exact solution of the steady Navier–Stokes equations."""
 
 import math
+from typing import Any
 
 from pinn.fields.field import Field
-from pinn.fields.functions import cos, exp, sin, vector
+from pinn.fields.functions import cos, exp, sin, sqrt, vector
 from pinn.geometry import Rectangle
 from pinn.physics.problem import Fields, Gauge
 from pinn.physics.residuals import on
@@ -29,18 +30,29 @@ class Kovasznay(NavierStokes):
     `gauss`, weight 10 on `boundary`, 16 steps of Levenberg–Marquardt on the output layer: 1e-9.
 
     Args:
-        reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one.
+        reynolds: the Reynolds number Re > 0, or several in turn; without a range 40, the customary
+            one.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
+        ranges: `{"reynolds": (20, 80)}` for the flow at all of these numbers at once.
     """
 
-    def __init__(self, reynolds: float | list[float] = 40.0, gauge: Gauge = "zero_mean") -> None:
-        super().__init__(Rectangle(x=(-0.5, 1.0), y=(-0.5, 1.5)), reynolds, gauge)
+    def __init__(
+        self,
+        reynolds: float | list[float] | None = None,
+        gauge: Gauge = "zero_mean",
+        ranges: dict[str, tuple[float, float]] | None = None,
+    ) -> None:
+        if reynolds is None and "reynolds" not in (self.ranges if ranges is None else ranges):
+            reynolds = 40.0
+        super().__init__(Rectangle(x=(-0.5, 1.0), y=(-0.5, 1.5)), reynolds, gauge, ranges)
 
     @property
-    def decay(self) -> float:
+    def decay(self) -> Any:
         """λ = Re/2 − √(Re²/4 + 4π²), without the cancellation at large Re."""
-        half = self.reynolds / 2
-        return -4 * math.pi**2 / (half + math.hypot(half, 2 * math.pi))
+        half: Any = self.reynolds / 2
+        number = isinstance(half, float)
+        root = math.hypot(half, 2 * math.pi) if number else sqrt(half * half + 4 * math.pi**2)
+        return -4 * math.pi**2 / (half + root)
 
     @on("boundary")
     def boundary(self, u: Field, at: Field) -> Field:

@@ -6,7 +6,7 @@ from pinn.base.messages import one_of
 from pinn.fields.field import Field
 from pinn.fields.vector_calculus import advect, div, dt, grad, laplacian
 from pinn.geometry import Geometry
-from pinn.physics.problem import Gauge, Problem, in_turn
+from pinn.physics.problem import Gauge, Problem, in_turn, positive
 from pinn.physics.residuals import on
 
 
@@ -21,11 +21,12 @@ class NavierStokes(Problem):
     Args:
         geometry: the domain.
         reynolds: the Reynolds number Re > 0; of a list each in turn, all phases of a run for the
-            first, and again, from the weights that these left, for the next.
+            first, and again, from the weights that these left, for the next. None with a range.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
+        ranges: `{"reynolds": (20, 80)}` for the flow at all of these numbers at once.
 
     Raises:
-        ValueError: Re is not positive, or the gauge is unknown.
+        ValueError: Re is not positive, missing, or given twice; or the gauge is unknown.
     """
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
@@ -35,11 +36,21 @@ class NavierStokes(Problem):
     reynolds: float
 
     def __init__(
-        self, geometry: Geometry, reynolds: float | list[float], gauge: Gauge = "zero_mean"
+        self,
+        geometry: Geometry,
+        reynolds: float | list[float] | None,
+        gauge: Gauge = "zero_mean",
+        ranges: dict[str, tuple[float, float]] | None = None,
     ) -> None:
-        super().__init__(geometry)
-        self.stages = in_turn("reynolds", reynolds)
-        self.enter(0)
+        super().__init__(geometry, ranges)
+        if "reynolds" not in self.ranges:
+            self.stages = in_turn("reynolds", reynolds)
+            self.enter(0)
+        elif reynolds is not None:
+            bounds = self.ranges["reynolds"]
+            raise ValueError(f"reynolds is {reynolds} and has the range {bounds}: give one of both")
+        else:
+            positive("the lower bound of reynolds", self.ranges["reynolds"][0])
         one_of("gauge", gauge, get_args(Gauge))
         self.gauges = {"p": gauge}
 

@@ -220,8 +220,13 @@ def evaluate_on_grid(
     geometry = solution.problem.geometry
     names = geometry.coordinates.names
     chosen = {**spread(per_axis, names), **given}
-    for name in given:
+    for name, value in given.items():
         geometry.coordinates.index(name)
+        if name in geometry.coordinates.parameters and isinstance(value, int | np.integer):
+            raise ValueError(
+                f"{name}={value} may be a value or a number of points: write {name}={value}.0 for "
+                f"the value, or {name}=[…] with values that increase"
+            )
     missing = [name for name in names if name not in chosen]
     if missing:
         raise ValueError(

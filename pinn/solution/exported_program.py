@@ -47,7 +47,7 @@ class Program(nn.Module):
         self.solution, self.wanted = solution, list(wanted)
         plan = plan_of(wanted)
         self.plans = solution.plans(plan)
-        none = torch.zeros(0, dtype=torch.float64)
+        none = torch.zeros(0, len(solution.problem.coordinates), dtype=torch.float64)
         used = [c for c in solution.constants if c.gauge != "free"]
         self.offsets = [solution.offset(c, none, plan.order, frozen=True) for c in used]
 

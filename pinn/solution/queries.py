@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from pinn.base.messages import check_name
 from pinn.geometry import Coordinates, Geometry
 
+NONE: Mapping[str, Any] = {}
+
 
 @dataclass(frozen=True)
 class Query:
@@ -34,22 +36,28 @@ class Query:
         return shaped.numpy(force=True) if self.as_array else shaped
 
 
-def query(points: Any, coordinates: Coordinates) -> Query:
+def query(points: Any, coordinates: Coordinates, values: Mapping[str, Any] = NONE) -> Query:
     """Points of any form as (N, D).
 
     Args:
         points: a tensor, a NumPy array or nested lists of shape (…, D), where a single coordinate
             needs no axis; or one column per coordinate, a dict or a data frame, which broadcast.
         coordinates: their names.
+        values: parameters that the points have no column for, each a number or one per point.
 
     Raises:
         TypeError: they are not real numbers.
         ValueError: the number of coordinates is wrong, a column is missing or unknown, or a
             coordinate is not finite.
     """
-    names = coordinates.names
+    for name in values:
+        known = coordinates.parameters or ("none, it has no ranges",)
+        check_name(name, known, f"{name!r} is no parameter of the problem")
+        if isinstance(points, Mapping) and name in points:
+            raise ValueError(f"{name!r} is given twice, as a column and beside the points")
+    names = tuple(name for name in coordinates.names if name not in values)
     as_array = not isinstance(points, Tensor)
-    if (columns := columns_of(points, names)) is not None:
+    if (columns := columns_of(points, names, cure(coordinates, values))) is not None:
         as_array = not any(isinstance(column, Tensor) for column in columns.values())
         given = joined({name: tensor_of(column, names) for name, column in columns.items()})
     else:
@@ -60,14 +68,47 @@ def query(points: Any, coordinates: Coordinates) -> Query:
     if given.ndim == 0 or given.shape[-1] != len(names):
         raise ValueError(
             f"points have shape {tuple(given.shape)}: the last axis must have {len(names)}, for "
-            f"({', '.join(names)})"
+            f"({', '.join(names)}){cure(coordinates, values)}"
         )
-    at = given.reshape(-1, len(names))
-    check_finite(at, names)
+    given = beside(given, coordinates, values)
+    at = given.reshape(-1, len(coordinates))
+    check_finite(at, coordinates.names)
     return Query(at, tuple(given.shape[:-1]), as_array)
 
 
-def columns_of(points: Any, names: Sequence[str]) -> dict[str, Any] | None:
+def beside(given: Tensor, coordinates: Coordinates, values: Mapping[str, Any]) -> Tensor:
+    """Points (…, D − K) with the columns of K parameters in their places: (…, D).
+
+    Raises:
+        TypeError: a value is no real number.
+        ValueError: there is neither one value nor one for each point.
+    """
+    if not values:
+        return given
+    columns = iter(given.unbind(-1))
+    placed = []
+    for name in coordinates.names:
+        if name not in values:
+            placed.append(next(columns))
+            continue
+        value = tensor_of(values[name], (name,)).to(given)
+        try:
+            placed.append(value.expand(given.shape[:-1]))
+        except RuntimeError:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)} for points {tuple(given.shape[:-1])}: give "
+                "one number, or one for each point"
+            ) from None
+    return torch.stack(placed, dim=-1)
+
+
+def cure(coordinates: Coordinates, values: Mapping[str, Any]) -> str:
+    """How parameters may be given beside the points, where they are missing."""
+    left = [f"{name}=…" for name in coordinates.parameters if name not in values]
+    return f"; or give {', '.join(left)} beside the points" if left else ""
+
+
+def columns_of(points: Any, names: Sequence[str], otherwise: str = "") -> dict[str, Any] | None:
     """The columns of a dict, a data frame or a structured array; None for anything else.
 
     Raises:
@@ -80,7 +121,7 @@ def columns_of(points: Any, names: Sequence[str]) -> dict[str, Any] | None:
         return None
     known = list(map(str, given))
     for name in names:
-        check_name(name, known, f"points have no column {name!r}")
+        check_name(name, known, f"points have no column {name!r}{otherwise}")
     for name in known if isinstance(points, Mapping) else ():
         check_name(name, names, f"points have a column {name!r}, which is no coordinate")
     return {name: points[name] for name in names}

@@ -135,12 +135,12 @@ class Representation(nn.Module):
 
     def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
         """The unknowns at points (N, D) as fields, less what the gauges subtract."""
-        moved, time = dict(unknowns), self.problem.geometry.coordinates.time
+        moved = dict(unknowns)
         for offset in offsets:
             name = offset.constant.unknown
             with torch.no_grad():
                 subtracted = offset(at)
-            moved[name] = shifted(moved[name], subtracted, time)
+            moved[name] = shifted(moved[name], subtracted, offset.along)
         return moved
 
     def gauged_fields(
@@ -223,22 +223,20 @@ class Representation(nn.Module):
 
     @torch.no_grad()
     def offsets(self, at: Tensor, order: int = 0) -> list[Offset]:
-        """What the gauges subtract at points (N, D), with derivatives in time up to an order."""
-        time = self.problem.geometry.coordinates.time
+        """What the gauges subtract at points (N, D), with derivatives up to an order."""
         used = [c for c in self.constants if c.gauge != "free"]
-        if is_traced() and any(c.at_instants for c in used):
+        if is_traced() and any(c.along for c in used):
             raise RuntimeError(
-                f"the gauge of {used[0].unknown!r} is taken at every instant, which a traced graph "
-                "cannot do: use solution.export(path)"
+                f"the gauge of {used[0].unknown!r} is taken at every instant or parameter, which a "
+                "traced graph cannot do: use solution.export(path)"
             )
-        times = at[:0, 0] if time is None else at[:, time]
-        return [self.offset(c, times, order) for c in used]
+        return [self.offset(c, at, order) for c in used]
 
-    def offset(self, constant: Constant, times: Tensor, order: int, frozen: bool = False) -> Offset:
+    def offset(self, constant: Constant, at: Tensor, order: int, frozen: bool = False) -> Offset:
         """What one gauge subtracts, see `Offset`."""
 
         def unknown(at: Tensor, plan: Plan) -> Field:
             return self.fields(at, self.plans(plan))[0][constant.unknown]
 
-        times = times.to(next(self.placed(times[:0])))
-        return Offset(self.problem, constant, unknown, times, order, frozen)
+        at = at.to(next(self.placed(at[:0])))
+        return Offset(self.problem, constant, unknown, at, order, frozen)

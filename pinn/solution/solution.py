@@ -1,6 +1,6 @@
 """A solution: a problem with the networks that represent its unknowns, as users ask it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pinn.algebra.channels import Plan
 from pinn.solution.evaluation import Evaluation, evaluate, evaluate_on_grid
 from pinn.solution.exported_program import export
 from pinn.solution.quantities import QuantityValue, quantity_values
-from pinn.solution.queries import Query, is_traced, query, warn_outside
+from pinn.solution.queries import NONE, Query, beside, is_traced, query, warn_outside
 from pinn.solution.representation import Representation
 
 
@@ -26,12 +26,14 @@ class Solution(Representation):
     """
 
     @torch.no_grad()
-    def forward(self, points: Any) -> dict[str, Any]:
+    def forward(self, points: Any, **parameters: Any) -> dict[str, Any]:
         """The values of the unknowns at points (…, D), gauges applied; no derivatives.
 
         Args:
             points: a tensor, a NumPy array, nested lists, or a column per coordinate: a dict or a
                 data frame. They are evaluated in the solution's own precision.
+            **parameters: of a problem with `ranges`, those that the points have no column for:
+                `solution(points, reynolds=40)`, a number or one for each point.
 
         Returns:
             name → (…) for a scalar, (…, C) for a vector, in the solution's precision: tensors, on
@@ -42,19 +44,20 @@ class Solution(Representation):
             ValueError: they have another number of coordinates, or one that is not finite.
         """
         if is_traced():  # all points in one graph
+            points = beside(points, self.problem.geometry.coordinates, parameters)
             fields, _ = self.gauged_fields(points, self.plans(Plan()), self.offsets(points))
             return {name: field.value for name, field in fields.items()}
-        asked = self.query(points)
+        asked = self.query(points, parameters)
         return {name: asked.answer(v) for name, v in evaluate(self, asked.at, ())[0].items()}
 
-    def query(self, points: Any) -> Query:
+    def query(self, points: Any, parameters: Mapping[str, Any] = NONE) -> Query:
         """Points of any form as (N, D), checked."""
-        asked = query(points, self.problem.geometry.coordinates)
+        asked = query(points, self.problem.geometry.coordinates, parameters)
         self.check_precision(asked.at)
         warn_outside(self.problem.geometry, asked.at)
         return asked
 
-    def at(self, points: Any, derivatives: Sequence[str] = ()) -> Evaluation:
+    def at(self, points: Any, derivatives: Sequence[str] = (), **parameters: Any) -> Evaluation:
         """The values at points of any form, by component, with any derivative by its name.
 
             there = solution.at(points)
@@ -65,11 +68,12 @@ class Solution(Representation):
             points: as for a call of the solution.
             derivatives: what is evaluated at once and written to files besides the unknowns:
                 `u.x`, `u.xy`, `p.laplacian`, `divergence`, `vorticity`.
+            **parameters: as for a call of the solution.
 
         Raises:
             ValueError: a point is none, or a derivative means nothing here.
         """
-        return Evaluation(self, self.query(points), derivatives)
+        return Evaluation(self, self.query(points, parameters), derivatives)
 
     def on_grid(
         self, per_axis: Any = None, derivatives: Sequence[str] = (), **axes: Any
