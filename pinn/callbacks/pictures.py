@@ -102,8 +102,7 @@ def predict(solver: Solver, at: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def run_name(solver: Solver) -> str:
     """The problem and its numbers:  `LidDrivenCavity (reynolds 100)`."""
-    given = solver.describe()["problem"].get("init_args", {})
-    numbers = {name: vars(solver.problem).get(name, value) for name, value in given.items()}
+    numbers = dict(solver.describe()["problem"].get("init_args", {}))
     numbers |= solver.schedule.stages[solver.schedule.stage]
     told = [
         f"{name} {value:g}"

@@ -30,20 +30,18 @@ class Kovasznay(NavierStokes):
     `gauss`, weight 10 on `boundary`, 16 steps of Levenberg–Marquardt on the output layer: 1e-9.
 
     Args:
-        reynolds: the Reynolds number Re > 0, or several in turn; without a range 40, the customary
-            one.
+        reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one. None beside
+            a range.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
         ranges: `{"reynolds": (20, 80)}` for the flow at all of these numbers at once.
     """
 
     def __init__(
         self,
-        reynolds: float | list[float] | None = None,
+        reynolds: float | list[float] | None = 40.0,
         gauge: Gauge = "zero_mean",
         ranges: dict[str, tuple[float, float]] | None = None,
     ) -> None:
-        if reynolds is None and "reynolds" not in (self.ranges if ranges is None else ranges):
-            reynolds = 40.0
         super().__init__(Rectangle(x=(-0.5, 1.0), y=(-0.5, 1.5)), reynolds, gauge, ranges)
 
     @property

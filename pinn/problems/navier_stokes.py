@@ -21,7 +21,7 @@ class NavierStokes(Problem):
     Args:
         geometry: the domain.
         reynolds: the Reynolds number Re > 0; of a list each in turn, all phases of a run for the
-            first, and again, from the weights that these left, for the next. None with a range.
+            first, and again, from the weights that these left, for the next. None beside a range.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
         ranges: `{"reynolds": (20, 80)}` for the flow at all of these numbers at once.
 
@@ -48,7 +48,10 @@ class NavierStokes(Problem):
             self.enter(0)
         elif reynolds is not None:
             bounds = self.ranges["reynolds"]
-            raise ValueError(f"reynolds is {reynolds} and has the range {bounds}: give one of both")
+            raise ValueError(
+                f"reynolds is {reynolds} and has the range {bounds}: write reynolds=None (null) "
+                "beside the range"
+            )
         else:
             positive("the lower bound of reynolds", self.ranges["reynolds"][0])
         one_of("gauge", gauge, get_args(Gauge))
