@@ -30,8 +30,8 @@ class Kovasznay(NavierStokes):
     `gauss`, weight 10 on `boundary`, 16 steps of Levenberg–Marquardt on the output layer: 1e-9.
 
     Args:
-        reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one. None beside
-            a range.
+        reynolds: the Reynolds number Re > 0, or several in turn; 40 is the customary one. None
+            beside a range.
         gauge: how the constant of the pressure is chosen: `zero_mean`, `pin` or `free`.
         ranges: `{"reynolds": (20, 80)}` for the flow at all of these numbers at once.
     """
