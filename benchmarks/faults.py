@@ -236,7 +236,7 @@ FAULTS = (
     Fault(
         "gauge",
         "The constant of a gauged unknown is not subtracted.",
-        "moved[name] = shifted(moved[name], subtracted, time)",
+        "moved[name] = shifted(moved[name], subtracted, offset.along)",
         "moved[name] = moved[name]",
         ("test_gauge.py::test_the_mean_of_the_pressure_is_zero",),
     ),
