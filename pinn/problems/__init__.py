@@ -8,6 +8,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     taylor_green   exact vortices in the plane
     beltrami       an exact flow in space
     channel        Poiseuille and Couette flow
+    convection     flow driven by buoyancy, with its reference in `convection_data`
     continuity     density in a given flow
     advection      linear advection
     poisson        ∇²u = f
@@ -22,6 +23,7 @@ from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
 from pinn.problems.channel import Couette as Couette
 from pinn.problems.channel import Poiseuille as Poiseuille
 from pinn.problems.continuity import Continuity as Continuity
+from pinn.problems.convection import NaturalConvection as NaturalConvection
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
