@@ -21,6 +21,7 @@ from pinn.problems import (
     Kovasznay,
     KovasznayViscosity,
     LidDrivenCavity,
+    NaturalConvection,
     Poiseuille,
     Poisson,
     TaylorGreen2D,
@@ -192,6 +193,14 @@ PLANS = [
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
     ),
     (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
+    (
+        NaturalConvection(),
+        {
+            "interior": STREAM,
+            "boundary": "value ∂x ∂y",
+            "insulated": "value ∂x ∂y",
+        },
+    ),
     (
         Poiseuille(),
         {"interior": FLOW, "inflow": "value", "walls": "value", "outflow": "value ∂x ∂y"},
