@@ -9,6 +9,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     beltrami       an exact flow in space
     channel        Poiseuille and Couette flow
     convection     flow driven by buoyancy, with its reference in `convection_data`
+    cylinder       flow past a cylinder in a channel, with drag and lift
     continuity     density in a given flow
     advection      linear advection
     poisson        ∇²u = f
@@ -24,6 +25,7 @@ from pinn.problems.channel import Couette as Couette
 from pinn.problems.channel import Poiseuille as Poiseuille
 from pinn.problems.continuity import Continuity as Continuity
 from pinn.problems.convection import NaturalConvection as NaturalConvection
+from pinn.problems.cylinder import CylinderFlow as CylinderFlow
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
