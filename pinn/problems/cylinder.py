@@ -39,8 +39,8 @@ class CylinderFlow(NavierStokes):
     Data it may use: the velocity at the inflow, the walls and the cylinder.
 
     The force F on the cylinder is taken twice. `drag` and `lift` are 2 F by the traction at its
-    surface. `drag_by_momentum` is 2 F_x by what leaves the fluid in the channel as momentum: with an
-    exact solution both are equal, so their difference is an estimate of the error.
+    surface, `drag_by_momentum` is 2 F_x by the momentum that the rest of the boundary lets through.
+    Both are equal for an exact solution, so their difference is an estimate of the error.
 
     Reference:
         M. Schäfer, S. Turek, "Benchmark computations of laminar flow around a cylinder", Notes
