@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 CONFIGURATIONS = sorted((ROOT / "configs").glob("*.yaml"))
-NAMED = {"points", "weights", "periods"}  # whose keys are names of the problem
+NAMED = {"points", "weights", "periods", "refine"}  # whose keys are names of the problem
 
 
 def keys(node):
