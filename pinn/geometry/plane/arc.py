@@ -96,6 +96,11 @@ class Arc(Curve):
         # A corner that was moved by rounding is where it is.
         return np.clip(y, *self.box[:, 1])
 
+    def branches(self) -> tuple[list[float], list[float]]:
+        """The ends of the whole ellipse."""
+        width = math.hypot(*self.axes[:, 0])
+        return [float(self.centre[0] - width)], [float(self.centre[0] + width)]
+
     def sector(self) -> float:
         """½ |U||V| sweep + ½ C × (end − start)."""
         (u, r), (v, s) = self.axes

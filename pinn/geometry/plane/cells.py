@@ -11,6 +11,7 @@ from numpy.polynomial.legendre import leggauss
 
 from pinn.geometry.plane.curve import Array
 from pinn.geometry.plane.graphs import Boundary, Graph
+from pinn.geometry.plane.segment import Segment
 
 _LARGEST = 8  # Gauss points in a row; a longer cell is cut
 _PROBES = np.array([0.25, 0.5, 0.75])
@@ -25,22 +26,29 @@ class Cell:
     bottom: Graph
     top: Graph
 
-    def across(self, u: Array) -> tuple[Array, Array]:
-        """x(u) and dx/du for u in [0, 1], flat where bottom or top has a vertical tangent.
+    @property
+    def is_bent(self) -> bool:
+        """Whether it is no trapezoid."""
+        return not all(isinstance(g.curve, Segment) for g in (self.bottom, self.top))
 
-        A height like √x is smooth in u for x = u².
+    def across(self, u: Array) -> tuple[Array, Array]:
+        """x(u) and dx/du for u in [0, 1], in which bottom and top are smooth.
+
+        A height like √(x − a) is smooth in φ for x = a + φ², and that of an ellipse from a to b
+        for x = a + (b − a) sin² φ.
         """
-        width = self.high - self.low
-        left, right = (self._is_steep(x) for x in (self.low, self.high))
-        if left and right:
-            share, slope = np.sin(0.5 * math.pi * u) ** 2, 0.5 * math.pi * np.sin(math.pi * u)
-        elif left:
-            share, slope = u * u, 2 * u
-        elif right:
-            share, slope = u * (2 - u), 2 - 2 * u
-        else:
-            share, slope = u, np.ones_like(u)
-        return self.low + width * share, width * slope
+        a, b = self._branches()
+        low, high = self.low, self.high
+        if a is None and b is None:
+            return low + (high - low) * u, np.full_like(u, high - low)
+        if a is not None and b is not None:
+            first, last = (_angle(x, a, b) for x in (low, high))
+            phi = first + (last - first) * u
+            return a + (b - a) * np.sin(phi) ** 2, (b - a) * np.sin(2 * phi) * (last - first)
+        side, end = (1.0, a) if b is None else (-1.0, b)
+        first, last = (math.sqrt(max(0.0, side * (x - end))) for x in (low, high))
+        phi = first + (last - first) * u
+        return end + side * phi * phi, 2 * side * phi * (last - first)
 
     def rule(self, columns: int, rows: int) -> tuple[Array, Array]:
         """Points (columns × rows, 2) and weights: the product of two rules mapped on the cell."""
@@ -52,9 +60,25 @@ class Cell:
         points = np.stack([np.broadcast_to(x[:, None], y.shape), y], axis=-1)
         return points.reshape(-1, 2), weights.ravel()
 
-    def _is_steep(self, x: float) -> bool:
-        ends = [g for g in (self.bottom, self.top) if x in (g.low, g.high)]
-        return any(graph.is_steep(x) for graph in ends)
+    def _branches(self) -> tuple[float | None, float | None]:
+        """The nearest x to the left and to the right at which bottom or top bends like a root.
+
+        None where it is so far that Gauss' rule does not feel it.
+        """
+        width = self.high - self.low
+        ends = [graph.curve.branches() for graph in (self.bottom, self.top)]
+        left = max((x for lefts, _ in ends for x in lefts), default=-math.inf)
+        right = min((x for _, rights in ends for x in rights), default=math.inf)
+        left, right = min(left, self.low), max(right, self.high)
+        return (
+            left if self.low - left < width else None,
+            right if right - self.high < width else None,
+        )
+
+
+def _angle(x: float, a: float, b: float) -> float:
+    """φ with x = a + (b − a) sin² φ."""
+    return math.atan2(math.sqrt(max(0.0, x - a)), math.sqrt(max(0.0, b - x)))
 
 
 def cells(boundary: Boundary) -> list[Cell]:
@@ -96,13 +120,14 @@ def rule(inside: Sequence[Cell], n: int) -> tuple[Array, Array]:
     """Points (N, 2) with N near n, and weights, all positive, whose sum is about the area.
 
     The points of a cell lie in columns and rows at about the same spacing h throughout: as many
-    as its width and its mean height contain of h, at least 2 × 2 where n allows it for all cells,
-    at least 1. With k points in a row and in a column (cut into pieces of at most 8) a trapezoid
+    as its width and its mean height contain of h, at least 2 × 2, under an arc 4 × 2, where n allows
+    it for all cells, else at least 1. With k points in a row and in a column (cut into pieces of at most 8) a trapezoid
     is integrated exactly for polynomials of degree 2k − 2, and a cell under arcs with an error
     that falls as that of Gauss' rule on an analytic function.
     """
     sizes = np.array([_size(cell) for cell in inside])
-    least = 2 if 4 * len(inside) <= n else 1
+    least = np.array([(4 if cell.is_bent else 2, 2) for cell in inside])
+    least = least if least.prod(axis=1).sum() <= n else np.ones_like(least)
 
     def counts(spacing: float) -> Array:
         return np.maximum(np.rint(sizes / spacing), least)

@@ -100,6 +100,20 @@ class Cubic(Curve):
 
         return self.at(bracketed(gap, np.zeros(len(x)), np.ones(len(x))))[:, 1]
 
+    def branches(self) -> tuple[list[float], list[float]]:
+        """Where the polynomial turns next, beyond each end."""
+        c = self.powers[1:, 0] * [1, 2, 3]
+        c[np.abs(c) <= 1e-12 * np.abs(c).max()] = 0
+        zeros = np.roots(c[::-1])
+        real = zeros.real[np.abs(zeros.imag) <= 1e-9 * np.abs(zeros)]
+        ends: tuple[list[float], list[float]] = ([], [])
+        for t in (real[real < 0.5].max(initial=-np.inf), real[real >= 0.5].min(initial=np.inf)):
+            if math.isfinite(t):
+                x = float(polynomial.polyval(t, self.powers[:, 0]))
+                backward = bool(self.end[0] < self.start[0])
+                ends[bool(t >= 0.5) != backward].append(x)
+        return ends
+
     def sector(self) -> float:
         """By Gauss' rule, exact: the integrand has degree 5."""
         t = 0.5 * (_NODES + 1)

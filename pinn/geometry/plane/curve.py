@@ -65,6 +65,13 @@ class Curve(ABC):
         """y(x), for a curve whose x does not turn."""
 
     @abstractmethod
+    def branches(self) -> tuple[list[float], list[float]]:
+        """The x to the left and to the right at which y(x) bends as √x does at 0.
+
+        They lie at the ends of the curve or beyond, where it would go on: its x does not turn.
+        """
+
+    @abstractmethod
     def sector(self) -> float:
         """½ ∫ (x dy − y dx): what the curve contributes to the area inside a closed boundary."""
 

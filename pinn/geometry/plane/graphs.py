@@ -7,7 +7,6 @@ import numpy as np
 
 from pinn.geometry.plane.curve import Array, Curve
 from pinn.geometry.plane.pieces import Piece, bounds, distance, rounding
-from pinn.geometry.plane.segment import Segment
 
 _CHUNK = 2**17
 
@@ -28,14 +27,6 @@ class Graph:
         self.low, self.high = min(ends), max(ends)
         self.step = 1 if ends[0] < ends[1] else -1
         self.height = curve.height
-
-    def is_steep(self, x: float) -> bool:
-        """Whether y(x) is bent and steep at an end, as √x at 0."""
-        if isinstance(self.curve, Segment):
-            return False
-        at_start = x == float(self.curve.start[0])
-        dx, dy = self.curve.velocity(np.array([0.0 if at_start else 1.0]))[0]
-        return bool(abs(dx) < 0.3 * abs(dy))
 
 
 class Boundary:

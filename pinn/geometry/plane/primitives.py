@@ -161,11 +161,13 @@ def _check_simple(curves: Sequence[Curve]) -> None:
         for a, b in ((one, other), (other, one)):
             # Stretches in common end at an end of one of them.
             ends = np.stack([a.start, a.end, a.at(np.array([0.5]))[0]])
-            near = b.distance(ends) <= slack
+            meet = b.distance(ends) <= slack
             own = [any((end == corner).all() for corner in shared) for end in ends]
-            _refuse(i, j, ends[near & ~np.array(own)])
+            _refuse(i, j, ends[meet & ~np.array(own)])
         points = one.at(np.array([t for t, _ in crossings(one, other, slack)]))
-        apart = [p for p in points if all(np.hypot(*(p - c)) > 1e3 * slack for c in shared)]
+        # Two curves with the same direction at their corner stay close for a while.
+        near = 0.05 * min(one.length, other.length)
+        apart = [p for p in points if all(np.hypot(*(p - corner)) > near for corner in shared)]
         if n > 2:
             _refuse(i, j, apart)
 

@@ -76,7 +76,7 @@ class PlaneShape(Shape):
             if name not in known:
                 raise ValueError(f"no part {name!r} of the boundary: {near_miss(name, known)}")
         pieces = [piece for piece in self.pieces if piece.name in names]
-        return Wall(chosen(pieces, choice, self._boundary.rounding))
+        return Wall(chosen(pieces, choice, 1e3 * self._boundary.rounding))
 
     @cached_property
     def _cells(self) -> list[cells.Cell]:

@@ -66,6 +66,10 @@ class Segment(Curve):
             self.end[1] + (x - self.end[0]) * slope,
         )
 
+    def branches(self) -> tuple[list[float], list[float]]:
+        """None."""
+        return [], []
+
     def sector(self) -> float:
         """½ start × end."""
         return 0.5 * float(self.start[0] * self.end[1] - self.start[1] * self.end[0])
