@@ -37,13 +37,17 @@ class _Corners:
         self.grid.setdefault((i, j), []).append(point)
         return point
 
-    def on(self, piece: Piece) -> Piece:
-        """A piece that ends at corners."""
-        curve = piece.curve
-        start, end = self.of(curve.start), self.of(curve.end)
-        if start is curve.start and end is curve.end:
-            return piece
-        return piece.cut(0.0, 1.0, start, end)
+    def joining(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """Pieces that end at corners; those that have shrunk to one are left out."""
+        result = []
+        for piece in pieces:
+            curve = piece.curve
+            start, end = self.of(curve.start), self.of(curve.end)
+            if start is curve.start and end is curve.end:
+                result.append(piece)
+            elif curve.closed or (start != end).any():
+                result.append(piece.cut(0.0, 1.0, start, end))
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,11 @@ class _Part:
     start: Array
     end: Array
     side: str = ""
+
+    @property
+    def corners(self) -> set[tuple[float, ...]]:
+        """Where it starts and ends."""
+        return {tuple(self.start.tolist()), tuple(self.end.tolist())}
 
     def cut(self) -> Piece:
         """The piece itself, where all of it is meant."""
@@ -75,11 +84,14 @@ class Arrangement:
     def __init__(self, one: Sequence[Piece], other: Sequence[Piece]) -> None:
         self.slack = rounding(bounds(one), bounds(other))
         corners = _Corners(self.slack)
-        pieces = [corners.on(piece) for piece in one], [corners.on(piece) for piece in other]
+        pieces = corners.joining(one), corners.joining(other)
         parts = _cut(*pieces, corners)
+        # What the boundaries have in common begins and ends at corners of both.
+        ends = ({key for part in own for key in part.corners} for own in parts)
+        shared = set.intersection(*ends)
         self.parts = (
-            _sided(parts[0], Boundary(pieces[1]), self.slack),
-            _sided(parts[1], Boundary(pieces[0]), self.slack),
+            _sided(parts[0], Boundary(pieces[1]), shared, self.slack),
+            _sided(parts[1], Boundary(pieces[0]), shared, self.slack),
         )
 
     def boundary(self, operation: str) -> list[Piece]:
@@ -147,7 +159,9 @@ def _parts(piece: Piece, cuts: list[tuple[float, Array]]) -> list[_Part]:
     return [_Part(piece, t, s, start, end) for (t, start), (s, end) in spans]
 
 
-def _sided(parts: list[_Part], other: Boundary, slack: float) -> list[_Part]:
+def _sided(
+    parts: list[_Part], other: Boundary, shared: set[tuple[float, ...]], slack: float
+) -> list[_Part]:
     """The parts with their sides, which a point in the middle and another one tell."""
     curves = [part.cut().curve for part in parts]
     points = np.stack([curve.at(np.array([0.5, 0.382])) for curve in curves])  # (N, 2, 2)
@@ -156,6 +170,8 @@ def _sided(parts: list[_Part], other: Boundary, slack: float) -> list[_Part]:
     inside = other.inside(points[np.arange(len(parts)), best])
     sides = [INSIDE if within else OUTSIDE for within in inside]
     for k in np.nonzero(gaps.max(axis=1) <= 4 * slack)[0]:
+        if not parts[k].corners <= shared:
+            continue
         tangent = curves[k].velocity(np.array([0.5]))[0]
         along = float(tangent @ _tangent(other.pieces, points[k, 0]))
         sides[k] = SAME if along > 0 else OPPOSITE

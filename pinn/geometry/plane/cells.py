@@ -139,7 +139,12 @@ def rule(inside: Sequence[Cell], n: int) -> tuple[Array, Array]:
         low, high = (middle, high) if many else (low, middle)
     chosen = counts(math.exp(high)).astype(int)
     rules = [cell.rule(int(c), int(r)) for cell, (c, r) in zip(inside, chosen, strict=True)]
-    return np.concatenate([at for at, _ in rules]), np.concatenate([w for _, w in rules])
+    at, weights = (np.concatenate(arrays) for arrays in zip(*rules, strict=True))
+    lowest = int(weights.argmin())
+    if weights[lowest] < -1e-12 * weights.sum():
+        x, y = at[lowest]
+        raise ArithmeticError(f"the boundary crosses itself near ({x:.6g}, {y:.6g})")
+    return at[weights > 0], weights[weights > 0]
 
 
 _panel = lru_cache(maxsize=None)(leggauss)

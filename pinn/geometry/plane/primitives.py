@@ -166,10 +166,20 @@ def _check_simple(curves: Sequence[Curve]) -> None:
             _refuse(i, j, ends[meet & ~np.array(own)])
         points = one.at(np.array([t for t, _ in crossings(one, other, slack)]))
         # Two curves with the same direction at their corner stay close for a while.
-        near = 0.05 * min(one.length, other.length)
+        near = (0.05 if _is_smooth(one, other) else 1e-4) * min(one.length, other.length)
         apart = [p for p in points if all(np.hypot(*(p - corner)) > near for corner in shared)]
         if n > 2:
             _refuse(i, j, apart)
+
+
+def _is_smooth(one: Curve, other: Curve) -> bool:
+    """Whether the direction goes on from one curve to the other, or back."""
+    for a, b in ((one, other), (other, one)):
+        if (a.end == b.start).all():
+            before, after = a.normal(np.array([1.0]))[0], b.normal(np.array([0.0]))[0]
+            if before @ after > 1 - 1e-9:
+                return True
+    return False
 
 
 def _refuse(i: int, j: int, points: Sequence[Array] | Array) -> None:
@@ -177,7 +187,7 @@ def _refuse(i: int, j: int, points: Sequence[Array] | Array) -> None:
         x, y = points[0]
         raise ValueError(
             f"edges {i} and {j} of the polygon meet at ({x:.6g}, {y:.6g}): a polygon must not "
-            "cross or touch itself"
+            "cross or touch itself (if smooth edges overshoot, give more points or a corner there)"
         )
 
 
