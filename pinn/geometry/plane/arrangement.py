@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,8 @@ _KEPT = {  # which of the first boundary, and which of the second
     "intersection": ((INSIDE, SAME), (INSIDE,)),
     "difference": ((OUTSIDE, OPPOSITE), (INSIDE,)),
 }
+_Cuts = list[tuple[float, Array]]  # t and the corner there
+_PROBES = np.array([0.5, 0.382])  # where on a part it is looked at
 
 
 class _Corners:
@@ -62,9 +64,9 @@ class _Part:
     side: str = ""
 
     @property
-    def corners(self) -> set[tuple[float, ...]]:
+    def corners(self) -> frozenset[tuple[float, ...]]:
         """Where it starts and ends."""
-        return {tuple(self.start.tolist()), tuple(self.end.tolist())}
+        return frozenset((tuple(self.start.tolist()), tuple(self.end.tolist())))
 
     def cut(self) -> Piece:
         """The piece itself, where all of it is meant."""
@@ -86,12 +88,10 @@ class Arrangement:
         corners = _Corners(self.slack)
         pieces = corners.joining(one), corners.joining(other)
         parts = _cut(*pieces, corners)
-        # What the boundaries have in common begins and ends at corners of both.
-        ends = ({key for part in own for key in part.corners} for own in parts)
-        shared = set.intersection(*ends)
+        matches = _matched(*parts, self.slack)
         self.parts = (
-            _sided(parts[0], Boundary(pieces[1]), shared, self.slack),
-            _sided(parts[1], Boundary(pieces[0]), shared, self.slack),
+            _sided(parts[0], Boundary(pieces[1]), matches),
+            _sided(parts[1], Boundary(pieces[0]), matches),
         )
 
     def boundary(self, operation: str) -> list[Piece]:
@@ -118,36 +118,37 @@ class Arrangement:
 def _cut(
     one: Sequence[Piece], other: Sequence[Piece], corners: _Corners
 ) -> tuple[list[_Part], list[_Part]]:
-    """Both boundaries, cut at the corners of the other and where they cross."""
+    """Both boundaries, cut where they cross, and at every corner of either that they pass."""
     slack = corners.slack
-    cuts: tuple[list[list[tuple[float, Array]]], ...] = ([[] for _ in one], [[] for _ in other])
-    for own, pieces, others in ((cuts[0], one, other), (cuts[1], other, one)):
-        points = np.unique([piece.curve.start for piece in others], axis=0)
-        for cut, piece in zip(own, pieces, strict=True):
-            low, high = piece.curve.box
-            near = points[((points >= low - slack) & (points <= high + slack)).all(axis=1)]
-            if len(near):
-                t = piece.curve.nearest(near)
-                gap = np.hypot(*(piece.curve.at(t) - near).T)
-                cut += [(float(t[k]), near[k]) for k in np.nonzero(gap <= slack)[0]]
+    cuts: tuple[list[_Cuts], list[_Cuts]] = ([[] for _ in one], [[] for _ in other])
     boxes = [np.stack([piece.curve.box for piece in pieces]) for pieces in (one, other)]
-    lowest = np.maximum(boxes[0][:, None, 0], boxes[1][None, :, 0])
-    highest = np.minimum(boxes[0][:, None, 1], boxes[1][None, :, 1])
-    for i, j in np.argwhere((lowest <= highest + slack).all(axis=2)):
+    low = np.maximum(boxes[0][:, None, 0], boxes[1][None, :, 0])
+    high = np.minimum(boxes[0][:, None, 1], boxes[1][None, :, 1])
+    for i, j in np.argwhere((low <= high + slack).all(axis=2)):
         a, b = one[i].curve, other[j].curve
-        for first, second in crossings(a, b, slack):
-            corner = corners.of(a.at(np.array([first]))[0])
-            cuts[0][i].append((first, corner))
-            cuts[1][j].append((second, corner))
+        for t, s in crossings(a, b, slack):
+            corner = corners.of(a.at(np.array([t]))[0])
+            cuts[0][i].append((t, corner))
+            cuts[1][j].append((s, corner))
+    points = np.stack([point for cell in corners.grid.values() for point in cell])
     return (
-        [p for piece, cut in zip(one, cuts[0], strict=True) for p in _parts(piece, cut)],
-        [p for piece, cut in zip(other, cuts[1], strict=True) for p in _parts(piece, cut)],
+        [part for k, piece in enumerate(one) for part in _parts(piece, cuts[0][k], points, slack)],
+        [
+            part
+            for k, piece in enumerate(other)
+            for part in _parts(piece, cuts[1][k], points, slack)
+        ],
     )
 
 
-def _parts(piece: Piece, cuts: list[tuple[float, Array]]) -> list[_Part]:
-    """A piece between its cuts; a cut at a corner that is there already is none."""
+def _parts(piece: Piece, cuts: _Cuts, points: Array, slack: float) -> list[_Part]:
+    """A piece between its cuts, and the points on it; a cut at one of its corners is none."""
     curve = piece.curve
+    low, high = curve.box
+    near = points[((points >= low - slack) & (points <= high + slack)).all(axis=1)]
+    times = curve.nearest(near)
+    gap = np.hypot(*(curve.at(times) - near).T)
+    cuts = cuts + [(float(times[k]), near[k]) for k in np.nonzero(gap <= slack)[0]]
     taken = {tuple(point) for point in (curve.start.tolist(), curve.end.tolist())}
     ends = [(0.0, curve.start)]
     for t, corner in sorted(cuts, key=lambda cut: cut[0]):
@@ -159,33 +160,34 @@ def _parts(piece: Piece, cuts: list[tuple[float, Array]]) -> list[_Part]:
     return [_Part(piece, t, s, start, end) for (t, start), (s, end) in spans]
 
 
-def _sided(
-    parts: list[_Part], other: Boundary, shared: set[tuple[float, ...]], slack: float
-) -> list[_Part]:
-    """The parts with their sides, which a point in the middle and another one tell."""
-    curves = [part.cut().curve for part in parts]
-    points = np.stack([curve.at(np.array([0.5, 0.382])) for curve in curves])  # (N, 2, 2)
+def _matched(one: list[_Part], other: list[_Part], slack: float) -> dict[_Part, str]:
+    """The parts of both that run between the same corners along the same way, and how."""
+    by_corners: dict[frozenset[tuple[float, ...]], list[_Part]] = {}
+    for part in other:
+        by_corners.setdefault(part.corners, []).append(part)
+    matches = {}
+    for part in one:
+        for second in by_corners.get(part.corners, []):
+            a, b = part.cut().curve, second.cut().curve
+            if b.distance(a.at(_PROBES)).max() <= 4 * slack:
+                if len(part.corners) == 2:
+                    along = bool((part.start == second.start).all())
+                else:
+                    there = b.nearest(a.at(_PROBES[:1]))
+                    along = bool((a.velocity(_PROBES[:1]) * b.velocity(there)).sum() > 0)
+                matches[part] = matches[second] = SAME if along else OPPOSITE
+    return matches
+
+
+def _sided(parts: list[_Part], other: Boundary, matches: dict[_Part, str]) -> list[_Part]:
+    """The parts with their sides, as the one of two points tells that is farther from the other."""
+    points = np.stack([part.cut().curve.at(_PROBES) for part in parts])  # (N, 2, 2)
     gaps = distance(other.pieces, points.reshape(-1, 2)).reshape(-1, 2)
-    best = gaps.argmax(axis=1)
-    inside = other.inside(points[np.arange(len(parts)), best])
-    sides = [INSIDE if within else OUTSIDE for within in inside]
-    for k in np.nonzero(gaps.max(axis=1) <= 4 * slack)[0]:
-        if not parts[k].corners <= shared:
-            continue
-        tangent = curves[k].velocity(np.array([0.5]))[0]
-        along = float(tangent @ _tangent(other.pieces, points[k, 0]))
-        sides[k] = SAME if along > 0 else OPPOSITE
+    inside = other.inside(points[np.arange(len(parts)), gaps.argmax(axis=1)])
     return [
-        _Part(part.piece, part.first, part.last, part.start, part.end, side)
-        for part, side in zip(parts, sides, strict=True)
+        replace(part, side=matches.get(part, INSIDE if within else OUTSIDE))
+        for part, within in zip(parts, inside, strict=True)
     ]
-
-
-def _tangent(pieces: Sequence[Piece], point: Array) -> Array:
-    """The velocity of the nearest curve at the point that is nearest."""
-    curves = [piece.curve for piece in pieces]
-    curve = min(curves, key=lambda curve: float(curve.distance(point[None])[0]))
-    return curve.velocity(curve.nearest(point[None]))[0]
 
 
 def _joined(parts: list[_Part]) -> list[Piece]:

@@ -45,7 +45,7 @@ class Cell:
             first, last = (_angle(x, a, b) for x in (low, high))
             phi = first + (last - first) * u
             return a + (b - a) * np.sin(phi) ** 2, (b - a) * np.sin(2 * phi) * (last - first)
-        side, end = (1.0, a) if b is None else (-1.0, b)
+        side, end = (1.0, a) if a is not None else (-1.0, b or 0.0)
         first, last = (math.sqrt(max(0.0, side * (x - end))) for x in (low, high))
         phi = first + (last - first) * u
         return end + side * phi * phi, 2 * side * phi * (last - first)
@@ -120,10 +120,10 @@ def rule(inside: Sequence[Cell], n: int) -> tuple[Array, Array]:
     """Points (N, 2) with N near n, and weights, all positive, whose sum is about the area.
 
     The points of a cell lie in columns and rows at about the same spacing h throughout: as many
-    as its width and its mean height contain of h, at least 2 × 2, under an arc 4 × 2, where n allows
-    it for all cells, else at least 1. With k points in a row and in a column (cut into pieces of at most 8) a trapezoid
-    is integrated exactly for polynomials of degree 2k − 2, and a cell under arcs with an error
-    that falls as that of Gauss' rule on an analytic function.
+    as its width and its mean height contain of h, at least 2 × 2, under an arc 4 × 2, where n
+    allows it for all cells, else at least 1. With k points in a row and in a column (in panels of
+    at most 8) a trapezoid is integrated exactly for polynomials of degree 2k − 2, and a cell under
+    arcs with an error that falls as that of Gauss' rule on an analytic function.
     """
     sizes = np.array([_size(cell) for cell in inside])
     least = np.array([(4 if cell.is_bent else 2, 2) for cell in inside])
