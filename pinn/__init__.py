@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from pinn.physics.problem import Problem as Problem
     from pinn.physics.quantities import quantity as quantity
     from pinn.physics.residuals import on as on
+    from pinn.physics.residuals import periodic as periodic
     from pinn.solution.solution import Solution as Solution
 
 __version__ = "0.1.0"
@@ -81,7 +82,7 @@ _HOMES = {
     "pinn.optim": "Phase",
     "pinn.physics.problem": "Problem",
     "pinn.physics.quantities": "quantity",
-    "pinn.physics.residuals": "on",
+    "pinn.physics.residuals": "on periodic",
     "pinn.solution.solution": "Solution",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

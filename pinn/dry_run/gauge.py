@@ -113,7 +113,7 @@ def read_values(problem: Problem) -> Reading:
     """Which components the residuals read by value, and which by derivatives beside space."""
     reading, beside = Reading(set(), set(), {}), set(problem.geometry.coordinates.beside_space)
     for residual in problem.residuals:
-        for region in residual.regions:
+        for region in () if residual.partner else residual.regions:  # p − p of two points
             points = problem.geometry.sample(region, POINTS)
             leaves, result = as_needed(partial(dry_run, problem, residual, points))
             if region == "interior" and (parts := velocity_of(problem, leaves, result)):

@@ -90,7 +90,7 @@ def dry_run(
     else:
         unknowns = problem.represent(dict(leaves), at)
     with touring(TOUR.get() or Known()):
-        return leaves, problem.evaluate(residual, unknowns, at, points)
+        return leaves, problem.evaluate(residual, unknowns, at, points, unknowns)
 
 
 def places(problem: Problem, residual: Residual, points: Points, highest: int) -> list[Place]:

@@ -19,6 +19,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     joined       several pieces of a boundary as one
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     solid        shapes in three-dimensional space
+    translation  whether two faces match, and how far apart they are
     points       the points of a region, and measured ones
     sampling     Sobol, Latin hypercube, uniform, Gauss
     refinement   points refined towards parts of the boundary

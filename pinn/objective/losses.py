@@ -40,15 +40,25 @@ def region_residuals(
     rules = {p: rule.to(points.at) for p, rule in plan.rules.items()} if rules is None else rules
     numbers = numbers_elsewhere(solution, plan, rules)
     unknowns, at = solution.fields(points.at, plan.networks)
+    partners = {
+        name: solution.fields(moved(points.at, shift), plan.networks)[0]
+        for name, shift in plan.shifts.items()
+    }
     measured = problem.geometry.is_measured(region)
     values: dict[str, Tensor] = {}
     with over(None if measured else problem.geometry.measure(region), points.weights):
         for residual in problem.residuals:
             if region in residual.regions:
                 with touring(Known(numbers.get(residual.name, ()))):
-                    value = problem.evaluate(residual, unknowns, at, points)
+                    other = partners.get(residual.name)
+                    value = problem.evaluate(residual, unknowns, at, points, other)
                 values[residual.name] = trainable(value, unknowns)
     return values
+
+
+def moved(at: Tensor, shift: Sequence[float]) -> Tensor:
+    """Points (N, D) moved by a constant."""
+    return torch.stack([x + d for x, d in zip(at.unbind(-1), shift, strict=True)], -1)
 
 
 def trainable(residual: Tensor, unknowns: Fields) -> Tensor:

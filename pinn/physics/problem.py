@@ -79,8 +79,7 @@ class Problem(Ranged):
         cls.ranges = check_ranges(cls, cls.ranges)
         names = (*cls.unknowns, *cls.coordinates, *cls.ranges, "at", "normal", *cls.columns)
         cls.residuals = collect(cls, Problem, names)
-        parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
-        cls.quantities = collect_quantities(cls, Problem, names, (*names, *parts))
+        cls.quantities = collect_quantities(cls, Problem, names)
 
     def __init__(self, geometry: Geometry | None = None, ranges: Ranges | None = None) -> None:
         super().__init__()
@@ -188,7 +187,14 @@ class Problem(Ranged):
         """The regions that residuals live on, each once."""
         return tuple(dict.fromkeys(r for residual in self.residuals for r in residual.regions))
 
-    def evaluate(self, residual: Residual, unknowns: Fields, at: Field, points: Points) -> Tensor:
+    def evaluate(
+        self,
+        residual: Residual,
+        unknowns: Fields,
+        at: Field,
+        points: Points,
+        partners: Fields | None = None,
+    ) -> Tensor:
         """The values (N,) or (N, C) of a residual.
 
         Args:
@@ -196,6 +202,7 @@ class Problem(Ranged):
             unknowns: the unknowns at the points.
             at: the coordinates at the points.
             points: normals and data columns there, in the dtype of `at`.
+            partners: the unknowns at the points of the face that it compares with.
 
         Raises:
             ValueError: the residual returned something that is not one value per point.
@@ -207,7 +214,8 @@ class Problem(Ranged):
             Ported(given.values()),
             at_normals(points.normal),
         ):
-            result = getattr(self, residual.name)(**given)
+            run = getattr(self, residual.name)
+            result = run(given, partners) if residual.partner else run(**given)
         return residual_values(residual.name, result, len(at.value))
 
     def run_quantity(self, quantity: Quantity, unknowns: Fields, at: Field, points: Points) -> Any:

@@ -79,16 +79,13 @@ def quantity(method: Any = None, *, reference: Reference = None, source: str = "
     return declare if method is None else declare(method)
 
 
-def collect_quantities(
-    cls: type, base: type, known: Iterable[str], taken: Iterable[str]
-) -> tuple[Quantity, ...]:
+def collect_quantities(cls: Any, base: type, known: Iterable[str]) -> tuple[Quantity, ...]:
     """The quantities of a problem class, base classes first, in the order of definition.
 
     Args:
         cls: the class.
         base: `Problem`, whose methods no quantity may replace.
         known: what a quantity may ask for.
-        taken: names that mean something else, such as those of unknowns.
 
     Raises:
         TypeError: a parameter or the name of a method cannot be.
@@ -96,7 +93,9 @@ def collect_quantities(
     names: dict[str, None] = {}
     for each in reversed(cls.__mro__):
         names.update(dict.fromkeys(n for n, m in vars(each).items() if hasattr(m, "_quantity")))
-    asked, other = tuple(known), tuple(taken)
+    asked = tuple(known)
+    parts = [p for given in cls.unknowns.values() if isinstance(given, tuple) for p in given]
+    other = (*asked, *parts)
     methods = {name: getattr(cls, name) for name in names}
     return tuple(
         described(cls, base, name, asked, other) for name, m in methods.items() if m is not None

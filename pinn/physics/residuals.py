@@ -1,11 +1,13 @@
 """A residual is a named method on regions:  r(x) = 0 wherever its equation holds."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pinn.base.messages import check_name
+from pinn.fields.field import Field, vector
+from pinn.fields.normals import dn
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -17,12 +19,14 @@ class Residual:
     Args:
         name: the method's name; the tag in TensorBoard, the key of its weight, its metric.
         regions: where it holds.
-        arguments: what it asks for, by parameter name.
+        arguments: what it asks for, by parameter name; with a partner the unknowns it compares.
+        partner: the face that the region is compared with, point by point; mostly there is none.
     """
 
     name: str
     regions: tuple[str, ...]
     arguments: tuple[str, ...]
+    partner: str = ""
 
 
 def on(*regions: str) -> Callable[[Method], Method]:
@@ -57,6 +61,43 @@ def on(*regions: str) -> Callable[[Method], Method]:
         return method
 
     return declare
+
+
+def periodic(one: str, other: str, *unknowns: str) -> Any:
+    """A residual that makes the solution periodic:  u(x) = u(x + d),  ∂u/∂n(x) = n·∇u(x + d).
+
+        class Duct(Problem):
+            sides = periodic("left", "right")
+            velocity_only = periodic("front", "back", "u")
+
+    The points x are those of one face, x + d lie on the other; both have the normal n of the first.
+    The faces may have any form, if one is the other, moved by d. An embedding `Periodic` meets the
+    same condition exactly, but only between opposite sides of a box.
+
+    Args:
+        one: the face whose points are taken; the name of the residual's region.
+        other: the face that it is compared with.
+        *unknowns: what is compared, by name; by default every unknown.
+
+    Raises:
+        TypeError: a face is no name, or there is one alone.
+    """
+    if not all(isinstance(name, str) for name in (one, other, *unknowns)) or one == other:
+        raise TypeError(
+            f"periodic({one!r}, {other!r}) needs the names of two faces, such as "
+            'periodic("left", "right"), and then those of unknowns'
+        )
+
+    def compared(self: Any, here: Mapping[str, Field], there: Mapping[str, Field]) -> Field:
+        """Values and normal derivatives of some unknowns, less those of the partners."""
+        parts = []
+        for name, f in here.items():
+            for jump in (f - there[name], dn(f) - dn(there[name])):
+                parts += [jump] if jump.ndim == 1 else [jump[:, k] for k in range(jump.shape[1])]
+        return vector(*parts)
+
+    compared._regions, compared._partner = (one,), (other, unknowns)  # type: ignore[attr-defined]
+    return compared
 
 
 def collect(cls: type, base: type, known: Iterable[str]) -> tuple[Residual, ...]:
@@ -102,6 +143,13 @@ def describe(cls: type, base: type, name: str, known: tuple[str, ...]) -> Residu
                 f"residual {name!r} of {cls.__name__} has the name of a method that "
                 f"{each.__name__} needs: rename it"
             )
+    if hasattr(method, "_partner"):
+        partner, chosen = method._partner
+        for unknown in chosen:
+            line = f"{cls.__name__}.{name} compares {unknown!r}, which is no unknown"
+            check_name(unknown, cls.unknowns, line, TypeError)  # type: ignore[attr-defined]
+        compared = chosen or tuple(cls.unknowns)  # type: ignore[attr-defined]
+        return Residual(name, method._regions, compared, partner)
     arguments = tuple(inspect.signature(method).parameters)[1:]
     for argument in arguments:
         check_name(argument, known, f"{cls.__name__}.{name} asks for {argument!r}", TypeError)

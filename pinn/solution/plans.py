@@ -21,6 +21,7 @@ from pinn.dry_run.leaves import as_needed, dry_run, places, raw_leaves, tensors_
 from pinn.fields.elsewhere import Place
 from pinn.fields.integrals import over
 from pinn.geometry import Points
+from pinn.geometry.translation import translation
 from pinn.physics.problem import Fields, Problem
 from pinn.physics.residuals import Residual
 from pinn.solution.quadrature import Quadrature, quadrature
@@ -43,6 +44,7 @@ class RegionPlan:
         energies: those that look like the density of an energy.
         elsewhere: residual → the places besides the region that it takes numbers at, in order.
         rules: the points of each of these places.
+        shifts: residual → where its partners are, from the points of the region.
     """
 
     reads: dict[str, dict[str, Plan]]
@@ -53,6 +55,7 @@ class RegionPlan:
     energies: tuple[str, ...] = ()
     elsewhere: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
     rules: Mapping[Place, Quadrature] = field(default_factory=dict)
+    shifts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -103,9 +106,11 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
         networks[network] = reduce(or_, plans, Plan())
     averaged, bound = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
     elsewhere = {name: each for name, each in others.items() if each}
-    return RegionPlan(
-        reads, networks, averaged, bound, tuple(hidden), tuple(energies), elsewhere, rules
-    )
+    shifts = {
+        r.name: translation(problem.geometry, region, r.partner) for r in residuals if r.partner
+    }
+    more = elsewhere, rules, shifts
+    return RegionPlan(reads, networks, averaged, bound, tuple(hidden), tuple(energies), *more)
 
 
 def rule_of(problem: Problem, residual: str, place: Place) -> Quadrature:
@@ -159,7 +164,7 @@ def read(
     reads: dict[str, Plan] = {}
     for (name, channel), gradient in zip(keys, gradients, strict=True):
         if gradient is not None:
-            if channel is None and not through_ansatz:
+            if channel is None and not through_ansatz and not residual.partner:
                 check_gauge(problem, residual, name)
             reads[name] = reads.get(name, Plan()) | Plan(() if channel is None else (channel,))
     return reads
