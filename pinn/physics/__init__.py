@@ -7,6 +7,7 @@ The equations that come with the package are in `problems`.
     residuals         `@on(…)`: residuals and boundary conditions on regions
     declaration       what a problem's class states, checked
     ranges            parameters that are coordinates
+    domain_check      what a class states, held against its geometry
     attributes        tables and networks that a problem holds
     return_values     what its methods return, brought to one form
     quantities        `@quantity`: numbers made of integrals of the unknowns

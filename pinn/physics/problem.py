@@ -15,6 +15,7 @@ from pinn.fields.field import Field, coordinate_field, data_field
 from pinn.fields.normals import at_normals
 from pinn.geometry import Geometry, Points
 from pinn.physics.declaration import check_class
+from pinn.physics.domain_check import check_domain
 from pinn.physics.explanation import calling
 from pinn.physics.quantities import Quantity, collect_quantities
 from pinn.physics.ranges import Ranged, Ranges, check_ranges
@@ -89,7 +90,7 @@ class Problem(Ranged):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
         self._extend(type(self).ranges if ranges is None else check_ranges(type(self), ranges))
         self.gauges = dict(type(self).gauges)
-        self._check()
+        check_domain(self)
 
     def enter(self, stage: int) -> None:
         """Take the coefficients of a stage; what follows from one of them is to be a property."""
@@ -246,39 +247,6 @@ class Problem(Ranged):
             elif (values := data.get(name)) is not None:
                 given[name] = data_field(values, at.coordinates, name)
         return {name: given[name] for name in arguments}
-
-    def _check(self) -> None:
-        """Hold the residuals against the geometry."""
-        name, geometry = type(self).__name__, self.geometry
-        if geometry.coordinates.names != tuple(self.coordinates):
-            raise ValueError(
-                f"{name} has coordinates {tuple(self.coordinates)} but its geometry "
-                f"{geometry.coordinates.names}"
-            )
-        if not self.unknowns or not self.residuals:
-            raise ValueError(f"{name} needs unknowns and at least one @on(region) residual")
-        for unknown in self.divergence_free:
-            if unknown not in self.vectors:
-                raise ValueError(
-                    f"{name}.divergence_free names {unknown!r}: it must be an unknown with one "
-                    "component per coordinate of space"
-                )
-        for residual in self.residuals:
-            for region in residual.regions:
-                line = f"{name}.{residual.name} is on region {region!r}"
-                check_name(region, geometry.regions, line)
-                self._check_data(residual, region)
-
-    def _check_data(self, residual: Residual, region: str) -> None:
-        """Hold a residual's normal and data columns against its region."""
-        sample = self.geometry.sample(region, 1)
-        available = [*([] if sample.normal is None else ["normal"]), *sample.columns]
-        for argument in residual.arguments:
-            if argument in ("normal", *self.columns) and argument not in available:
-                raise ValueError(
-                    f"{type(self).__name__}.{residual.name} asks for {argument!r}, which region "
-                    f"{region!r} does not have: {', '.join(available) or 'it has no data'}"
-                )
 
 
 def positive(name: str, value: float) -> float:
