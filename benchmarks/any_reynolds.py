@@ -54,23 +54,22 @@ GRID = np.linspace(0.0, 1.0, 101)
 
 
 class AnyReynolds(Problem):
-    """Kovasznay flow on [0, 1]² with the Reynolds number in the place of time:
+    """Kovasznay flow on [0, 1]² with the Reynolds number as a coordinate:
 
         (u·∇)u + ∇p − ∇²u / Re = 0,   ∇·u = 0,   u = u_b on the boundary, 20 ≤ Re ≤ 80.
 
-    Re is a coordinate that spatial operators skip, as they skip time, and so it is called t. The
-    pressure is fixed up to a function of it.
+    The pressure is fixed up to a function of Re.
     """
 
-    coordinates: ClassVar[tuple[str, ...]] = ("x", "y", "t")
+    coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
     unknowns: ClassVar = {"u": ("u", "v"), "p": 1}
-    geometry = Rectangle(x=(0, 1), y=(0, 1), time=(LEAST, MOST))
+    geometry = Rectangle(x=(0, 1), y=(0, 1))
+    ranges: ClassVar = {"reynolds": (LEAST, MOST)}
 
     @on("interior")
-    def momentum(self, u: Field, p: Field, t: Field) -> Field:
+    def momentum(self, u: Field, p: Field, reynolds: Field) -> Field:
         """(u·∇)u + ∇p − ∇²u / Re."""
-        viscous = laplacian(u)
-        return advect(u, u) + grad(p) - vector(viscous[:, 0] / t, viscous[:, 1] / t)
+        return advect(u, u) + grad(p) - laplacian(u) / reynolds
 
     @on("interior")
     def continuity(self, u: Field) -> Field:
@@ -84,7 +83,7 @@ class AnyReynolds(Problem):
 
     def exact(self, at: Field) -> dict[str, Field]:
         """u, v and p, the latter up to a function of Re."""
-        half, phase = at[:, 2] / 2, 2 * math.pi * at[:, 1]
+        half, phase = self.reynolds / 2, 2 * math.pi * at[:, 1]
         decay = -4 * math.pi**2 / (half + sqrt(half * half + 4 * math.pi**2))
         wake = exp(decay * at[:, 0])
         u = vector(1 - wake * cos(phase), decay / (2 * math.pi) * wake * sin(phase))
@@ -108,10 +107,10 @@ def train(seed: int, features: int = FEATURES, steps: int = STEPS) -> Solution:
         )
 
 
-def plane(reynolds: float) -> torch.Tensor:
-    """The points of the grid at one Reynolds number (101², 3)."""
+def plane() -> torch.Tensor:
+    """The points of the grid (101², 2)."""
     x, y = np.meshgrid(GRID, GRID, indexing="ij")
-    return torch.tensor(np.stack([x, y, np.full_like(x, reynolds)], axis=-1).reshape(-1, 3))
+    return torch.tensor(np.stack([x, y], axis=-1).reshape(-1, 2))
 
 
 def relative(found: np.ndarray, true: np.ndarray) -> float:
@@ -125,7 +124,7 @@ def errors(solution: Solution, reynolds: float) -> tuple[float, float]:
     flow = KovasznaySquare.exact(reynolds, GRID)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is asked outside of its range on purpose
-        found = solution(plane(reynolds))
+        found = solution(plane(), reynolds=reynolds)
     velocity, pressure = (found[name].cpu().numpy() for name in ("u", "p"))
     return (
         relative(velocity, flow[:, :2]),
@@ -148,7 +147,7 @@ def query(solution: Solution, at: torch.Tensor) -> float:
     times = []
     for _ in range(20):
         begun = time.perf_counter()
-        solution(at)
+        solution(at, reynolds=50.0)
         times.append(time.perf_counter() - begun)
     return median(times)
 
@@ -180,8 +179,8 @@ def measure(seed: int, features: int, steps: int) -> dict[str, Any]:
         "reynolds": numbers,
         "velocity": [error for error, _ in ours],
         "pressure": [error for _, error in ours],
-        "grid query": query(solution, plane(50.0)),
-        "point query": query(solution, plane(50.0)[:1]),
+        "grid query": query(solution, plane()),
+        "point query": query(solution, plane()[:1]),
         "classical seconds": median(took for took, _ in theirs),
         "classical error": max(error for _, error in theirs),
     }
