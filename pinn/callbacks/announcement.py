@@ -137,16 +137,13 @@ def remarks(solver: Solver) -> Iterator[str]:
 def gauge_lines(solution: Solution) -> Iterator[str]:
     """What was chosen where the equations leave a constant open and the problem says nothing."""
     for constant in solution.chosen_gauges:
-        names = solution.problem.components(constant.unknown)
-        shown = ", ".join(names[k] for k in constant.components)
+        parts = solution.problem.components(constant.unknown)
+        shown = ", ".join(parts[k] for k in constant.components)
         known, mean = "a constant", "its mean"
         axes = solution.problem.geometry.coordinates
-        if parameters := [axes.names[i] for i in constant.along if i != axes.time]:
-            timed = ["time"] if axes.time in constant.along else []
-            known = f"a function of {' and '.join([*parameters, *timed])}"
-            mean = (
-                f"its mean at each {' and '.join([*parameters, *(['instant'] if timed else [])])}"
-            )
+        if names := [axes.names[i] for i in constant.along if i != axes.time]:
+            names += ["time"] if axes.time in constant.along else []
+            known, mean = f"a function of {' and '.join(names)}", "its mean at each value of these"
         elif constant.along:
             known, mean = "a function of time", "its mean at each instant"
         yield (

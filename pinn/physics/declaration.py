@@ -164,11 +164,6 @@ def check_instance(problem: Any, kind: type) -> None:
     if not hasattr(problem, "gauges"):
         name = type(problem).__name__
         raise TypeError(f"{name}.__init__ does not call super().__init__(): let it begin with that")
-    held = ("_parameters", "_buffers", "_modules")
-    for attribute in vars(problem).get("ranges", ()):
-        if any(attribute in vars(problem)[kind] for kind in held):
-            name = type(problem).__name__
-            raise TypeError(f"{attribute} of {name} is registered and has a range: remove one")
     for attribute, value in vars(problem).items():
         if getattr(value, "grad_fn", None) is not None and attribute[0] != "_":
             raise TypeError(
