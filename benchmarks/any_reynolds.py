@@ -83,7 +83,7 @@ class AnyReynolds(Problem):
 
     def exact(self, at: Field) -> dict[str, Field]:
         """u, v and p, the latter up to a function of Re."""
-        half, phase = self.reynolds / 2, 2 * math.pi * at[:, 1]
+        half, phase = at[:, 2] / 2, 2 * math.pi * at[:, 1]
         decay = -4 * math.pi**2 / (half + sqrt(half * half + 4 * math.pi**2))
         wake = exp(decay * at[:, 0])
         u = vector(1 - wake * cos(phase), decay / (2 * math.pi) * wake * sin(phase))
