@@ -9,6 +9,8 @@ A new score or a new figure goes here.
     figures       the fields beside the reference
     curves        a field along a line
     streamlines   of a velocity in the plane
+    scattered     a reference at scattered points
+    outline       of a shape in a section
     grid_section  the part of a grid that a figure shows
     canvas        panels, maps and colour bars
     scales        how values become colours and labels

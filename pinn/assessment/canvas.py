@@ -92,6 +92,8 @@ def field_map(
     else:
         ax.set_yticklabels([])
     low, high = scale.ends
+    if section.outline is not None:
+        value = section.outline.filled(value)
     masked = np.ma.masked_invalid(value)
     if scale.kind is LogNorm:
         masked = np.ma.maximum(masked, low * 1e-3)  # zero has no logarithm
@@ -101,7 +103,22 @@ def field_map(
     levels = np.linspace(low, high, 12)[1:-1]  # none of them zero, which walls and noise are
     if lines and is_smooth(masked, levels):
         ax.contour(*at, masked, levels, colors="black", linestyles="-", linewidths=0.8, alpha=0.35)
+    draw_boundary(ax, section)
     return mesh
+
+
+def draw_boundary(ax: Axes, section: Section) -> None:
+    """The boundary of a shape as a line, and white beyond it."""
+    if section.outline is None:
+        return
+    shifts = [shift_of(axis) for axis in section.axes]
+    x, y = (axis - s for axis, s in zip(section.outline.axes, shifts, strict=True))
+    distance = section.outline.distance
+    most = float(distance.max())
+    if most > 0:
+        ax.contourf(x, y, distance, [0, 2 * most], colors="white", zorder=2.5)
+        ax.contour(x, y, distance, [0], colors="black", linewidths=1.2, zorder=2.6)
+    ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
 
 
 def field_maps(

@@ -4,6 +4,7 @@ Each function returns a matplotlib Figure of its own; no global state is read or
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +16,12 @@ from pinn.assessment.curves import curves, profile
 from pinn.assessment.grid_section import Array, Names, Section, Values, component_of
 from pinn.assessment.norms import relative_l2
 from pinn.assessment.scales import error_scale, extent, field_scale, shift_of, shifted
+from pinn.assessment.scattered import at_points, levelled
 from pinn.assessment.scores import level
 from pinn.assessment.streamlines import streamlines
+from pinn.geometry import Geometry
 from pinn.physics.problem import Problem
-from pinn.physics.references import Reference, regular_grid
+from pinn.physics.references import Reference, inside_of, regular_grid, spread_over
 
 
 def draw(
@@ -46,33 +49,65 @@ def draw(
     Returns:
         One figure per component; for a velocity in the plane `streamlines`, and `vorticity`.
     """
-    if reference is not None and not reference.is_grid:  # scattered points cannot be drawn
-        reference = problem.exact_reference(*regular_grid(problem.geometry))
-    at = regular_grid(problem.geometry)[0] if reference is None else reference.at
+    geometry, scattered = problem.geometry, None
+    if reference is not None and not reference.is_grid:  # scattered points make no map
+        scattered, reference = reference, problem.exact_reference(*regular_grid(geometry))
+    at = regular_grid(geometry)[0] if reference is None else reference.at
     known = {} if reference is None else reference.values
-    predicted, names = predict(at), problem.geometry.coordinates
+    predicted, names = inside_alone(geometry, predict)(at), geometry.coordinates
     figures: dict[str, Figure] = {}
     for unknown in problem.unknowns:
         components, gauged = problem.components(unknown), unknown in problem.gauges
         for name in components:
-            if reference is None or name not in known:
-                figures[name] = prediction(at, predicted, name, names, heading)
-                continue
-            pair = reference, predicted
-            if gauged and (open_along := (along or {}).get(name, names.beside_space)):
-                pair = level(reference, predicted, name, open_along)
             error = (scores or {}).get(f"error/{name}")
-            figures[name] = comparison(*pair, name, names, gauged, heading, error)
+            open_along = (along or {}).get(name, names.beside_space) if gauged else None
+            if reference is not None and name in known:
+                pair = reference, predicted
+                if open_along:
+                    pair = level(*pair, name, open_along)
+                figures[name] = comparison(*pair, name, names, gauged, heading, error, geometry)
+            elif reference is None and scattered is not None and name in scattered.values:
+                pair = levelled(scattered, predict(scattered.at), name, open_along)
+                figures[name] = at_points(*pair, at, predicted, name, geometry, heading, error)
+            else:
+                figures[name] = prediction(at, predicted, name, names, heading, "", geometry)
         if len(components) == 2 and unknown in problem.vectors:
             beside = reference if set(components) <= known.keys() else None
             suffix = "" if "streamlines" not in figures else f"_{unknown}"
-            flow = streamlines(at, predicted, names, components, beside, heading)
-            figures[f"streamlines{suffix}"] = flow
+            flow = at, predicted, names, components, beside, heading, geometry
+            figures[f"streamlines{suffix}"] = streamlines(*flow)
             if vorticity is not None:
-                curl, title = vorticity(unknown, at), f"vorticity of ({', '.join(components)})"
-                curl_map = prediction(at, {"vorticity": curl}, "vorticity", names, heading, title)
-                figures[f"vorticity{suffix}"] = curl_map
+                curl = inside_alone(geometry, partial(curl_by_name, vorticity, unknown))(at)
+                figures[f"vorticity{suffix}"] = curl_map(at, curl, components, geometry, heading)
     return figures
+
+
+def curl_map(
+    at: Tensor, curl: Values, components: Sequence[str], geometry: Geometry, heading: str
+) -> Figure:
+    """The vorticity of a velocity."""
+    title = f"vorticity of ({', '.join(components)})"
+    names = geometry.coordinates
+    return prediction(at, curl, "vorticity", names, heading, title, geometry)
+
+
+def curl_by_name(vorticity: Callable[[str, Tensor], Tensor], unknown: str, at: Tensor) -> Values:
+    """The vorticity of a velocity, under its name."""
+    return {"vorticity": vorticity(unknown, at)}
+
+
+def inside_alone(
+    geometry: Geometry, values: Callable[[Tensor], Values]
+) -> Callable[[Tensor], Values]:
+    """Values by name at points (N, D), of which those outside of a shape are NaN, and not asked."""
+    if geometry.is_box:
+        return values
+
+    def spread(at: Tensor) -> Values:
+        inside = inside_of(geometry, at)
+        return {name: spread_over(inside, v.cpu()) for name, v in values(at[inside]).items()}
+
+    return spread
 
 
 def comparison(
@@ -83,6 +118,7 @@ def comparison(
     up_to_constant: bool = False,
     heading: str = "",
     error: float | None = None,
+    geometry: Geometry | None = None,
 ) -> Figure:
     """Prediction, reference and |error|, the first two on one colour scale.
 
@@ -95,6 +131,7 @@ def comparison(
             metric does.
         heading: a second line of the title.
         error: that of the title; by default the relative L2 error at these points.
+        geometry: the domain; nothing is drawn outside of it.
 
     Returns:
         Curves over a single coordinate; maps over two, with a profile; over more, maps of three
@@ -103,7 +140,7 @@ def comparison(
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    sections = Section.series(reference.at, coordinates)
+    sections = Section.series(reference.at, coordinates, geometry)
     values = component_of(predicted, component, len(reference.at))
     truth = component_of(reference.values, component, len(reference.at)).to(values)
     judged = reference.judged
@@ -112,7 +149,8 @@ def comparison(
     if up_to_constant:
         values = values - (values - truth)[judged].mean()
     title = entitled(f"{component}:  relative L2 error {error:.2e}", heading)
-    fields = [np.stack([s.take(v) for s in sections]) for v in (values, truth, judged)]
+    shown = judged | ~reference.known
+    fields = [np.stack([s.take(v) for s in sections]) for v in (values, truth, shown)]
     if len(sections[0].axes) == 1:
         lines = [fields[0][0], fields[1][0]]
         return curves(sections[0], component, title, lines, reference.source)
@@ -147,7 +185,7 @@ def comparison_of_maps(
         for ax, section, value in zip(axes, sections, values, strict=True)
     ]
     field_maps(figure, panels, field_scale(truth), label, below=several, beside=beside)
-    error_map(figure, wrong, first, [predicted, truth, fields[2]], component, below=several)
+    error_map(figure, wrong, sections, [predicted, truth, fields[2]], component, below=several)
     if several:
         for section, row in zip(sections, grid, strict=True):
             row[0].set_ylabel(f"{section.note}\n{row[0].get_ylabel()}")
@@ -161,7 +199,7 @@ def comparison_of_maps(
 def error_map(
     figure: Figure,
     axes: Sequence[Axes],
-    section: Section,
+    sections: Sequence[Section],
     fields: list[Array],
     component: str,
     below: bool = False,
@@ -171,9 +209,10 @@ def error_map(
     errors, counted = np.abs(predicted - truth), judged > 0
     scale = error_scale(errors[counted], extent(np.abs(truth))[1])
     title = "|error|" if counted.all() else "|error|, dashed: not judged"
-    panels = [(ax, section, error, title) for ax, error in zip(axes, errors, strict=True)]
+    drawn = list(zip(axes, sections, errors, strict=True))
+    panels = [(ax, section, error, title) for ax, section, error in drawn]
     field_maps(figure, panels, scale, f"|error of {component}|", below, lines=False)
-    at, _ = frame(section)
+    at, _ = frame(sections[0])
     for ax, mask in zip(axes, judged, strict=True):
         if not mask.all():
             ax.contour(*at, mask, [0.5], colors="white", linestyles="--", linewidths=1.8)
@@ -186,6 +225,7 @@ def prediction(
     coordinates: Names,
     heading: str = "",
     title: str = "",
+    geometry: Geometry | None = None,
 ) -> Figure:
     """The prediction alone, where no reference is known.
 
@@ -196,11 +236,12 @@ def prediction(
         coordinates: the problem's, or names such as ("x", "y", "t").
         heading: a second line of the title.
         title: instead of the component's name.
+        geometry: the domain; nothing is drawn outside of it.
 
     Raises:
         ValueError: the component is unknown, or has not one value per point.
     """
-    sections = Section.series(at, coordinates)
+    sections = Section.series(at, coordinates, geometry)
     value = component_of(predicted, component, len(at))
     title = entitled(title or f"{component}:  prediction", heading)
     drawn = np.stack([section.take(value) for section in sections])

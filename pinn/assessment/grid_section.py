@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.assessment.outline import Array, Outline
 from pinn.base.messages import check_name
-from pinn.geometry.coordinates import Coordinates
+from pinn.geometry import Coordinates, Geometry
 
 Values = Mapping[str, Tensor]
 Names = Coordinates | tuple[str, ...]
@@ -17,7 +17,6 @@ FEW = 4  # further axes that a note names
 PARTS = (0.0, 0.5, 1.0)  # where a series cuts time or a parameter
 INSIDE = (0.25, 0.5, 0.75)  # and a direction in space: fields are often zero on walls
 SLENDER = 8.0  # times as long as high: not drawn to scale
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,19 @@ class Section:
     cut: tuple[int, ...]
     note: str
     beside: tuple[str, ...] = ()  # which of the names are time or a parameter
+    outline: Outline | None = None
 
     @staticmethod
-    def of(at: Tensor, given: Names, part: float | None = None) -> "Section":
+    def of(
+        at: Tensor, given: Names, part: float | None = None, geometry: Geometry | None = None
+    ) -> "Section":
         """The section of a tensor-product grid (N, D) in row-major order.
 
         Args:
             at: the points.
             given: the coordinates, or their names where none is a parameter.
             part: where to cut the axis of a series, from 0 to 1.
+            geometry: the domain; without, all of the grid counts.
 
         Raises:
             ValueError: the points are no such grid.
@@ -68,22 +71,26 @@ class Section:
         more = [f"{len(notes) - FEW} more"] if len(notes) > FEW else []
         note = ", ".join([*notes[:FEW], *more])
         beside = tuple(names[i] for i in coordinates.beside_space if i < 2)
-        return Section(names[:2], axes[:2], shape, tuple(cut), note, beside)
+        known = None
+        if geometry is not None:
+            stands = [float(axes[i][k]) for i, k in zip(further, cut, strict=True)]
+            known = Outline.of(geometry, axes[:2], stands)
+        return Section(names[:2], axes[:2], shape, tuple(cut), note, beside, known)
 
     @staticmethod
-    def series(at: Tensor, given: Names) -> "list[Section]":
+    def series(at: Tensor, given: Names, geometry: Geometry | None = None) -> "list[Section]":
         """Three sections of a grid with more than two coordinates, else the only one.
 
         With a parameter they are at its least, middle and largest value; without, with time, they
         are its beginning, middle and end; else they cut the last direction at its quarters.
         """
-        whole = Section.of(at, given)
+        whole = Section.of(at, given, None, geometry)
         coordinates = given if isinstance(given, Coordinates) else Coordinates(given)
         axis = series_axis(coordinates)
         if axis < 2 or whole.shape[axis] < 3:
             return [whole]
         parts = PARTS if axis in coordinates.beside_space else INSIDE
-        return [Section.of(at, given, part) for part in parts]
+        return [Section.of(at, given, part, geometry) for part in parts]
 
     def take(self, values: Tensor) -> Array:
         """The values (N,) on the section: (n₀,), or (n₁, n₀) with the second axis upwards."""
@@ -91,6 +98,12 @@ class Section:
         for size, position in zip(self.shape[2:], self.cut, strict=True):
             index = index * size + position
         return values.double().numpy(force=True).reshape(*self.shape[:2], -1)[..., index].T
+
+    @property
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """The ends of each axis, with room for the boundary of a shape."""
+        axes = self.axes if self.outline is None else self.outline.axes
+        return tuple((float(axis[0]), float(axis[-1])) for axis in axes)
 
     @property
     def proportion(self) -> float | None:

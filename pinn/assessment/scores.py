@@ -15,7 +15,7 @@ from pinn.geometry import Points
 from pinn.objective.losses import residual_values, squared_norm, weigh
 from pinn.physics.problem import Problem
 from pinn.physics.quantities import reference_of
-from pinn.physics.references import Reference
+from pinn.physics.references import Reference, spread_over
 from pinn.solution.named_derivatives import component_field
 from pinn.solution.plans import RegionPlan
 from pinn.solution.solution import Solution
@@ -92,7 +92,10 @@ def bulk(residuals: list[Tensor]) -> float:
 
 def errors(solution: Solution, reference: Reference) -> Scores:
     """Relative L2 error per component."""
-    predicted = component_values(solution, reference.at)
+    inside = reference.inside
+    predicted = component_values(solution, reference.at if inside is None else reference.at[inside])
+    if inside is not None:
+        predicted = {n: spread_over(inside, v.cpu()) for n, v in predicted.items()}
     scores: Scores = {}
     for component, truth in reference.values.items():
         constant = solution.constant_of(*solution.problem.component_places[component])
@@ -109,7 +112,7 @@ def errors(solution: Solution, reference: Reference) -> Scores:
 def masks(reference: Reference, component: str) -> dict[str, Tensor]:
     """The end of an error's tag → the points (N,) that it is taken over."""
     judged = reference.judged
-    if bool(judged.all()):
+    if bool(judged[reference.known].all()):
         return {"": judged}
     # A reference may have no value at a singular point, which it then does not judge.
     return {"": judged, "_everywhere": reference.values[component].isfinite()}

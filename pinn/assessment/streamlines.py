@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pinn.assessment.canvas import entitled, field_maps, frame, grid_of_maps
 from pinn.assessment.grid_section import Array, Names, Section, Values, component_of
-from pinn.assessment.scales import PALE, Scale, field_scale
+from pinn.assessment.scales import PALE, Scale, field_scale, shift_of
+from pinn.geometry import Geometry
 from pinn.physics.references import Reference
 
 
@@ -18,6 +19,7 @@ def streamlines(
     components: tuple[str, ...] = ("u", "v"),
     reference: Reference | None = None,
     heading: str = "",
+    geometry: Geometry | None = None,
 ) -> Figure:
     """Streamlines over the speed √(u² + v²); the prediction beside the reference if there is one.
 
@@ -28,11 +30,12 @@ def streamlines(
         components: the two of the velocity.
         reference: what to compare with.
         heading: a second line of the title.
+        geometry: the domain; nothing is drawn outside of it.
 
     Raises:
         ValueError: a component is unknown, or has not one value per point.
     """
-    section = Section.of(at, coordinates)
+    section = Section.of(at, coordinates, None, geometry)
     known = {} if reference is None else {"reference": reference.values}
     given = {"prediction": predicted, **known}
     velocities = [
@@ -64,7 +67,13 @@ def stream(ax: Axes, section: Section, velocity: list[Array]) -> None:
     u, v = (np.ma.masked_invalid(resampled(part, (x, y), even)) for part in velocity)
     ax.streamplot(*even, u, v, density=0.9, color="black", linewidth=1.1, arrowsize=1.0)
     # The arrows have widened the axes.
-    ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    ends = [(axis[0], axis[-1]) for axis in (x, y)]
+    if section.outline is not None:
+        ends = [
+            (low - shift_of(axis), high - shift_of(axis))
+            for (low, high), axis in zip(section.limits, section.axes, strict=True)
+        ]
+    ax.set(xlim=ends[0], ylim=ends[1])
 
 
 def resampled(values: Array, at: tuple[Array, Array], to: tuple[Array, Array]) -> Array:

@@ -120,19 +120,17 @@ class Geometry(Regions):
             return Points(torch.cat([part.at for part in parts]), torch.cat(normals))
         return together(parts, [each.measure for each in regions])
 
-    def grid(self, per_axis: int) -> Tensor:
-        """A regular grid of the bounds (per_axisᴰ, D), end points included, axis 0 the slowest.
+    def grid(self, per_axis: int | Sequence[int]) -> Tensor:
+        """A regular grid of the bounds (N, D), end points included, axis 0 the slowest.
 
         Raises:
-            ValueError: per_axis < 2, which cannot include both end points.
+            ValueError: fewer than 2 points per axis, which cannot include both end points.
         """
-        if per_axis < 2:
+        counts = [per_axis] * len(self.lower) if isinstance(per_axis, int) else per_axis
+        if min(counts) < 2:
             raise ValueError(f"a grid needs at least 2 points per axis, got {per_axis}")
-        axes = [
-            torch.linspace(low, high, per_axis, dtype=torch.float64)
-            for low, high in zip(self.lower, self.upper, strict=True)
-        ]
-        return sampling.product(axes)
+        ends = zip(self.lower, self.upper, counts, strict=True)
+        return sampling.product([torch.linspace(*each, dtype=torch.float64) for each in ends])
 
     def midpoints(self, per_axis: int) -> Tensor:
         """The midpoints of a regular partition of the bounds (per_axisᴰ, D)."""

@@ -19,7 +19,7 @@ from pinn.physics.domain_check import check_domain
 from pinn.physics.explanation import calling
 from pinn.physics.quantities import Quantity, collect_quantities
 from pinn.physics.ranges import Ranged, Ranges, check_ranges
-from pinn.physics.references import PER_AXIS, Reference, comparison_points
+from pinn.physics.references import PER_AXIS, Reference, comparison_points, inside_of
 from pinn.physics.residuals import Residual, collect
 from pinn.physics.return_values import Fields, kind, known_values, residual_values, unknown_fields
 
@@ -126,14 +126,15 @@ class Problem(Ranged):
 
     @torch.no_grad()
     def exact_reference(self, at: Tensor, shape: tuple[int, ...]) -> Reference | None:
-        """The exact solution in float64 at points (N, D), all of them judged; None without one.
+        """The exact solution in float64 at points (N, D), judged inside the domain; else None.
 
         Raises:
             ValueError: `exact` gives a name that is no unknown, or values of the wrong shape.
         """
         parts: list[dict[str, Tensor]] = []
-        many = len(self.coordinates) not in PER_AXIS
-        for some in at.split(TOGETHER) if many else (at,):
+        size = len(at) if len(self.coordinates) in PER_AXIS else TOGETHER
+        inside = None if self.geometry.is_box else inside_of(self.geometry, at)
+        for some in (at if inside is None else at[inside]).split(size):
             try:  # derivatives of the coordinates, D of each product, are carried only if read
                 fields = self._exact_fields(some, 0)
             except MissingDerivativeError:
@@ -142,9 +143,8 @@ class Problem(Ranged):
                 return None
             parts.append(self.by_component(known_values(self, fields, len(some))))
         values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        scattered = f" at {len(at)} quasi-random points" if len(shape) < at.shape[-1] else ""
-        source = f"exact solution of {type(self).__name__}{scattered}"
-        return Reference(at, values, torch.ones(len(at), dtype=torch.bool), shape, source)
+        source = f"exact solution of {type(self).__name__}"
+        return Reference.known_at(at, values, shape, source, inside)
 
     def _exact_fields(self, at: Tensor, highest: int) -> Any:
         """What `exact` returns, in float64, of coordinates with derivatives up to an order."""
@@ -165,7 +165,7 @@ class Problem(Ranged):
             raise ValueError(f"{where} returned {kind(reference)}: return a Reference, or None")
         for name in () if reference is None else reference.values:
             check_name(name, self.component_places, f"{where} has values of {name!r}")
-        return reference
+        return None if reference is None else reference.within(self.geometry)
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
         """Per-point weights (N,) of the residuals of a region; None counts all points alike.

@@ -1,14 +1,17 @@
 """References: the solution that a trained one is judged against."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pinn.geometry import Geometry
+from pinn.geometry.grids import spacings
 
 PER_AXIS = {1: 101, 2: 101, 3: 31, 4: 15}
+SLACK = 1e-6  # of a side: printed and single-precision positions may miss a wall
 SCATTERED, INSTANTS = 8192, 16  # points in more coordinates, and the instants they share
 
 
@@ -22,6 +25,7 @@ class Reference:
         judged: the points (N,) that count in the headline error.
         shape: points per axis, their product is N; (N,) for scattered points.
         source: one line for people: where the values come from.
+        inside: the points (N,) of the domain; None if all are. The others have no value.
 
     Raises:
         ValueError: the sizes disagree, or a value at a judged point is not finite.
@@ -32,6 +36,7 @@ class Reference:
     judged: Tensor
     shape: tuple[int, ...]
     source: str
+    inside: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = math.prod(self.shape)
@@ -60,13 +65,50 @@ class Reference:
         """Whether the points are a tensor-product grid, which can be drawn."""
         return len(self.shape) == self.at.shape[-1]
 
+    @property
+    def known(self) -> Tensor:
+        """The points (N,) of the domain."""
+        return torch.ones_like(self.judged) if self.inside is None else self.inside
+
+    @staticmethod
+    def known_at(
+        at: Tensor,
+        values: Mapping[str, Tensor],
+        shape: tuple[int, ...],
+        source: str,
+        inside: Tensor | None = None,
+    ) -> "Reference":
+        """Values at all points (N, D), or at those of a mask: these are judged."""
+        if len(shape) < at.shape[-1]:
+            source += f" at {len(at)} quasi-random points"
+        if inside is None:
+            return Reference(at, dict(values), torch.ones(len(at), dtype=torch.bool), shape, source)
+        whole = {name: spread_over(inside, value) for name, value in values.items()}
+        return Reference(at, whole, inside, shape, source, inside)
+
+    def within(self, geometry: Geometry) -> "Reference":
+        """Without what lies outside of a shape, where a grid has points and the solution none.
+
+        Raises:
+            ValueError: no point is left that is judged.
+        """
+        if geometry.is_box or self.inside is not None:
+            return self
+        inside = inside_of(geometry, self.at)
+        judged = self.judged & inside
+        if not bool(judged.any()):
+            raise ValueError(f"of the reference's {len(self.at)} points none lies in {geometry!r}")
+        values = {name: torch.where(inside, v, torch.nan) for name, v in self.values.items()}
+        return replace(self, values=values, judged=judged, inside=inside)
+
 
 def comparison_points(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     """Where an exact solution is compared by default: points (N, D), and the shape of a Reference.
 
     A grid has 101 points per axis for one or two coordinates, 31 for three, 15 for four. For more
     coordinates it would have 15ᴰ points; 8,192 quasi-random ones (Sobol) take its place, with time
-    or parameters 512 in space at each of 16 values of these.
+    or parameters 512 in space at each of 16 values of these. On a shape that is no box, the grid is
+    as fine as its parts ask for, and its points inside count.
     """
     on_grid = len(geometry.coordinates) in PER_AXIS
     return regular_grid(geometry) if on_grid else scattered(geometry)
@@ -79,6 +121,8 @@ def regular_grid(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
     in the middle.
     """
     dimensions = len(geometry.coordinates)
+    if dimensions in PER_AXIS and not geometry.is_box:
+        return geometry.grid(counts := spacings(geometry)), tuple(counts)
     if dimensions in PER_AXIS:
         per_axis = PER_AXIS[dimensions]
         return geometry.grid(per_axis), (per_axis,) * dimensions
@@ -111,3 +155,15 @@ def scattered(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
         instants = torch.linspace(*ends, INSTANTS, dtype=torch.float64)[:, None]
     at[:, first : last + 1] = instants.repeat(shape[0], 1)
     return at, shape
+
+
+def inside_of(geometry: Geometry, at: Tensor) -> Tensor:
+    """Which of the points (N, D) have a value: those of the domain, walls to rounding included."""
+    return geometry.contains(at, slack=SLACK)
+
+
+def spread_over(inside: Tensor, values: Tensor) -> Tensor:
+    """Values (M, …) of the points of a mask (N,) with M true, as (N, …); NaN elsewhere."""
+    whole = values.new_full((len(inside), *values.shape[1:]), torch.nan)
+    whole[inside.to(whole.device)] = values
+    return whole
