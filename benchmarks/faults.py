@@ -115,14 +115,14 @@ FAULTS = (
     Fault(
         "importance",
         "The problem's weight w(x) of a point is ignored.",
-        "for weight in (importance, points.weights):",
+        "for weight in (importance, points.importance, points.weights):",
         "for weight in (points.weights,):",
         ("test_losses.py::test_losses_are_weighted_means_over_all_points_of_a_residual",),
     ),
     Fault(
         "quadrature",
         "The quadrature weight of a point is ignored.",
-        "for weight in (importance, points.weights):",
+        "for weight in (importance, points.importance, points.weights):",
         "for weight in (importance,):",
         ("test_losses.py::test_by_quadrature_a_loss_is_an_integral",),
     ),

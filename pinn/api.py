@@ -19,6 +19,7 @@ from pinn.derivatives.evaluate import StrategyName
 from pinn.objective.compilation import Compile
 from pinn.optim import Phase
 from pinn.physics.problem import Problem
+from pinn.physics.references import Reference
 from pinn.runs.continuation import continues, to_continue
 from pinn.runs.ownership import ownership
 from pinn.runs.requirements import check_trainer
@@ -48,6 +49,7 @@ def fit(
     init_from: str | Path | None = None,
     resume: str | Path | None = None,
     trust_old: bool = False,
+    reference: str | Path | dict[str, Any] | Reference | None = None,
     **trainer: Any,
 ) -> Solution:
     """Solve a problem; the run is kept below `folder` like one of the command line.
@@ -78,6 +80,8 @@ def fit(
             longer, or with further phases; `auto` takes the newest below `folder`, and begins a run
             where there is none.
         trust_old: whether to read a checkpoint of an earlier version, which has no hash.
+        reference: what errors are measured against, in place of what the problem knows: a file, a
+            mapping with `file`, and `columns`, `source` or `missing`, or `Reference.from_file(…)`.
         **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
             are added to those of this package; one of the same class, such as
             `Checkpoints(every=10)`, takes the place of its own.
@@ -92,7 +96,9 @@ def fit(
     quiet()
     check_trainer(trainer, prefix="")
     L.seed_everything(whole("seed", seed, 0, LARGEST_SEED), verbose=False)
-    solver = Solver(problem, network, phases, weights, derivatives, compile, memory, weighting)
+    judge = str(reference) if isinstance(reference, Path) else reference
+    rest = derivatives, compile, memory, weighting, judge
+    solver = Solver(problem, network, phases, weights, *rest)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")
     data = Collocation(points, method, resample, adapt, refine, seed=seed)

@@ -11,5 +11,5 @@ A new entry of the format, or a migration of old files, goes here.
     migrations  old names of settings, keys and classes
     revival     problem and networks made again
 
-May import: solution, physics, networks, base.
+May import: solution, physics, networks, geometry, base.
 """

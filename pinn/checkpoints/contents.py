@@ -71,6 +71,26 @@ def is_spec(value: Any) -> bool:
     return has(class_path=is_text, init_args=is_dict)(value)
 
 
+def is_tensor(value: Any) -> bool:
+    """Numbers on one device."""
+    return isinstance(value, Tensor)
+
+
+def is_cloud(value: Any) -> bool:
+    """The points that were read from a file: positions, columns, weights, all of one length."""
+    whole = has(
+        file=is_text,
+        at=lambda v: is_tensor(v) and v.ndim == 2,
+        columns=lambda v: is_dict(v, is_tensor),
+        importance=lambda v: v is None or is_tensor(v),
+    )(value)
+    if not whole:
+        return False
+    rest = [*value["columns"].values()]
+    rest += [] if value["importance"] is None else [value["importance"]]
+    return all(part.shape == value["at"].shape[:1] for part in rest)
+
+
 def is_phases(value: Any) -> bool:
     """Phases: each an optimiser and what ends it."""
     limit = Kind("", is_number).optional().fits
@@ -156,6 +176,18 @@ OPTIONAL = {
     "pinn.buffers": Kind(
         "a list of names", lambda v: isinstance(v, list) and all(is_text(name) for name in v)
     ),
+    "pinn.measured": Kind("the points read from files, by region", lambda v: is_dict(v, is_cloud)),
+    "pinn.reference": Kind(
+        "at, values, judged, shape, source and inside",
+        has(
+            at=is_tensor,
+            values=lambda v: is_dict(v, is_tensor),
+            judged=is_tensor,
+            shape=lambda v: isinstance(v, list) and all(map(is_count, v)),
+            source=is_text,
+            inside=lambda v: v is None or is_tensor(v),
+        ),
+    ).optional(),
     "flags": Kind(
         "a list of --KEY=VALUE",
         lambda v: (

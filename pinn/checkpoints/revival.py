@@ -22,6 +22,7 @@ from pinn.base.recipe import (
     spec_of,
     whence,
 )
+from pinn.geometry.measurements import supplied
 from pinn.networks import Network
 from pinn.physics.problem import Problem
 from pinn.solution.representation import SHARED
@@ -112,7 +113,8 @@ class Revival:
     def build(self, spec: Spec, role: str, unknown: str = "") -> Any:
         """What a spec describes; None, and noted, where its class is not found."""
         try:
-            return build(spec, self.allowed)
+            with supplied(self.saved, first=True):
+                return build(spec, self.allowed)
         except UnknownClassError as error:
             script = self.script(error.class_path)
             if script in self.allowed and spec["class_path"] == error.class_path:
@@ -161,7 +163,8 @@ class Revival:
             CheckpointError: it does not take them.
         """
         try:
-            return cls(**revive_arguments(spec, self.allowed))
+            with supplied(self.saved, first=True):
+                return cls(**revive_arguments(spec, self.allowed))
         except TypeError as error:
             raise CheckpointError(
                 f"{cls.__name__} does not take the arguments in {self.path} ({error}): pass an "

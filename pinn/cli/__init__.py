@@ -24,5 +24,5 @@ A new flag goes into `options`, a message about a mistake in a configuration int
     predict          `train.py predict`
 
 May import: runs, callbacks, training, checkpoints, problems, optim, objective, solution, networks,
-base.
+geometry, base.
 """

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from pinn.base import paths
 from pinn.base.console import quiet
 from pinn.base.first_process import is_first
 from pinn.base.signals import program
@@ -19,6 +21,7 @@ from pinn.cli.request import Request, complain
 from pinn.cli.resumption import continued
 from pinn.cli.sweep import sweep
 from pinn.cli.yaml_nodes import UsageError
+from pinn.geometry.measurements import supplied
 from pinn.runs.ownership import ownership
 from pinn.runs.ranks import LostRankError
 
@@ -42,6 +45,14 @@ def described_by(request: Request) -> Request:
     return request
 
 
+def held_by(request: Request) -> dict[str, Any]:
+    """What the checkpoint holds that a request names, for data whose files are not here."""
+    flags = dict(flag.split("=", 1) for flag in request.flags)
+    path = request.checkpoint or flags.get("--ckpt_path")
+    paths.FOLDERS[:] = [Path(file).parent for file in request.files]
+    return {} if path is None else read(path)["pinn"]
+
+
 def run(request: Request) -> int:
     """Run a request; whatever goes wrong comes back as one line."""
     quiet()
@@ -50,7 +61,10 @@ def run(request: Request) -> int:
         with trusting(request.trust_old), ownership():
             if request.sweep:
                 return sweep(request, checked)
-            line = CommandLine(continued(described_by(request)))
+            named = bool(request.name)
+            request = continued(described_by(request))
+            with supplied(held_by(request), first=not named and not request.resume):
+                line = CommandLine(request)
             line.validate() if request.subcommand == "validate" else line.fit()
     except SystemExit as end:  # after --help and --print_config
         return int(end.code or 0)

@@ -20,7 +20,12 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     solid        shapes in three-dimensional space
     translation  whether two faces match, and how far apart they are
-    points       the points of a region, and measured ones
+    points       the points of a region
+    clouds       the measured points of a geometry, by region
+    measurements measured points, from a file or an array
+    columns      the columns of a table under our names
+    tables       columns by name: of a file, arrays, a data frame
+    text_tables  CSV and other text with columns, line by line
     sampling     Sobol, Latin hypercube, uniform, Gauss
     refinement   points refined towards parts of the boundary
     grids        points that represent a whole domain

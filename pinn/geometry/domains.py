@@ -1,8 +1,8 @@
 """Domains: a shape in space, over time and parameters, with named regions."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from pinn.geometry.coordinates import Coordinates, bound, increasing, span
 from pinn.geometry.half_space import ENDLESS, HalfSpaceShape
 from pinn.geometry.inside import Inside
 from pinn.geometry.joined import together
-from pinn.geometry.points import Points, point_cloud
+from pinn.geometry.points import Points
 from pinn.geometry.region import Region
 from pinn.geometry.regions import INSTANTS, NAMELESS, Regions
 from pinn.geometry.shape import Part, Shape
@@ -80,7 +80,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return float(len(self._clouds[region]))
+            return float(len(self._clouds[region].points(self)))
         if region in self._unions:
             return math.fsum(self._region(part).measure for part in self._unions[region])
         return self._region(region).measure
@@ -100,7 +100,7 @@ class Geometry(Regions):
         """
         self._check(region)
         if region in self._clouds:
-            return self._clouds[region]
+            return self._clouds[region].points(self)
         if n < 1:
             raise ValueError(f"region {region!r} needs at least 1 point, got {n}")
         names = self._unions.get(region, (region,))
@@ -179,21 +179,6 @@ class Geometry(Regions):
     def in_space(self, at: Tensor) -> Tensor:
         """The columns of space of points (N, D)."""
         return at[:, : len(self.coordinates.space)]
-
-    def with_points(self, name: str, columns: Mapping[str, Sequence[float] | Tensor]) -> Self:
-        """A copy with a measured point cloud as a region.
-
-        Args:
-            name: the name of the new region.
-            columns: columns named like the coordinates are the positions, all others are data.
-
-        Raises:
-            ValueError: the name is taken, a coordinate is missing, the columns differ in length
-                or hold values that are not finite, or points lie outside the domain.
-        """
-        result = self._copy("with_points", {"name": name, "columns": columns})
-        result._add_points(name, point_cloud(name, columns, self.coordinates))
-        return result
 
     def _name_faces(self, name: str) -> None:
         """Give the faces of a box names of their own, and one to all of them."""

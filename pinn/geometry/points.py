@@ -1,15 +1,13 @@
 """The points of a region, and measured ones."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from pinn.base.messages import near_miss
 from pinn.base.transfers import sent
-from pinn.geometry.coordinates import Coordinates
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +19,8 @@ class Points:
         normal: outward unit normals (N, D_space) on faces, else None.
         columns: measured data, each column (N,); only point clouds have any.
         weights: of a quadrature rule (N,), their mean 1; None where all are equal.
+        importance: what the residuals of each point weigh (N,), as 1/σ² of measured ones, their
+            mean 1; None where all weigh alike. Means over the region take no notice of it.
         share: for how many points each one counts in a mean; see `part`.
     """
 
@@ -28,6 +28,7 @@ class Points:
     normal: Tensor | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
+    importance: Tensor | None = None
     share: float = 1.0
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -36,6 +37,7 @@ class Points:
             at=function(self.at),
             normal=None if self.normal is None else function(self.normal),
             weights=None if self.weights is None else function(self.weights),
+            importance=None if self.importance is None else function(self.importance),
             columns={name: function(column) for name, column in self.columns.items()},
             share=self.share,
         )
@@ -89,44 +91,3 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.at)
-
-
-def point_cloud(
-    name: str, columns: Mapping[str, Sequence[float] | Tensor], coordinates: Coordinates
-) -> Points:
-    """Measured points: columns named like the coordinates are positions, all others are data.
-
-    Raises:
-        ValueError: a column is not numeric, a coordinate has no column, or the columns differ in
-            length, are empty, or hold a value that is not finite.
-    """
-    tensors = {key: _column(name, key, values) for key, values in columns.items()}
-    for coordinate in coordinates.names:
-        if coordinate not in tensors:
-            hint = near_miss(coordinate, tensors)
-            raise ValueError(f"points {name!r}: no column for coordinate {coordinate!r}, {hint}")
-    lengths = {key: len(tensor) for key, tensor in tensors.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"points {name!r}: columns differ in length, {lengths}")
-    at = torch.stack([tensors.pop(coordinate) for coordinate in coordinates.names], dim=-1)
-    return Points(at, None, tensors)
-
-
-def _column(name: str, key: str, values: Sequence[float] | Tensor) -> Tensor:
-    if isinstance(values, Tensor):
-        column = values.detach().to("cpu", torch.float64, copy=True)
-    else:
-        try:
-            column = torch.tensor(values, dtype=torch.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"points {name!r}: column {key!r} is not numeric: {error}") from error
-    if column.ndim != 1 or not len(column):
-        shape = tuple(column.shape)
-        raise ValueError(f"points {name!r}: column {key!r} must be (N,) and not empty, got {shape}")
-    if not column.isfinite().all():
-        row = int((~column.isfinite()).nonzero()[0])
-        raise ValueError(
-            f"points {name!r}: column {key!r} holds {column[row].item()} in row {row}, "
-            "remove that row"
-        )
-    return column

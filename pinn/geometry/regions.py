@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import near_miss
-from pinn.base.recipe import Recorded, Spec
+from pinn.base.recipe import Spec
 from pinn.geometry import combination
+from pinn.geometry.clouds import Clouds
 from pinn.geometry.coordinates import Coordinates, bound, increasing
-from pinn.geometry.points import Points, point_cloud
 from pinn.geometry.shape import Part, Pick, Range, Shape
 
 INSTANTS = ("initial", "final")
@@ -56,7 +56,7 @@ class Beyond:
         return apart if self.where is None else apart & self.where(at)
 
 
-class Regions(Recorded):
+class Regions(Clouds):
     """The names that a geometry's points are drawn by.
 
     Attributes:
@@ -78,7 +78,7 @@ class Regions(Recorded):
         if self._parts:
             self._unions["boundary"] = tuple(self._parts)
         self._picked: dict[str, Picked] = {}
-        self._clouds: dict[str, Points] = {}
+        self._clouds = {}
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -86,10 +86,6 @@ class Regions(Recorded):
         instants = () if self.coordinates.time is None else INSTANTS
         parts = (name for name in self._parts if name != NAMELESS)
         return ("interior", *parts, *instants, *self._unions, *self._clouds)
-
-    def is_measured(self, region: str) -> bool:
-        """Whether a region is a cloud of measured points; a sample of it has all of them."""
-        return region in self._clouds
 
     def named(self, **groups: str | Sequence[str]) -> Self:
         """A copy with more region names, each a union of parts: `named(lid="top")`.
@@ -158,8 +154,7 @@ class Regions(Recorded):
             increasing(result.coordinates.names[i], result.lower[i], result.upper[i])
         result._clouds = {}
         for name, cloud in self._clouds.items():
-            at = dict(zip(self.coordinates.names, cloud.at.unbind(-1), strict=True))
-            result._add_points(name, point_cloud(name, at | cloud.columns, result.coordinates))
+            result._add_points(name, cloud.anew(self.coordinates))
         return result
 
     def _copy(self, method: str, arguments: Mapping[str, Any]) -> Self:
@@ -251,23 +246,7 @@ class Regions(Recorded):
                 both = (*self._unions.get(name, ()), *left)
                 self._unions[name] = tuple(dict.fromkeys(both))
         for name, cloud in source._clouds.items():
-            self._add_points(name, cloud)
-
-    def _add_points(self, name: str, cloud: Points) -> None:
-        """Add measured points, which have to lie in the domain."""
-        self._check_free(name)
-        # Printed or float32 positions may miss a wall by their rounding error.
-        outside = int((~self.contains(cloud.at, slack=1e-6)).sum())
-        if outside:
-            raise ValueError(
-                f"points {name!r}: {outside} of {len(cloud)} lie outside {self!r}, "
-                "check their units or enlarge the box"
-            )
-        self._clouds[name] = cloud
-
-    def contains(self, at: Tensor, slack: float = 0.0) -> Tensor:
-        """Which points lie in the domain."""
-        raise NotImplementedError
+            self._add_points(name, cloud.anew(source.coordinates))
 
     def _axis(self, name: str) -> int:
         """The column of a coordinate of space."""

@@ -86,12 +86,12 @@ def residual_values(
 
 
 def weigh(solution: Solution, region: str, points: Points, residual: Tensor) -> Tensor:
-    """√w r, with the problem's importance and the points' quadrature weights in w."""
+    """√w r; in w are the problem's importance, the points' own, and their quadrature weights."""
     problem = solution.problem
     with calling(f"{type(problem).__name__}.importance"):
         given = problem.importance(region, points.at)
     importance = point_weights(problem, region, given, points.at)
-    for weight in (importance, points.weights):
+    for weight in (importance, points.importance, points.weights):
         if weight is not None:
             residual = residual * weight.sqrt().reshape(-1, *[1] * (residual.ndim - 1))
     return residual

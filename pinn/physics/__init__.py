@@ -12,6 +12,7 @@ The equations that come with the package are in `problems`.
     return_values     what its methods return, brought to one form
     quantities        `@quantity`: numbers made of integrals of the unknowns
     references        what a solution is judged against
+    given_reference   a reference from outside, such as a file
     estimates         a coefficient and its interval
     explanation       an error in the user's code, as one line
     nonfinite_origin  the operation that gave the first NaN

@@ -1,14 +1,21 @@
 """References: the solution that a trained one is judged against."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.base.paths import located
 from pinn.geometry import Geometry
+from pinn.geometry.columns import Names, pick
 from pinn.geometry.grids import spacings
+from pinn.geometry.measurements import caller
+from pinn.geometry.tables import table_of
 
 PER_AXIS = {1: 101, 2: 101, 3: 31, 4: 15}
 SLACK = 1e-6  # of a side: printed and single-precision positions may miss a wall
@@ -60,6 +67,45 @@ class Reference:
                     "leave that point out of `judged`"
                 )
 
+    @classmethod
+    def from_file(
+        cls,
+        table: Any,
+        coordinates: Sequence[str],
+        columns: Names | None = None,
+        source: str = "",
+        missing: str = "refuse",
+    ) -> Self:
+        """The values in a table, at scattered points or on a grid.
+
+            Reference.from_file("fem.csv", ("x", "y"), columns={"u": "U:0", "v": "U:1"})
+
+        Where the points are those of a grid, in any order, they are put in the order of one, and
+        figures show them.
+
+        Args:
+            table: a file (CSV or other text with a header, npz, npy), or what `with_points` takes
+                in its place. A relative path is looked for as there.
+            coordinates: the names of the columns that are positions.
+            columns: our name → that of the table, or the names of the columns to take; by default
+                all columns, which must be components then.
+            source: one line for people; by default the name of the file.
+            missing: whether a point without a value is refused, or dropped (`drop`).
+
+        Raises:
+            ValueError: the table cannot be read; the line says where.
+        """
+        is_file = isinstance(table, str | Path)
+        file = located(table, caller(), "reference") if is_file else None
+        title = str(table) if is_file else "the reference"
+        names = tuple(coordinates)
+        picked = pick(table_of(table, title, file), names, columns, missing=missing)
+        at = np.stack([picked.values[name] for name in names], axis=-1)
+        order, shape = grid_order(at)
+        values = {n: torch.from_numpy(v[order]) for n, v in picked.values.items() if n not in names}
+        judged = torch.ones(len(at), dtype=torch.bool)
+        return cls(torch.from_numpy(at[order]), values, judged, shape, source or title)
+
     @property
     def is_grid(self) -> bool:
         """Whether the points are a tensor-product grid, which can be drawn."""
@@ -100,6 +146,21 @@ class Reference:
             raise ValueError(f"of the reference's {len(self.at)} points none lies in {geometry!r}")
         values = {name: torch.where(inside, v, torch.nan) for name, v in self.values.items()}
         return replace(self, values=values, judged=judged, inside=inside)
+
+
+def grid_order(at: Any) -> tuple[Any, tuple[int, ...]]:
+    """Points (N, D) in row-major order, and the shape, where they are a tensor-product grid.
+
+    Returns:
+        The order and the points per axis; for scattered points their own order, and (N,). An axis
+        with one value makes no grid, since it cannot be drawn.
+    """
+    axes = [np.unique(column) for column in at.T]
+    shape = tuple(map(len, axes))
+    distinct = len(np.unique(at, axis=0)) == len(at)
+    if math.prod(shape) == len(at) and distinct and min(shape) > 1:
+        return np.lexsort(at.T[::-1]), shape
+    return np.arange(len(at)), (len(at),)
 
 
 def comparison_points(geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:

@@ -11,5 +11,6 @@ A rule about run folders, a check of trainer settings, or what a resumed run mus
     continuation  what a continued run must keep
     saved_state   the state in a checkpoint held against the run that continues it
 
-May import: callbacks, training, checkpoints, optim, objective, derivatives, base.
+May import: callbacks, training, checkpoints, optim, objective, derivatives,
+geometry, base.
 """

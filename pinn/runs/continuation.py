@@ -10,6 +10,7 @@ from pinn.base.console import say
 from pinn.base.first_process import is_first
 from pinn.callbacks.early_stopping import stopped_before
 from pinn.checkpoints.file import CheckpointError, read
+from pinn.geometry.measurements import changed
 from pinn.runs.folders import newest_checkpoint, run_of
 from pinn.runs.ownership import take
 from pinn.runs.saved_state import check_run
@@ -56,7 +57,9 @@ def continues(
     """
     saved = read(checkpoint)
     shared = compare_processes(trainer.world_size, saved, saved["pinn"].get("data", {}))
-    for line in [*notices, *compare(solver, saved["pinn"]), *shared]:
+    data = changed(saved["pinn"].get("measured", {}), solver.problem.geometry.measurements)
+    data += solver.judge.change(saved["pinn"].get("reference"))
+    for line in [*notices, *compare(solver, saved["pinn"]), *shared, *data]:
         say(line)
     check_run(checkpoint, saved, solver, trainer)
     step, limit, schedule = saved["global_step"], trainer.max_steps, solver.schedule

@@ -139,7 +139,9 @@ def unread_parameters(solution: Solution) -> tuple[str, ...]:
                 left = {n: left[n] for n, slope in zip(left, slopes, strict=True) if slope is None}
         return tuple(left)
 
-    return problem.in_double(unread)
+    # A validation runs without gradients.
+    with torch.inference_mode(False), torch.enable_grad():
+        return problem.in_double(unread)
 
 
 def raw_run(

@@ -9,6 +9,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     adaptive_points    points where the residual is large
     loss_weights       weights that follow the training
     covariance         how exactly coefficients are known
+    strategies         how each network is differentiated
+    judge              the reference that errors are measured against
     stopwatch          the time of training alone
     lightning_adapter  the only file that touches the inside of Lightning
 

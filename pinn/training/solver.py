@@ -12,13 +12,11 @@ from pinn.base.console import say
 from pinn.base.messages import echo, one_of
 from pinn.base.processes import averaged
 from pinn.base.recipe import spec_of
-from pinn.checking.independence import check_independence
 from pinn.checkpoints.file import revive_estimates
 from pinn.checkpoints.migrations import FORMAT
 from pinn.checkpoints.revival import class_names, network_specs
 from pinn.checkpoints.states import buffers
-from pinn.choosing.choice import NAMES, Choice, choose
-from pinn.choosing.sample_step import Trial
+from pinn.choosing.choice import NAMES, Choice
 from pinn.derivatives.evaluate import StrategyName
 from pinn.geometry import Points
 from pinn.networks import Stack
@@ -35,12 +33,12 @@ from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
 from pinn.training.covariance import estimates
+from pinn.training.judge import Judge
 from pinn.training.lightning_adapter import LeanModule, replace_optimizer
 from pinn.training.loss_weights import Balance, Method
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
-
-SURE = 2.0  # the fused pass is given up for one twice as fast: a run repeats itself bit by bit
+from pinn.training.strategies import choose_strategies
 
 
 class Solver(LeanModule):
@@ -55,6 +53,8 @@ class Solver(LeanModule):
         compile: whether steps run as a compiled graph; `auto` does what ends the run first.
         memory: GiB that an evaluation may take; the points are cut into pieces that fit.
         weighting: what multiplies the weights as training goes on, see `balance.Balance`.
+        reference: a file of values that errors are measured against, or a mapping with `file`, and
+            `columns`, `source` or `missing`; by default what the problem knows.
 
     Raises:
         ValueError: no phases, an unknown strategy, or a weight that cannot be.
@@ -70,6 +70,7 @@ class Solver(LeanModule):
         compile: Compile = "auto",
         memory: float | None = None,
         weighting: Method = "fixed",
+        reference: Any = None,
     ) -> None:
         super().__init__()
         one_of("strategy", derivatives, NAMES)
@@ -78,7 +79,8 @@ class Solver(LeanModule):
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
         self.solution = Solution(problem, Stack(network) if isinstance(network, list) else network)
-        self.reference: Reference | None = problem.judged_by()
+        self.judge = Judge(self.solution, reference)
+        self.reference: Reference | None = self.judge.reference(0)
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
         phases = usual_phases(self.solution) if phases is None else phases
         self.schedule = Schedule(phases, judged, problem.stages)
@@ -179,17 +181,11 @@ class Solver(LeanModule):
 
     def choose_strategies(self) -> dict[str, Choice]:
         """The strategy of each network, judged on the region that needs most derivatives."""
-        points, choices = self.collocation.draw(self.problem, 0, 0, next(self.parameters())), {}
+        points = self.collocation.draw(self.problem, 0, 0, next(self.parameters()))
         # A Jacobian needs the fused pass wherever that is exact, whichever is the fastest.
         system = self.balance.method == "ntk" or any(p.solves_system for p in self.schedule.phases)
         strategy = "rule" if system and self.derivatives == "auto" else self.derivatives
-        for name, network in self.solution.networks.items():
-            demand = {r: plan.networks[name] for r, plan in self.plans.items()}
-            region = max(demand, key=lambda r: len(demand[r].channels))
-            at = points[region].at
-            check_independence(network, at)
-            choices[name] = choose(Trial(network, demand[region], tie=SURE), at, strategy)
-        return choices
+        return choose_strategies(self.solution, self.plans, points, strategy)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Enter the next phase when one is over, and set the learning rate; may be repeated."""
@@ -214,7 +210,7 @@ class Solver(LeanModule):
         """Give the problem the coefficients of the stage, and be judged by its reference."""
         if len(self.schedule.stages) > 1:
             self.problem.enter(self.schedule.stage)
-            self.reference, self.scores = self.problem.judged_by(), {}
+            self.reference, self.scores = self.judge.reference(self.schedule.stage), {}
             self.objective.recorder.recordings.clear()  # those of other coefficients
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -270,6 +266,7 @@ class Solver(LeanModule):
             "scores": dict(self.scores),
             "classes": class_names(self.solution),
             "buffers": buffers(self),
+            **self.judge.state(),
             "estimates": {name: vars(estimate) for name, estimate in self.estimate().items()},
             "weighting_state": self.balance.state(),
         }
@@ -290,6 +287,8 @@ class Solver(LeanModule):
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
         self.schedule.restore(saved)
+        self.judge.restore(saved.get("reference"))
+        self.reference = self.judge.given or self.reference
         self.release()  # before DistributedDataParallel looks for what is trained
         self.enter_stage()
         self.to(getattr(torch, saved["dtype"]))
