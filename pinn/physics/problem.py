@@ -89,7 +89,6 @@ class Problem(Ranged):
         if not isinstance(getattr(self, "geometry", None), Geometry):
             raise ValueError(f"{type(self).__name__} has no geometry: pass or define one")
         self._extend(type(self).ranges if ranges is None else check_ranges(type(self), ranges))
-        self.geometry = self.geometry.read()  # the one of a class stays unread
         self.gauges = dict(type(self).gauges)
         check_domain(self)
 

@@ -63,7 +63,7 @@ class Ranged(Declared, Holder):
         super().__setattr__(name, value)
 
     def _extend(self, ranges: Ranges) -> None:
-        """Let the parameters with a range be coordinates."""
+        """Let the parameters with a range be coordinates, and read the measured points."""
         for name in ranges:
             if name in vars(self):
                 raise TypeError(taken(type(self).__name__, name, vars(self)[name], ranges[name]))
@@ -74,8 +74,8 @@ class Ranged(Declared, Holder):
                         f"{type(self).__name__}.{residual.name} asks for {name!r}, which has no "
                         f"range here: write self.{name}, which is a number or the coordinate"
                     )
-        if ranges:
-            self.geometry = self.geometry.with_ranges(ranges)
+        geometry = self.geometry.with_ranges(ranges) if ranges else self.geometry
+        self.geometry = geometry.read()  # the one of a class stays unread
         if ranges or type(self).ranges:  # what the class has is its own
             own = type(self).coordinates
             end = len(own) - (own[-1:] == ("t",))
