@@ -12,7 +12,7 @@ import pinn
 from pinn import dn, integral, mean, quantity, traction, value, vector
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
-from pinn.geometry import Box, Interval, Rectangle
+from pinn.geometry import Box, Disc, Interval, Rectangle
 from pinn.networks import MLP
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
@@ -134,6 +134,68 @@ TIMED = {
 def test_time_is_integrated_over_unless_an_instant_is_named(name):
     method, expected = TIMED[name]
     assert one(method, Pulse) == pytest.approx(expected, rel=1e-12)
+
+
+def test_all_of_a_quantity_is_at_an_instant_on_request():
+    method = TIMED["all of the time"][0]
+    problem = type("Made", (Pulse,), {"q": quantity(method)})()
+    solution = Solution(problem, MLP(4, 1)).double()
+    assert solution.quantities(t=2.0)["q"].value == pytest.approx(16 / 3, rel=1e-12)
+    for wrong, line in (({"t": 5.0}, "t runs from 1 to 4"), ({"x": 1.0}, "only t can be")):
+        assert line in solution.quantities(**wrong)["q"].failure
+
+
+class Family(Known):
+    """Poiseuille flow for all viscosities."""
+
+    ranges: ClassVar = {"viscosity": (0.1, 0.3)}
+
+    def ansatz(self, raw, at):
+        x, y, zero = at[:, 0], at[:, 1], 0.0 * raw["w"]
+        flow = vector(G / (2 * self.viscosity) * y * (H - y) + zero, zero)
+        return {"u": flow, "p": G * (L - x) + zero, "T": zero}
+
+    @quantity(reference=lambda self: G * H**3 / (12 * 0.2))
+    def flow_rate(self, u):
+        return integral(u[:, 0], on="right")
+
+    @quantity
+    def shear(self, u):
+        return self.viscosity * integral(dn(u)[:, 0], on="walls")
+
+    @quantity
+    def thin(self, u):
+        return integral(u[:, 0], on="right", viscosity=0.1)
+
+    @quantity
+    def top_speed(self, u):
+        return value(u, at=(0.5, H / 2))[0]
+
+
+def test_a_parameter_with_a_range_has_one_value():
+    torch.manual_seed(0)
+    solution = Solution(Family(), MLP(4, 1)).double()
+    for nu, found in ((0.2, solution.quantities()), (0.25, solution.quantities(viscosity=0.25))):
+        assert not any(each.failure for each in found.values()), found
+        assert found["flow_rate"].value == pytest.approx(G * H**3 / (12 * nu), rel=1e-12)
+        assert found["shear"].value == pytest.approx(-G * L * H, rel=1e-12)
+        assert found["thin"].value == pytest.approx(G * H**3 / (12 * 0.1), rel=1e-12)
+        assert found["top_speed"].value == pytest.approx(G * H**2 / (8 * nu), rel=1e-12)
+        assert found["shear"].at == {"viscosity": nu}
+    assert solution.quantities()["flow_rate"].error < 1e-12
+
+
+def test_a_hole_has_a_normal_into_it_and_every_shape_a_quadrature():
+    """∮ p n ds over the hole = −|hole| ∇p, and ∮ u·n ds = ∫ ∇·u over what is left."""
+    channel = Rectangle(x=(0.0, L), y=(0.0, H)) - Disc((0.8, 0.7), 0.25, name="cylinder")
+    channel = channel.named(walls=("bottom", "top"))
+    force = one(lambda self, p, normal: integral(p * normal, on="cylinder")[0], geometry=channel)
+    assert force == pytest.approx(G * math.pi * 0.25**2, rel=1e-9)
+    area = L * H - math.pi * 0.25**2
+    mass = lambda self, p: integral(0 * p + 1, on="interior")  # noqa: E731
+    assert one(mass, geometry=channel) == pytest.approx(area, rel=1e-9)
+    through = lambda self, u, normal: integral(normal @ u, on="cylinder")  # noqa: E731
+    assert one(through, geometry=channel) == pytest.approx(0, abs=1e-9)
 
 
 def test_in_single_precision_the_sums_are_in_double():
@@ -262,7 +324,10 @@ WRONG = {
     "nothing": (lambda self, u: None, "returned nothing: return one number"),
     "no name": (lambda self, u: integral(u), r"integral in a quantity needs a region: write"),
     "no mean": (lambda self, u: mean(u), r"mean in a quantity needs a region: write mean"),
-    "an instant": (lambda self, p: integral(p, on="left", t=1.0), "the problem has no time"),
+    "an instant": (
+        lambda self, p: integral(p, on="left", t=1.0),
+        "'t' cannot be fixed, there is no time",
+    ),
     "a point outside": (lambda self, p: value(p, at=(3.0, 0.0)), "lies outside of"),
     "a point of one": (lambda self, p: value(p, at=3.0), r"give 2 coordinates, \(x, y\)"),
     "words for a point": (lambda self, p: value(p, at="left"), "give the coordinates of a point"),

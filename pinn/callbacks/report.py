@@ -147,7 +147,9 @@ def score_table(scores: Scores) -> Table:
 def quantity_table(values: Mapping[str, QuantityValue]) -> Table:
     """One row per quantity of the problem: its value, and the one that is known."""
     known = any(value.reference is not None for value in values.values())
-    table = Table(title="quantities")
+    at = next(iter(values.values())).at
+    where = ", ".join(f"{name} = {value:g}" for name, value in at.items())
+    table = Table(title=f"quantities at {where}" if at else "quantities")
     table.add_column("quantity")
     for name in ("value", *(("reference", "error") if known else ())):
         table.add_column(name, justify="right")

@@ -27,19 +27,19 @@ class Place:
 
     Args:
         region: the name of a region; empty for a point.
-        instant: the time; None for all of it.
+        fixed: names and values of coordinates that are neither integrated over nor in space.
         point: the coordinates of a point.
     """
 
     region: str = ""
-    instant: float | None = None
+    fixed: tuple[tuple[str, float], ...] = ()
     point: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         """In words."""
-        if self.point:
-            return f"at ({', '.join(f'{x:g}' for x in self.point)})"
-        return f"on {self.region!r}" + (f" at t = {self.instant:g}" if self.instant else "")
+        values = "".join(f", {name}={value:g}" for name, value in self.fixed)
+        where = f"at ({', '.join(f'{x:g}' for x in self.point)})" if self.point else ""
+        return (where or f"on {self.region!r}") + values
 
 
 class Elsewhere(BaseException):

@@ -8,7 +8,7 @@ given. The same holds for numbers that a residual makes itself, such as `u.value
 the calls of torch whose result has the same shape for any number of points.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from numbers import Real
@@ -28,7 +28,7 @@ SHARED: ContextVar["Shared | None"] = ContextVar("SHARED", default=None)
 SPREAD: ContextVar[bool] = ContextVar("SPREAD", default=False)
 
 
-def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
+def mean(f: Field, on: str | None = None, **at: float) -> Any:
     """f̄ = Σ w f / Σ w over a region: by default that of the residual, the same at every point.
 
     With `method: gauss` w are the weights of the quadrature, else all points count alike. It is
@@ -38,7 +38,7 @@ def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
     Args:
         f: a field (N,), (N, C) or (N, C, D): an unknown or any expression of them.
         on: another region by its name, see `integral`.
-        t: an instant, with `on`; by default all of the time.
+        **at: with `on`, an instant, t=2.0, or a value of another parameter that has a range.
 
     Returns:
         A field shaped like f; its derivatives by the coordinates are zero. In a quantity a number,
@@ -49,9 +49,9 @@ def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
         ValueError: the region does not exist, a quantity names none, or the problem has parameters
             with a range, which the mean would be over too.
     """
-    checked("mean", f, on, t)
+    checked("mean", f, on, at)
     if on is not None:
-        return number("mean", f, Place(on, t))
+        return number("mean", f, Place(on, tuple(sorted(at.items()))))
     if (tour := TOUR.get()) is not None and not isinstance(tour, Known):
         return tour.own("mean", f)
     value, here, shared = f.value, HERE.get(), SHARED.get()
@@ -62,7 +62,7 @@ def mean(f: Field, on: str | None = None, t: float | None = None) -> Any:
     return everywhere(f, compute() if shared is None else shared.number(compute))
 
 
-def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
+def integral(f: Field, on: str | None = None, **at: float) -> Any:
     """∫ f = |region| f̄, over the residual's region or the one that is named:
 
         @on("interior")
@@ -84,7 +84,8 @@ def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
     Args:
         f: a field, see `mean`.
         on: the name of a region.
-        t: an instant, with `on`; by default all of the time, and so ∫∫ f dx dt.
+        **at: with `on`, an instant, t=2.0; by default all of the time, and so ∫∫ f dx dt. A
+            quantity is at one value of each parameter that has a range, in the middle by default.
 
     Returns:
         As `mean`: a field shaped like f, in a quantity a number.
@@ -94,9 +95,9 @@ def integral(f: Field, on: str | None = None, t: float | None = None) -> Any:
         ValueError: nobody knows the measure, of measured points or outside of a residual; the
             region does not exist, a quantity names none, or a parameter has a range.
     """
-    checked("integral", f, on, t)
+    checked("integral", f, on, at)
     if on is not None:
-        return number("integral", f, Place(on, t))
+        return number("integral", f, Place(on, tuple(sorted(at.items()))))
     if (tour := TOUR.get()) is not None and not isinstance(tour, Known):
         return tour.own("integral", f)
     here = HERE.get()
@@ -128,7 +129,7 @@ def value(f: Field, at: Sequence[float]) -> Any:
         ValueError: the point has another number of coordinates or lies outside of the domain, or
             there is no problem.
     """
-    checked("value", f, "", None)
+    checked("value", f, "", {})
     several: Sequence[float] = (at,) if isinstance(at, Real) else at  # type: ignore[assignment]
     try:
         point = tuple(float(x) for x in several)
@@ -137,25 +138,21 @@ def value(f: Field, at: Sequence[float]) -> Any:
     return number("value", f, Place(point=point))
 
 
-def checked(operator: str, f: Any, on: Any, t: Any) -> None:
-    """Refuse what is no field, no name of a region, no instant, and what is over parameters."""
+def checked(operator: str, f: Any, on: Any, at: Mapping[str, Any]) -> None:
+    """Refuse what is no field, no name of a region and no instant."""
     if not isinstance(f, Field):
         raise TypeError(
             f"{operator} of a {type(f).__name__}: give an unknown or an expression of them, such "
             "as u * x"
         )
-    if operator != "value" and (names := ", ".join(f.coordinates.parameters)):
-        raise ValueError(
-            f"{operator}(…) over a region would be over {names} too, which has a range: give it a "
-            "number in place of its range, or state the condition at each point"
-        )
     if on is not None and not isinstance(on, str):
         raise TypeError(f'{operator} on {on!r}: give the name of one region, on="boundary"')
-    if t is not None and (on is None or not isinstance(t, Real)):
-        raise TypeError(
-            f"{operator} with t={t!r}: an instant is a number and needs a region, "
-            'on="interior", t=2.0'
-        )
+    for name, value in at.items():
+        if on is None or not isinstance(value, Real):
+            raise TypeError(
+                f"{operator} with {name}={value!r}: an instant is a number and needs a region, "
+                'on="interior", t=2.0'
+            )
 
 
 def number(operator: str, f: Field, place: Place) -> Any:

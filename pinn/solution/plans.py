@@ -119,6 +119,13 @@ def rule_of(problem: Problem, residual: str, place: Place) -> Quadrature:
     Raises:
         ValueError: there is no such place.
     """
+    fixed = {name for name, _ in place.fixed}
+    for name in problem.ranges:
+        if name not in fixed and not place.point:
+            raise ValueError(
+                f"residual {residual!r}: the integral or mean {place} would be over all values of "
+                f"{name!r}, and not at that of the point: write it in a problem with one value"
+            )
     try:
         return quadrature(problem, place)
     except ValueError as error:

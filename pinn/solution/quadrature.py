@@ -1,5 +1,6 @@
 """The points that a number over a region is taken at, as many as one asks for."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,8 @@ from torch import Tensor
 
 from pinn.base.messages import check_name
 from pinn.fields.elsewhere import Place, Rule
-from pinn.geometry import Points
+from pinn.geometry import Geometry, Points
+from pinn.geometry.regions import INSTANTS
 from pinn.geometry.sampling import FEW
 from pinn.physics.problem import Problem
 
@@ -48,45 +50,65 @@ def quadrature(problem: Problem, place: Place, level: int = 0) -> Quadrature:
     Raises:
         ValueError: there is no such region, instant or point.
     """
-    geometry = problem.geometry
     if place.point:
         return at_point(problem, place)
-    if place == Place():  # where a method begins that has not named a region yet
+    geometry, name = problem.geometry, place.region
+    if not name:  # where a method begins that has not named a region yet
         return Quadrature(filled(problem, geometry.sample("interior", COPIES)), Rule())
-    check_name(place.region, geometry.regions, f"the integral or mean {place}")
-    running = len(geometry.coordinates) - (place.region != "interior")
+    check_name(name, geometry.regions, f"the integral or mean {place}")
+    held = held_at(geometry, place)
+    measured, boundary = held.is_measured(name), held.sample(name, 1).normal is not None
+    space = len(geometry.coordinates.space)
+    bounds = zip(held.lower[space:], held.upper[space:], strict=True)
+    running = space - boundary + sum(low < high for low, high in bounds) - (name in INSTANTS)
     first, method = FIRST.get(running, MANY), "gauss" if running <= FEW else "sobol"
-    points = geometry.sample(place.region, first << level, method)
-    measure = None if geometry.is_measured(place.region) else geometry.measure(place.region)
-    if place.instant is not None:
-        points, duration = at_instant(problem, place, points)
-        measure = None if measure is None else measure / duration
+    points = held.sample(name, first << level, method)
+    measure = None if measured else held.measure(name)
     return Quadrature(filled(problem, points), Rule(measure, points.weights))
 
 
+def held_at(geometry: Geometry, place: Place) -> Geometry:
+    """A geometry at fixed values of time and parameters.
+
+    Raises:
+        ValueError: one of them is no such coordinate, or out of range.
+    """
+    coordinates, where = geometry.coordinates, f"the integral or mean {place}"
+    lower, upper = list(geometry.lower), list(geometry.upper)
+    others = coordinates.names[len(coordinates.space) :]
+    for name, value in place.fixed:
+        if name not in others:
+            known = f"only {', '.join(others)} can be" if others else "there is no time"
+            raise ValueError(f"{where}: {name!r} cannot be fixed, {known}")
+        if name == "t" and (place.region in INSTANTS or geometry.is_measured(place.region)):
+            raise ValueError(f"{where}: the region has its own instants, leave out t=")
+        column = coordinates.names.index(name)
+        if not lower[column] <= value <= upper[column]:
+            raise ValueError(f"{where}: {name} runs from {lower[column]:g} to {upper[column]:g}")
+        lower[column] = upper[column] = float(value)
+    held = copy.copy(geometry)
+    held.lower, held.upper = tuple(lower), tuple(upper)
+    return held
+
+
 def at_point(problem: Problem, place: Place) -> Quadrature:
-    """A single point."""
-    names, at = problem.coordinates, torch.tensor([place.point], dtype=torch.float64)
-    if at.shape[1] != len(names):
+    """A single point; coordinates that are fixed may be left out.
+
+    Raises:
+        ValueError: it has another number of coordinates, or lies outside.
+    """
+    fixed, names, point = dict(place.fixed), problem.coordinates, place.point
+    if len(point) < len(names):
+        rest = iter(point)
+        left = [name for name in names if name not in fixed]
+        if len(left) == len(point):
+            point = tuple(fixed[name] if name in fixed else next(rest) for name in names)
+    if len(point) != len(names):
         raise ValueError(f"value {place}: give {len(names)} coordinates, ({', '.join(names)})")
+    at = torch.tensor([point], dtype=torch.float64)
     if not bool(problem.geometry.contains(at, slack=1e-6)):
         raise ValueError(f"value {place}: the point lies outside of {problem.geometry!r}")
     return Quadrature(filled(problem, Points(at.repeat(COPIES, 1))), Rule())
-
-
-def at_instant(problem: Problem, place: Place, points: Points) -> tuple[Points, float]:
-    """Points of a region at one instant, and the duration of all of it."""
-    geometry, time, instant = problem.geometry, problem.geometry.coordinates.time, place.instant
-    if time is None or instant is None:
-        raise ValueError(f"the integral or mean {place}: the problem has no time")
-    low, high = geometry.lower[time], geometry.upper[time]
-    if not low <= instant <= high:
-        raise ValueError(f"the integral or mean {place}: the time runs from {low:g} to {high:g}")
-    if place.region in ("initial", "final"):
-        raise ValueError(f"the integral or mean {place}, which is an instant: leave out t=")
-    at = points.at.clone()
-    at[:, time] = instant
-    return Points(at, points.normal, points.columns, points.weights), high - low
 
 
 def filled(problem: Problem, points: Points) -> Points:

@@ -1,7 +1,8 @@
 """The quantities of a problem, evaluated: drag, flow rate, Nusselt number."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -15,6 +16,7 @@ from pinn.algebra.series import MissingDerivativeError
 from pinn.fields.elsewhere import Place, Tour, visited
 from pinn.fields.field import Field, coordinate_field
 from pinn.physics.explanation import ProblemError
+from pinn.physics.problem import Problem
 from pinn.physics.quantities import Quantity, reference_of
 from pinn.physics.return_values import Fields, kind
 from pinn.solution.quadrature import Quadrature, quadrature
@@ -37,6 +39,7 @@ class QuantityValue:
         change: by how much the integrals changed as the points were last doubled, as a part of
             those of the absolute values.
         failure: why there is no value; else empty.
+        at: the parameters with a range, and what else it was asked for at.
     """
 
     value: float
@@ -44,6 +47,7 @@ class QuantityValue:
     source: str = ""
     change: float = 0.0
     failure: str = ""
+    at: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def error(self) -> float | None:
@@ -66,10 +70,12 @@ class Evaluator:
 
     Args:
         solution: the problem with its networks, as they are.
+        at: values of time and parameters; parameters are in the middle of their ranges by default.
     """
 
-    def __init__(self, solution: Representation) -> None:
+    def __init__(self, solution: Representation, at: Mapping[str, float] | None = None) -> None:
         self.solution = solution
+        self.at = middle(solution.problem) | dict(at or {})
         self.known: dict[tuple[Place, int, int], tuple[Quadrature, Fields, Field]] = {}
 
     def value(self, quantity: Quantity) -> QuantityValue:
@@ -90,7 +96,8 @@ class Evaluator:
         if not math.isfinite(value):
             change = 0.0
         known = reference_of(self.solution.problem, quantity)
-        return QuantityValue(value, known, quantity.source, change, lack(quantity, value))
+        why = lack(quantity, value)
+        return QuantityValue(value, known, quantity.source, change, why, self.at)
 
     def at_level(self, quantity: Quantity, level: int) -> tuple[Tour, float]:
         """The integrals of a quantity, and its value, with a number of points."""
@@ -100,7 +107,7 @@ class Evaluator:
             try:
                 run = partial(self.run, tour, quantity, level, order)
                 result = problem.in_double(partial(visited, tour, run, Place()))
-                return tour, single(quantity, result)
+                return tour, single(quantity, result, bool(problem.geometry.coordinates.parameters))
             except MissingDerivativeError:
                 order += 1
                 if order + self.solution.taken > HIGHEST:
@@ -119,7 +126,10 @@ class Evaluator:
         """The unknowns in float64 at the points of a place, gauges applied."""
         solution, problem = self.solution, self.solution.problem
         device = next(solution.parameters()).device
-        rule = quadrature(problem, place, level).to(torch.empty(0, dtype=torch.float64).to(device))
+        fixed = tuple(sorted((self.at | dict(place.fixed)).items()))
+        rule = quadrature(problem, replace(place, fixed=fixed), level).to(
+            torch.empty(0, dtype=torch.float64).to(device)
+        )
         plans, pieces = solution.up_to(order), list[Fields]()
         rows = 1 + max(len(plan.channels) for plan in plans.values())
         offsets = solution.offsets(rule.points.at, order)
@@ -128,6 +138,13 @@ class Evaluator:
         joined = {name: in_one([piece[name] for piece in pieces]) for name in pieces[0]}
         at = coordinate_field(rule.points.at, problem.geometry.coordinates, max(order, 2))
         return rule, joined, at
+
+
+def middle(problem: Problem) -> dict[str, float]:
+    """The middle of the range of each parameter that has one."""
+    geometry = problem.geometry
+    columns = {name: geometry.coordinates.names.index(name) for name in problem.ranges}
+    return {n: 0.5 * (geometry.lower[k] + geometry.upper[k]) for n, k in columns.items()}
 
 
 def in_one(parts: list[Field]) -> Field:
@@ -150,12 +167,15 @@ def difference(before: Tour, now: Tour) -> float:
     return max(changes, default=0.0)
 
 
-def single(quantity: Quantity, result: Any) -> float:
+def single(quantity: Quantity, result: Any, parameters: bool = False) -> float:
     """What a quantity returned, as a number.
 
     Raises:
         ProblemError: it is something else.
     """
+    if parameters and isinstance(result, Field) and result.ndim == 1:
+        value = result.value  # a parameter is a coordinate, of one value here
+        result = value[0] if torch.allclose(value, value[0], 1e-12, 0.0) else result
     if isinstance(result, Tensor | np.ndarray) and result.ndim == 0:
         result = result.item()
     if not isinstance(result, Real):
@@ -179,9 +199,11 @@ def lack(quantity: Quantity, value: float) -> str:
 
 
 @torch.no_grad()
-def quantity_values(solution: Representation) -> dict[str, QuantityValue]:
+def quantity_values(
+    solution: Representation, at: Mapping[str, float] | None = None
+) -> dict[str, QuantityValue]:
     """Every quantity of the problem; one that fails has NaN for its value and says why."""
-    evaluator = Evaluator(solution)
+    evaluator = Evaluator(solution, at)
     with evaluating(solution):
         return {q.name: evaluated(evaluator, q) for q in solution.problem.quantities}
 
@@ -191,7 +213,8 @@ def evaluated(evaluator: Evaluator, quantity: Quantity) -> QuantityValue:
     try:
         return evaluator.value(quantity)
     except Exception as error:  # whatever the Python of a problem raises
-        return QuantityValue(math.nan, failure=line_of(quantity, error))
+        line = line_of(quantity, error)
+        return QuantityValue(math.nan, failure=line, at=evaluator.at)
 
 
 def line_of(quantity: Quantity, error: Exception) -> str:

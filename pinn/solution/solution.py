@@ -96,7 +96,7 @@ class Solution(Representation):
         """
         return evaluate_on_grid(self, per_axis, derivatives, axes)
 
-    def quantities(self) -> dict[str, QuantityValue]:
+    def quantities(self, **at: float) -> dict[str, QuantityValue]:
         """The quantities of the problem now, by name, gauges applied.
 
             drag = solution.quantities()["drag_coefficient"]
@@ -104,8 +104,12 @@ class Solution(Representation):
 
         The integrals are taken with twice the points until they stay to 1e-6; `change` says how
         well they do. A quantity that fails has the value NaN, and says why in `failure`.
+
+        Args:
+            **at: an instant, t=2.0, in place of all times, and values of parameters that have a
+                range, reynolds=40, in place of the middle.
         """
-        return quantity_values(self)
+        return quantity_values(self, at)
 
     def export(self, path: str | Path, derivatives: Sequence[str] = ()) -> None:
         """The solution as a program that runs without this package, for any number of points.
