@@ -13,6 +13,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     continuity     density in a given flow
     advection      linear advection
     poisson        ∇²u = f
+    plate          heat conduction in a plate with holes, with its reference in `plate_data`
     viscosity      an unknown viscosity from measurements
 
 May import: physics, fields, algebra, geometry, base.
@@ -29,6 +30,7 @@ from pinn.problems.cylinder import CylinderFlow as CylinderFlow
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
+from pinn.problems.plate import PlateWithHoles as PlateWithHoles
 from pinn.problems.poisson import Poisson as Poisson
 from pinn.problems.taylor_green import TaylorGreen2D as TaylorGreen2D
 from pinn.problems.viscosity import KovasznayViscosity as KovasznayViscosity
