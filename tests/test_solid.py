@@ -14,7 +14,7 @@ PRIMITIVES = {
         math.pi * 0.5,
         math.pi * 2.5,
     ),
-    "box": (solid.rotated(solid.box((0, 0, 0), (1, 2, 3)), (1, 1, 1), 0.3), 6.0, 22.0),
+    "box": (solid.moved(solid.box((0, 0, 0), (1, 2, 3)), angle=0.3, axis=(1, 1, 1)), 6.0, 22.0),
 }
 
 

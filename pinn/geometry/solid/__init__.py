@@ -30,18 +30,16 @@ from pinn.geometry.solid.build import (
     difference,
     half_space,
     intersection,
+    mesh,
     moved,
-    outline,
-    rotated,
-    scaled,
+    nameless,
     surface,
-    translated,
     triangles,
     union,
 )
 from pinn.geometry.solid.solid import Solid
 
 __all__ = [
-    "Solid", "ball", "box", "cylinder", "difference", "half_space", "intersection", "moved",
-    "outline", "rotated", "scaled", "surface", "translated", "triangles", "union",
+    "Solid", "ball", "box", "cylinder", "difference", "half_space", "intersection", "mesh",
+    "moved", "nameless", "surface", "triangles", "union",
 ]  # fmt: skip

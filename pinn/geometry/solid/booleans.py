@@ -109,7 +109,7 @@ def _single(leaf: Leaf, lower: Array, upper: Array) -> Any:
     )
     if result.status() != package.Error.NoError:
         raise ValueError(
-            f"the surface {leaf.primitive.name or 'without a name'} is not fit for a boolean "
+            f"the surface {leaf.names[0] or 'without a name'} is not fit for a boolean "
             f"({result.status().name}): repair it where it was drawn"
         )
     return result

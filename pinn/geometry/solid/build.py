@@ -1,27 +1,24 @@
 """Making solids: primitives, booleans, motions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pinn.geometry.solid import booleans
 from pinn.geometry.solid.files import read
-from pinn.geometry.solid.flat import Block, HalfSpace
-from pinn.geometry.solid.motion import Motion, positive, unit_vector, vector
-from pinn.geometry.solid.motion import rotation as _rotation
-from pinn.geometry.solid.motion import scaling as _scaling
-from pinn.geometry.solid.motion import translation as _translation
+from pinn.geometry.solid.flat import SIDES, Block, HalfSpace
+from pinn.geometry.solid.motion import motion, positive, unit_vector, vector
 from pinn.geometry.solid.primitive import Primitive
 from pinn.geometry.solid.round import Ball, Cylinder
 from pinn.geometry.solid.solid import Solid
 from pinn.geometry.solid.surface import Surface, closed
-from pinn.geometry.solid.tree import DIFFERENCE, INTERSECTION, UNION, Branch, Leaf, names
+from pinn.geometry.solid.tree import DIFFERENCE, INTERSECTION, UNION, Branch, Leaf
 
 Vector = Sequence[float]
 
 
-def ball(centre: Vector, radius: float, name: str | None = None) -> Solid:
+def ball(centre: Vector, radius: float, name: str = "") -> Solid:
     """|x − c| ≤ R.
 
     Args:
@@ -37,9 +34,7 @@ def ball(centre: Vector, radius: float, name: str | None = None) -> Solid:
     )
 
 
-def cylinder(
-    base: Vector, axis: Vector, radius: float, height: float, name: str | None = None
-) -> Solid:
+def cylinder(base: Vector, axis: Vector, radius: float, height: float, name: str = "") -> Solid:
     """A circular cylinder.
 
     Args:
@@ -47,7 +42,7 @@ def cylinder(
         axis: the direction from the base to the top; its length does not matter.
         radius: above 0.
         height: above 0.
-        name: of all its boundary; None for the parts `side`, `base` and `top`.
+        name: of all its boundary; without, it has the parts `side`, `base` and `top`.
 
     Raises:
         ValueError: a number is not finite, the axis is zero, or a size is not above 0.
@@ -63,7 +58,7 @@ def cylinder(
     )
 
 
-def half_space(point: Vector, normal: Vector, name: str | None = None) -> Solid:
+def half_space(point: Vector, normal: Vector, name: str = "") -> Solid:
     """(x − p) · n ≤ 0, an operand of booleans; its measure is infinite.
 
     Args:
@@ -83,13 +78,13 @@ def half_space(point: Vector, normal: Vector, name: str | None = None) -> Solid:
     )
 
 
-def box(lower: Vector, upper: Vector, name: str | None = None) -> Solid:
+def box(lower: Vector, upper: Vector, names: Sequence[str] = SIDES) -> Solid:
     """A box along the axes.
 
     Args:
         lower: lower bounds.
         upper: upper bounds.
-        name: of all sides; None for left, right (x), bottom, top (y), back and front (z).
+        names: of the sides: left, right (x), bottom, top (y), back and front (z).
 
     Raises:
         ValueError: the bounds are not finite or do not increase.
@@ -100,10 +95,10 @@ def box(lower: Vector, upper: Vector, name: str | None = None) -> Solid:
             f"the bounds of a box are {low.tolist()} and {high.tolist()}: each lower one must be "
             "below the upper one"
         )
-    return _single(Block(0.5 * (low + high), np.eye(3), 0.5 * (high - low), name))
+    return _single(Block(0.5 * (low + high), np.eye(3), 0.5 * (high - low), names))
 
 
-def surface(path: str | Path, name: str | None = None) -> Solid:
+def surface(path: str | Path, name: str = "") -> Solid:
     """What the closed surface in an STL or OBJ file encloses; needs trimesh.
 
     Raises:
@@ -113,10 +108,8 @@ def surface(path: str | Path, name: str | None = None) -> Solid:
     return _single(Surface(*read(path), name))
 
 
-def triangles(
-    vertices: Sequence[Vector], faces: Sequence[Sequence[int]], name: str | None = None
-) -> Solid:
-    """What a closed surface of triangles encloses; `outline` gives those of a file.
+def triangles(vertices: Sequence[Vector], faces: Sequence[Sequence[int]], name: str = "") -> Solid:
+    """What a closed surface of triangles encloses; `mesh` gives those of a file.
 
     Args:
         vertices: (V, 3).
@@ -129,17 +122,17 @@ def triangles(
     return _single(Surface(*closed("the surface", np.asarray(vertices), np.asarray(faces)), name))
 
 
-def outline(of: Solid) -> tuple[np.ndarray, np.ndarray]:
+def mesh(of: Solid) -> tuple[np.ndarray, np.ndarray]:
     """The vertices (V, 3) and the faces (F, 3) of a solid, as plain arrays.
 
-    Those of a surface are its own; those of a round body are the corners of its triangles.
+    Those of a surface are its own, from which `triangles` makes it again; those of a round body
+    are the corners of its triangles.
     """
-    mesh = of.curved.mesh
-    return of.curved.vertices, mesh.faces
+    return of.curved.vertices, of.curved.mesh.faces
 
 
 def union(a: Solid, b: Solid) -> Solid:
-    """What is in one of two solids, or in both.
+    """What is in one of two solids, or in both; pieces that have one name are one part.
 
     Raises:
         ModuleNotFoundError: manifold3d is not installed.
@@ -148,7 +141,7 @@ def union(a: Solid, b: Solid) -> Solid:
 
 
 def intersection(a: Solid, b: Solid) -> Solid:
-    """What is in both of two solids.
+    """What is in both of two solids; pieces that have one name are one part.
 
     Raises:
         ModuleNotFoundError: manifold3d is not installed.
@@ -158,7 +151,7 @@ def intersection(a: Solid, b: Solid) -> Solid:
 
 
 def difference(a: Solid, b: Solid) -> Solid:
-    """What is in a and not in b.
+    """What is in a and not in b, closed; pieces that have one name are one part.
 
     Raises:
         ModuleNotFoundError: manifold3d is not installed.
@@ -167,32 +160,33 @@ def difference(a: Solid, b: Solid) -> Solid:
     return _joined(DIFFERENCE, a, b)
 
 
-def translated(a: Solid, by: Vector) -> Solid:
-    """A solid elsewhere: x → x + t."""
-    return moved(a, _translation(by))
+def nameless(of: Solid, lost: Collection[str]) -> Solid:
+    """The solid without some names of its parts."""
+    return Solid(of.tree.nameless(lost))
 
 
-def rotated(a: Solid, axis: Vector, angle: float, about: Vector = (0.0, 0.0, 0.0)) -> Solid:
-    """A solid turned counter-clockwise about an axis through a point, by an angle in radians.
+def moved(
+    of: Solid,
+    shift: Vector = (0.0, 0.0, 0.0),
+    angle: float = 0.0,
+    factor: float = 1.0,
+    about: Vector = (0.0, 0.0, 0.0),
+    axis: Vector = (0.0, 0.0, 1.0),
+) -> Solid:
+    """The points  c + s R (x − c) + d  for x of a solid; the names stay.
+
+    Args:
+        of: what is moved.
+        shift: d.
+        angle: of the rotation R, in radians, counter-clockwise seen from the tip of the axis.
+        factor: s, above 0.
+        about: the centre c of rotation and scaling.
+        axis: of the rotation; its length does not matter.
 
     Raises:
-        ValueError: the axis is zero.
+        ValueError: a number is not finite, s ≤ 0, or the axis is zero.
     """
-    return moved(a, _rotation(axis, angle, about))
-
-
-def scaled(a: Solid, factor: float, about: Vector = (0.0, 0.0, 0.0)) -> Solid:
-    """A solid in another size: x → s (x − c) + c.
-
-    Raises:
-        ValueError: the factor is not above 0.
-    """
-    return moved(a, _scaling(factor, about))
-
-
-def moved(a: Solid, motion: Motion) -> Solid:
-    """A solid after a motion."""
-    return Solid(a.tree.moved(motion))
+    return Solid(of.tree.moved(motion(shift, angle, factor, about, axis)))
 
 
 def _single(primitive: Primitive) -> Solid:
@@ -200,9 +194,7 @@ def _single(primitive: Primitive) -> Solid:
 
 
 def _joined(operation: str, a: Solid, b: Solid) -> Solid:
-    """Two solids as one; names of b that a has, or that nobody gave, are lost."""
-    taken = set(names(a.tree)) - {""}
-    tree = Branch(operation, a.tree, b.tree.second(taken))
+    tree = Branch(operation, a.tree, b.tree.second())
     if operation == DIFFERENCE and tree.bounded:
         _check_hole(tree)
     return Solid(tree)

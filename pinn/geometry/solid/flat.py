@@ -24,21 +24,23 @@ class Block(Primitive):
         centre: c (3,).
         units: u, orthonormal rows (3, 3), right-handed.
         half: the half lengths a (3,).
-        name: of all sides; None for left, right, bottom, top, back, front.
+        names: of the sides, two per axis, the lower first.
     """
 
-    def __init__(self, centre: Array, units: Array, half: Array, name: str | None) -> None:
-        self.centre, self.units, self.half, self.name = centre, units, half, name
+    def __init__(
+        self, centre: Array, units: Array, half: Array, names: Sequence[str] = SIDES
+    ) -> None:
+        self.centre, self.units, self.half, self.names = centre, units, half, tuple(names)
         reach = (half[:, None] * np.abs(units)).sum(0)
         self.lower, self.upper = centre - reach, centre + reach
         rows, self.pieces = [], []
-        for side, label in enumerate(SIDES):
+        for side, name in enumerate(self.names):
             axis, sign = side // 2, 1 if side % 2 else -1
             normal = sign * units[axis]
             middle = centre + half[axis] * normal
             sides = 2 * np.delete(half[:, None] * units, axis, axis=0)
             corner = middle - 0.5 * sides.sum(0)
-            self.pieces.append((name or label, Rectangle(corner, sides, normal)))
+            self.pieces.append((name, Rectangle(corner, sides, normal)))
             rows.append((PLANE, middle, normal, 0.0))
         self.quadrics = Quadrics.of(*rows)
 
@@ -55,7 +57,7 @@ class Block(Primitive):
     def moved(self, motion: Motion) -> "Block":
         """The moved box."""
         centre, units = motion.points(self.centre), motion.directions(self.units)
-        return Block(centre, units, motion.scale * self.half, self.name)
+        return Block(centre, units, motion.scale * self.half, self.names)
 
     def interior(self, n: int) -> tuple[Array, Array]:
         """m³ Gauss points: degree 2m − 1; m³ ≈ n."""
@@ -80,10 +82,10 @@ class HalfSpace(Primitive):
         name: of the plane.
     """
 
-    def __init__(self, point: Array, normal: Array, name: str | None) -> None:
+    def __init__(self, point: Array, normal: Array, name: str) -> None:
         self.point, self.normal, self.name = point, normal, name
         self.lower, self.upper = np.full(3, -np.inf), np.full(3, np.inf)
-        self.pieces: Sequence = [(name or "", None)]
+        self.pieces: Sequence = [(name, None)]
         self.quadrics = Quadrics.of((PLANE, point, normal, 0.0))
 
     @property
@@ -105,7 +107,7 @@ class HalfSpace(Primitive):
         reach = 2 * float(np.linalg.norm(upper - lower)) + abs(float(self.distance(middle)))
         top = middle - self.distance(middle) * self.normal
         units = frame(self.normal)
-        cube = Block(top - reach * self.normal, units, np.full(3, reach), None)
+        cube = Block(top - reach * self.normal, units, np.full(3, reach))
         found = cube.tessellation(lower, upper)
         zero = np.zeros(len(found.faces), dtype=int)
         return Tessellation(found.vertices, found.faces, zero, zero)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Vector = Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -33,39 +34,22 @@ class Motion:
         return of @ self.rotation.T
 
 
-def translation(by: Sequence[float]) -> Motion:
-    """x → x + t."""
-    return Motion(1.0, np.eye(3), vector("the translation", by))
-
-
-def rotation(axis: Sequence[float], angle: float, about: Sequence[float]) -> Motion:
-    """x → R (x − c) + c, R by an angle in radians about an axis, counter-clockwise (Rodrigues).
+def motion(shift: Vector, angle: float, factor: float, about: Vector, axis: Vector) -> Motion:
+    """x → c + s R (x − c) + d, R by an angle in radians about an axis (Rodrigues).
 
     Raises:
-        ValueError: the axis is zero, or a number is not finite.
+        ValueError: a number is not finite, s ≤ 0, or the axis is zero.
     """
-    u = unit_vector("the axis of the rotation", axis)
-    (angle,) = numbers("the angle of the rotation", (angle,), 1)
-    centre = vector("the centre of the rotation", about)
+    u = unit_vector("the axis of a rotation", axis)
+    (angle,) = numbers("the angle of a rotation", (angle,), 1)
+    s = positive("the factor of a scaling", factor)
+    centre = vector("the centre of a motion", about)
     across = np.cross(np.eye(3), u)
     R = np.eye(3) - math.sin(angle) * across + (1 - math.cos(angle)) * across @ across
-    return Motion(1.0, R, centre - R @ centre)
+    return Motion(s, R, centre - s * R @ centre + vector("the shift of a motion", shift))
 
 
-def scaling(factor: float, about: Sequence[float]) -> Motion:
-    """x → s (x − c) + c.
-
-    Raises:
-        ValueError: the factor is not above 0.
-    """
-    (factor,) = numbers("the factor of the scaling", (factor,), 1)
-    if not factor > 0:
-        raise ValueError(f"the factor of the scaling is {factor:g}: give a number above 0")
-    centre = vector("the centre of the scaling", about)
-    return Motion(factor, np.eye(3), (1 - factor) * centre)
-
-
-def numbers(what: str, given: Sequence[float], count: int) -> Array:
+def numbers(what: str, given: Vector, count: int) -> Array:
     """Finite numbers (count,).
 
     Raises:
@@ -83,12 +67,12 @@ def numbers(what: str, given: Sequence[float], count: int) -> Array:
     return values
 
 
-def vector(what: str, given: Sequence[float]) -> Array:
+def vector(what: str, given: Vector) -> Array:
     """Three finite numbers (3,)."""
     return numbers(what, given, 3)
 
 
-def unit_vector(what: str, given: Sequence[float]) -> Array:
+def unit_vector(what: str, given: Vector) -> Array:
     """A direction (3,) of length 1.
 
     Raises:

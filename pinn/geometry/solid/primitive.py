@@ -32,18 +32,21 @@ class Primitive(ABC):
     """A ball, cylinder, box, half-space or surface: a leaf of a tree of booleans.
 
     Attributes:
-        name: of all its pieces; None where they have the names that their kind gives them.
         lower: lower bounds (3,).
         upper: upper bounds (3,).
         pieces: the name and the patch of each piece; None for a patch without bounds.
         quadrics: what the pieces lie on.
     """
 
-    name: str | None
     lower: Array
     upper: Array
     pieces: Sequence[tuple[str, Patch | None]]
     quadrics: Quadrics
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its pieces keep their names where it is the second operand."""
+        return True
 
     @property
     @abstractmethod

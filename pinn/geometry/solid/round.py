@@ -28,10 +28,10 @@ AROUND = 64  # edges of a circle
 class Ball(Primitive):
     """|x − c| ≤ R."""
 
-    def __init__(self, centre: Array, radius: float, name: str | None) -> None:
+    def __init__(self, centre: Array, radius: float, name: str) -> None:
         self.centre, self.radius, self.name = centre, radius, name
         self.lower, self.upper = centre - radius, centre + radius
-        self.pieces = [(name or "", Sphere(centre, radius))]
+        self.pieces = [(name, Sphere(centre, radius))]
         self.quadrics = Quadrics.of((SPHERE, centre, np.zeros(3), radius))
 
     @property
@@ -65,9 +65,7 @@ class Ball(Primitive):
 class Cylinder(Primitive):
     """A circular cylinder: the side, the base and the top."""
 
-    def __init__(
-        self, base: Array, axis: Array, radius: float, height: float, name: str | None
-    ) -> None:
+    def __init__(self, base: Array, axis: Array, radius: float, height: float, name: str) -> None:
         self.base, self.axis, self.radius, self.height = base, axis, radius, height
         self.name, self.frame = name, frame(axis)
         self.summit = base + height * axis
@@ -83,6 +81,11 @@ class Cylinder(Primitive):
         self.quadrics = Quadrics.of(
             (TUBE, base, axis, radius), (PLANE, base, -axis, 0.0), (PLANE, self.summit, axis, 0.0)
         )
+
+    @property
+    def lasting(self) -> bool:
+        """Only if it was given a name: `side`, `base` and `top` are for a cylinder alone."""
+        return bool(self.name)
 
     @property
     def volume(self) -> float:

@@ -22,12 +22,12 @@ class Surface(Primitive):
         name: of the surface.
     """
 
-    def __init__(self, vertices: Array, faces: np.ndarray, name: str | None) -> None:
+    def __init__(self, vertices: Array, faces: np.ndarray, name: str) -> None:
         self.vertices, self.faces, self.name = vertices, faces, name
         self.lower, self.upper = vertices.min(0), vertices.max(0)
         self.slack = 1e-12 * float((self.upper - self.lower).max())
         self.patch = Triangles(vertices[faces])
-        self.pieces = [(name or "", self.patch)]
+        self.pieces = [(name, self.patch)]
         corners = vertices[faces]
         crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         length = np.linalg.norm(crossed, axis=1)[:, None]

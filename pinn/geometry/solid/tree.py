@@ -1,7 +1,7 @@
 """Primitives joined by union, intersection and difference."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Union
 
@@ -54,11 +54,17 @@ class Leaf:
         """The moved leaf."""
         return Leaf(self.primitive.moved(motion), self.names)
 
-    def second(self, taken: set[str]) -> "Leaf":
-        """As the second operand: a name that it was not given, or that is taken, is lost."""
-        named = self.primitive.name is not None
-        names = tuple(name if named and name not in taken else "" for name in self.names)
-        return Leaf(self.primitive, names)
+    def nameless(self, lost: Collection[str]) -> "Leaf":
+        """Without some names."""
+        return Leaf(self.primitive, tuple("" if name in lost else name for name in self.names))
+
+    def second(self) -> "Leaf":
+        """As the second operand of a boolean."""
+        return (
+            Leaf(self.primitive, self.names)
+            if self.primitive.lasting
+            else self.nameless(self.names)
+        )
 
 
 @dataclass(eq=False)
@@ -120,9 +126,13 @@ class Branch:
         """The moved tree."""
         return Branch(self.operation, self.a.moved(motion), self.b.moved(motion))
 
-    def second(self, taken: set[str]) -> "Branch":
-        """As the second operand, see `Leaf.second`."""
-        return replace(self, a=self.a.second(taken), b=self.b.second(taken), kept={})
+    def nameless(self, lost: Collection[str]) -> "Branch":
+        """Without some names."""
+        return Branch(self.operation, self.a.nameless(lost), self.b.nameless(lost))
+
+    def second(self) -> "Branch":
+        """As the second operand of a boolean."""
+        return Branch(self.operation, self.a.second(), self.b.second())
 
 
 def names(tree: Tree) -> list[str]:
