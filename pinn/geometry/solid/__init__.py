@@ -4,6 +4,10 @@ A new primitive is a class that keeps the promise of `primitive`, and a function
 
     build       making solids: primitives, booleans, motions
     solid       the shape itself
+    picking     some of a boundary, by coordinates or a function
+    clipping    triangles cut at planes
+    assembly    the pieces of a boundary, from triangles and patches
+    chosen      the part of a piece on which a function is true
     pieces      whole patches, triangles, and patches that were cut
     parts       a named part of the boundary
     patches     sphere, side of a cylinder, disc, rectangle in closed form

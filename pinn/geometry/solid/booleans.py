@@ -45,7 +45,7 @@ def mesh(tree: Tree) -> Mesh:
     """
     leaves = list(tree.leaves())
     if isinstance(tree, Leaf):
-        found = tree.primitive.tessellation(*tree.bounds)
+        found = tree.tessellated
         vertices, faces = found.vertices, found.faces
         leaf, source = np.zeros(len(faces), dtype=int), np.arange(len(faces))
     else:
@@ -63,7 +63,7 @@ def mesh(tree: Tree) -> Mesh:
     offset = 0
     for k, (each, direction) in enumerate(leaves):
         own = leaf == k
-        found = each.kept.get("tessellation") or each.primitive.tessellation(*tree.bounds)
+        found = each.tessellated
         piece[own], surface[own] = found.piece[source[own]], found.surface[source[own]] + offset
         sign[own] = direction
         offset += len(each.primitive.quadrics.kind)
@@ -95,8 +95,7 @@ def _joined(tree: Branch, lower: Array, upper: Array) -> Any:
 
 def _single(leaf: Leaf, lower: Array, upper: Array) -> Any:
     package = needed("manifold3d", USE)
-    found = leaf.primitive.tessellation(lower, upper)
-    leaf.kept["tessellation"] = found
+    found = leaf.tessellated if leaf.bounded else leaf.primitive.tessellation(lower, upper)
     leaf.kept.setdefault("id", package.Manifold.reserve_ids(1))
     result = package.Manifold(
         package.Mesh64(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -11,19 +11,17 @@ from pinn.geometry import sampling
 from pinn.geometry.points import Points
 from pinn.geometry.shape import Part, Pick, Shape
 from pinn.geometry.solid import booleans
+from pinn.geometry.solid.assembly import BULGE, Assembly, Named
 from pinn.geometry.solid.curved import Curved
 from pinn.geometry.solid.fitting import Scaled, exponents, fitted
-from pinn.geometry.solid.motion import Array, frame
+from pinn.geometry.solid.motion import Array
 from pinn.geometry.solid.parts import SurfacePart, array, tensor
-from pinn.geometry.solid.patches import Patch, Rectangle
-from pinn.geometry.solid.pieces import Cut, Piece, Whole
+from pinn.geometry.solid.picking import Picking
+from pinn.geometry.solid.pieces import Whole
 from pinn.geometry.solid.quadrics import PLANE
-from pinn.geometry.solid.tree import Leaf, Tree, names
-from pinn.geometry.solid.triangles import Triangles
+from pinn.geometry.solid.tree import Leaf, Tree
 
 ROUNDING = 1e-12  # of the size: what counts as on the boundary
-NUDGE = 1e-7  # of the size: how far from a surface both of its sides are looked at
-BULGE = 2e-3  # of the size: how far a round piece may stand out of its triangles
 
 
 class Solid(Shape):
@@ -80,73 +78,22 @@ class Solid(Shape):
     @cached_property
     def parts(self) -> Mapping[str, Part]:
         """Name → the part of the boundary; "" last."""
-        found = {
-            name: [piece for own, piece in self.pieces if own == name] for name in names(self.tree)
-        }
+        found = {name: [piece for own, piece in self.pieces if own == name] for name in self._names}
         found[""] = found.pop("", [])
         return {name: SurfacePart(own) for name, own in found.items() if own}
 
+    @property
+    def _names(self) -> list[str]:
+        """The names of the pieces, each once, in order."""
+        return list(dict.fromkeys(name for leaf, _ in self.tree.leaves() for name in leaf.names))
+
     @cached_property
-    def pieces(self) -> list[tuple[str, Piece]]:
+    def pieces(self) -> Named:
         """All pieces of the boundary that are left, each with its name."""
         if isinstance(self.tree, Leaf) and self.tree.bounded:
             own = zip(self.tree.names, self.tree.primitive.pieces, strict=True)
             return [(name, Whole(patch, 1)) for name, (_, patch) in own if patch is not None]
-        mesh = self.curved.mesh
-        found: list[tuple[str, Piece]] = []
-        for k, (leaf, sign) in enumerate(self.tree.leaves()):
-            own = mesh.leaf == k
-            whole = self._is_whole(k, leaf)
-            for number, (name, (_, patch)) in enumerate(
-                zip(leaf.names, leaf.primitive.pieces, strict=True)
-            ):
-                faces = np.flatnonzero(own & (mesh.piece == number))
-                if whole and patch is not None:
-                    found.append((name, Whole(patch, sign)))
-                elif len(faces):
-                    found += [(name, p) for p in self._piece(leaf, number, sign, patch, faces)]
-        return found
-
-    def _is_whole(self, k: int, leaf: Leaf) -> bool:
-        """Whether nothing of a leaf's boundary was cut off."""
-        mesh, first = self.curved.mesh, leaf.kept["tessellation"]
-        own = mesh.leaf == k
-        area = float(Triangles(mesh.vertices[mesh.faces[own]]).area) if own.any() else 0.0
-        before = Triangles(first.vertices[first.faces]).area
-        return leaf.bounded and abs(area - before) <= 1e-10 * before
-
-    def _piece(
-        self, leaf: Leaf, number: int, sign: int, patch: Patch | None, faces: np.ndarray
-    ) -> list[Piece]:
-        """What is left of a patch: its straight triangles, and what round ones cut."""
-        if isinstance(patch, Triangles) or self.curved.straight[faces].all():
-            corners = self.curved.vertices[self.curved.mesh.faces[faces]]
-            return [Whole(Triangles(corners), 1)]
-        kind = leaf.primitive.quadrics.kind[number]
-        if patch is None or kind == PLANE:
-            patch = self._rectangle(leaf.primitive.quadrics.axis[number], faces)
-        accept = partial(self._remains, leaf, number)
-        return [Cut(patch, sign, accept, self.curved, faces)]
-
-    def _rectangle(self, normal: Array, faces: np.ndarray) -> Rectangle:
-        """A rectangle about flat faces."""
-        nodes = self.curved.nodes(faces).reshape(-1, 3)
-        axes = frame(normal)
-        local = nodes @ axes.T
-        low, high = local.min(0), local.max(0)
-        margin = BULGE * (high - low)[:2].max()
-        low[:2] -= margin
-        high[:2] += margin
-        return Rectangle(low @ axes, (high - low)[:2, None] * axes[:2], normal)
-
-    def _remains(self, leaf: Leaf, number: int, at: Array, normal: Array) -> np.ndarray:
-        """Which points on a patch are on the boundary: one side of them inside, the other not."""
-        step = NUDGE * self.size * normal
-        own = leaf.primitive.contains(at - step) & ~leaf.primitive.contains(at + step)
-        rows = np.flatnonzero(own)
-        inner, outer = (self.tree.contains(at[rows] + s * step[rows]) for s in (-1, 1))
-        own[rows] = inner != outer
-        return own
+        return Assembly(self.tree, self.curved, self.size).pieces()
 
     def _bounds(self) -> tuple[Array, Array]:
         """Those of the tree where they are reached, else those of the triangles, with a margin."""
@@ -221,6 +168,5 @@ class Solid(Shape):
 
     def pick(self, names: Sequence[str], choice: Pick) -> Part:
         """See `Shape.pick`."""
-        if choice != Pick():
-            raise ValueError("a part of a solid is picked by its name alone")
-        return SurfacePart([piece for name, piece in self.pieces if name in names])
+        picking = Picking(self.tree, lambda: self.curved, self.size)
+        return picking.part(self.pieces, names, choice)

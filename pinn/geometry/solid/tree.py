@@ -8,7 +8,7 @@ from typing import Any, Union
 import numpy as np
 
 from pinn.geometry.solid.motion import Array, Motion
-from pinn.geometry.solid.primitive import Primitive
+from pinn.geometry.solid.primitive import Primitive, Tessellation
 
 UNION, INTERSECTION, DIFFERENCE = "union", "intersection", "difference"
 
@@ -37,6 +37,11 @@ class Leaf:
     def bounds(self) -> tuple[Array, Array]:
         """Lower and upper bounds, each (3,)."""
         return self.primitive.lower, self.primitive.upper
+
+    @cached_property
+    def tessellated(self) -> Tessellation:
+        """Its triangles; of a half-space, only what they lie on is right."""
+        return self.primitive.tessellation(np.zeros(3), np.ones(3))
 
     def leaves(self, sign: int = 1) -> Iterator[tuple["Leaf", int]]:
         """This leaf, and its sign."""
@@ -133,8 +138,3 @@ class Branch:
     def second(self) -> "Branch":
         """As the second operand of a boolean."""
         return Branch(self.operation, self.a.second(), self.b.second())
-
-
-def names(tree: Tree) -> list[str]:
-    """The names of the pieces in a tree, each once, in order; "" for those without one."""
-    return list(dict.fromkeys(name for leaf, _ in tree.leaves() for name in leaf.names))

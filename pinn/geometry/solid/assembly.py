@@ -1,0 +1,94 @@
+"""The pieces of the boundary of a solid, from its triangles and the patches of its primitives."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pinn.geometry.solid.curved import Curved
+from pinn.geometry.solid.motion import Array, frame
+from pinn.geometry.solid.patches import Patch, Rectangle
+from pinn.geometry.solid.pieces import Cut, Piece, Whole
+from pinn.geometry.solid.quadrics import PLANE
+from pinn.geometry.solid.tree import Leaf, Tree
+from pinn.geometry.solid.triangles import Triangles
+
+NUDGE = 1e-7  # of the size: how far from a surface both of its sides are looked at
+BULGE = 2e-3  # of the size: how far a round piece may stand out of its triangles
+
+Mask = Callable[[Array], np.ndarray]  # points (N, 3) → a mask (N,)
+Named = list[tuple[str, Piece]]
+
+
+class Assembly:
+    """The pieces of a boundary.
+
+    Args:
+        tree: the solid.
+        curved: its boundary in triangles, or a part of it.
+        size: the largest extent of the solid.
+        within: where the points of that part lie; None for all of the boundary.
+    """
+
+    def __init__(self, tree: Tree, curved: Curved, size: float, within: Mask | None = None) -> None:
+        self.tree, self.curved, self.size, self.within = tree, curved, size, within
+
+    def pieces(self) -> Named:
+        """All pieces that are left, each with its name."""
+        mesh = self.curved.mesh
+        found: Named = []
+        for k, (leaf, sign) in enumerate(self.tree.leaves()):
+            own = mesh.leaf == k
+            whole = self._is_whole(leaf, own)
+            for number, name in enumerate(leaf.names):
+                patch = leaf.primitive.pieces[number][1]
+                faces = np.flatnonzero(own & (mesh.piece == number))
+                if whole and patch is not None:
+                    found.append((name, Whole(patch, sign)))
+                elif len(faces):
+                    found.append((name, self._left(leaf, number, sign, patch, faces)))
+        return found
+
+    def _is_whole(self, leaf: Leaf, own: np.ndarray) -> bool:
+        """Whether nothing of a leaf's boundary was cut off."""
+        if self.within is not None or not leaf.bounded or not own.any():
+            return False
+        mesh, first = self.curved.mesh, leaf.tessellated
+        before = Triangles(first.vertices[first.faces]).area
+        after = Triangles(mesh.vertices[mesh.faces[own]]).area
+        return abs(after - before) <= 1e-10 * before
+
+    def _left(
+        self, leaf: Leaf, number: int, sign: int, patch: Patch | None, faces: np.ndarray
+    ) -> Piece:
+        """What is left of a patch: straight triangles, or what round pieces leave."""
+        if isinstance(patch, Triangles) or self.curved.straight[faces].all():
+            return Whole(Triangles(self.curved.vertices[self.curved.mesh.faces[faces]]), 1)
+        quadrics = leaf.primitive.quadrics
+        if patch is None or quadrics.kind[number] == PLANE:
+            patch = self._rectangle(quadrics.axis[number], faces)
+
+        def accept(at: Array, normal: Array) -> np.ndarray:
+            return self._remains(leaf, at, normal)
+
+        return Cut(patch, sign, accept, self.curved, faces)
+
+    def _rectangle(self, normal: Array, faces: np.ndarray) -> Rectangle:
+        """A rectangle about flat faces."""
+        axes = frame(normal)
+        local = self.curved.nodes(faces).reshape(-1, 3) @ axes.T
+        low, high = local.min(0), local.max(0)
+        margin = BULGE * (high - low)[:2].max()
+        low[:2] -= margin
+        high[:2] += margin
+        return Rectangle(low @ axes, (high - low)[:2, None] * axes[:2], normal)
+
+    def _remains(self, leaf: Leaf, at: Array, normal: Array) -> np.ndarray:
+        """Which points on a patch are on the boundary: one side of them inside, the other not."""
+        step = NUDGE * self.size * normal
+        own = leaf.primitive.contains(at - step) & ~leaf.primitive.contains(at + step)
+        if self.within is not None:
+            own &= self.within(at)
+        rows = np.flatnonzero(own)
+        inner, outer = (self.tree.contains(at[rows] + s * step[rows]) for s in (-1, 1))
+        own[rows] = inner != outer
+        return own
