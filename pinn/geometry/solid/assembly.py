@@ -6,7 +6,7 @@ import numpy as np
 
 from pinn.geometry.solid.curved import Curved
 from pinn.geometry.solid.motion import Array, frame
-from pinn.geometry.solid.patches import Patch, Rectangle
+from pinn.geometry.solid.patches import Patch, Rectangle, Sphere, Tube
 from pinn.geometry.solid.pieces import Cut, Piece, Whole
 from pinn.geometry.solid.quadrics import PLANE
 from pinn.geometry.solid.tree import Leaf, Tree
@@ -66,6 +66,8 @@ class Assembly:
         quadrics = leaf.primitive.quadrics
         if patch is None or quadrics.kind[number] == PLANE:
             patch = self._rectangle(quadrics.axis[number], faces)
+        elif isinstance(patch, Sphere | Tube):
+            patch = patch.about(self.curved.nodes(faces).reshape(-1, 3))
 
         def accept(at: Array, normal: Array) -> np.ndarray:
             return self._remains(leaf, at, normal)

@@ -9,7 +9,7 @@ import numpy as np
 from pinn.geometry.solid.motion import Array
 
 DEGREE = 4  # up to which polynomials are integrated exactly, where the points suffice
-PER_MOMENT = 3  # points that each of the moments needs at least
+PER_MOMENT = 2  # points that each of the moments needs at least
 DEPENDENT = 1e-7  # the part of a column that is not in the others, below which it says nothing
 
 Moments = Callable[[Array], Array]  # exponents (M, 3) → integrals of these monomials
@@ -56,31 +56,37 @@ def surface_columns(scaled: Scaled, at: Array, normal: Array, degree: int) -> Ar
     return (p[:, :, None] * factors[:, None, :]).reshape(len(at), -1)
 
 
-def fitted(columns: Callable[[int], Array], moments: Callable[[int], Array]) -> Array:
-    """The weights nearest to equal ones with Σᵢ wᵢ cⱼ(xᵢ) = mⱼ; all of them positive.
+def fitted(
+    columns: Callable[[int], Array], moments: Callable[[int], Array], start: Array | None = None
+) -> Array:
+    """The weights nearest to given ones with Σᵢ wᵢ cⱼ(xᵢ) = mⱼ; all of them positive.
 
     The degree is `DEGREE`, or lower where the points are too few or a weight would not be positive.
 
     Args:
         columns: degree → c (N, M), the first column 1.
         moments: degree → m (M,).
+        start: the given weights (N,), positive; None for equal ones.
     """
+    count = len(columns(0))
+    start = np.full(count, float(moments(0)[0]) / count) if start is None else start
     for degree in range(DEGREE, -1, -1):
-        c, m = columns(degree), moments(degree)
-        if degree and len(c) < PER_MOMENT * c.shape[1]:
-            continue
-        weights = _corrected(c, m)
-        if (weights > 0).all():
+        weights = _corrected(columns(degree), moments(degree), start)
+        if weights is not None and (weights > 0).all():
             return weights
-    return np.full(len(c), m[0] / len(c))
+    return start
 
 
-def _corrected(c: Array, m: Array) -> Array:
-    """Equal weights with the smallest correction; columns that depend on earlier ones drop out."""
+def _corrected(c: Array, m: Array, start: Array) -> Array | None:
+    """The weights with the least Σ (w − start)² / start; None where the points are too few.
+
+    Columns that depend on earlier ones drop out.
+    """
+    root = np.sqrt(start)
     basis = np.empty((c.shape[1], len(c)))
     triangle: list[tuple[Array, float]] = []
     kept: list[int] = []
-    for j, column in enumerate(c.T):
+    for j, column in enumerate(root * c.T):
         rest, shares = column.copy(), np.zeros(len(kept))
         for _ in range(2):
             own = basis[: len(kept)] @ rest
@@ -91,9 +97,10 @@ def _corrected(c: Array, m: Array) -> Array:
             basis[len(kept)] = rest / left
             triangle.append((shares, left))
             kept.append(j)
-    weights = np.full(len(c), m[0] / len(c))
-    missing = m[kept] - weights @ c[:, kept]
+        if PER_MOMENT * len(kept) > len(c):
+            return None
+    missing = m[kept] - start @ c[:, kept]
     solution = np.empty(len(kept))
     for j, (shares, left) in enumerate(triangle):
         solution[j] = (missing[j] - shares @ solution[:j]) / left
-    return weights + solution @ basis[: len(kept)]
+    return start + root * (solution @ basis[: len(kept)])

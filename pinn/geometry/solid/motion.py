@@ -45,7 +45,7 @@ def motion(shift: Vector, angle: float, factor: float, about: Vector, axis: Vect
     s = positive("the factor of a scaling", factor)
     centre = vector("the centre of a motion", about)
     across = np.cross(np.eye(3), u)
-    R = np.eye(3) - math.sin(angle) * across + (1 - math.cos(angle)) * across @ across
+    R = np.eye(3) + math.sin(angle) * across + (1 - math.cos(angle)) * across @ across
     return Motion(s, R, centre - s * R @ centre + vector("the shift of a motion", shift))
 
 

@@ -12,6 +12,8 @@ from pinn.geometry.sampling import apportion
 from pinn.geometry.solid.motion import Array
 from pinn.geometry.solid.pieces import Piece
 
+FEW = 32  # points that a flat piece needs for polynomials of degree 4
+
 
 class SurfacePart:
     """Pieces that overlap in nothing of positive area.
@@ -53,9 +55,10 @@ class SurfacePart:
         return tensor(at[kept]), tensor(normal[kept]), which_placed
 
     def rule(self, n: int) -> Points:
-        """The rules of the pieces, each with its share of the points; the weights have mean 1."""
+        """The rules of the pieces, each with its share of the points or a few more."""
         counts = apportion(n, [piece.area for piece in self.pieces])
-        rules = [p.rule(max(k, 1)) for p, k in zip(self.pieces, counts, strict=True)]
+        least = max(1, min(FEW, n // len(self.pieces)))
+        rules = [p.rule(max(k, least)) for p, k in zip(self.pieces, counts, strict=True)]
         at, normal, weight = (np.concatenate(each) for each in zip(*rules, strict=True))
         weight *= len(weight) / math.fsum(weight)
         return Points(tensor(at), tensor(normal), weights=tensor(weight))

@@ -1,7 +1,7 @@
 """Smooth pieces of a boundary in closed form: sphere, side of a cylinder, disc, rectangle."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -9,6 +9,9 @@ import numpy as np
 from scipy.special import roots_jacobi
 
 from pinn.geometry.solid.motion import Array
+from pinn.geometry.solid.motion import frame as axes_about
+
+MARGIN = 1.05  # by how much a cap or strip is larger than the nodes that it has to hold
 
 Rule = tuple[Array, Array, Array]  # points (N, 3), unit normals (N, 3), weights (N,) of sum area
 
@@ -32,19 +35,40 @@ class Patch(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Sphere:
-    """|x − c| = R."""
+    """|x − c| = R, or a cap of it.
+
+    Args:
+        centre: c.
+        radius: R.
+        frame: orthonormal rows, the last of them the axis of the cap.
+        lowest: the cosine of the angle from the axis to the rim; −1 for the whole sphere.
+    """
 
     centre: Array
     radius: float
+    frame: Array = field(default_factory=lambda: np.eye(3))
+    lowest: float = -1.0
 
     @property
     def area(self) -> float:
-        """4 π R²."""
-        return 4 * math.pi * self.radius**2
+        """2 π R² (1 − lowest)."""
+        return 2 * math.pi * self.radius**2 * (1 - self.lowest)
+
+    def about(self, nodes: Array) -> "Sphere":
+        """A cap that points (N, 3) of the sphere lie on."""
+        local = (nodes - self.centre) / self.radius
+        middle = local.mean(0)
+        length = float(np.linalg.norm(middle))
+        if length < 0.05:
+            return self
+        gap = 1.0 - float((local @ middle).min()) / length
+        axes = axes_about(middle / length)
+        return Sphere(self.centre, self.radius, axes, max(1.0 - MARGIN * gap, -1.0))
 
     def place(self, unit: Array) -> tuple[Array, Array]:
         """Evenly in height and angle, which is evenly in area (Archimedes)."""
-        normal = directions(2 * unit[:, 0] - 1, 2 * math.pi * unit[:, 1])
+        height = 1 - (1 - self.lowest) * unit[:, 0]
+        normal = directions(height, 2 * math.pi * unit[:, 1]) @ self.frame
         return self.centre + self.radius * normal, normal
 
     def rule(self, n: int) -> Rule:
@@ -60,24 +84,42 @@ class Sphere:
 
 @dataclass(frozen=True, eq=False)
 class Tube:
-    """The side of a cylinder.
+    """The side of a cylinder, or a strip of it.
 
     Args:
         base: the centre of the base.
         frame: orthonormal rows, the last of them the axis.
         radius: R.
         height: h.
+        half: how far the strip reaches to both sides of the first row; π for all around.
     """
 
     base: Array
     frame: Array
     radius: float
     height: float
+    half: float = math.pi
 
     @property
     def area(self) -> float:
-        """2 π R h."""
-        return 2 * math.pi * self.radius * self.height
+        """2 half R h."""
+        return 2 * self.half * self.radius * self.height
+
+    def about(self, nodes: Array) -> "Tube":
+        """A strip that points (N, 3) of the side lie on."""
+        local = (nodes - self.base) @ self.frame.T
+        low, high = local[:, 2].min(), local[:, 2].max()
+        spare = (MARGIN - 1) * (high - low)
+        low, high = max(low - spare, 0.0), min(high + spare, self.height)
+        middle = local[:, :2].mean(0) @ self.frame[:2]
+        axis, half = self.frame[2], math.pi
+        axes = self.frame
+        if np.linalg.norm(middle) > 0.05 * self.radius:
+            first = middle / np.linalg.norm(middle)
+            axes = np.stack([first, np.cross(axis, first), axis])
+            turned = (nodes - self.base) @ axes.T
+            half = min(MARGIN * float(np.abs(np.arctan2(turned[:, 1], turned[:, 0])).max()), half)
+        return Tube(self.base + low * axis, axes, self.radius, high - low, half)
 
     def _at(self, share: Array, angle: Array) -> tuple[Array, Array]:
         local = np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
@@ -87,7 +129,7 @@ class Tube:
 
     def place(self, unit: Array) -> tuple[Array, Array]:
         """Evenly in height and angle."""
-        return self._at(unit[:, 0], 2 * math.pi * unit[:, 1])
+        return self._at(unit[:, 0], self.half * (2 * unit[:, 1] - 1))
 
     def rule(self, n: int) -> Rule:
         """m Gauss heights × 2m angles: exact for polynomials of degree 2m − 1; 2m² ≈ n."""

@@ -46,24 +46,29 @@ class Triangles:
         return (shares[:, :, None] * self.corners[which]).sum(1), self.normals[which]
 
     def rule(self, n: int) -> Rule:
-        """Gauss points on each triangle, the more the larger it is; 2m − 1 is the exact degree.
+        """Gauss points on each triangle, the more the larger it is.
 
-        Where n is smaller than the number of triangles, n points spread evenly, with weights that
-        integrate polynomials, and polynomials times the normal, exactly (see `fitted`).
+        Where n is smaller than the number of triangles, n points spread evenly. Either way, the
+        weights integrate polynomials up to degree 4, and those times the normal, exactly; a lower
+        degree where the points are few (see `fitted`).
         """
+        scaled = Scaled.about(self.corners.min((0, 1)), self.corners.max((0, 1)))
+        start = None
         if n >= len(self.areas):
             orders = np.sqrt(n * self.areas / self.area).round().clip(1, FINEST).astype(int)
             rules = [self.gauss(m, orders == m) for m in np.unique(orders)]
-            at, normal, weight = (np.concatenate(each) for each in zip(*rules, strict=True))
-            return at, normal, weight
-        at, normal = self.place(sampling.unit_points(n, 2, "sobol", 0).numpy())
-        scaled = Scaled.about(self.corners.min((0, 1)), self.corners.max((0, 1)))
+            at, normal, start = (np.concatenate(each) for each in zip(*rules, strict=True))
+            if 2 * orders.min() - 1 >= DEGREE:
+                return at, normal, start
+        else:
+            at, normal = self.place(sampling.unit_points(n, 2, "sobol", 0).numpy())
         moments = np.zeros(4 * len(exponents(DEGREE)))
         for fine, own, weight in self.portions(DEGREE // 2 + 1):
             moments += weight @ surface_columns(scaled, fine, own, DEGREE)
         weights = fitted(
             lambda degree: surface_columns(scaled, at, normal, degree),
             lambda degree: moments[: 4 * len(exponents(degree))],
+            start,
         )
         return at, normal, weights
 
