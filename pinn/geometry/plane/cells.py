@@ -91,7 +91,8 @@ def cells(boundary: Boundary) -> list[Cell]:
         # Between abscissae that differ by rounding there is nothing, and no order.
         if high - low <= boundary.rounding:
             continue
-        stack = _stacked([g for g in graphs if g.low <= low and g.high >= high], low, high)
+        active = [graph for graph in graphs if graph.low <= low and graph.high >= high]
+        stack = _stacked(active, low, high, boundary.rounding)
         for pair in [pair for pair in open_cells if pair not in stack]:
             finished.append(Cell(*open_cells.pop(pair), *pair))
         for pair in stack:
@@ -101,18 +102,24 @@ def cells(boundary: Boundary) -> list[Cell]:
     return finished
 
 
-def _stacked(graphs: Sequence[Graph], low: float, high: float) -> list[tuple[Graph, Graph]]:
+def _stacked(
+    graphs: Sequence[Graph], low: float, high: float, slack: float
+) -> list[tuple[Graph, Graph]]:
     """Which graphs are bottom and top of the cells above each other in a strip."""
     x = low + (high - low) * _PROBES
-    heights = [float(graph.height(x).sum()) for graph in graphs]
-    # Where two cells touch, one ends before the next begins.
-    order = sorted(range(len(graphs)), key=lambda i: (heights[i], graphs[i].step))
-    ordered = [graphs[i] for i in order]
-    steps = [graph.step for graph in ordered]
-    if steps != [1, -1] * (len(steps) // 2):
-        raise ArithmeticError(
-            f"the boundary crosses itself near x = {x[1]:.6g}: move a shape by a little"
-        )
+    waiting = sorted(((float(g.height(x).mean()), g) for g in graphs), key=lambda pair: pair[0])
+    ordered: list[Graph] = []
+    while waiting:
+        step = 1 if len(ordered) % 2 == 0 else -1
+        # What touches is in an order that rounding made.
+        close = [k for k, (y, _) in enumerate(waiting) if y - waiting[0][0] <= slack]
+        fitting = [k for k in close if waiting[k][1].step == step]
+        if not fitting:
+            raise ArithmeticError(
+                f"the boundary crosses itself near ({x[1]:.6g}, {waiting[0][0]:.6g}): move one of "
+                "the shapes by a little"
+            )
+        ordered.append(waiting.pop(fitting[0])[1])
     return list(zip(ordered[::2], ordered[1::2], strict=True))
 
 

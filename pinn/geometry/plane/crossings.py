@@ -19,7 +19,7 @@ def crossings(one: Curve, other: Curve, slack: float) -> list[tuple[float, float
     """The t of both curves at the points that they share, but for stretches in common.
 
     The zeros of the equations are only proposed here; a pair is kept if its points are closer
-    than slack. At a point of contact, two pairs very near each other may come.
+    than slack; two between which the curves are not farther apart are one point of contact.
     """
     if isinstance(one, Cubic) and isinstance(other, Cubic):
         proposed = np.array(_cubics(one, other))
@@ -29,10 +29,31 @@ def crossings(one: Curve, other: Curve, slack: float) -> list[tuple[float, float
         proposed = np.array(_on(other, one))[..., ::-1]
     if not len(proposed):
         return []
-    t, s = _polished(one, other, *proposed.T)
-    gap = one.at(t) - other.at(s)
+    times, others = _polished(one, other, *proposed.T)
+    gap = one.at(times) - other.at(others)
     close = np.hypot(gap[:, 0], gap[:, 1]) <= slack
-    return list(zip(t[close].tolist(), s[close].tolist(), strict=True))
+    pairs = sorted(zip(times[close].tolist(), others[close].tolist(), strict=True))
+    result: list[tuple[float, float]] = []
+    for t, s in pairs:
+        middle = _between(one, other, result[-1][0], t, slack) if result else None
+        if middle is None:
+            result.append((t, s))
+        else:
+            result[-1] = middle
+    return result
+
+
+def _between(
+    one: Curve, other: Curve, first: float, last: float, slack: float
+) -> tuple[float, float] | None:
+    """The point of contact between two crossings, where the curves are not apart; else None."""
+    if last - first > 1e-3:
+        return None
+    t = np.array([0.5 * (first + last)])
+    point = one.at(t)
+    s = other.nearest(point)
+    gap = other.at(s) - point
+    return (float(t[0]), float(s[0])) if np.hypot(*gap[0]) <= slack else None
 
 
 def _rank(curve: Curve) -> int:
