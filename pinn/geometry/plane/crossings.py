@@ -12,6 +12,7 @@ from pinn.geometry.plane.curve import Array, Curve
 from pinn.geometry.plane.roots import zeros_between
 from pinn.geometry.plane.segment import Segment
 
+_NEAR = 1e-3  # in t: crossings so close may be one point of contact
 _MANY = 400  # pairs of parts of two cubics: they have a stretch in common
 
 
@@ -32,9 +33,12 @@ def crossings(one: Curve, other: Curve, slack: float) -> list[tuple[float, float
     times, others = _polished(one, other, *proposed.T)
     gap = one.at(times) - other.at(others)
     close = np.hypot(gap[:, 0], gap[:, 1]) <= slack
-    pairs = sorted(zip(times[close].tolist(), others[close].tolist(), strict=True))
+    pairs = [
+        _at_ends(one, other, t, s, slack)
+        for t, s in zip(times[close].tolist(), others[close].tolist(), strict=True)
+    ]
     result: list[tuple[float, float]] = []
-    for t, s in pairs:
+    for t, s in sorted(pairs):
         middle = _between(one, other, result[-1][0], t, slack) if result else None
         if middle is None:
             result.append((t, s))
@@ -43,11 +47,25 @@ def crossings(one: Curve, other: Curve, slack: float) -> list[tuple[float, float
     return result
 
 
+def _at_ends(one: Curve, other: Curve, t: float, s: float, slack: float) -> tuple[float, float]:
+    """A crossing, or the end of a curve where the two are not apart from there to the crossing."""
+    for end in (0.0, 1.0):
+        if 0 < abs(t - end) < _NEAR:
+            probes = one.at(np.array([end, 0.5 * (t + end)]))
+            if other.distance(probes).max() <= slack:
+                return end, float(other.nearest(probes[:1])[0])
+        if 0 < abs(s - end) < _NEAR:
+            probes = other.at(np.array([end, 0.5 * (s + end)]))
+            if one.distance(probes).max() <= slack:
+                return float(one.nearest(probes[:1])[0]), end
+    return t, s
+
+
 def _between(
     one: Curve, other: Curve, first: float, last: float, slack: float
 ) -> tuple[float, float] | None:
     """The point of contact between two crossings, where the curves are not apart; else None."""
-    if last - first > 1e-3:
+    if last - first > _NEAR:
         return None
     t = np.array([0.5 * (first + last)])
     point = one.at(t)
