@@ -142,13 +142,17 @@ def test_pictures_of_many_coordinates_are_a_section():
     assert problem.exact_reference(at, shape).is_grid
 
 
-def test_pictures_of_scattered_values_alone_show_the_prediction():
+def test_pictures_of_scattered_values_alone_show_the_prediction_and_dots():
     problem = poisson(2, known=False)
     at = torch.rand(30, 2, dtype=torch.float64)
     judged = torch.ones(30, dtype=torch.bool)
     reference = Reference(at, {"u": at[:, 0]}, judged, (30,), "finite elements")
     figures = draw(problem, reference, lambda at: {"u": at.square().sum(-1)})
-    assert figures["u"].get_suptitle() == "u:  prediction"
+    assert figures["u"].get_suptitle().startswith("u:  relative L2 error")
+    assert [ax.get_title() for ax in figures["u"].axes[:2]] == [
+        "prediction",
+        "|error| at the points",
+    ]
     scores = errors(Solution(problem, MLP(4, 1)).double(), reference)
     assert scores["error/u"] > 0
 

@@ -5,6 +5,7 @@ A new score or a new figure goes here.
     scores        errors, residuals and divergence off the training points
     norms         of errors and residuals
     mass_balance  what flows into a box and does not leave it
+    inner_boxes   wholly inside a shape
     low_loss      a loss that is low while the solution is wrong
     figures       the fields beside the reference
     curves        a field along a line

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from pinn.assessment.inner_boxes import boxes_inside
 from pinn.assessment.mass_balance import LINE, mass_balance
 from pinn.assessment.norms import magnitude, relative_l2
 from pinn.fields.functions import vector
@@ -201,10 +202,11 @@ def mass_tags(solution: Solution) -> dict[str, tuple[str, ...]]:
     """The scores of balanced mass → the components of the velocity.
 
     There are none in more than four coordinates of space and time, where a partition has too many
-    boxes.
+    boxes, and none where no box fits into the shape.
     """
-    coordinates = solution.problem.geometry.coordinates
-    if len(coordinates) - len(coordinates.parameters) not in LINE:
+    geometry, coordinates = solution.problem.geometry, solution.problem.geometry.coordinates
+    axes = len(coordinates) - len(coordinates.parameters)
+    if axes not in LINE or not (geometry.is_box or len(boxes_inside(geometry, LINE[axes][0])[0])):
         return {}
     named, velocities = vectors(solution), solution.velocities
     tag = "check/mass_balance"

@@ -17,6 +17,7 @@ Arrays = Mapping[str, np.ndarray]
 SUFFIXES = (".vti", ".vtr", ".vtu", ".pvd")
 # Numbers that VTK gives to cells with 1, 2, 4 and 8 corners, and the order of these, x fastest.
 CELLS = {0: (1, [0]), 1: (3, [0, 1]), 2: (9, [0, 1, 3, 2]), 3: (12, [0, 1, 3, 2, 4, 5, 7, 6])}
+HIDDEN_POINT, HIDDEN_CELL = 2, 32
 DTYPES = {"f4": "Float32", "f8": "Float64", "i8": "Int64", "u1": "UInt8"}
 
 
@@ -30,6 +31,7 @@ class Values:
         axes: of a grid, the positions along each axis; else none.
         arrays: name → (N,) or (N, C).
         parts: vector → the names of its components.
+        inside: of a grid, which points (N,) belong to the domain; None if all do.
     """
 
     coordinates: Coordinates
@@ -37,6 +39,7 @@ class Values:
     axes: Arrays
     arrays: Arrays
     parts: Mapping[str, tuple[str, ...]]
+    inside: np.ndarray | None = None
 
     @property
     def instants(self) -> dict[float, np.ndarray]:
@@ -58,7 +61,8 @@ class Values:
     def some(self, which: np.ndarray) -> "Values":
         """Those at some of the points."""
         arrays = {name: values[which] for name, values in self.arrays.items()}
-        return replace(self, at=self.at[which], arrays=arrays)
+        inside = None if self.inside is None else self.inside[which]
+        return replace(self, at=self.at[which], arrays=arrays, inside=inside)
 
 
 def write_vtk(path: str | Path, values: Values) -> None:
@@ -143,13 +147,15 @@ def write_one(path: Path, values: Values, instants: Sequence[float]) -> None:
         values = values.some(
             np.arange(len(values.at)).reshape(sizes).transpose(2, 1, 0).reshape(-1)
         )
+    suffix = path.suffix.lower()
+    corners, cell = cells(sizes) if lines else (np.arange(len(values.at))[:, None], 1)
+    if values.inside is not None and suffix == ".vtu":
+        values, corners = without_outside(values, corners)
     arrays = dict(values.arrays)
     for i in coordinates.beside_space if not lines else ():
         arrays.setdefault(coordinates.names[i], values.at[:, i])
-    data = "".join(data_array(n, v, values.parts.get(n, ())) for n, v in arrays.items())
-    data = f"<PointData>{data}</PointData>"
+    data = contents(replace(values, arrays=arrays), corners)
     extent = " ".join(f"0 {size - 1}" for size in sizes)
-    suffix = path.suffix.lower()
     if suffix == ".vti":
         for name, line in zip("xyz", lines, strict=True):
             if not is_even(line):
@@ -163,11 +169,32 @@ def write_one(path: Path, values: Values, instants: Sequence[float]) -> None:
         body = f'<Piece Extent="{extent}">{data}<Coordinates>{ticks}</Coordinates></Piece>'
         text = document("RectilinearGrid", body, f'WholeExtent="{extent}"', instants)
     else:
-        corners, cell = cells(sizes) if lines else (np.arange(len(values.at))[:, None], 1)
         points = np.zeros((len(values.at), 3))
         points[:, : len(coordinates.space)] = values.at[:, list(coordinates.space)]
         text = document("UnstructuredGrid", piece(points, data, corners, cell), "", instants)
     path.write_text(text, encoding="utf-8")
+
+
+def contents(values: Values, corners: np.ndarray) -> str:
+    """The arrays at points; where some points have no value, these and their cells are hidden.
+
+    Source: vtkDataSetAttributes, HIDDENPOINT and HIDDENCELL.
+    """
+    arrays, hidden = dict(values.arrays), ""
+    if values.inside is not None:
+        arrays["vtkGhostType"] = np.where(values.inside, 0, HIDDEN_POINT).astype("u1")
+        cells = np.where(values.inside[corners].all(1), 0, HIDDEN_CELL).astype("u1")
+        hidden = f"<CellData>{data_array('vtkGhostType', cells)}</CellData>"
+    data = "".join(data_array(n, v, values.parts.get(n, ())) for n, v in arrays.items())
+    return f"<PointData>{data}</PointData>{hidden}"
+
+
+def without_outside(values: Values, corners: np.ndarray) -> tuple[Values, np.ndarray]:
+    """The points that have values, and the cells between them alone."""
+    inside = np.asarray(values.inside)
+    numbers = np.cumsum(inside) - 1
+    kept = corners[inside[corners].all(1)]
+    return replace(values.some(np.flatnonzero(inside)), inside=None), numbers[kept]
 
 
 def piece(points: np.ndarray, values: str, corners: np.ndarray, cell: int) -> str:

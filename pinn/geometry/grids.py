@@ -64,7 +64,7 @@ def corner(geometry: Geometry) -> Tensor:
     Where a shape has no point there: of 1,024 of its points (Sobol), the nearest one.
     """
     at = torch.tensor([geometry.lower], dtype=torch.float64)
-    if not bool(geometry.contains(at)):
+    if not geometry.is_box and not bool(geometry.contains(at)):
         space = geometry.coordinates.space
         points = geometry.in_space(geometry.sample("interior", 1024).at)
         at[:, space] = points[(points - at[:, space]).norm(dim=-1).argmin()]

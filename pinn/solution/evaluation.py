@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pinn.export.tables import write_csv, write_npz, xarray_dataset
 from pinn.export.vtk import Values, write_vtk
+from pinn.physics.references import inside_of, spread_over
 from pinn.solution.named_derivatives import NamedDerivative, named_derivatives, plan_of
 from pinn.solution.queries import Query, evaluating, positions, spread, warn_outside
 from pinn.solution.representation import Representation
@@ -31,6 +32,8 @@ class Evaluation(Mapping[str, Any]):
         asked: where.
         axes: of a grid, every coordinate's positions; None for scattered points.
         fixed: of a grid, the coordinates that have one position and no axis in the arrays.
+        inside: of a grid, which of its points belong to the domain; None if all do. The others have
+            no values: NaN in arrays, and in files for grids; tables and `.vtu` leave them out.
         derivatives: those that are evaluated at once, and written to files; any other one is
             evaluated when it is asked for.
     """
@@ -42,13 +45,12 @@ class Evaluation(Mapping[str, Any]):
         derivatives: Sequence[str] = (),
         axes: Mapping[str, np.ndarray] | None = None,
         fixed: Sequence[str] = (),
+        inside: Tensor | None = None,
     ) -> None:
-        self.solution, self.asked = solution, asked
+        self.solution, self.asked, self.inside = solution, asked, inside
         self.positions, self.fixed = axes, tuple(fixed)
-        self.flat, self.extra = evaluate(
-            solution, asked.at, named_derivatives(derivatives, solution)
-        )
-        self.sizes = sizes(solution, asked.at)
+        self.flat, self.extra = self.evaluated(named_derivatives(derivatives, solution))
+        self.sizes = sizes(solution, asked.at if inside is None else asked.at[inside])
         self.parts = solution.problem.by_component(self.flat) | self.extra
 
     @property
@@ -106,6 +108,18 @@ class Evaluation(Mapping[str, Any]):
         """∇² of a component: (…)."""
         return self[f"{component}.laplacian"]
 
+    def evaluated(
+        self, wanted: Sequence[NamedDerivative]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The unknowns and some quantities at all points; NaN outside of the domain."""
+        if self.inside is None:
+            return evaluate(self.solution, self.asked.at, wanted)
+        flat, extra = evaluate(self.solution, self.asked.at[self.inside], wanted)
+        whole = (
+            {n: spread_over(self.inside, v) for n, v in some.items()} for some in (flat, extra)
+        )
+        return next(whole), next(whole)
+
     def later(self, *names: str) -> dict[str, Tensor]:
         """Derivatives that were not evaluated at first.
 
@@ -114,7 +128,9 @@ class Evaluation(Mapping[str, Any]):
         """
         wanted = named_derivatives(names, self.solution)
         if len(self.asked.at):
-            few = slice(None, None, max(len(self.asked.at) // 3, 1))
+            few: Any = slice(None, None, max(len(self.asked.at) // 3, 1))
+            if self.inside is not None:
+                few = self.inside.nonzero()[:, 0][:: max(int(self.inside.sum()) // 3, 1)]
             now, _ = evaluate(self.solution, self.asked.at[few], [])
             for unknown, value in self.flat.items():
                 # A gauge may have taken a constant away, whose digits are lost.
@@ -123,7 +139,7 @@ class Evaluation(Mapping[str, Any]):
                     raise RuntimeError(
                         "the solution has changed since it was evaluated here: evaluate it again"
                     )
-        return evaluate(self.solution, self.asked.at, wanted)[1]
+        return self.evaluated(wanted)[1]
 
     def columns(self) -> dict[str, np.ndarray]:
         """Coordinate, component or derivative → (N,), points one after the other."""
@@ -138,8 +154,12 @@ class Evaluation(Mapping[str, Any]):
         return table
 
     def to_csv(self, path: str | Path) -> None:
-        """A table: a column per coordinate, component and derivative, all digits."""
-        write_csv(path, self.columns())
+        """A table: a column per coordinate, component and derivative, all digits.
+
+        Points of a grid outside of the domain have no row.
+        """
+        kept = slice(None) if self.inside is None else self.inside.numpy(force=True)
+        write_csv(path, {name: column[kept] for name, column in self.columns().items()})
 
     def to_npz(self, path: str | Path) -> None:
         """NumPy arrays by name: of a grid its axes and arrays in its shape, else columns."""
@@ -168,7 +188,8 @@ class Evaluation(Mapping[str, Any]):
         arrays = {n: v.numpy(force=True) for n, v in (self.flat | self.extra).items()}
         parts = {n: problem.components(n) for n in self.flat if not problem.is_scalar(n)}
         coordinates, at = problem.geometry.coordinates, self.asked.at.numpy(force=True)
-        write_vtk(path, Values(coordinates, at, self.positions or {}, arrays, parts))
+        inside = None if self.inside is None else self.inside.numpy(force=True)
+        write_vtk(path, Values(coordinates, at, self.positions or {}, arrays, parts, inside))
 
     def to_netcdf(self, path: str | Path) -> None:
         """The data set of `to_xarray` as a file."""
@@ -244,5 +265,10 @@ def evaluate_on_grid(
         )
     at = torch.cartesian_prod(*map(torch.from_numpy, axes.values())).reshape(count, -1)
     shape = tuple(len(axis) for name, axis in axes.items() if name not in fixed)
-    warn_outside(geometry, at)
-    return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed)
+    if geometry.is_box:
+        warn_outside(geometry, at)
+        return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed)
+    inside = inside_of(geometry, at)
+    if not bool(inside.any()):
+        raise ValueError(f"none of the {count} points of the grid lies in {geometry!r}")
+    return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed, inside)

@@ -59,6 +59,8 @@ class Offset:
         if not self.along:
             self.fixed = self.constant_now(at)
             return
+        # Before operations are recorded: a shape asks its points where they lie.
+        self.spots = self.places(at)
         self.ends = [(geometry.lower[i], geometry.upper[i]) for i in self.along]
         self.lines = [column.unique() for column in at[:, self.along].unbind(-1)]
         self.numbers, which = self.number(at).unique(return_inverse=True)
@@ -99,16 +101,24 @@ class Offset:
             return self.masked(average(values[None], weights.to(like))[0])
         return self.masked(values.mean(0))
 
+    @property
+    def others(self) -> list[int]:
+        """The columns that the mean is taken over."""
+        return [i for i in range(len(self.problem.geometry.coordinates)) if i not in self.along]
+
+    def places(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the unknown is read at each instant, and the weights of a mean."""
+        if self.constant.gauge == "pin":
+            spots = corner(self.problem.geometry)[:, self.others]
+            return spots.to(like), torch.ones(1, dtype=like.dtype, device=like.device)
+        spots, weights = averaging_rule(self.problem.geometry, self.others)
+        return spots.to(like), weights.to(like)
+
     def means(self, instants: Tensor, order: int) -> list[Tensor]:
         """c (T, …) at each of some parameters and times (T, K), and its derivatives by them."""
         geometry = self.problem.geometry
-        others = [i for i in range(len(geometry.coordinates)) if i not in self.along]
-        if self.constant.gauge == "pin":
-            spots = corner(geometry)[:, others]
-            weights = torch.ones(1, dtype=torch.float64)
-        else:
-            spots, weights = averaging_rule(geometry, others)
-        spots, weights = spots.to(instants), weights.to(instants)
+        others = self.others
+        spots, weights = (t.to(instants) for t in self.spots)
         channels = channels_along(self.along, order)
         back = [([*others, *self.along]).index(i) for i in range(len(geometry.coordinates))]
         parts = []
