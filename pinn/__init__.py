@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from pinn.fields.vector_calculus import dt as dt
     from pinn.fields.vector_calculus import grad as grad
     from pinn.fields.vector_calculus import laplacian as laplacian
+    from pinn.geometry import Ball as Ball
     from pinn.geometry import Box as Box
+    from pinn.geometry import Cylinder as Cylinder
     from pinn.geometry import Disc as Disc
     from pinn.geometry import Ellipse as Ellipse
     from pinn.geometry import Geometry as Geometry
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from pinn.geometry import Interval as Interval
     from pinn.geometry import Polygon as Polygon
     from pinn.geometry import Rectangle as Rectangle
+    from pinn.geometry import Surface as Surface
     from pinn.networks import MLP as MLP
     from pinn.networks import FourierFeatures as FourierFeatures
     from pinn.networks import Graded as Graded
@@ -76,7 +79,9 @@ _HOMES = {
     "pinn.fields.integrals": "integral mean value",
     "pinn.fields.normals": "dn outflow traction",
     "pinn.fields.vector_calculus": "advect curl div dt grad laplacian",
-    "pinn.geometry": "Box Disc Ellipse Geometry HalfSpace Interval Polygon Rectangle",
+    "pinn.geometry": (
+        "Ball Box Cylinder Disc Ellipse Geometry HalfSpace Interval Polygon Rectangle Surface"
+    ),
     "pinn.networks": "MLP FourierFeatures Graded Network Periodic Polar",
     "pinn.operators": "Divergence Probes differentiate divergence",
     "pinn.optim": "Phase",

@@ -8,6 +8,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     regions      the names of its parts, unions of them, and measured points
     boxes        interval, rectangle, box
     curved       disc, ellipse, polygon, half-space
+    bodies       ball, cylinder, closed surface
     combined     geometries made of others, as plain data
     derived      a geometry with more regions, as plain data
     region       a part of a shape, over all times or at an instant: points and measure
@@ -34,6 +35,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
 May import: base.
 """
 
+from pinn.geometry.bodies import Ball, Cylinder, Surface
 from pinn.geometry.boxes import Box, Interval, Rectangle
 from pinn.geometry.combined import Difference, Intersection, Union
 from pinn.geometry.coordinates import Coordinates
@@ -43,8 +45,10 @@ from pinn.geometry.domains import Geometry
 from pinn.geometry.points import Points
 
 __all__ = [
+    "Ball",
     "Box",
     "Coordinates",
+    "Cylinder",
     "Derived",
     "Difference",
     "Disc",
@@ -56,5 +60,6 @@ __all__ = [
     "Points",
     "Polygon",
     "Rectangle",
+    "Surface",
     "Union",
 ]

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from pinn.geometry import plane
+from pinn.geometry import plane, solid
 from pinn.geometry.block import FACES, Block
 from pinn.geometry.half_space import HalfSpaceShape
 from pinn.geometry.shape import Part, Pick, Shape
 
 FACE_NAMES = {name for pair in FACES.values() for name in pair}
-HOMES: dict[int, Any] = {2: plane}
+HOMES: dict[int, Any] = {2: plane, 3: solid}
 
 
 def home(shape: Shape, what: str) -> Any:
@@ -23,7 +23,8 @@ def home(shape: Shape, what: str) -> Any:
     """
     if shape.dimensions not in HOMES:
         raise ValueError(
-            f"a shape of {shape.dimensions} coordinates cannot be {what}: only those of x, y can"
+            f"a shape of {shape.dimensions} coordinates cannot be {what}: only those of x, y and "
+            "of x, y, z can"
         )
     return HOMES[shape.dimensions]
 
@@ -57,12 +58,15 @@ def general(shape: Shape, other: Shape) -> Shape:
     if isinstance(shape, HalfSpaceShape):
         return cut_off(shape, other)
     if isinstance(shape, Block):
-        return plane.outline(shape.lower, shape.upper, tuple(shape.parts))
+        make = plane.outline if shape.dimensions == 2 else solid.box
+        return make(shape.lower, shape.upper, tuple(shape.parts))
     return shape
 
 
 def cut_off(half: HalfSpaceShape, other: Shape) -> Shape:
     """What another shape can see of a half-space: a box whose one face lies on its boundary."""
+    if half.dimensions == 3:
+        return solid.half_space(half.point.tolist(), half.normal.tolist(), half.name)
     corners = torch.tensor(list(product(*zip(other.lower, other.upper, strict=True))))
     size = 2.0 * float((corners.double() - half.point).norm(dim=-1).max()) + 1.0
     along = torch.stack([-half.normal[1], half.normal[0]])
