@@ -21,7 +21,7 @@ from pinn.training.loss_weights import Balance, gradient_norms
 # None of these is even, and of one point a process has nothing.
 POINTS = {"interior": 9, "left": 5, "right": 3, "top": 7, "bottom": 1}
 WEIGHTS = {"inside": 2.0, "sides": 1.0, "level": 0.5, "floor": 3.0, "measured": 1.5}
-WEIGHTS |= {"spread": 0.7, "highest": 0.3}
+WEIGHTS |= {"spread": 0.7, "highest": 0.3, "flux": 1.1, "ends": 0.9}
 DATA = {"x": [0.1, 0.2, 0.9, 0.5, 0.6], "y": [0.3, 0.2, 0.4, 0.9, 0.1], "T": [1.0, 0.5, 2.0, 0, 1]}
 
 
@@ -46,6 +46,12 @@ class Mixed(Problem):
     @on("top")
     def level(self, u, x):
         return u * x - pinn.integral(u * x + u)
+
+    @on("top")
+    def flux(self, u):
+        return u - pinn.integral(pinn.dn(u), on="left") + pinn.mean(u)
+
+    ends = pinn.periodic("left", "right")
 
     @on("bottom")
     def floor(self, u):

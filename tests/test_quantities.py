@@ -12,6 +12,7 @@ import pinn
 from pinn import dn, integral, mean, quantity, traction, value, vector
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
+from pinn.cli.predict import quantity_lines
 from pinn.geometry import Box, Disc, Interval, Rectangle
 from pinn.networks import MLP
 from pinn.physics.problem import Problem
@@ -143,6 +144,16 @@ def test_all_of_a_quantity_is_at_an_instant_on_request():
     assert solution.quantities(t=2.0)["q"].value == pytest.approx(16 / 3, rel=1e-12)
     for wrong, line in (({"t": 5.0}, "t runs from 1 to 4"), ({"x": 1.0}, "only t can be")):
         assert line in solution.quantities(**wrong)["q"].failure
+
+
+def test_the_command_line_prints_them():
+    rate = quantity(reference=G * H**3 / 6 / NU)(lambda self, u: integral(u[:, 0], on="right"))
+    body = {"rate": rate, "bad": quantity(lambda self, u: u), "nu_now": quantity(lambda self: NU)}
+    solution = Solution(type("Made", (Known,), body)(), MLP(4, 1)).double()
+    first, second, third = quantity_lines(solution, {})
+    assert first == "quantity  rate 2.25 (reference 4.5, error 5.00e-01)"
+    assert second.startswith("quantity  bad nan: quantity 'bad' returned Field")
+    assert third == "quantity  nu_now 0.1"
 
 
 class Family(Known):

@@ -17,6 +17,7 @@ from pinn.cli.yaml_nodes import UsageError
 
 if TYPE_CHECKING:
     from pinn.solution.evaluation import Evaluation
+    from pinn.solution.representation import Representation
 
 FAR = 1e3  # times the values of all other points: a singularity
 ENDINGS = (".csv", ".npz", ".nc", ".vti", ".vtr", ".vtu", ".pvd")
@@ -37,7 +38,7 @@ EXAMPLE = (
 
 
 def predict(argv: Sequence[str]) -> int:
-    """Evaluate the solution in a checkpoint and write a file.
+    """Evaluate the solution in a checkpoint, write a file, and print the problem's quantities.
 
     Returns:
         0.
@@ -69,10 +70,20 @@ def predict(argv: Sequence[str]) -> int:
     for line in dict.fromkeys(str(each.message) for each in said):
         print(f"warning   {line}")
     print(f"wrote     {asked.output}: {', '.join(found)} at {len(found.asked.at)} points")
+    for line in quantity_lines(found.solution, asked.at):
+        print(line)
     if asked.output.suffix.lower().startswith((".v", ".pvd")):
         for line in far_values(found.columns()):
             print(f"note      {line}")
     return 0
+
+
+def quantity_lines(solution: "Representation", at: Mapping[str, float]) -> Iterator[str]:
+    """The quantities of the problem, a line each."""
+    from pinn.solution.quantities import quantity_values
+
+    for name, value in quantity_values(solution, at).items():
+        yield f"quantity  {name} {value}"
 
 
 def far_values(columns: Mapping[str, Any]) -> Iterator[str]:

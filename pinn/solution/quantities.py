@@ -64,6 +64,15 @@ class QuantityValue:
     def __float__(self) -> float:
         return self.value
 
+    def __str__(self) -> str:
+        """As in `5.5721 (reference 5.5795, error 1.33e-03)`."""
+        text = f"{self.value:.6g}"
+        if self.failure:
+            return f"{text}: {self.failure}"
+        if self.reference is not None:
+            text += f" (reference {self.reference:.6g}, error {self.error:.2e})"
+        return text
+
 
 class Evaluator:
     """Evaluates quantities; the fields of a region are shared by all of them.
