@@ -4,6 +4,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
 
     navier_stokes  incompressible flow
     cavity         the lid-driven cavity, with its reference in `cavity_data`
+    step           flow over a backward-facing step
     kovasznay      an exact steady flow
     taylor_green   exact vortices in the plane
     beltrami       an exact flow in space
@@ -32,5 +33,6 @@ from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
 from pinn.problems.plate import PlateWithHoles as PlateWithHoles
 from pinn.problems.poisson import Poisson as Poisson
+from pinn.problems.step import BackwardStep as BackwardStep
 from pinn.problems.taylor_green import TaylorGreen2D as TaylorGreen2D
 from pinn.problems.viscosity import KovasznayViscosity as KovasznayViscosity

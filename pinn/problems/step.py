@@ -1,0 +1,118 @@
+"""Flow over a backward-facing step, and where it meets the floor again."""
+
+from typing import Any, ClassVar
+
+from scipy.optimize import brentq
+from torch import Tensor
+
+from pinn.fields.field import Field, partial
+from pinn.fields.functions import vector
+from pinn.fields.integrals import value
+from pinn.fields.normals import outflow
+from pinn.fields.vector_calculus import advect, grad, laplacian
+from pinn.geometry import Rectangle
+from pinn.physics.problem import Fields, positive
+from pinn.physics.quantities import quantity
+from pinn.physics.residuals import on
+from pinn.problems.navier_stokes import NavierStokes
+
+NEAR = 0.3  # radius about the edge within which the residual counts less
+KNOWN = {100.0: 2.922, 800.0: 11.834}  # those that two copies of the paper's table agree on
+
+
+class BackwardStep(NavierStokes):
+    """Steady flow over a backward-facing step, in a channel that becomes twice as high:
+
+        (u·∇)u + ∇p − (2/Re) ∇²u = 0,   u = (∂ψ/∂y, −∂ψ/∂x).
+
+    The inlet channel is (−L_i, 0) × (1, 2), the channel behind the step (0, L) × (0, 2). At the
+    inlet x = −L_i the flow is developed, u = (6 (y − 1)(2 − y), 0); u = 0 at the walls; the outlet
+    x = L is left alone, −p n + (2/Re) ∂u/∂n = 0, which fixes the pressure.
+
+    Symbols: velocity u = (u, v) → `u`, kinematic pressure p → `p`, Re = U 2h / ν → `reynolds`,
+    L_i → `inlet`, L → `length`. Non-dimensional by the mean velocity U at the inlet and the height
+    h of the step, pressure by U². The networks give the stream function ψ → `psi` and p, so that
+    ∇·u = 0 holds everywhere.
+
+    At the edge (0, 1) of the step the vorticity is infinite: residuals count less within 0.3 of it
+    (`importance`), and the walls within 0.5 of it are a region of their own, `edge`, with points of
+    their own.
+
+    Data it may use: the velocity at the inlet and at the walls.
+
+    Reference:
+        E. Erturk, "Numerical solutions of 2-D steady incompressible flow over a backward-facing
+        step, Part I: High Reynolds number solutions", Computers & Fluids 37 (2008) 633–655,
+        doi:10.1016/j.compfluid.2007.09.003, with an inlet channel of 20 h. The inflow is developed,
+        so that a shorter one gives the same flow.
+
+    Args:
+        reynolds: the Reynolds number Re > 0, or several in turn.
+        inlet: L_i, in units of h.
+        length: L, in units of h.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+
+    outputs: ClassVar = {"psi": 1, "p": 1}
+    continuity = None  # type: ignore[assignment]  # built in
+
+    def __init__(
+        self, reynolds: float | list[float] = 100.0, inlet: float = 3.0, length: float = 15.0
+    ) -> None:
+        upstream, self.length = -positive("inlet", inlet), positive("length", length)
+        geometry = Rectangle((upstream, 0.0), (1.0, 2.0)) | Rectangle((0.0, length), (0.0, 2.0))
+        geometry = geometry.part("inlet", x=upstream).part("outlet", x=length)
+        geometry = geometry.part("edge", x=(-0.5, 0.0), y=(0.5, 1.0))
+        super().__init__(geometry.part("walls", without=("inlet", "outlet", "edge")), reynolds, "free")
+
+    @property
+    def viscosity(self) -> float:
+        """ν/(U h) = 2/Re."""
+        return 2 / self.reynolds
+
+    @on("interior")
+    def momentum(self, u: Field, p: Field) -> Field:
+        """(u·∇)u + ∇p − (2/Re) ∇²u."""
+        return advect(u, u) + grad(p) - self.viscosity * laplacian(u)
+
+    def ansatz(self, raw: Fields, at: Field) -> Fields:
+        """The velocity of the stream function, and the pressure."""
+        psi = raw["psi"]
+        return {"u": vector(partial(psi, "y"), -partial(psi, "x")), "p": raw["p"]}
+
+    @on("inlet")
+    def inflow(self, u: Field, at: Field) -> Field:
+        """u − (6 (y − 1)(2 − y), 0)."""
+        y = at[:, 1]
+        return u - vector(6 * (y - 1) * (2 - y), 0 * y)
+
+    @on("walls", "edge")
+    def no_slip(self, u: Field) -> Field:
+        """u."""
+        return u
+
+    @on("outlet")
+    def outflow(self, u: Field, p: Field) -> Field:
+        """−p n + (2/Re) ∂u/∂n."""
+        return outflow(u, p, self.viscosity)
+
+    def importance(self, region: str, at: Tensor) -> Tensor | None:
+        """r²/(r² + 0.3²) with the distance r to the edge of the step."""
+        if region != "interior":
+            return None
+        squared = at[:, 0] ** 2 + (at[:, 1] - 1) ** 2
+        return squared / (squared + NEAR**2)
+
+    @quantity(reference=lambda problem: KNOWN.get(problem.reynolds), source="Erturk 2008, table 2")
+    def reattachment(self, u: Field) -> Any:
+        """The x where ∂u/∂y changes its sign on the floor y = 0; NaN where it does not."""
+
+        def shear(x: float) -> float:
+            return float(value(partial(u[:, 0], "y"), at=(x, 0.0)))
+
+        first, last = 0.5, 0.9 * self.length
+        if not shear(first) < 0 < shear(last):
+            return float("nan")
+        return brentq(shear, first, last, xtol=1e-6)
