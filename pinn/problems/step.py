@@ -65,7 +65,8 @@ class BackwardStep(NavierStokes):
         geometry = Rectangle((upstream, 0.0), (1.0, 2.0)) | Rectangle((0.0, length), (0.0, 2.0))
         geometry = geometry.part("inlet", x=upstream).part("outlet", x=length)
         geometry = geometry.part("edge", x=(-0.5, 0.0), y=(0.5, 1.0))
-        super().__init__(geometry.part("walls", without=("inlet", "outlet", "edge")), reynolds, "free")
+        geometry = geometry.part("walls", without=("inlet", "outlet", "edge"))
+        super().__init__(geometry, reynolds, gauge="free")
 
     @property
     def viscosity(self) -> float:
