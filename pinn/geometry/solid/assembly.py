@@ -61,10 +61,14 @@ class Assembly:
         self, leaf: Leaf, number: int, sign: int, patch: Patch | None, faces: np.ndarray
     ) -> Piece:
         """What is left of a patch: straight triangles, or what round pieces leave."""
-        if isinstance(patch, Triangles) or self.curved.straight[faces].all():
+        if self.curved.straight[faces].all():
             return Whole(Triangles(self.curved.vertices[self.curved.mesh.faces[faces]]), 1)
         quadrics = leaf.primitive.quadrics
-        if patch is None or quadrics.kind[number] == PLANE:
+        if isinstance(patch, Triangles):
+            first, offset = leaf.tessellated, self._offset(leaf)
+            used = np.unique(self.curved.mesh.surface[faces]) - offset
+            patch = Triangles(first.vertices[first.faces[used]])
+        elif patch is None or quadrics.kind[number] == PLANE:
             patch = self._rectangle(quadrics.axis[number], faces)
         elif isinstance(patch, Sphere | Tube):
             patch = patch.about(self.curved.nodes(faces).reshape(-1, 3))
@@ -73,6 +77,11 @@ class Assembly:
             return self._remains(leaf, at, normal)
 
         return Cut(patch, sign, accept, self.curved, faces)
+
+    def _offset(self, leaf: Leaf) -> int:
+        """The number of a leaf's first surface among those of all leaves."""
+        every = [each for each, _ in self.tree.leaves()]
+        return sum(len(each.primitive.quadrics.kind) for each in every[: every.index(leaf)])
 
     def _rectangle(self, normal: Array, faces: np.ndarray) -> Rectangle:
         """A rectangle about flat faces."""

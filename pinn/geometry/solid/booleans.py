@@ -49,10 +49,7 @@ def mesh(tree: Tree) -> Mesh:
         vertices, faces = found.vertices, found.faces
         leaf, source = np.zeros(len(faces), dtype=int), np.arange(len(faces))
     else:
-        solid = manifold(tree, *tree.bounds)
-        if solid.is_empty() or not solid.volume() > 0:
-            raise ValueError("nothing is left of it: the operands do not overlap as they should")
-        out = solid.to_mesh64()
+        out = manifold(tree, *tree.bounds).to_mesh64()
         vertices, faces = out.vert_properties[:, :3].copy(), out.tri_verts.astype(np.int64)
         numbers = {leaf.kept["id"]: k for k, (leaf, _) in enumerate(leaves) if "id" in leaf.kept}
         ends = np.asarray(out.run_index, dtype=np.int64) // 3
@@ -77,6 +74,8 @@ def manifold(tree: Tree, lower: Array, upper: Array) -> Any:
         return tree.kept["manifold"]
     if isinstance(tree, Branch):
         result = _joined(tree, lower, upper)
+        if tree.bounded and result.is_empty():
+            raise ValueError(f"nothing is left of the {tree.operation}: move one of the two solids")
     else:
         result = _single(tree, lower, upper)
     tree.kept["manifold"] = result

@@ -31,9 +31,10 @@ class Curved:
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray]:
         """The edges (E, 2), and those of each face (F, 3)."""
-        edges = np.sort(self.mesh.faces[:, SIDES].reshape(-1, 2), axis=1)
-        edges, number = np.unique(edges, axis=0, return_inverse=True)
-        return edges, number.reshape(-1, 3)
+        low, high = np.sort(self.mesh.faces[:, SIDES].reshape(-1, 2), axis=1).T
+        count = len(self.mesh.vertices)
+        keys, number = np.unique(low * count + high, return_inverse=True)
+        return np.stack([keys // count, keys % count], axis=1), number.reshape(-1, 3)
 
     @cached_property
     def vertices(self) -> Array:
@@ -41,8 +42,7 @@ class Curved:
         mesh = self.mesh
         if (mesh.quadrics.kind[mesh.surface] == PLANE).all():
             return mesh.vertices
-        pairs = np.stack([mesh.faces.ravel(), np.repeat(mesh.surface, 3)], axis=1)
-        pairs = np.unique(pairs, axis=0)
+        pairs = _pairs(mesh.faces, mesh.surface)
         return mesh.quadrics.project(mesh.vertices, *pairs.T)
 
     @cached_property
@@ -54,8 +54,8 @@ class Curved:
         own = np.unique(number[round_])
         if not len(own):
             return middle
-        pairs = np.stack([number.ravel(), np.repeat(self.mesh.surface, 3)], axis=1)
-        pairs = np.unique(pairs[np.isin(pairs[:, 0], own)], axis=0)
+        pairs = _pairs(number, self.mesh.surface)
+        pairs = pairs[np.isin(pairs[:, 0], own)]
         place = np.searchsorted(own, pairs[:, 0])
         middle[own] = self.mesh.quadrics.project(middle[own], place, pairs[:, 1])
         return middle
@@ -97,6 +97,13 @@ class Curved:
             _, gradient = mesh.quadrics.levels(at, np.repeat(mesh.surface[own], len(weight)))
             sign = np.repeat(mesh.sign[own], len(weight))
             yield at, vector, sign * (vector * gradient).sum(1)
+
+
+def _pairs(of: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Each corner or edge of the faces (F, 3) with each surface it lies on, once: (M, 2)."""
+    count = int(surface.max()) + 1
+    keys = np.unique(of.ravel() * count + np.repeat(surface, 3))
+    return np.stack([keys // count, keys % count], axis=1)
 
 
 def _quadratic(shares: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -44,10 +44,23 @@ class Solid(Shape):
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         if tree.bounded and not isinstance(tree, Leaf):
-            low, high = self._bounds()
-        else:
-            low, high = tree.bounds
-        self.lower, self.upper = tuple(map(float, low)), tuple(map(float, high))
+            booleans.manifold(tree, *tree.bounds)
+
+    @cached_property
+    def _ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        single = isinstance(self.tree, Leaf) or not self.tree.bounded
+        low, high = self.tree.bounds if single else self._bounds()
+        return tuple(map(float, low)), tuple(map(float, high))
+
+    @property
+    def lower(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Lower bounds; −∞ where there is none."""
+        return self._ends[0]
+
+    @property
+    def upper(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Upper bounds."""
+        return self._ends[1]
 
     @cached_property
     def curved(self) -> Curved:
