@@ -439,3 +439,36 @@ def test_a_missing_extra_is_named(package, monkeypatch, tmp_path):
         uses[package]()
     assert "\n" not in str(caught.value)
     assert solid.ball((0, 0, 0), 1.0).parts[""].rule(100) is not None  # needs none
+
+
+def test_pieces_that_touch_or_share_a_plane():
+    tube = solid.cylinder((1.0, 0.0, -1.0), (0, 0, 1), 0.5, 3.0, "tube")
+    shape = solid.union(solid.box(*BOX), tube)  # the base lies half on the back of the box
+    assert shape.measure == pytest.approx(8 + 0.25 * math.pi * 2, rel=1e-6)
+    unit = torch.rand(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    base = [at for at in shape.parts["tube"].place(unit)[0] if at[2] == -1]
+    assert min(float(at[0]) for at in base) > 1 - 1e-6
+    can = solid.cylinder((0, 0, -1), (0, 0, 1), 0.5, 2.0, "side")
+    ends = [solid.ball((0, 0, z), 0.5, "end") for z in (-1, 1)]
+    capsule = solid.union(solid.union(can, ends[0]), ends[1])
+    assert capsule.measure == pytest.approx(0.5 * math.pi + math.pi / 6, rel=1e-4)
+    assert area(capsule) == pytest.approx(3 * math.pi, rel=1e-4)
+    assert capsule.parts["end"].rule(500).weights.min() > 0
+
+
+def test_a_surface_is_an_operand_of_booleans(tmp_path):
+    path = tmp_path / "body.stl"
+    body = trimesh.creation.icosphere(2)
+    body.export(path)
+    around = solid.difference(solid.box((-2, -2, -2), (2, 2, 2)), solid.surface(path, "body"))
+    assert around.measure == pytest.approx(64 - body.volume, rel=1e-6)
+    assert around.parts["body"].measure == pytest.approx(body.area, rel=1e-6)
+    assert boundary(around, lambda x, normal: normal, 500).abs().max() < 1e-10
+    joined = solid.union(solid.surface(path, "body"), solid.ball((0.8, 0, 0), 0.6, "ball"))
+    ball = trimesh.creation.icosphere(5, radius=0.6)
+    ball.apply_translation([0.8, 0, 0])
+    assert joined.measure == pytest.approx(body.union(ball).volume, rel=3e-4)
+    assert boundary(joined, lambda x, normal: normal, 1500).abs().max() < 1e-6
+    at, normal, _ = joined.parts["body"].place(torch.rand(500, 2, dtype=torch.float64))
+    assert joined.distance(at).abs().max() < 1e-12
+    assert not joined.contains(at + 1e-7 * normal).any()

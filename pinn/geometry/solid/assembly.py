@@ -6,6 +6,7 @@ import numpy as np
 
 from pinn.geometry.solid.curved import Curved
 from pinn.geometry.solid.motion import Array, frame
+from pinn.geometry.solid.nearest import Nearest
 from pinn.geometry.solid.patches import Patch, Rectangle, Sphere, Tube
 from pinn.geometry.solid.pieces import Cut, Piece, Whole
 from pinn.geometry.solid.quadrics import PLANE
@@ -14,6 +15,8 @@ from pinn.geometry.solid.triangles import Triangles
 
 NUDGE = 1e-7  # of the size: how far from a surface both of its sides are looked at
 BULGE = 2e-3  # of the size: how far a round piece may stand out of its triangles
+
+SLIVER = 1e-5  # the share of a patch below which nothing of it is left
 
 Mask = Callable[[Array], np.ndarray]  # points (N, 3) → a mask (N,)
 Named = list[tuple[str, Piece]]
@@ -46,7 +49,8 @@ class Assembly:
                     found.append((name, Whole(patch, sign)))
                 elif len(faces):
                     found.append((name, self._left(leaf, number, sign, patch, faces)))
-        return found
+        # Where round pieces touch, rounding leaves triangles of no width.
+        return [(name, piece) for name, piece in found if piece.area > SLIVER * piece.drawn]
 
     def _is_whole(self, leaf: Leaf, own: np.ndarray) -> bool:
         """Whether nothing of a leaf's boundary was cut off."""
@@ -73,10 +77,32 @@ class Assembly:
         elif isinstance(patch, Sphere | Tube):
             patch = patch.about(self.curved.nodes(faces).reshape(-1, 3))
 
+        others = self._beside(faces)
+        corners = self.curved.vertices[self.curved.mesh.faces]
+        both = [Nearest(corners[f]) for f in (faces, others)] if len(others) else []
+
         def accept(at: Array, normal: Array) -> np.ndarray:
-            return self._remains(leaf, at, normal)
+            kept = self._remains(leaf, at, normal)
+            if both:
+                own, other = (each.distance(at[kept]) for each in both)
+                kept[kept] = own <= other
+            return kept
 
         return Cut(patch, sign, accept, self.curved, faces)
+
+    def _beside(self, faces: np.ndarray) -> np.ndarray:
+        """The numbers of other faces in the plane of flat ones, looking the same way."""
+        mesh = self.curved.mesh
+        normal = mesh.sign[:, None] * mesh.quadrics.axis[mesh.surface]
+        level = (normal * mesh.quadrics.centre[mesh.surface]).sum(1)
+        first = faces[0]
+        flat = (mesh.quadrics.kind[mesh.surface] == PLANE) & (mesh.leaf >= 0)
+        if not flat[first]:
+            return np.empty(0, dtype=int)
+        flat &= normal @ normal[first] > 1 - 1e-9
+        flat &= np.abs(level - level[first]) <= 1e-9 * self.size
+        flat[faces] = False
+        return np.flatnonzero(flat)
 
     def _offset(self, leaf: Leaf) -> int:
         """The number of a leaf's first surface among those of all leaves."""

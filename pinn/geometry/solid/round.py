@@ -43,6 +43,11 @@ class Ball(Primitive):
         """|x − c| − R."""
         return np.linalg.norm(at - self.centre, axis=-1) - self.radius
 
+    def contains(self, at: Array, slack: float = 0.0) -> np.ndarray:
+        """|x − c|² ≤ (R + slack)²."""
+        away = at - self.centre
+        return np.einsum("ij,ij->i", away, away) <= (self.radius + slack) ** 2
+
     def moved(self, motion: Motion) -> "Ball":
         """The moved ball."""
         return Ball(motion.points(self.centre), motion.scale * self.radius, self.name)

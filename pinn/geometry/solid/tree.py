@@ -112,12 +112,14 @@ class Branch:
     def contains(self, at: Array, slack: float = 0.0) -> np.ndarray:
         """Which points are at most `slack` outside; with a negative one, that far inside."""
         own = self.a.contains(at, slack)
-        open_ = ~own if self.operation == UNION else own
-        rows = np.flatnonzero(open_)  # where the second operand decides
-        if self.operation == DIFFERENCE:
-            own[rows] = ~self.b.contains(at[rows], -slack)
+        decides = ~own if self.operation == UNION else own
+        some = 2 * np.count_nonzero(decides) < len(at)
+        rows = np.flatnonzero(decides) if some else slice(None)
+        other = self.b.contains(at[rows], -slack if self.operation == DIFFERENCE else slack)
+        if self.operation == UNION:
+            own[rows] |= other
         else:
-            own[rows] = self.b.contains(at[rows], slack)
+            own[rows] &= ~other if self.operation == DIFFERENCE else other
         return own
 
     def distance(self, at: Array) -> Array:
