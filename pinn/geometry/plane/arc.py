@@ -144,7 +144,7 @@ class Arc(Curve):
     def circular(self) -> bool:
         """Whether this is part of a circle."""
         a, b = self._semi
-        return abs(a - b) <= 4e-16 * a
+        return abs(a - b) <= 1e-14 * a
 
     def _time(self, angle: Array) -> Array:
         """The t of angles; beyond 1 where the arc has none."""
@@ -171,6 +171,6 @@ def _whole_ellipse(local: Array, a: float, b: float) -> Array:
         value = (b * b - a * a) * s * c + a * x * s - b * y * c
         return value, (b * b - a * a) * (c * c - s * s) + a * x * c + b * y * s
 
-    angle = bracketed(slope, np.zeros(len(x)), np.full(len(x), 0.5 * math.pi))
+    angle = bracketed(slope, np.zeros(len(x)), np.full(len(x), 0.5 * math.pi), last=1e-9)
     angle = np.where(local[:, 0] < 0, math.pi - angle, angle)
     return np.where(local[:, 1] < 0, -angle, angle)

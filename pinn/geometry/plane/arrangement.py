@@ -98,7 +98,7 @@ class Arrangement:
         """The pieces of a `union`, an `intersection` or a `difference`; none where it is empty.
 
         Raises:
-            ArithmeticError: the pieces do not close.
+            ValueError: the pieces do not close.
         """
         first, second = _KEPT[operation]
         pieces = _joined([part for part in self.parts[0] if part.side in first])
@@ -108,7 +108,7 @@ class Arrangement:
         ends = Counter(tuple(piece.curve.end.tolist()) for piece in pieces)
         if starts != ends:
             (x, y) = next(iter((starts - ends) + (ends - starts)))
-            raise ArithmeticError(
+            raise ValueError(
                 f"the boundary of the {operation} does not close at ({x:.6g}, {y:.6g}), where the "
                 "shapes almost touch: move one of them by a little"
             )

@@ -115,7 +115,7 @@ def _stacked(
         close = [k for k, (y, _) in enumerate(waiting) if y - waiting[0][0] <= slack]
         fitting = [k for k in close if waiting[k][1].step == step]
         if not fitting:
-            raise ArithmeticError(
+            raise ValueError(
                 f"the boundary crosses itself near ({x[1]:.6g}, {waiting[0][0]:.6g}): move one of "
                 "the shapes by a little"
             )
@@ -150,7 +150,7 @@ def rule(inside: Sequence[Cell], n: int) -> tuple[Array, Array]:
     lowest = int(weights.argmin())
     if weights[lowest] < -1e-12 * weights.sum():
         x, y = at[lowest]
-        raise ArithmeticError(f"the boundary crosses itself near ({x:.6g}, {y:.6g})")
+        raise ValueError(f"the boundary crosses itself near ({x:.6g}, {y:.6g})")
     return at[weights > 0], weights[weights > 0]
 
 

@@ -1,5 +1,6 @@
 """Some of a boundary, picked by coordinates, by the numbers of edges, by a function."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -53,11 +54,12 @@ def _between(
     pieces: Sequence[Piece], axis: int, low: float, high: float, slack: float
 ) -> list[Piece]:
     if high > low:
+        finite = [value for value in (low, high) if math.isfinite(value)]
         cut = [
             part
             for piece in pieces
             for part in piece.parted(
-                [t for value in (low, high) for t in piece.curve.levels(axis, value)]
+                [t for value in finite for t in piece.curve.levels(axis, value)]
             )
         ]
     else:

@@ -80,7 +80,7 @@ class Cubic(Curve):
         c = self.powers[1:, axis] * [1, 2, 3]
         if np.abs(c).max() <= 1e-14 * np.abs(self.powers[1:]).max():
             return []
-        return [t for t in zeros_between(c, 1e-12) if 1e-9 < t < 1 - 1e-9]
+        return [t for t in _quadratic(*c.tolist()) if 1e-9 < t < 1 - 1e-9]
 
     def levels(self, axis: int, value: float) -> list[float]:
         """Zeros of a cubic."""
@@ -103,9 +103,7 @@ class Cubic(Curve):
     def branches(self) -> tuple[list[float], list[float]]:
         """Where the polynomial turns next, beyond each end."""
         c = self.powers[1:, 0] * [1, 2, 3]
-        c[np.abs(c) <= 1e-12 * np.abs(c).max()] = 0
-        zeros = np.roots(c[::-1])
-        real = zeros.real[np.abs(zeros.imag) <= 1e-9 * np.abs(zeros)]
+        real = np.array(_quadratic(*c.tolist()))
         ends: tuple[list[float], list[float]] = ([], [])
         for t in (real[real < 0.5].max(initial=-np.inf), real[real >= 0.5].min(initial=np.inf)):
             if math.isfinite(t):
@@ -119,6 +117,15 @@ class Cubic(Curve):
         t = 0.5 * (_NODES + 1)
         (x, y), (dx, dy) = self.at(t).T, self.velocity(t).T
         return 0.25 * float(_WEIGHTS @ (x * dy - y * dx))
+
+
+def _quadratic(c: float, b: float, a: float) -> list[float]:
+    """The real zeros of c + b t + a t², without cancellation; those that are far may be missing."""
+    square = b * b - 4 * a * c
+    if square < 0:
+        return []
+    sum_ = -0.5 * (b + math.copysign(math.sqrt(square), b))
+    return sorted({n / d for n, d in ((c, sum_), (sum_, a)) if abs(d) > 1e-12 * abs(n)})
 
 
 def _blossom(control: Array, *times: float) -> Array:

@@ -154,7 +154,7 @@ class Curve(ABC):
             change = velocity * velocity + gap * self.acceleration(t)
             return (gap * velocity).sum(axis=1), change.sum(axis=1)
 
-        inner = bracketed(falling, t[k], t[k + 1]) if len(row) else np.zeros(0)
+        inner = bracketed(falling, t[k], t[k + 1], last=1e-9) if len(row) else np.zeros(0)
         best = np.where(_squared(points - self.start) <= _squared(points - self.end), 0.0, 1.0)
         gap = np.minimum(_squared(points - self.start), _squared(points - self.end))
         # The nearest comes last, and so it stays.

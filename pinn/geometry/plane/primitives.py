@@ -7,6 +7,7 @@ import numpy as np
 
 from pinn.geometry.plane.arc import Arc
 from pinn.geometry.plane.crossings import crossings
+from pinn.geometry.plane.cubic import Cubic
 from pinn.geometry.plane.curve import Array, Curve
 from pinn.geometry.plane.motion import turn
 from pinn.geometry.plane.pieces import ROUNDING, Piece
@@ -157,6 +158,8 @@ def _check_simple(curves: Sequence[Curve]) -> None:
     high = np.minimum(boxes[:, None, 1], boxes[None, :, 1])
     for i, j in np.argwhere(np.triu((low <= high + slack).all(axis=2), 1)).tolist():
         one, other = curves[i], curves[j]
+        if n > 3 and (_goes_on(one, other) or _goes_on(other, one)):
+            continue
         shared = [c for c, d in ((one.end, other.start), (one.start, other.end)) if (c == d).all()]
         for a, b in ((one, other), (other, one)):
             # Stretches in common end at an end of one of them.
@@ -170,6 +173,21 @@ def _check_simple(curves: Sequence[Curve]) -> None:
         apart = [p for p in points if all(np.hypot(*(p - corner)) > near for corner in shared)]
         if n > 2:
             _refuse(i, j, apart)
+
+
+def _goes_on(one: Curve, other: Curve) -> bool:
+    """Whether one leads to the other, and neither turns back from their common direction."""
+    if (one.end != other.start).any():
+        return False
+    steps = np.concatenate([_steps(one), _steps(other)])
+    return bool((steps @ (other.end - one.start) > 0).all())
+
+
+def _steps(curve: Curve) -> Array:
+    """Vectors between which all directions of a curve lie."""
+    if isinstance(curve, Cubic):
+        return np.diff(curve.control, axis=0)
+    return (curve.end - curve.start)[None]
 
 
 def _is_smooth(one: Curve, other: Curve) -> bool:

@@ -9,28 +9,30 @@ Array = np.ndarray
 Function = Callable[[Array], tuple[Array, Array]]
 
 
-def bracketed(function: Function, low: Array, high: Array, steps: int = 80) -> Array:
+def bracketed(function: Function, low: Array, high: Array, last: float = 2e-16) -> Array:
     """A zero in each bracket where f goes from negative to positive: Newton's steps and halving.
 
     Args:
         function: t (N,) → f and f' (N,).
         low: f ≤ 0 there (N,).
         high: f ≥ 0 there (N,).
-        steps: the most steps; halving alone needs 53.
+        last: the step after which to stop; an error that small is squared by it.
     """
     low, high = np.array(low, dtype=float), np.array(high, dtype=float)
     at = 0.5 * (low + high)
-    for _ in range(steps):
+    for _ in range(80):  # halving alone needs 53
         value, slope = function(at)
         below = value < 0
         low, high = np.where(below, at, low), np.where(below, high, at)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            new = at - value / slope
-        middle = 0.5 * (low + high)
-        new = np.where((new > low) & (new < high), new, middle)
-        done = np.abs(new - at) <= 2e-16 * (1 + np.abs(at))
-        at = np.where(value == 0, at, new)
-        if (done | (value == 0)).all():
+            step = value / slope
+        small = (slope > 0) & (np.abs(step) <= last * (1 + np.abs(at)))
+        new = at - step
+        good = (slope > 0) & (new > low) & (new < high)
+        # A step of rounding may lead out of the bracket, and is the last.
+        middle = np.where(small, np.clip(new, low, high), 0.5 * (low + high))
+        at = np.where(value == 0, at, np.where(good, new, middle))
+        if (small | (value == 0)).all():
             break
     return at
 
