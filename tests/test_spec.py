@@ -2,9 +2,11 @@
 
 import copy
 import io
+import json
 import pickle
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,8 +86,8 @@ def test_the_record_is_no_submodule():
     ("value", "kind"),
     [
         (len, "builtin_function_or_method"),
-        (torch.zeros(2), "Tensor"),
-        (np.zeros(2), "ndarray"),
+        (torch.zeros(2, dtype=torch.bfloat16), "Tensor"),
+        (np.zeros(2, dtype=complex), "ndarray"),
         ({1: 2}, "dict"),
         ({"deep": [object()]}, "object"),
     ],
@@ -273,3 +275,39 @@ def test_changed_arguments_are_explained():
 def test_malformed_specs_are_refused(spec):
     with pytest.raises(ValueError, match="exactly the keys class_path and init_args"):
         build(spec)
+
+
+class Tabled(Restorable):
+    def __init__(self, table, file=None):
+        super().__init__()
+        self.table, self.file = table, file
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.array([[1.5, np.inf], [2.0, 3.0], [0.1, 0.2]]),
+        np.array([1, 2], dtype=np.int16),
+        np.zeros((0, 3)),
+        torch.tensor([[0.1, 0.2]]),
+        torch.tensor([True, False]),
+    ],
+)
+def test_arrays_and_paths_are_plain_data(table):
+    spec = spec_of(Tabled(table, Path("some", "where.csv")))
+    copy = build(json.loads(json.dumps(spec)), (__name__.partition(".")[0], "pinn"))
+    assert type(copy.table) is type(table)
+    assert copy.table.dtype == table.dtype
+    assert copy.table.shape == table.shape
+    assert bool((copy.table == table).all())
+    assert copy.file == Path("some", "where.csv")
+    assert spec_of(copy) == spec
+
+
+def test_arrays_of_objects_are_no_plain_data():
+    with pytest.raises(ValueError, match="argument 'table' of Tabled is a ndarray, which a check"):
+        spec_of(Tabled(np.array([{}], dtype=object)))
+    spec = spec_of(Tabled(np.zeros(2)))
+    spec["init_args"]["table"]["init_args"]["dtype"] = "object"
+    with pytest.raises(ValueError, match="a checkpoint holds a 'array' of 'object', which is unkn"):
+        build(spec, (__name__.partition(".")[0], "pinn"))

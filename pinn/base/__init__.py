@@ -13,6 +13,7 @@ Nothing here knows physics or networks.
     first_process  which process speaks, as its launcher tells
     error_file     what torchrun reports of a process that has failed
     recipe         how an object was made, as plain data
+    plain_values   arrays, tensors and paths as plain data
     kept_digits    buffers that keep their digits in lower precision
     context        values that hold within a `with` block
     torch_adapter  the only file that touches the inside of torch

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from pinn.base.messages import echo
+from pinn.base.plain_values import made, plain_value
 
 Spec = dict[str, Any]
 
@@ -54,6 +55,28 @@ class Recorded:
 
 class Restorable(Recorded, nn.Module):
     """A module that remembers its arguments."""
+
+
+class Value(Recorded):
+    """An array, a tensor or a path among the arguments, as plain data: to make it gives the thing.
+
+    Args:
+        kind: `array`, `tensor` or `path`.
+        data: its numbers in a row, or the text of the path.
+        shape: of the array.
+        dtype: of its numbers.
+    """
+
+    def __new__(
+        cls, kind: str, data: Any, shape: Sequence[int] = (), dtype: str = "float64"
+    ) -> Any:
+        """The thing itself."""
+        return made(kind, data, shape, dtype)
+
+    def __init__(
+        self, kind: str, data: Any, shape: Sequence[int] = (), dtype: str = "float64"
+    ) -> None:
+        raise TypeError("Value makes an object of another class")  # for its signature alone
 
 
 def record(obj: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -184,9 +207,11 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(item, where) for key, item in value.items()}
     if getattr(value, "_spec", None) is not None:
         return spec_of(value)
+    if (given := plain_value(value)) is not None:
+        return {"class_path": f"{Value.__module__}.Value", "init_args": given}
     raise ValueError(
         f"{where} is a {type(value).__name__}, which a checkpoint cannot rebuild: "
-        "use numbers, text, lists, mappings, or a Network or Embedding"
+        "use numbers, text, lists, mappings, arrays, paths, or a Network or Embedding"
     )
 
 

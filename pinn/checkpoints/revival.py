@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from pinn.base.console import say
+from pinn.base.messages import echo
 from pinn.base.recipe import (
     MAIN,
     Spec,
@@ -182,7 +183,7 @@ class Revival:
         for key, value in spec["init_args"].items():
             now = given["init_args"].get(key, value)
             if now != value:
-                found.append(f"{key} is {now!r}, where the checkpoint has {value!r}")
+                found.append(f"{key} is {echo(now)}, where the checkpoint has {echo(value)}")
         if found:
             say(f"note      the problem given for {self.path}: {'; '.join(found)}")
 
