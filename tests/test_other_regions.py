@@ -76,6 +76,13 @@ def slope(at, values, axis):
     return torch.autograd.grad(values.sum(), at, create_graph=True)[0][:, axis]
 
 
+NODES = [((1 + s) / 2, w / 2) for s, w in zip(*map(list, leggauss(3)), strict=True)]
+
+
+def on_line(s):
+    return torch.tensor([[s], [1.0]], dtype=torch.float64)
+
+
 # The residual and where it holds → the same by hand.
 CASES = {
     "flow rate": (
@@ -134,6 +141,16 @@ CASES = {
             )
         ),
     ),
+    "a kernel": (
+        "interior",
+        lambda self, u, p, x, y: (
+            p - sum(w * pinn.exp(-((x - s) ** 2)) * value(p, at=(s, 1.0)) for s, w in NODES)
+        ),
+        lambda d, k, u, p, x: (
+            p
+            - sum(w * torch.exp(-((x - s) ** 2)) * d.fields(*on_line(s))[1][0, 2] for s, w in NODES)
+        ),
+    ),
     "a point": (
         "interior",
         lambda self, u, p, x, y: p - value(p, at=(0.5, 1.5)),
@@ -156,7 +173,8 @@ def made(name, points=24):
     def expected():
         at = drawn[region].at
         raw = solution.networks["all"](at)
-        return by_hand(Direct(solution), problem.k, raw[:, :2], raw[:, 2])
+        more = [at[:, 0]] if name == "a kernel" else []
+        return by_hand(Direct(solution), problem.k, raw[:, :2], raw[:, 2], *more)
 
     return solution, plan_regions(solution), {"mass": 1.0, "other": 3.0}, drawn, expected
 

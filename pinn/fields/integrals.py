@@ -117,6 +117,10 @@ def value(f: Field, at: Sequence[float]) -> Any:
         def pressure_drop(self, p):
             return value(p, at=(0.15, 0.2)) - value(p, at=(0.25, 0.2))
 
+    In a residual a rule of nodes s and weights w makes a nonlocal term ∫ K(x, s) u(s) ds of it:
+
+        sum(w * exp(-((x - s) ** 2)) * value(u, at=s) for s, w in self.nodes)
+
     Args:
         f: a field, see `mean`.
         at: the coordinates of the point.
