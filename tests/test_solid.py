@@ -138,10 +138,10 @@ def random_tree(seed, kinds):
         operand, other = random_primitive(kind, rng)
         operations = ["intersection"] if kind == "half-space" else ["union", "difference"]
         operation = str(rng.choice(operations))
-        if trimesh.boolean.intersection([judge, other], engine="manifold").is_empty:
-            operation = "union"
-        shape = getattr(solid, operation)(shape, operand)
-        judge = getattr(trimesh.boolean, operation)([judge, other], engine="manifold")
+        joined = getattr(trimesh.boolean, operation)([judge, other], engine="manifold")
+        if operation == "difference" and joined.volume > judge.volume - 1e-9:  # it would be refused
+            operation, joined = "union", trimesh.boolean.union([judge, other], engine="manifold")
+        shape, judge = getattr(solid, operation)(shape, operand), joined
     return shape, judge
 
 
