@@ -1,6 +1,7 @@
 """Geometries of shapes that are no boxes: names, booleans, motions, time, recipes."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -309,3 +310,65 @@ def test_a_wrong_geometry_in_a_configuration_is_one_line(tmp_path, capsys, old, 
     said = capsys.readouterr().err
     assert text in said
     assert said.count("\n") == 1
+
+
+# --- points in a file
+
+
+def test_an_aerofoil_comes_from_a_file_and_travels_without_it(tmp_path):
+    given = Path(__file__).with_name("joukowski.csv")
+    rows = [line for line in given.read_text().splitlines() if line[0] not in "#x"]
+    listed, table = tmp_path / "wing.dat", tmp_path / "wing.csv"
+    listed.write_text("JOUKOWSKI 12 %\n" + "\n".join(row.replace(",", "   ") for row in rows))
+    table.write_text("x;y\n" + "\n".join(row.replace(",", ";") for row in rows))
+    wings = [Polygon(path, smooth=True, name="wing") for path in (given, listed, table)]
+    chord = 4.0335678
+    for wing in wings:
+        same(wing, wings[0])
+        assert wing.upper[0] - wing.lower[0] == pytest.approx(chord, rel=1e-4)
+    tunnel = Rectangle(x=(-6, 6), y=(-4, 4)) - wings[1]
+    recipe = spec_of(tunnel)
+    listed.unlink()
+    same(tunnel, build(recipe))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no rows"),
+        ("1 2\n3 4\nx\n", "line 3: 'x' is not two numbers"),
+        ("x,y\n1,2\n3,n/a\n4,4\n", "line 3, column 'y'"),
+        ("x,y\n1,2\n3,4\n", "3 points"),
+    ],
+)
+def test_a_wrong_file_of_points_is_told_by_its_line(tmp_path, text, message):
+    path = tmp_path / "wing.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        Polygon(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="nowhere"):
+        Polygon(tmp_path / "nowhere.csv")
+
+
+# --- a problem with coefficients
+
+
+def test_a_quantity_of_a_problem_with_a_coefficient():
+    class Level(pinn.Problem):
+        coordinates, unknowns, geometry = ("x", "y"), {"u": 1}, Disc()
+
+        def __init__(self):
+            super().__init__()
+            self.k = torch.nn.Parameter(torch.tensor(2.0))
+
+        @pinn.on("interior")
+        def level(self, u):
+            return u - self.k
+
+        @pinn.quantity
+        def area(self, u):
+            return pinn.integral(0 * u + self.k, on="interior")
+
+    solution = pinn.Solution(Level(), pinn.MLP(width=5, depth=1))
+    assert solution.quantities()["area"].value == pytest.approx(2 * math.pi)

@@ -26,6 +26,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     measurements measured points, from a file or an array
     columns      the columns of a table under our names
     tables       columns by name: of a file, arrays, a data frame
+    chain        points in order, from a file
     text_tables  CSV and other text with columns, line by line
     sampling     Sobol, Latin hypercube, uniform, Gauss
     refinement   points refined towards parts of the boundary

@@ -1,8 +1,10 @@
 """Disc, ellipse and polygon; half-plane and half-space."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pinn.geometry import plane
+from pinn.geometry.chain import points_in
 from pinn.geometry.coordinates import Coordinates
 from pinn.geometry.domains import Geometry
 from pinn.geometry.half_space import HalfSpaceShape
@@ -78,7 +80,8 @@ class Polygon(Shaped):
 
     Args:
         points: in order, clockwise or counter-clockwise; the last may repeat the first. An array
-            (N, 2), such as `numpy.loadtxt` gives, will do.
+            (N, 2) will do, or the path of a file: a table with the columns x and y, or two numbers
+            per line, as lists of aerofoils have them.
         smooth: bend the edges, by a cubic spline through the points.
         corners: numbers of the points at which smooth edges have a kink; without, those at which
             the chain turns by more than 60°, such as a sharp trailing edge.
@@ -87,18 +90,21 @@ class Polygon(Shaped):
 
     Raises:
         ValueError: fewer than 3 points, a point twice in a row, a number that is not finite, no
-            area, edges that cross, or an unknown corner.
+            area, edges that cross, an unknown corner, or a file that has no points.
     """
 
     def __init__(
         self,
-        points: Sequence[Vector],
+        points: Sequence[Vector] | str | Path,
         smooth: bool = False,
         corners: Sequence[int] | None = None,
         name: str = "",
         time: Range | None = None,
     ) -> None:
-        self._of(plane.polygon(points, name, smooth, corners), time)
+        chain = points_in(points) if isinstance(points, str | Path) else points
+        self._of(plane.polygon(chain, name, smooth, corners), time)
+        # A checkpoint has to hold the points themselves: the file may be gone by then.
+        self._spec["init_args"]["points"] = [[float(x) for x in point] for point in chain]
 
 
 class HalfSpace(Geometry):

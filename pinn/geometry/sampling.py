@@ -86,6 +86,8 @@ def gauss_points(k: int, d: int) -> tuple[Tensor, Tensor]:
 
 def product(axes: Sequence[Tensor]) -> Tensor:
     """Every combination of one number per axis, the first axis the slowest: (Π nᵢ, d)."""
+    if not axes:  # there is one way to choose nothing
+        return torch.empty(1, 0, dtype=torch.float64)
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
 
 

@@ -1,6 +1,7 @@
 """The unknowns of a problem as fields, represented by networks."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -192,7 +193,9 @@ class Representation(nn.Module):
 
     def placed(self, at: Tensor, rows: int = 1) -> Iterator[Tensor]:
         """Points (N, D) in the solution's precision and on its device, so many at a time."""
-        like = next((p for p in self.parameters() if p.dtype.is_floating_point), at)
+        # The coefficients of the problem are in float64 for a while, where a quantity is taken.
+        parameters = chain(self.networks.parameters(), self.parameters())
+        like = next((p for p in parameters if p.dtype.is_floating_point), at)
         for piece in at.split(max(TOGETHER // rows, 1)):
             yield piece.to(like.device, like.dtype)
 
