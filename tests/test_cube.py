@@ -1,4 +1,4 @@
-"""The lid-driven cube: its reference by another look at it."""
+"""The lid-driven cube: its reference by another look at it, and the flow at the lid's edges."""
 
 import subprocess
 import sys
@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
+from pinn.networks import MLP
+from pinn.problems import LidDrivenCube
+from pinn.solution.solution import Solution
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -47,3 +52,44 @@ def test_the_finite_volumes_converge_in_almost_second_order(script):
     coarse, middle, fine = (script.Cube(50.0, n).lines(points) for n in (8, 16, 32))
     first, second = script.difference(coarse, middle), script.difference(middle, fine)
     assert 1.5 < np.log2(first / second) < 2.5
+
+
+def still(problem):
+    """A solution whose networks add nothing."""
+    solution = Solution(problem, MLP(4, 1)).double()
+    for parameter in solution.parameters():
+        torch.nn.init.zeros_(parameter)
+    return solution
+
+
+def test_the_flow_at_the_edges_has_the_velocity_of_all_walls():
+    problem = LidDrivenCube()
+    solution = still(problem)
+    for region in ("lid", "walls"):
+        velocity = solution(problem.geometry.sample(region, 400).at)["u"].detach()
+        wall = torch.tensor([1.0 if region == "lid" else 0.0, 0.0, 0.0], dtype=torch.float64)
+        assert float((velocity - wall).abs().max()) < 1e-4
+
+
+def test_the_flow_at_the_side_edges_is_harmonic():
+    # Far from x = 0 and 1, u → (2/π) arctan(z/Y): u_yy + u_zz is small beside each of them.
+    problem = LidDrivenCube()
+    at = torch.tensor([[0.5, 1 - 0.004, 0.004], [0.5, 1 - 0.006, 0.003]], dtype=torch.float64)
+    found = still(problem).at(at, ["u.yy", "u.zz"])
+    assert ((found["u.yy"] + found["u.zz"]).abs() < 0.1 * found["u.yy"].abs()).all()
+
+
+def test_the_reference_is_the_stored_table(script):
+    reference = LidDrivenCube(400.0).reference()
+    lines = script.stored(400)
+    for name in "uv":
+        both = np.concatenate([lines[f"vertical_{name}"], lines[f"horizontal_{name}"]])
+        np.testing.assert_array_equal(reference.values[name].numpy(), both)
+    assert LidDrivenCube(50.0).reference() is None
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match=r"reynolds is 0\.0"):
+        LidDrivenCube(0.0)
+    with pytest.raises(ValueError, match="unknown gauge 'zero'"):
+        LidDrivenCube(gauge="zero")

@@ -21,6 +21,7 @@ from pinn.problems import (
     Kovasznay,
     KovasznayViscosity,
     LidDrivenCavity,
+    LidDrivenCube,
     NaturalConvection,
     Poiseuille,
     Poisson,
@@ -193,6 +194,15 @@ PLANS = [
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
     ),
     (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
+    (
+        LidDrivenCube(),
+        {
+            "interior": "value ∂x ∂y ∂z ∂xx ∂xy ∂xz ∂yy ∂yz ∂zz ∂x∇² ∂y∇² ∂z∇²",
+            "lid": "value ∂x ∂y ∂z",
+            "walls": "value ∂x ∂y ∂z",
+            "middle": "value ∂x ∂y ∂z ∂xz ∂yz ∂zz",
+        },
+    ),
     (
         NaturalConvection(),
         {

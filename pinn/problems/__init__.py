@@ -5,6 +5,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     navier_stokes  incompressible flow
     cavity         the lid-driven cavity, with its reference in `cavity_data`
     step           flow over a backward-facing step
+    cube           the lid-driven cube
     kovasznay      an exact steady flow
     taylor_green   exact vortices in the plane
     beltrami       an exact flow in space
@@ -27,6 +28,7 @@ from pinn.problems.channel import Couette as Couette
 from pinn.problems.channel import Poiseuille as Poiseuille
 from pinn.problems.continuity import Continuity as Continuity
 from pinn.problems.convection import NaturalConvection as NaturalConvection
+from pinn.problems.cube import LidDrivenCube as LidDrivenCube
 from pinn.problems.cylinder import CylinderFlow as CylinderFlow
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
