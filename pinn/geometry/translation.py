@@ -12,7 +12,7 @@ ALIKE = 1e-5  # of sizes and moments, as a part of the face's own
 
 
 def translation(geometry: Geometry, one: str, other: str) -> tuple[float, ...]:
-    """d with  other = one + d,  an entry per coordinate, time included.
+    """d with  other = one + d,  an entry per coordinate, 0 for parameters and time.
 
     The faces are compared by their sizes, their first three moments and their normals, which have
     to be opposite.
@@ -33,7 +33,7 @@ def translation(geometry: Geometry, one: str, other: str) -> tuple[float, ...]:
             f"{where}: the faces do not match, their sizes are {sizes[0]:g} and {sizes[1]:g}: give "
             "two faces of which one is the other, moved"
         )
-    a, b = (moments(p.at, p.weights) for p in (first, second))
+    a, b = (moments(geometry.in_space(p.at), p.weights) for p in (first, second))
     n, m = (moments(normals(p), p.weights, False) for p in (first, second))
     m[0], m[2] = -m[0], -m[2]
     apart = float((b[0] - a[0]).norm())  # the size of faces that are points
@@ -47,7 +47,8 @@ def translation(geometry: Geometry, one: str, other: str) -> tuple[float, ...]:
             f"{where}: the faces do not match, neither is the other one moved, with the opposite "
             "normal: give two faces that do"
         )
-    return tuple((b[0] - a[0]).tolist())
+    still = [0.0] * len(geometry.coordinates.beside_space)
+    return (*(b[0] - a[0]).tolist(), *still)
 
 
 def normals(points: Points) -> Tensor:
