@@ -403,9 +403,7 @@ def test_an_integral_would_be_over_the_parameter_too(tmp_path):
         def total(self, u):
             return integral(u) - 1
 
-    with pytest.raises(
-        ValueError, match=r"integral\(…\) over a region would be over k too"
-    ) as said:
+    with pytest.raises(ValueError, match="integral over the region would be over k too") as said:
         pinn.fit(Normal(ranges={"k": (1, 2)}), MLP(4, 1), [Phase(1)], folder=tmp_path)
     assert "\n" not in str(said.value)
 

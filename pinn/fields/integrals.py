@@ -54,6 +54,11 @@ def mean(f: Field, on: str | None = None, **at: float) -> Any:
         return number("mean", f, Place(on, tuple(sorted(at.items()))))
     if (tour := TOUR.get()) is not None and not isinstance(tour, Known):
         return tour.own("mean", f)
+    if names := ", ".join(f.coordinates.parameters):
+        raise ValueError(
+            f"a mean or an integral over the region would be over {names} too, which has a range: "
+            "give it a number in place of its range, or state the condition at each point"
+        )
     value, here, shared = f.value, HERE.get(), SHARED.get()
 
     def compute() -> Tensor:
