@@ -9,7 +9,7 @@ from pinn.geometry import Geometry
 from pinn.geometry.sampling import product
 
 FINEST = 4  # how often boxes are halved
-MOST = 2_000  # boxes
+MOST = 4_000  # boxes
 
 
 @lru_cache(maxsize=16)

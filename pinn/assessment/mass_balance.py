@@ -61,13 +61,17 @@ def balance_inside(solution: Solution, velocity: Sequence[str]) -> float:
     own = [i for i in range(len(geometry.lower)) if i not in parameters]
     boxes, points = LINE[len(own)]
     lower, sides = boxes_inside(geometry, boxes)
-    ends = torch.tensor([(geometry.lower[i], geometry.upper[i]) for i in parameters])
-    chosen = product([low + (high - low) * VALUES for low, high in ends.double()])
+    chosen = torch.empty(1, 0, dtype=torch.float64)
+    if parameters:
+        ends = [(geometry.lower[i], geometry.upper[i]) for i in parameters]
+        chosen = product([low + (high - low) * VALUES for low, high in ends])
     gains = torch.zeros(len(chosen), len(lower), dtype=torch.float64)
     unit, weights = gauss_points(points, len(own) - 1)
     for axis, component in zip(geometry.coordinates.space, velocity, strict=True):
         for end in (0.0, 1.0):
-            face = torch.cat([unit[:, :axis], torch.full((len(unit), 1), end), unit[:, axis:]], 1)
+            face = torch.cat(
+                [unit[:, :axis], unit.new_full((len(unit), 1), end), unit[:, axis:]], 1
+            )
             at = torch.empty(*gains.shape, len(unit), len(geometry.lower), dtype=torch.float64)
             at[..., own] = lower[:, None] + sides[:, None] * face
             at[..., parameters] = chosen[:, None, None]

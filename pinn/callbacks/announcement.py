@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from pinn.base.console import Activity, say
 from pinn.callbacks.deadline import OVER, Deadline
 from pinn.checkpoints.revival import notes
+from pinn.solution.missing_conditions import missing_conditions
 from pinn.solution.plans import unread_parameters
 from pinn.solution.solution import Solution
 from pinn.training.loss_weights import PERIOD
@@ -168,6 +169,8 @@ def announcement(solver: Solver, processes: int) -> list[str]:
             for name, p in plan.networks.items()
         )
         lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
+    if missing := missing_conditions(solver.solution, solver.plans):
+        lines.append(f"boundary  no residual on {', '.join(missing)}")
     lines += [f"gauge     {line}" for line in gauge_lines(solver.solution)]
     for name, choice in solver.choices.items():
         network = "" if name == "all" else f"{name}: "
@@ -179,6 +182,11 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     if solver.collocation.adapt:
         every = solver.collocation.resample
         lines.append(f"points    where the residual is large, drawn every {every} steps")
+    if solver.collocation.refine:
+        told = ", ".join(
+            f"{size:g} of {part!r}" for part, size in solver.collocation.refine.items()
+        )
+        lines.append(f"points    half of those of the interior within {told}")
     lines += [f"note      {line}" for line in remarks(solver)]
     schedule = solver.schedule
     stage = [schedule.line] if len(schedule.stages) > 1 else []
