@@ -13,6 +13,7 @@ reads.
     queries           points in any form
     gauge_offsets     what gauges subtract
     exported_program  a program that needs torch alone, or ONNX
+    missing_conditions  parts of the boundary without a residual
     bare_network      a network by itself is not the solution
     foreign_network   networks from outside the package
     smoothness        whether a network has the derivatives that are read
