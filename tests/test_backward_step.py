@@ -25,7 +25,7 @@ def test_a_small_run_finds_where_the_flow_attaches_again(tmp_path):
         WEIGHTS,
         derivatives="taylor",
         compile=False,
-        refine={"edge": 1.0},
+        refine={"edge": 0.4},
         folder=tmp_path,
         accelerator="cpu",
         enable_progress_bar=False,
@@ -42,8 +42,8 @@ def test_the_inflow_is_developed():
     problem = BackwardStep(inlet=2.0, length=8.0)
     inlet = problem.geometry.sample("inlet", 20, "gauss")
     assert problem.geometry.measure("inlet") == pytest.approx(1)
-    assert problem.geometry.measure("walls") == pytest.approx(2 * (2 + 8))
-    assert problem.geometry.measure("edge") == pytest.approx(1)
+    assert problem.geometry.measure("walls") == pytest.approx(2 * (2 + 8) + 1 - 0.4)
+    assert problem.geometry.measure("edge") == pytest.approx(0.4)
     at = coordinate_field(inlet.at, problem.geometry.coordinates)
     profile = -problem.inflow(0 * at, at).value
     assert float((inlet.weights * profile[:, 0]).mean()) == pytest.approx(1, rel=1e-12)
@@ -51,9 +51,9 @@ def test_the_inflow_is_developed():
 
 
 def test_residuals_count_less_at_the_corner():
-    at = torch.tensor([[0.0, 1.3], [0.0, 1.0], [3.0, 1.0]], dtype=torch.float64)
+    at = torch.tensor([[0.0, 1.1], [0.0, 1.0], [0.3, 1.0]], dtype=torch.float64)
     found = BackwardStep().importance("interior", at)
-    assert found.tolist() == pytest.approx([0.5, 0.0, 9 / 9.09])
+    assert found.tolist() == pytest.approx([0.5, 0.0, 0.9])
 
 
 def test_only_what_the_paper_tabulates_is_a_reference():

@@ -16,7 +16,8 @@ from pinn.physics.quantities import quantity
 from pinn.physics.residuals import on
 from pinn.problems.navier_stokes import NavierStokes
 
-NEAR = 0.3  # radius about the edge within which the residual counts less
+NEAR = 0.1  # radius about the edge within which the residual counts less
+EDGE = 0.2  # how far the walls are counted to the edge
 KNOWN = {100.0: 2.922, 800.0: 11.834}  # those that two copies of the paper's table agree on
 
 
@@ -34,8 +35,8 @@ class BackwardStep(NavierStokes):
     h of the step, pressure by U². The networks give the stream function ψ → `psi` and p, so that
     ∇·u = 0 holds everywhere.
 
-    At the edge (0, 1) of the step the vorticity is infinite: residuals count less within 0.3 of it
-    (`importance`), and the walls within 0.5 of it are a region of their own, `edge`, with points of
+    At the edge (0, 1) of the step the vorticity is infinite: residuals count less within 0.1 of it
+    (`importance`), and the walls within 0.2 of it are a region of their own, `edge`, with points of
     their own.
 
     Data it may use: the velocity at the inlet and at the walls.
@@ -64,7 +65,7 @@ class BackwardStep(NavierStokes):
         upstream, self.length = -positive("inlet", inlet), positive("length", length)
         geometry = Rectangle((upstream, 0.0), (1.0, 2.0)) | Rectangle((0.0, length), (0.0, 2.0))
         geometry = geometry.part("inlet", x=upstream).part("outlet", x=length)
-        geometry = geometry.part("edge", x=(-0.5, 0.0), y=(0.5, 1.0))
+        geometry = geometry.part("edge", x=(-EDGE, 0.0), y=(1 - EDGE, 1.0))
         geometry = geometry.part("walls", without=("inlet", "outlet", "edge"))
         super().__init__(geometry, reynolds, gauge="free")
 
@@ -100,7 +101,7 @@ class BackwardStep(NavierStokes):
         return outflow(u, p, self.viscosity)
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
-        """r²/(r² + 0.3²) with the distance r to the edge of the step."""
+        """r²/(r² + 0.1²) with the distance r to the edge of the step."""
         if region != "interior":
             return None
         squared = at[:, 0] ** 2 + (at[:, 1] - 1) ** 2
