@@ -62,11 +62,11 @@ class LidDrivenCube(Problem):
         volumes at three resolutions, `benchmarks/cavity_3d_reference.py`: u and v on the two
         centre lines x = z = ½ and y = z = ½.
 
-    Good values: there are none yet. With the output layer of 1,000 tanh units of spread 1.5, 2,197
+    Good values: there are none yet. With the output layer of 1,000 tanh units of spread 1, 2,197
     interior Gauss points, 980 on the faces with weight 100, and 8 steps of LevenbergMarquardt the
-    flow at Re = 100 has the right picture. On the centre lines its relative errors are 3 % (u) and
-    11 % (v), the largest difference is 0.024; two minutes of one core. Of the spreads 3, 2 and 1.5
-    the last has the smallest residuals at other points. Re = 400 was not tried.
+    flow at Re = 100 has the right picture. On the centre lines its relative errors are 3.3 % (u)
+    and 8 % (v), the largest difference is 0.019; two minutes of one core. Of the spreads 3, 2, 1.5
+    and 1 the last has the smallest residuals at other points. Re = 400 was not tried.
     """
 
     coordinates = ("x", "y", "z")
