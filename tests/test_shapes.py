@@ -60,7 +60,7 @@ def test_a_hole_has_its_name_and_normals_into_it():
 @pytest.mark.parametrize("method", ["sobol", "lhs", "uniform", "gauss"])
 def test_no_point_lies_in_a_hole(method):
     at = channel().sample("interior", 500, method).at
-    assert len(at) == pytest.approx(500, rel=0.05)
+    assert len(at) == pytest.approx(500, rel=0.1)
     assert bool(((at - 0.2).norm(dim=1) > 0.05).all())
 
 

@@ -11,6 +11,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     bodies       ball, cylinder, closed surface
     combined     geometries made of others, as plain data
     derived      a geometry with more regions, as plain data
+    names        what booleans must not change about names
     region       a part of a shape, over all times or at an instant: points and measure
     shape        what a shape in space promises
     block        boxes of any dimension

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from pinn.geometry import plane, solid
-from pinn.geometry.block import FACES, Block
+from pinn.geometry.block import Block
 from pinn.geometry.half_space import HalfSpaceShape
+from pinn.geometry.names import FACE_NAMES
 from pinn.geometry.shape import Part, Pick, Shape
 
-FACE_NAMES = {name for pair in FACES.values() for name in pair}
 HOMES: dict[int, Any] = {2: plane, 3: solid}
 
 

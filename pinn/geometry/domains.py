@@ -14,6 +14,7 @@ from pinn.geometry.coordinates import Coordinates, bound, increasing, span
 from pinn.geometry.half_space import ENDLESS, HalfSpaceShape
 from pinn.geometry.inside import Inside
 from pinn.geometry.joined import together
+from pinn.geometry.names import check_kept
 from pinn.geometry.points import Points
 from pinn.geometry.region import Region
 from pinn.geometry.regions import INSTANTS, NAMELESS, Regions
@@ -246,6 +247,7 @@ class Geometry(Regions):
         result = self._with_shape(combination.combined(kind, self.shape, other.shape), other)
         result._inherit(self)
         result._inherit(other, self if kind == "difference" else None)
+        check_kept(result, self, other, kind == "difference")
         result._spec = self._with(kind, other)
         return result
 

@@ -14,9 +14,11 @@ from pinn.base.recipe import Spec
 from pinn.geometry import combination
 from pinn.geometry.clouds import Clouds
 from pinn.geometry.coordinates import Coordinates, bound, increasing
+from pinn.geometry.names import check_apart
 from pinn.geometry.shape import Part, Pick, Range, Shape
 
 INSTANTS = ("initial", "final")
+RESERVED = ("interior", "boundary", *INSTANTS)
 DERIVED = "pinn.geometry.derived.Derived"  # makes a geometry again from the calls that made it
 COMBINED = "pinn.geometry.combined"  # whose classes make a geometry of others
 NAMELESS = ""  # the part of a boundary that has no name; `boundary` contains it
@@ -74,6 +76,8 @@ class Regions(Clouds):
     def _start(self) -> None:
         """The names that the shape brings along."""
         self._parts: dict[str, Part] = dict(self.shape.parts)
+        if meant := next((name for name in RESERVED if name in self._parts), None):
+            raise ValueError(f"a part is called {meant!r}, which is another region: rename it")
         self._unions: dict[str, tuple[str, ...]] = {}
         if self._parts:
             self._unions["boundary"] = tuple(self._parts)
@@ -91,12 +95,16 @@ class Regions(Clouds):
         """A copy with more region names, each a union of parts: `named(lid="top")`.
 
         Raises:
-            ValueError: a name is taken, or a member is no part (or union of parts) or comes twice.
+            ValueError: a name is taken, a member is no part (or union of parts) or comes twice, or
+                two of them have points in common.
         """
         result = self._copy("named", groups)
         for name, given in groups.items():
             result._check_free(name)
-            result._unions[name] = result._members(name, given)
+            members = result._members(name, given)
+            if any(part in result._picked for part in members):
+                check_apart(name, {part: result._parts[part] for part in members}, result._size)
+            result._unions[name] = members
         return result
 
     def part(
@@ -130,6 +138,10 @@ class Regions(Clouds):
             segments = (segments,) if isinstance(segments, int) else tuple(segments)
         out = self._members(name, without) if without else ()
         names = tuple(n for n in self._members(name, of) if n not in out)
+        if taken := [n for n in names if n in self._picked]:
+            raise ValueError(
+                f"region {name!r}: {taken[0]!r} was picked itself: take it of the shape's parts"
+            )
         result._pick(name, Picked(names, Pick(ranges, segments, where), out))
         return result
 
@@ -221,10 +233,15 @@ class Regions(Clouds):
         self._picked[name] = picked
 
     @property
+    def _size(self) -> float:
+        """The longest side of the bounds of the shape."""
+        sides = zip(self.shape.lower, self.shape.upper, strict=True)
+        return max(high - low for low, high in sides)
+
+    @property
     def _rounding(self) -> float:
         """A distance below which points count as one."""
-        sides = zip(self.shape.lower, self.shape.upper, strict=True)
-        return 1e-9 * max(high - low for low, high in sides)
+        return 1e-9 * self._size
 
     def _inherit(self, source: "Regions", domain: "Regions | None" = None) -> None:
         """Take over the names of an operand, as far as anything of them is left.
@@ -242,7 +259,7 @@ class Regions(Clouds):
         for name, members in source._unions.items():
             foreign = domain is not None and any(part in domain._parts for part in members)
             left = [part for part in members if part in self._parts]
-            if left and not foreign and name not in ("boundary", *self._parts):
+            if left and not foreign and name != "boundary":
                 both = (*self._unions.get(name, ()), *left)
                 self._unions[name] = tuple(dict.fromkeys(both))
         for name, cloud in source._clouds.items():
@@ -262,7 +279,7 @@ class Regions(Clouds):
     def _check_free(self, name: str) -> None:
         if not name.isidentifier():
             raise ValueError(f"region name {name!r} is not an identifier, such as 'inlet'")
-        if name in self.regions:
+        if name in self.regions or name in RESERVED:
             raise ValueError(f"region name {name!r} is taken: choose another than {self.regions}")
 
 
