@@ -279,6 +279,17 @@ def test_in_single_precision_its_points_follow():
     torch.testing.assert_close(*losses)
 
 
+@pytest.mark.parametrize("mode", ["eager", "recorded"])
+def test_its_points_have_all_digits_after_a_phase_in_single_precision(mode):
+    solution, plans, weights, points, _ = made("mass")
+    step = Objective(solution, plans, mode)
+    solution.float()
+    step.gradient({r: p.to(torch.zeros(0)) for r, p in points.items()}, weights)
+    solution.double()
+    fresh = Objective(solution, plans, mode).gradient(points, weights)[0]
+    assert torch.equal(step.gradient(points, weights)[0], fresh)
+
+
 WRONG = {
     "a region": (lambda s, u, p, x, y: p - mean(p, on="rihgt"), "did you mean 'right'"),
     "an instant": (lambda s, u, p, x, y: p - mean(p, on="right", t=1.0), "there is no time"),

@@ -115,9 +115,12 @@ class RegionResiduals(nn.Module):
 
     def in_place(self, like: Tensor) -> Self:
         """This module, the points of other regions in a precision and on a device."""
-        for name, buffer in self.named_buffers(recurse=False):
-            if (buffer.dtype, buffer.device) != (like.dtype, like.device):
-                setattr(self, name, sent(buffer, like))
+        for place, rule in enumerate(self.plan.rules.values()):
+            for number, tensor in enumerate(rule.points.tensors):
+                name = f"rule_{place}_{number}"
+                buffer = getattr(self, name)
+                if (buffer.dtype, buffer.device) != (like.dtype, like.device):
+                    setattr(self, name, sent(tensor, like))  # a buffer may have lost digits
         return self
 
     def rules(self, like: Tensor) -> dict[Place, Quadrature]:
