@@ -33,7 +33,8 @@ def files(here, monkeypatch):
         (here / name).write_text(body, encoding="utf-8")
     monkeypatch.syspath_prepend(str(here))
     yield here
-    sys.modules.pop("nets", None)
+    for name in ("nets", "plates"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
