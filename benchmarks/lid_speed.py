@@ -10,7 +10,8 @@ cover the truth in 95 of 100 draws.
 
 The weight λ of the equations follows from the residuals: the misfit λ |r|² that the features leave
 is to be well below the square of the noise. It is smaller where the flow is slower, so a large one
-pulls V down.
+pulls V down. The weight was settled on the draws 0 to 19; those from 20 on, which are run by
+default, had no part in it: a median error of 0.5 %, and 19 of 20 intervals cover.
 """
 
 from __future__ import annotations
@@ -147,11 +148,12 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--first", type=int, default=20, help="number of the first draw")
     parser.add_argument("--width", type=int, default=240, help="random features")
     options = parser.parse_args()
     torch.set_num_threads(1)
     draws = []
-    for draw in range(options.draws):
+    for draw in range(options.first, options.first + options.draws):
         draws.append(run(draw, options.width))
         print(
             f"draw {draw}: " + ", ".join(f"{k} {v:.5g}" for k, v in draws[-1].items()), flush=True
