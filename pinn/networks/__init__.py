@@ -7,6 +7,7 @@ A new network or a new embedding goes here.
     stack       layers one after the other
     embeddings  Fourier features, periodic and graded coordinates
     polar       polar coordinates about holes and corners
+    slit        the map that opens a slit within a long hole to a circle
 
 May import: geometry, base.
 """

@@ -9,6 +9,7 @@ from torch.nn.functional import linear
 
 from pinn.geometry import Geometry
 from pinn.networks.embeddings import Embedding
+from pinn.networks.slit import Slit, opened, slit_of
 
 POINTS = 512  # of a boundary, for the centre and the radius of a hole
 CLOSED = 1e-2  # |∮ n ds| of a closed line or surface, by its length or area
@@ -21,11 +22,13 @@ class Place(NamedTuple):
         centre: c (d,).
         radius: the least r.
         core: a.
+        slit: of a long hole; c and r are then those of its image s.
     """
 
     centre: Tensor
     radius: float
     core: float
+    slit: Slit | None = None
 
 
 class Polar(Embedding):
@@ -36,6 +39,10 @@ class Polar(Embedding):
     Symbols: m is the middle of the domain, h half of its shortest side. A hole has its centre c and
     a = 0; a corner has its position c and a core a, within which the features are smooth. r₀ is the
     geometric mean of the least and the largest r. Time and parameters are scaled to [-1, 1].
+
+    A long hole in the plane, of 4 times its width, has the polar coordinates of its image s in
+    place of x, by the map that opens a slit within the hole to a circle (see `slit`). The slit is
+    straight or bent, and its ends make the image as round as it can be; a sharp end is one itself.
 
     Random units of `MLP(spread=…)` bend over h/spread in all of a long channel, and over a factor
     e^(1/spread) of r: they are narrow only where a body is small and near.
@@ -81,6 +88,14 @@ class Polar(Embedding):
         cores = torch.tensor([place.core for place in places], dtype=torch.float64)
         away = torch.maximum(centres - lower[: self.space], upper[: self.space] - centres)
         largest = (away.square().sum(1) + cores.square()).sqrt()
+        slits = [place.slit for place in places]
+        if any(slits):
+            # Far from a slit s is 4 (z − m)/(b − a), so that a quarter of its length is the unit.
+            units = [abs(slit.b - slit.a) / 4 if slit else 1.0 for slit in slits]
+            largest = largest / torch.tensor(units, dtype=torch.float64)
+        for i, slit in enumerate(slits):
+            if slit:
+                self.constant(f"slit_{i}", torch.tensor(slit.numbers(), dtype=torch.float64))
         self.constant("middle", 0.5 * (lower + upper))
         self.constant("inverse_halves", 1 / scale)
         self.count = len(places)
@@ -98,7 +113,9 @@ class Polar(Embedding):
         space = x[..., : self.space]
         features = [(x - self.middle) * self.inverse_halves]
         for i in range(self.count):
-            from_centre = space - self.centres[i]
+            slit = getattr(self, f"slit_{i}", None)
+            place = space if slit is None else opened(space, slit)
+            from_centre = place - self.centres[i]
             square = linear(from_centre * from_centre, self.ones) + self.squares[i]
             features.append(0.5 * torch.log(square) - self.shifts[i])
             features.append(from_centre * torch.rsqrt(square))
@@ -152,4 +169,8 @@ def hole(geometry: Geometry, name: str) -> Place | None:
     flux = (weight * points.normal * (at - centre)).sum()
     if not is_closed or flux >= 0 or bool(geometry.shape.contains(centre[None])):
         return None
-    return Place(centre, float((at - centre).norm(dim=1).min()), 0.0)
+    slit = slit_of(geometry, name, at) if at.shape[1] == 2 else None
+    if slit:
+        at = opened(at, torch.tensor(slit.numbers(), dtype=at.dtype))
+        centre = 0.5 * (at.amax(0) + at.amin(0))
+    return Place(centre, float((at - centre).norm(dim=1).min()), 0.0, slit)

@@ -12,6 +12,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     channel        Poiseuille and Couette flow
     convection     flow driven by buoyancy, with its reference in `convection_data`
     cylinder       flow past a cylinder in a channel, with drag and lift
+    aerofoil       potential flow about an aerofoil, with its points in `aerofoil_data`
     continuity     density in a given flow
     advection      linear advection
     poisson        ∇²u = f
@@ -22,6 +23,7 @@ May import: physics, fields, algebra, geometry, base.
 """
 
 from pinn.problems.advection import Advection as Advection
+from pinn.problems.aerofoil import Aerofoil as Aerofoil
 from pinn.problems.beltrami import Beltrami3D as Beltrami3D
 from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
 from pinn.problems.channel import Couette as Couette

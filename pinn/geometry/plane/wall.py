@@ -33,6 +33,12 @@ class Wall:
         """The length."""
         return float(self._lengths.sum())
 
+    @property
+    def joints(self) -> Tensor:
+        """The ends (N, 2) of its pieces, every corner among them."""
+        ends = [piece.curve.at(np.array([0.0, 1.0])) for piece in self.pieces]
+        return torch.from_numpy(np.concatenate(ends))
+
     def place(self, unit: Tensor) -> tuple[Tensor, Tensor, None]:
         """The points (N, 2) at shares (N, 1) of the length, and the outward unit normals (N, 2)."""
         share = unit.detach().cpu().to(torch.float64).reshape(-1).numpy()
