@@ -49,11 +49,13 @@ class Aerofoil(Problem):
         angle: α in degrees.
 
     Reference: for the profile that comes along, the map of Joukowski: L. M. Milne-Thomson,
-    "Theoretical Aerodynamics", 4th ed. (1966), chapter VII.
+    "Theoretical Aerodynamics", 4th ed. (1966), chapter VII. Of other profiles the usual method is
+    that of J. L. Hess, A. M. O. Smith, "Calculation of potential flow about arbitrary bodies",
+    Prog. Aerosp. Sci. 8 (1967) 1–138, doi:10.1016/0376-0421(67)90003-6.
 
     Good values: 400 tanh units of spread 1, `Polar`, 2,500 interior points refined to the aerofoil
     within 0.5, weight 100 on the conditions, 8 steps of Levenberg–Marquardt on the output layer:
-    the lift is 0.1 % off, the velocity 9e-4. What is left is the O(ζ⁻³) far away, at 2 chords.
+    the lift is 0.1 % off, u 9e-4, v, which is small, 9e-3. What is left is the O(ζ⁻³) far away, at 2 chords.
 
     Raises:
         ValueError: the file is no table of points, or α is not between −90 and 90.
