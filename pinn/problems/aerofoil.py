@@ -55,7 +55,7 @@ class Aerofoil(Problem):
 
     Good values: 400 tanh units of spread 1, `Polar`, 2,500 interior points refined to the aerofoil
     within 0.5, weight 100 on the conditions, 8 steps of Levenberg–Marquardt on the output layer:
-    the lift is 0.1 % off, u 9e-4, v, which is small, 9e-3. What is left is the O(ζ⁻³) far away, at 2 chords.
+    the lift is 0.1 % off, u 9e-4, v, which is small, 9e-3.
 
     Raises:
         ValueError: the file is no table of points, or α is not between −90 and 90.
