@@ -171,8 +171,9 @@ def quantity_lines(values: Mapping[str, QuantityValue]) -> Iterator[str]:
                 f"warning   quantity {name!r}: twice the points change its integrals by "
                 f"{value.change:.1e} of their size, so it has no more digits than that"
             )
-    for source in dict.fromkeys(value.source for value in values.values() if value.source):
-        names = ", ".join(name for name, value in values.items() if value.source == source)
+    judged = {name: value for name, value in values.items() if value.reference is not None}
+    for source in dict.fromkeys(value.source for value in judged.values() if value.source):
+        names = ", ".join(name for name, value in judged.items() if value.source == source)
         yield f"reference of {names}: {source}"
 
 
