@@ -188,7 +188,7 @@ class Measurements:
             raise ValueError(
                 f"points {self.name!r}: {len(outside)} of {len(at)} lie outside {domain!r}, "
                 f"the first one in {columns.place(first)} at ({where}): check their units or "
-                "enlarge the box"
+                "enlarge the domain"
             )
 
     def importance(self, columns: Columns) -> Tensor | None:
