@@ -86,7 +86,8 @@ def test_only_plain_data_is_saved(saved, phases):
     entry = contents["pinn"]
     assert entry["format"] == FORMAT
     assert entry["problem"]["class_path"] == "pinn.problems.kovasznay.Kovasznay"
-    assert entry["problem"]["init_args"] == {"reynolds": 40.0, "gauge": "zero_mean"}
+    given = {"reynolds": 40.0, "gauge": "zero_mean", "ranges": None}
+    assert entry["problem"]["init_args"] == given
     assert entry["network"]["init_args"]["width"] == 8
     assert entry["course"]["phase"] == len(phases) - 1
     assert entry["dtype"] == phases[-1].dtype

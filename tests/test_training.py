@@ -182,7 +182,7 @@ def test_a_resumed_run_brings_its_strategy(train, tmp_path, monkeypatch):
     def refuse(*args):
         raise AssertionError("chosen a second time")
 
-    monkeypatch.setattr(pinn.training.solver, "choose", refuse)
+    monkeypatch.setattr(pinn.training.strategies, "choose", refuse)
     resumed = solver_of(phases=[Phase(6)])
     train(resumed, ckpt_path=tmp_path / "three.ckpt")
     assert resumed.choices == solver.choices

@@ -115,7 +115,12 @@ class Revival:
         """What a spec describes; None, and noted, where its class is not found."""
         try:
             with supplied(self.saved, first=True):
-                return build(spec, self.allowed)
+                made = build(spec, self.allowed)
+            if not isinstance(made, Problem if role == "problem" else nn.Module):
+                raise CheckpointError(
+                    f"{self.path}: {echo(spec['class_path'])} named in the checkpoint is no {role}"
+                )
+            return made
         except UnknownClassError as error:
             script = self.script(error.class_path)
             if script in self.allowed and spec["class_path"] == error.class_path:
