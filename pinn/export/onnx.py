@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from pinn.export.program_checks import Expected, ExportError, first_line, needed, quietly
+from pinn.base.extras import needed
+from pinn.export.program_checks import Expected, ExportError, first_line, quietly
 
 aten = torch.ops.aten
 PACKAGES = ("onnx", "onnxscript")

@@ -6,8 +6,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,20 +44,6 @@ class Expected:
                 error = float((outputs[name].to(value) - value).abs().max()) / scale
                 if not error <= TOLERANCES.get(value.dtype, 1e-5):
                     raise ExportError(f"{what} gives {name!r} with an error of {error:.1e}")
-
-
-def needed(package: str, use: str, install: str) -> Any:
-    """A package that only some exports need.
-
-    Raises:
-        ModuleNotFoundError: it is not installed; the line says how to install it.
-    """
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{use} needs {package}, which is not installed: pip install {install}"
-        ) from error
 
 
 def first_line(error: Exception) -> str:

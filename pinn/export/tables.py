@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn.export.program_checks import needed
+from pinn.base.extras import needed
 
 Columns = Mapping[str, np.ndarray]
 TOGETHER = 10**5  # rows written at a time

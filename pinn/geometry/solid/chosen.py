@@ -8,11 +8,10 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from pinn.geometry import sampling
 from pinn.geometry.solid.fitting import Scaled, fitted, surface_columns
 from pinn.geometry.solid.motion import Array
 from pinn.geometry.solid.patches import Rule
-from pinn.geometry.solid.pieces import TRIES, Piece
+from pinn.geometry.solid.pieces import Piece, drawn
 
 FINE = 20_000  # points at which the function is looked at
 
@@ -62,15 +61,7 @@ class Chosen:
 
     def rule(self, n: int) -> Rule:
         """n points, with the moments of the fine rule."""
-        tries = int(1.1 * n * self.drawn / self.area) + 16
-        for _ in range(TRIES):
-            at, normal, _ = self.place(sampling.unit_points(tries, 2, "sobol", 0).numpy())
-            if len(at) >= n:
-                break
-            tries *= 2
-        else:
-            raise ValueError(f"no {n} points were found among {tries // 2}: a piece is too thin")
-        at, normal = at[:n], normal[:n]
+        at, normal = drawn(self, n, self.area / self.drawn)
         scaled = Scaled.about(self.fine[0].min(0), self.fine[0].max(0))
         weights = fitted(
             lambda degree: surface_columns(scaled, at, normal, degree),

@@ -1,11 +1,11 @@
 """Closed surfaces from STL and OBJ files."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pinn.base import extras
 from pinn.base.messages import echo
 from pinn.base.paths import unreadable
 from pinn.geometry.solid.motion import Array
@@ -20,12 +20,7 @@ def needed(package: str, use: str) -> Any:
     Raises:
         ModuleNotFoundError: it is not installed; the line says how to install it.
     """
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{use} needs {package}, which is not installed: pip install "pinn[shapes]"'
-        ) from error
+    return extras.needed(package, use, '"pinn[shapes]"')
 
 
 def read(path: str | Path) -> tuple[Array, np.ndarray]:

@@ -115,15 +115,7 @@ class Cut:
 
     def rule(self, n: int) -> Rule:
         """n points; see the class."""
-        tries = int(1.1 * n * self.drawn / self.area) + 16
-        for _ in range(TRIES):
-            at, normal, _ = self.place(sampling.unit_points(tries, 2, "sobol", 0).numpy())
-            if len(at) >= n:
-                break
-            tries *= 2
-        else:
-            raise ValueError(f"no {n} points were found among {tries // 2}: a piece is too thin")
-        at, normal = at[:n], normal[:n]
+        at, normal = drawn(self, n, self.area / self.drawn)
         nodes = self.curved.nodes(self.faces)
         scaled = Scaled.about(nodes.min((0, 1)), nodes.max((0, 1)))
         moments = self.moments(scaled, 4)
@@ -153,3 +145,23 @@ class Cut:
     def distance(self, at: Array) -> Array:
         """From flat triangles with corners on the piece: off by at most 1e-3 of its radius."""
         return self._nearest.distance(at)
+
+
+def drawn(piece: Piece, n: int, share: float) -> tuple[Array, Array]:
+    """n points of a piece, and the normals there, by rejection.
+
+    Args:
+        piece: places points.
+        n: how many.
+        share: of the numbers that place a point, about.
+
+    Raises:
+        ValueError: hardly any of the numbers do.
+    """
+    tries = int(1.1 * n / share) + 16
+    for _ in range(TRIES):
+        at, normal, _ = piece.place(sampling.unit_points(tries, 2, "sobol", 0).numpy())
+        if len(at) >= n:
+            return at[:n], normal[:n]
+        tries *= 2
+    raise ValueError(f"no {n} points were found among {tries // 2}: a piece is too thin")
