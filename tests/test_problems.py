@@ -15,7 +15,11 @@ from pinn.objective.losses import residual_losses
 from pinn.physics.problem import Problem
 from pinn.problems import (
     Advection,
+    AdvectionDiffusion,
+    AdvectionDiffusion2D,
+    AllenCahn,
     Beltrami3D,
+    Burgers,
     Continuity,
     Couette,
     Kovasznay,
@@ -40,6 +44,8 @@ VARIANTS = [
     TaylorGreen2D(reynolds=1.0),
     Beltrami3D(reynolds=20.0, a=math.pi / 4, d=math.pi / 2),
     Advection(speed=1.0),
+    AdvectionDiffusion2D(diffusion=0.1),
+    Burgers(viscosity=0.1),
     Poiseuille(reynolds=100.0, length=5.0),
     Couette(gradient=-2.0),
     KovasznayViscosity(32.0, samples=20, noise=0.0, guess=1 / 32),
@@ -194,6 +200,15 @@ PLANS = [
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
     ),
     (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
+    (AdvectionDiffusion(), {"interior": "value ∂x ∂xx", "boundary": "value"}),
+    (
+        Burgers(),
+        {"interior": "value ∂x ∂t ∂xx", "initial": "value", "boundary": "value"},
+    ),
+    (
+        AllenCahn(),
+        {"interior": "value ∂x ∂t ∂xx", "initial": "value", "left": "value ∂x"},
+    ),
     (
         LidDrivenCube(),
         {

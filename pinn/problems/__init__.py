@@ -15,6 +15,9 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     aerofoil       potential flow about an aerofoil, with its points in `aerofoil_data`
     continuity     density in a given flow
     advection      linear advection
+    diffusion      advection against diffusion, with thin layers at walls
+    burgers        a wave that steepens into a shock
+    allen_cahn     two phases that separate, with its reference in `allen_cahn_data`
     poisson        ∇²u = f
     plate          heat conduction in a plate with holes, with its reference in `plate_data`
     viscosity      an unknown viscosity from measurements
@@ -23,8 +26,12 @@ May import: physics, fields, algebra, geometry, base.
 """
 
 from pinn.problems.advection import Advection as Advection
+from pinn.problems.diffusion import AdvectionDiffusion as AdvectionDiffusion
+from pinn.problems.diffusion import AdvectionDiffusion2D as AdvectionDiffusion2D
 from pinn.problems.aerofoil import Aerofoil as Aerofoil
+from pinn.problems.allen_cahn import AllenCahn as AllenCahn
 from pinn.problems.beltrami import Beltrami3D as Beltrami3D
+from pinn.problems.burgers import Burgers as Burgers
 from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
 from pinn.problems.channel import Couette as Couette
 from pinn.problems.channel import Poiseuille as Poiseuille
