@@ -83,7 +83,7 @@ def test_half_of_the_comparison_lies_in_each_layer(problem):
 
 
 def test_arguments_without_a_solution_are_refused():
-    with pytest.raises(ValueError, match="viscosity is 0.0001: it must be at least 0.001"):
+    with pytest.raises(ValueError, match=r"viscosity is 0\.0001: it must be at least 0\.001"):
         Burgers(1e-4)
     with pytest.raises(ValueError, match=r"diffusion is 0\.0: it must be a positive"):
         AdvectionDiffusion(0.0)

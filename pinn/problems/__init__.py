@@ -26,8 +26,6 @@ May import: physics, fields, algebra, geometry, base.
 """
 
 from pinn.problems.advection import Advection as Advection
-from pinn.problems.diffusion import AdvectionDiffusion as AdvectionDiffusion
-from pinn.problems.diffusion import AdvectionDiffusion2D as AdvectionDiffusion2D
 from pinn.problems.aerofoil import Aerofoil as Aerofoil
 from pinn.problems.allen_cahn import AllenCahn as AllenCahn
 from pinn.problems.beltrami import Beltrami3D as Beltrami3D
@@ -39,6 +37,8 @@ from pinn.problems.continuity import Continuity as Continuity
 from pinn.problems.convection import NaturalConvection as NaturalConvection
 from pinn.problems.cube import LidDrivenCube as LidDrivenCube
 from pinn.problems.cylinder import CylinderFlow as CylinderFlow
+from pinn.problems.diffusion import AdvectionDiffusion as AdvectionDiffusion
+from pinn.problems.diffusion import AdvectionDiffusion2D as AdvectionDiffusion2D
 from pinn.problems.kovasznay import Kovasznay as Kovasznay
 from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes

@@ -32,7 +32,7 @@ class AllenCahn(Problem):
 
     Reference: M. Raissi, P. Perdikaris, G. E. Karniadakis, "Physics-informed neural networks", J.
     Comput. Phys. 378 (2019) 686–707, doi:10.1016/j.jcp.2018.10.045, for the problem. The solution
-    comes from Fourier series, `benchmarks/allen_cahn_reference.py`; two resolutions differ by 1e-11.
+    comes from Fourier series, `benchmarks/allen_cahn_reference.py`, whose error is 1e-11.
     """
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "t")
