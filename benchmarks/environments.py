@@ -17,6 +17,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "neurodiffeq": (TORCH, "neurodiffeq==0.7.0", "numpy==2.4.6"),
     # It imports tqdm, which it does not ask for.
     "flow_matching": (TORCH, "flow_matching==1.0.10", "torchdiffeq==0.2.5", "tqdm==4.70.1"),
+    "fastlsq": (TORCH, "fastlsq==0.7.1", "numpy==2.4.6"),
     "zuko": (TORCH, "zuko==1.6.0", "numpy==2.4.6"),
     "folx": ("jax==0.10.2", "jaxlib==0.10.2", "folx==0.2.30", "optax==0.2.8", "numpy==2.4.6"),
 }

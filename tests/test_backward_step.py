@@ -69,3 +69,14 @@ def test_a_flow_that_does_not_turn_has_no_reattachment(tmp_path):
         BackwardStep(), MLP(8, 1), [Phase(1, "Adam")], folder=tmp_path, max_steps=1, compile=False
     )
     assert math.isnan(solution.quantities()["reattachment"].value)
+
+
+def test_without_an_inlet_channel_the_flow_enters_at_the_step():
+    problem = BackwardStep(800.0, inlet=0.0, length=60.0)
+    assert problem.geometry.measure("interior") == pytest.approx(120)
+    assert problem.geometry.measure("inlet") == pytest.approx(1)
+    assert problem.geometry.measure("edge") == pytest.approx(0.2)
+    assert problem.geometry.measure("walls") == pytest.approx(2 * 60 + 0.8)
+    assert reference_of(problem, problem.quantities[0]) == 12.20
+    with pytest.raises(ValueError, match=r"inlet is -1\.0: it must be a positive"):
+        BackwardStep(inlet=-1.0)

@@ -10,6 +10,7 @@ from pinn.base.recipe import build, spec_of
 from pinn.fields.field import Field, coordinate_field, partial
 from pinn.fields.functions import atan, sqrt, vector
 from pinn.fields.vector_calculus import div, grad, laplacian
+from pinn.geometry.translation import translation
 from pinn.networks import MLP
 from pinn.objective.losses import residual_losses
 from pinn.physics.problem import Problem
@@ -29,6 +30,7 @@ from pinn.problems import (
     NaturalConvection,
     Poiseuille,
     Poisson,
+    RandomFlow,
     TaylorGreen2D,
 )
 from pinn.problems.cavity import A, C, D, corner_flow
@@ -42,6 +44,8 @@ VARIANTS = [
     Continuity("compressing"),
     Poisson(wavenumber=3),
     TaylorGreen2D(reynolds=1.0),
+    TaylorGreen2D(mean_velocity=(1.0, 0.5), sides="residual"),
+    RandomFlow(reynolds=1.0, draw=3),
     Beltrami3D(reynolds=20.0, a=math.pi / 4, d=math.pi / 2),
     Advection(speed=1.0),
     AdvectionDiffusion2D(diffusion=0.1),
@@ -86,12 +90,17 @@ def residuals(problem, unknowns_at, n=200):
         size = max(1.0, *(float(s.abs().max()) for s in streams if s is not None))
         for residual in problem.residuals:
             if region in residual.regions:
-                yield residual, problem.evaluate(residual, unknowns, at, points), size
+                partners = None
+                if residual.partner:
+                    shift = translation(problem.geometry, region, residual.partner)
+                    there = points.at + torch.tensor(shift, dtype=torch.float64)
+                    partners = unknowns_at(coordinate_field(there, problem.geometry.coordinates))
+                yield residual, problem.evaluate(residual, unknowns, at, points, partners), size
 
 
 def wave(problem, unknown, at):
-    """A smooth field that is not constant along any coordinate, shaped like the unknown."""
-    phase = sum((j + 1) * at[:, j] for j in range(at.shape[-1])) + 0.3
+    """A smooth field, neither constant nor of period 2π in any coordinate, like the unknown."""
+    phase = sum(0.9 * (j + 1) * at[:, j] for j in range(at.shape[-1])) + 0.3
     components = [(phase + k).sin() for k in range(len(problem.components(unknown)))]
     return components[0] if problem.is_scalar(unknown) else torch.stack(components, dim=-1)
 
@@ -195,6 +204,11 @@ PLANS = [
     (Continuity(), {"interior": "value ∂x ∂y ∂t", "initial": "value", "boundary": "value"}),
     (Poisson(), {"interior": FLOW, "boundary": "value"}),
     (TaylorGreen2D(), {"interior": "value ∂x ∂y ∂t ∇²"}),
+    (
+        TaylorGreen2D(sides="residual"),
+        {"interior": "value ∂x ∂y ∂t ∇²", "left": "value ∂x ∂y", "bottom": "value ∂x ∂y"},
+    ),
+    (RandomFlow(), {"interior": FLOW, "boundary": "value"}),
     (
         Beltrami3D(),
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},

@@ -1,6 +1,7 @@
 """What a problem's class states, held against what it can mean, before anything runs."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ class Declared:
         columns: names of measured data columns that residuals may ask for.
         divergence_free: vector unknowns with ∇·u = 0, whose mass is balanced over boxes.
         ranges: parameters that are coordinates too → their lower and upper bounds.
+        continuation: the positive argument of `__init__`, and attribute, from whose easier values
+            a solution may be continued, as a Reynolds number; None where there is none.
     """
 
     coordinates: ClassVar[tuple[str, ...]] = ()
@@ -34,6 +37,7 @@ class Declared:
     columns: ClassVar[tuple[str, ...]] = ()
     divergence_free: ClassVar[tuple[str, ...]] = ()
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    continuation: ClassVar[str | None] = None
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -97,6 +101,29 @@ def check_class(cls: Any) -> None:
         raise TypeError(f"{name} uses the name {min(repeated)!r} for two things")
     for method, form in METHODS.items():
         check_signature(cls, method, form)
+    check_continuation(cls)
+
+
+def check_continuation(cls: Any) -> None:
+    """Hold `continuation` against the arguments of `__init__`.
+
+    A subclass whose `__init__` has no such argument has no continuation.
+
+    Raises:
+        TypeError: the class itself names what is no argument.
+    """
+    given = cls.continuation
+    arguments = [p for p in inspect.signature(cls.__init__).parameters.values() if p.name != "self"]
+    passed_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in arguments)
+    if given is None or passed_on or given in [p.name for p in arguments]:
+        return
+    if "continuation" in vars(cls):
+        known = ", ".join(p.name for p in arguments) or "none"
+        raise TypeError(
+            f"{cls.__name__}.continuation is {given!r}: name an argument of __init__, such as "
+            f'"reynolds"; known: {known}'
+        )
+    cls.continuation = None
 
 
 def names(value: Any, where: str, example: str) -> tuple[str, ...]:
@@ -164,12 +191,30 @@ def check_instance(problem: Any, kind: type) -> None:
     if not hasattr(problem, "gauges"):
         name = type(problem).__name__
         raise TypeError(f"{name}.__init__ does not call super().__init__(): let it begin with that")
+    check_continued(problem)
     for attribute, value in vars(problem).items():
         if getattr(value, "grad_fn", None) is not None and attribute[0] != "_":
             raise TypeError(
                 f"self.{attribute} of {type(problem).__name__} was computed from a trained "
                 "coefficient once and would not follow it: make it a @property"
             )
+
+
+def check_continued(problem: Any) -> None:
+    """Refuse a coefficient to be continued in that is no positive number.
+
+    Raises:
+        TypeError: it is something else, or no attribute.
+    """
+    name = problem.continuation
+    if name is None or name in problem.ranges:
+        return
+    value = getattr(problem, name, None)
+    if not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise TypeError(
+            f"self.{name} of {type(problem).__name__} is {value!r}, but continuation names it: "
+            "make it a positive number, or write continuation = None"
+        )
 
 
 def check_attribute(problem: nn.Module, name: str, value: Any) -> None:

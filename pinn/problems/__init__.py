@@ -9,6 +9,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     kovasznay      an exact steady flow
     taylor_green   exact vortices in the plane
     beltrami       an exact flow in space
+    random_flow    a forced flow of random waves
     channel        Poiseuille and Couette flow
     convection     flow driven by buoyancy, with its reference in `convection_data`
     cylinder       flow past a cylinder in a channel, with drag and lift
@@ -44,6 +45,7 @@ from pinn.problems.navier_stokes import NavierStokes as NavierStokes
 from pinn.problems.navier_stokes import UnsteadyNavierStokes as UnsteadyNavierStokes
 from pinn.problems.plate import PlateWithHoles as PlateWithHoles
 from pinn.problems.poisson import Poisson as Poisson
+from pinn.problems.random_flow import RandomFlow as RandomFlow
 from pinn.problems.step import BackwardStep as BackwardStep
 from pinn.problems.taylor_green import TaylorGreen2D as TaylorGreen2D
 from pinn.problems.viscosity import KovasznayViscosity as KovasznayViscosity

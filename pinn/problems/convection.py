@@ -71,6 +71,7 @@ class NaturalConvection(Problem):
     unknowns: ClassVar = {"u": ("u", "v"), "p": 1, "T": 1}
     outputs: ClassVar = {"psi": 1, "p": 1, "T": 1}
     divergence_free = ("u",)
+    continuation = "rayleigh"
 
     rayleigh: float
 

@@ -32,6 +32,7 @@ class NavierStokes(Problem):
     coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
     unknowns: ClassVar = {"u": ("u", "v"), "p": 1}
     divergence_free: ClassVar = ("u",)
+    continuation: ClassVar[str | None] = "reynolds"
 
     reynolds: float
 

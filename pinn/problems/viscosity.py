@@ -53,6 +53,7 @@ class KovasznayViscosity(NavierStokes):
     """
 
     columns = ("u_sample", "v_sample")
+    continuation = None  # its viscosity is learned
 
     def __init__(
         self,
