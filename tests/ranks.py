@@ -14,6 +14,8 @@ import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from oracle import choose
 from quadrature import answers, sensors
+from sparse import CASES as SPARSE
+from sparse import sparse_steps
 from test_levenberg_marquardt import CASES, four_steps
 from torch import nn
 
@@ -198,5 +200,6 @@ if __name__ == "__main__":
     save("quadrature", answers(dist.get_rank()))
     save("sensors", sensors(dist.get_rank()))
     choices()
-    save("shares", {case: four_steps(case, dist.get_rank()) for case in CASES})
+    steps = {case: four_steps(case, dist.get_rank()) for case in CASES}
+    save("shares", steps | {case: sparse_steps(case, dist.get_rank()) for case in SPARSE})
     run("fails", [Phase(9)])

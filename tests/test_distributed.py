@@ -12,6 +12,8 @@ import torch
 from conftest import QUIET
 from lightning import Trainer
 from quadrature import answers, sensors
+from sparse import CASES as SPARSE
+from sparse import sparse_steps
 from test_levenberg_marquardt import CASES, four_steps
 
 from pinn.base.console import quiet
@@ -289,12 +291,14 @@ def test_the_first_process_decides_for_all(runs):
     assert "2 processes train together" in first["apart"][1]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_rows_of_two_processes_equal_those_of_one(runs, case):
+@pytest.mark.parametrize(
+    ("case", "alone"), [(c, four_steps) for c in CASES] + [(c, sparse_steps) for c in SPARSE]
+)
+def test_rows_of_two_processes_equal_those_of_one(runs, case, alone):
     (mine, losses, past), (other, *same) = (rank[case] for rank in runs[-1]("shares"))
     assert torch.equal(mine, other)
     assert [losses, past] == same
-    theta, alone, _ = four_steps(case)
-    assert losses == pytest.approx(alone, rel=1e-10)
+    theta, expected, _ = alone(case)
+    assert losses == pytest.approx(expected, rel=1e-10)
     assert losses[-1] < 0.5 * losses[0]
     assert float((theta - mine).norm()) < 1e-10 * float(mine.norm())

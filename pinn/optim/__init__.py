@@ -10,6 +10,13 @@ A new optimiser is a file here and a name in `named`; a new key of a phase goes 
     gram                 the damped minimum by Cholesky
     system               what least squares needs from a problem
     budget               the memory that it takes
+    structure            which blocks of θ the residuals see
+    ordering             in which order blocks are eliminated
+    elimination          the tree of dense fronts in which they are
+    grouped_rows         the rows of J in groups that see the same blocks
+    block_gram           the damped minimum by a sparse Cholesky factor
+    block_factor         the damped minimum by sparse orthogonal factors
+    block_budget         the memory that these take
 
 May import: objective, solution, base.
 """

@@ -1,6 +1,7 @@
 """The memory that dense least squares takes, and how much of it there is."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -29,6 +30,7 @@ class Budget:
     parameters: int
     residuals: int
     given: float
+    structure: ClassVar[None] = None  # one block
 
     def __post_init__(self) -> None:
         if self.least > self.given:
@@ -37,6 +39,11 @@ class Budget:
                 f"parameters and {self.residuals} residuals, and has {self.given / 1e9:.3g} GB: "
                 "take a smaller network or fewer points, or the optimizer Adam or LBFGS"
             )
+
+    @property
+    def longest(self) -> int:
+        """Numbers in a column of a factor: as many roundings add up."""
+        return self.parameters
 
     @property
     def wide(self) -> bool:
@@ -70,14 +77,10 @@ class Budget:
         return max(min(int((numbers - self.square) / (3 * P)), M - 1), min(M, PIECE))
 
 
-def budget(
-    parameters: int, residuals: int, device: torch.device, memory: float | None, before: float = 0.0
-) -> Budget:
-    """What may be held, by default half of the memory that is available.
+def allowance(device: torch.device, memory: float | None, before: float = 0.0) -> float:
+    """Bytes that may be taken, by default half of the memory that is available.
 
     Args:
-        parameters: P.
-        residuals: M, of all processes.
         device: where it is held.
         memory: GiB that it may take.
         before: bytes that the run had before it was resumed, if it was: it has them again where
@@ -87,4 +90,4 @@ def budget(
     given = before if 0 < before <= there else there * SHARE
     given = given if memory is None else memory * 2**30
     same = agreed(torch.tensor([given], dtype=torch.float64, device=device))
-    return Budget(parameters, residuals, float(same))
+    return float(same)

@@ -15,8 +15,10 @@ from torch.optim import Optimizer
 
 from pinn.base.processes import agreed, processes, total
 from pinn.base.transfers import reads_are_free
-from pinn.optim.budget import Budget, budget
+from pinn.optim.block_budget import BlockBudget
+from pinn.optim.budget import Budget, allowance
 from pinn.optim.linear_model import LinearModel, Minimum
+from pinn.optim.structure import structure_of
 from pinn.optim.system import System
 
 TRIALS = 15  # of one step; the damping then has grown by 2¹⁺²⁺···⁺¹⁴, from LEAST to far above 1
@@ -26,7 +28,8 @@ LEAST, MOST = 1e-30, 1e15  # about ε² and 1/ε: beyond, the damping or J is ro
 
 
 class LevenbergMarquardt(Optimizer):
-    """Dense Levenberg–Marquardt for some thousand parameters in float64.
+    """Levenberg–Marquardt in float64: for some thousand parameters, or for 100,000 of which each
+    residual sees a few blocks.
 
     `system` has to be set to what owns the residuals before the first step. The damping follows
     from the ratio of the actual to the predicted decrease; a step that no damping makes smaller
@@ -42,7 +45,7 @@ class LevenbergMarquardt(Optimizer):
     """
 
     system: System | None = None
-    room: Budget | None = None
+    room: Budget | BlockBudget | None = None
 
     def __init__(
         self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
@@ -110,13 +113,19 @@ class LevenbergMarquardt(Optimizer):
         loss = self.search(model, here, r, square)
         return loss if closure is None else value
 
-    def budget(self, here: Tensor, count: int) -> Budget:
+    def budget(self, here: Tensor, count: int) -> Budget | BlockBudget:
         """The memory, asked for once: what others take later does not change the steps."""
-        if self.room is None or (self.room.parameters, self.room.residuals) != (len(here), count):
+        room, structure = self.room, structure_of(self.owner, len(here))
+        known = None if room is None else (room.parameters, room.residuals, room.structure)
+        if room is None or known != (len(here), count, structure):
             memory, before = self.param_groups[0]["memory"], self.past.get("room", 0.0)
-            self.room = budget(len(here), count, here.device, memory, before)
-            self.past["room"] = self.room.given
-        return self.room
+            given = allowance(here.device, memory, before)
+            if structure is None:
+                room = Budget(len(here), count, given)
+            else:
+                room = BlockBudget(structure, count, given)
+            self.room, self.past["room"] = room, given
+        return room
 
     def search(self, model: LinearModel, here: Tensor, r: Tensor, square: Tensor) -> float:
         """Raise the damping until the loss |r|² decreases, and return what it was before."""

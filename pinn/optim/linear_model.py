@@ -13,14 +13,20 @@ import torch
 from torch import Tensor
 
 from pinn.base.processes import agreed, stacked
+from pinn.optim.block_budget import BlockBudget
+from pinn.optim.block_factor import BlockFactor
+from pinn.optim.block_gram import BlockGram
 from pinn.optim.budget import Budget
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import Gram, Kernel
+from pinn.optim.grouped_rows import GroupedRows
 from pinn.optim.system import JacobianRows, System
 
-# D^-½ JᵀJ D^-½ is known to ε P; a Cholesky factor is used while the damping is so much larger.
+# D^-½ JᵀJ D^-½ is known to ε times the length of a column; a Cholesky factor is used while the
+# damping is so much larger.
 SAFETY = 10.0
-Form = Gram | Kernel | Factor | Reflectors
+Squared = Gram | Kernel | BlockGram
+Form = Squared | Factor | Reflectors | BlockFactor
 BEND = 0.75  # |a|/|δ| up to which a step is a parabola
 
 
@@ -47,14 +53,20 @@ class LinearModel:
         count: the residuals of this process.
     """
 
-    def __init__(self, system: System, like: Tensor, budget: Budget, count: int) -> None:
+    def __init__(
+        self, system: System, like: Tensor, budget: Budget | BlockBudget, count: int
+    ) -> None:
         self.like, self.budget = like, budget
-        self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
+        self.rows: JacobianRows | GroupedRows
+        if isinstance(budget, BlockBudget):
+            self.rows = GroupedRows(system, like, budget.structure, budget.keeps)
+        else:
+            self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
         self.form: Form | None = None
 
     def minima(self, damping: float) -> Iterator[Minimum]:
         """The fast one, then where that does not exist an exact one, made when it is asked for."""
-        size, exact = self.budget.parameters, self.budget.has_room_for_factor
+        size, exact = self.budget.longest, self.budget.has_room_for_factor
         if damping > SAFETY * torch.finfo(self.like.dtype).eps * size or not exact:
             yield self.minimum(self.squared, damping)
         if exact:
@@ -74,29 +86,39 @@ class LinearModel:
     @property
     def bends(self) -> bool:
         """Whether the last solution can be bent; J's smallest singular values forbid a square."""
-        return isinstance(self.form, Gram | Kernel)
+        return isinstance(self.form, Squared)
 
     def bent(self, delta: Tensor, curvature: Tensor) -> Tensor:
         """δ + a/2:   (JᵀJ + damping D) a = −Jᵀ (∂²r/∂δ²), if |a| is well below |δ|.
 
         M. K. Transtrum and J. P. Sethna, 2012, arXiv:1201.5885.
         """
-        assert isinstance(self.form, Gram | Kernel)
+        assert isinstance(self.form, Squared)
         second = self.form.again(curvature)
         added, length = ((t / self.form.scale).norm() for t in (second, delta))
         return agreed(torch.where(added <= BEND * length, delta + second / 2, delta))
 
     @cached_property
-    def squared(self) -> Gram | Kernel:
-        """JᵀJ or JJᵀ, whichever is smaller."""
-        return Kernel(self.whole) if self.budget.wide else Gram(self.rows)
+    def squared(self) -> Squared:
+        """JᵀJ or JJᵀ, whichever is smaller; of blocks JᵀJ."""
+        if isinstance(self.rows, GroupedRows):
+            return BlockGram(self.rows)
+        return Kernel(self.whole) if self.is_wide else Gram(self.rows)
 
     @cached_property
-    def orthogonal(self) -> Factor | Reflectors:
-        """The QR factors of J or of Jᵀ, whichever is smaller."""
-        return Reflectors(self.whole) if self.budget.wide else Factor(self.rows)
+    def orthogonal(self) -> Factor | Reflectors | BlockFactor:
+        """The QR factors of J or of Jᵀ, whichever is smaller; of blocks those of J."""
+        if isinstance(self.rows, GroupedRows):
+            return BlockFactor(self.rows)
+        return Reflectors(self.whole) if self.is_wide else Factor(self.rows)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the residuals are the smaller space."""
+        return isinstance(self.budget, Budget) and self.budget.wide
 
     @cached_property
     def whole(self) -> Tensor:
         """[J r] of all processes, for M < P."""
+        assert isinstance(self.rows, JacobianRows)
         return stacked(self.rows.whole())

@@ -1,6 +1,7 @@
 """What least squares needs from a problem:  r(θ) and J = ∂r/∂θ, for  min ½|r(θ)|².
 
-The rows [J r] are kept where they fit, else evaluated again.
+The rows [J r] are kept where they fit, else evaluated again. Where θ has several blocks, of which a
+residual sees a few, the rows come in groups, see `grouped_rows`.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,28 @@ class System(Protocol):
         """J (m, P) and r (m,) of some rows at a time; together the M rows, in their order in r.
 
         What is handed out may be overwritten once the next block is asked for.
+        """
+
+
+class GroupedSystem(System, Protocol):
+    """Residuals of which each sees a few blocks of θ, such as the coefficients of some patches.
+
+    θ is cut into contiguous blocks. Rows of J that see the same blocks are a group.
+    """
+
+    def sizes(self) -> tuple[int, ...]:
+        """The lengths of the blocks of θ, in order; of one block:  (P,),  J is dense."""
+
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers of the blocks that each group of this process sees, increasing."""
+
+    def row_counts(self) -> tuple[int, ...]:
+        """How many rows each group of this process has."""
+
+    def grouped(self) -> Iterator[tuple[tuple[int, ...], Tensor, Tensor]]:
+        """Some rows at a time, in their order in r: blocks seen, J (m, their lengths), r (m,).
+
+        What is handed out may be overwritten once the next is asked for.
         """
 
 

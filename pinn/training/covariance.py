@@ -24,7 +24,7 @@ from torch import Tensor
 from pinn.base.processes import total
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.objective.least_squares import LeastSquares
-from pinn.optim.budget import budget
+from pinn.optim.budget import Budget, allowance
 from pinn.optim.factor import Factor, damped
 from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.system import JacobianRows
@@ -78,7 +78,7 @@ def covariance(system: LeastSquares, columns: Sequence[int]) -> tuple[Tensor, fl
     r = system.residuals()
     size = sum(p.numel() for p in system.parameters())
     try:
-        room = budget(size, total_count(r), r.device, None)
+        room = Budget(size, total_count(r), allowance(r.device, None))
     except InsufficientMemoryError:
         return None
     if room.wide or not room.has_room_for_factor:

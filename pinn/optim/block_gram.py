@@ -1,0 +1,142 @@
+"""Damped least squares by a sparse Cholesky factor:  the counterpart of `gram` for blocks of θ.
+
+    (D^-½ JᵀJ D^-½ + μ) D^½ δ = −D^-½ Jᵀr,   front by front, see `elimination`
+
+Of JᵀJ those blocks are held that some residual sees both of, in the order of elimination one half.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pinn.base.processes import total
+from pinn.optim.elimination import Front
+from pinn.optim.gram import STRIPE, Step, scale
+from pinn.optim.grouped_rows import GroupedRows
+
+
+class Panel(NamedTuple):
+    """The columns of the factor that belong to the pivots of a front.
+
+    Args:
+        root: L₁₁ (p, p).
+        below: L₂₁ (b, p).
+    """
+
+    root: Tensor
+    below: Tensor
+
+
+class BlockGram:
+    """JᵀJ of the rows of all processes, block by block."""
+
+    def __init__(self, rows: GroupedRows) -> None:
+        self.rows, self.tree = rows, rows.structure.tree
+        sizes, pairs = rows.structure.sizes, rows.structure.pairs
+        flat = rows.like.new_zeros(rows.structure.numbers)
+        parts = flat.split([sizes[b] * sizes[a] for b, a in pairs] + [sum(sizes)])
+        self.blocks = {
+            (b, a): part.view(sizes[b], sizes[a])
+            for (b, a), part in zip(pairs, parts[:-1], strict=True)
+        }
+        self.slope = parts[-1]
+        for seen, some in rows:
+            self.add(seen, some)
+        total(flat)
+        diagonal = [self.blocks[block, block].diagonal() for block in range(len(sizes))]
+        self.scale = scale(torch.cat(diagonal))
+        self.slope.mul_(self.scale)
+        for (b, a), block in self.blocks.items():
+            block.mul_(self.scale[rows.slices[b], None]).mul_(self.scale[rows.slices[a]])
+        self.later: list[list[int]] = [[] for _ in sizes]
+        for b, a in pairs:
+            self.later[a].append(b)
+        self.indices = [
+            [self.index(blocks) for blocks in (front.pivots, front.border)]
+            for front in self.tree.fronts
+        ]
+        self.panels: list[Panel] = []
+
+    def add(self, seen: tuple[int, ...], some: Tensor) -> None:
+        """JᵀJ and Jᵀr of some rows, half of the products."""
+        place, rows = self.tree.place, self.rows
+        columns = dict(zip(seen, some[:, :-1].split(rows.lengths(seen), 1), strict=True))
+        order = sorted(seen, key=place.__getitem__)
+        for at, a in enumerate(order):
+            self.slope[rows.slices[a]].addmv_(columns[a].T, some[:, -1])
+            for b in order[at:]:
+                self.blocks[b, a].addmm_(columns[b].T, columns[a])
+
+    def index(self, blocks: tuple[int, ...]) -> Tensor:
+        """Where the unknowns of some blocks lie in θ."""
+        device, parts = self.slope.device, [self.rows.slices[block] for block in blocks]
+        ranges = [torch.arange(s.start, s.stop, device=device) for s in parts]
+        return torch.cat(ranges) if ranges else torch.arange(0, device=device)
+
+    def solve(self, damping: float) -> Step:
+        """δ, and the decrease that the linear model predicts; NaN where there is no factor."""
+        one = self.factor(damping)
+        delta = self.solved(self.slope).neg_()
+        return self.scale * delta, one * (damping * (delta @ delta) - delta @ self.slope)
+
+    def again(self, right: Tensor) -> Tensor:
+        """δ for other residuals (M,) of this process, at the same damping."""
+        return -self.scale * self.solved(total(self.rows.transposed_times(right)) * self.scale)
+
+    def factor(self, damping: float) -> Tensor:
+        """Make the factor; 1 if to rounding the matrix is positive definite, else NaN."""
+        self.panels.clear()
+        waiting: dict[int, Tensor] = {}
+        failures = []
+        for number, front in enumerate(self.tree.fronts):
+            columns, rest = self.assembled(front, waiting)
+            p = columns.shape[1]
+            columns[:p].diagonal().add_(damping)
+            root, failed = torch.linalg.cholesky_ex(columns[:p])
+            below = torch.linalg.solve_triangular(root.mT, columns[p:], upper=True, left=False)
+            for start in range(0, len(rest), STRIPE):
+                end = start + STRIPE
+                rest[start:end, :end].addmm_(below[start:end], below[:end].T, alpha=-1)
+            self.panels.append(Panel(root, below))
+            failures.append(failed)
+            if len(rest):
+                waiting[number] = rest
+        one = torch.ones_like(self.slope[0])
+        return torch.where(torch.stack(failures).any(), torch.nan, one)
+
+    def assembled(self, front: Front, waiting: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """F₁ (p + b, p) and F₂₂ (b, b): of JᵀJ, and of what the children left; the lower half."""
+        p, b = self.tree.shape(front)
+        columns, rest = self.slope.new_zeros(p + b, p), self.slope.new_zeros(b, b)
+        starts = self.tree.starts(front)
+        for a in front.pivots:
+            for c in self.later[a]:
+                block = self.blocks[c, a]
+                rows = slice(starts[c], starts[c] + len(block))
+                columns[rows, starts[a] : starts[a] + block.shape[1]] = block
+        for child in front.children:
+            given = waiting.pop(child)
+            runs = self.tree.runs(self.tree.fronts[child].border, front)
+            for at, (below, to, many) in enumerate(runs):
+                for left, column, few in runs[: at + 1]:
+                    part = given[below : below + many, left : left + few]
+                    if column < p:
+                        columns[to : to + many, column : column + few] += part
+                    else:
+                        rest[to - p : to - p + many, column - p : column - p + few] += part
+        return columns, rest
+
+    def solved(self, right: Tensor) -> Tensor:
+        """(L Lᵀ)⁻¹ b (P,)."""
+        x = right.clone()[:, None]
+        for (own, border), (root, below) in zip(self.indices, self.panels, strict=True):
+            part = torch.linalg.solve_triangular(root, x[own], upper=False)
+            x[own] = part
+            x[border] -= below @ part
+        for (own, border), (root, below) in zip(
+            reversed(self.indices), reversed(self.panels), strict=True
+        ):
+            part = x[own] - below.T @ x[border]
+            x[own] = torch.linalg.solve_triangular(root.mT, part, upper=True)
+        return x[:, 0]
