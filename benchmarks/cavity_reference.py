@@ -2,7 +2,7 @@
 
     python benchmarks/cavity_reference.py
 
-solves, compares with published data and writes the files (ten minutes of one core). A spectral
+solves, compares with published data and writes the files (five minutes of one core). A spectral
 method gives Re = 100, 400 and 1000, splines give Re = 3200 and 5000 and the lid that moves at
 4x(1 − x); each method judges the other where both reach. ``--check`` solves at lower resolutions
 and compares with the stored files (half a minute), exit status 1 where they differ. ``--only``

@@ -33,7 +33,7 @@ from pinn.problems import (
     RandomFlow,
     TaylorGreen2D,
 )
-from pinn.problems.cavity import A, C, D, corner_flow
+from pinn.problems.cavity import A, C, D, corner_flow, parabolic_corner_flow
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 
@@ -271,8 +271,9 @@ def test_each_residual_of_the_cavity_reads_only_what_it_needs():
 # --- the cases
 
 
-def test_hard_walls_of_the_cavity_satisfy_the_soft_ones():
-    hard, soft = LidDrivenCavity(walls="hard"), LidDrivenCavity(walls="soft")
+@pytest.mark.parametrize("profile", ["uniform", "parabolic"])
+def test_hard_walls_of_the_cavity_satisfy_the_soft_ones(profile):
+    hard, soft = (LidDrivenCavity(walls=walls, profile=profile) for walls in ("hard", "soft"))
     assert [residual.name for residual in hard.residuals] == ["momentum"]
     solution = small_solution(hard)
     for residual in soft.residuals[1:]:
@@ -284,12 +285,13 @@ def test_hard_walls_of_the_cavity_satisfy_the_soft_ones():
         assert raw.abs().max() > 1e-2, region
 
 
+@pytest.mark.parametrize("flow", [corner_flow, parabolic_corner_flow])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_the_corner_flow_of_the_cavity_is_stokes_flow(mirrored):
+def test_the_corner_flow_of_the_cavity_is_stokes_flow(mirrored, flow):
     problem = LidDrivenCavity()
     at = problem.geometry.sample("interior", 50).at
     at = coordinate_field(at, problem.geometry.coordinates, 3)
-    psi, q = corner_flow(at, mirrored)
+    psi, q = flow(at, mirrored)
     velocity = vector(partial(psi, "y"), -partial(psi, "x"))
     pressure = -2 * q if mirrored else 2 * q
     scale = float(laplacian(velocity).value.abs().max())
@@ -322,6 +324,25 @@ def test_the_corner_flow_has_the_lid_s_velocity_and_stands_still_on_the_wall(mir
         velocity = torch.stack([partial(psi, "y").value, -partial(psi, "x").value], -1)
         expected = torch.tensor([[speed, 0.0]], dtype=torch.float64).expand(50, 2)
         torch.testing.assert_close(velocity, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_below_a_parabolic_lid_the_corner_flow_has_its_slope(mirrored):
+    problem = LidDrivenCavity(profile="parabolic")
+    for region in ("lid", "right" if mirrored else "left"):
+        at = problem.geometry.sample(region, 50).at
+        psi, _ = parabolic_corner_flow(coordinate_field(at, problem.geometry.coordinates), mirrored)
+        velocity = torch.stack([partial(psi, "y").value, -partial(psi, "x").value], -1)
+        distance = 1 - at[:, 0] if mirrored else at[:, 0]
+        speed = 4 * distance if region == "lid" else 0 * distance
+        torch.testing.assert_close(velocity, torch.stack([speed, 0 * speed], -1), rtol=0, atol=1e-9)
+
+
+def test_the_residual_of_a_parabolic_lid():
+    at = torch.tensor([[0.25, 1.0]], dtype=torch.float64)
+    problem = LidDrivenCavity(walls="soft", profile="parabolic")
+    place = coordinate_field(at, problem.geometry.coordinates)
+    assert problem.lid(place, place).value.tolist() == [[0.25 - 0.75, 1.0]]
 
 
 def test_kovasznay_decay_rate():
@@ -384,6 +405,7 @@ def test_compression_conserves_the_mass_of_the_whole_cloud():
         (lambda: LidDrivenCavity(reynolds=math.nan), "reynolds is nan"),
         (lambda: Kovasznay(gauge="zeromean"), "unknown gauge 'zeromean': did you mean 'zero_mean'"),
         (lambda: LidDrivenCavity(walls="firm"), "walls is 'firm'"),
+        (lambda: LidDrivenCavity(profile="round"), "unknown profile 'round'"),
         (lambda: Continuity("rotate"), "unknown flow 'rotate': did you mean 'rotating'"),
         (lambda: Poisson(0), "wavenumber is 0"),
         (lambda: Poisson(1.5), "wavenumber is 1.5"),

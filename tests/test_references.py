@@ -12,7 +12,7 @@ from pinn.geometry import Box, Interval, Rectangle
 from pinn.physics.problem import Problem
 from pinn.physics.references import Reference
 from pinn.physics.residuals import on
-from pinn.problems.cavity import cavity_reference
+from pinn.problems.cavity import LidDrivenCavity, cavity_reference
 
 
 class Swirl(Problem):
@@ -162,7 +162,7 @@ def test_a_point_that_is_not_judged_may_have_no_value():
 # --- the cavity
 
 
-@pytest.mark.parametrize("reynolds", [100, 400.0, 1000])
+@pytest.mark.parametrize("reynolds", [100, 400.0, 1000, 3200, 5000])
 def test_cavity_boundary_values_fix_the_axis_order(reynolds):
     found = cavity_reference(reynolds)
     x, y = found.at.unbind(-1)
@@ -185,8 +185,18 @@ def test_cavity_judges_all_but_the_corners():
     assert all(bool(value[found.judged].isfinite().all()) for value in found.values.values())
 
 
-@pytest.mark.parametrize("reynolds", [200, 100.5, 5000])
-def test_cavity_is_known_at_three_reynolds_numbers(reynolds):
+def test_below_a_parabolic_lid_the_rim_is_not_judged():
+    found = LidDrivenCavity(profile="parabolic").reference()
+    x, y = found.at.unbind(-1)
+    assert int(found.judged.sum()) == 91**2
+    assert float(torch.minimum(found.at, 1 - found.at)[found.judged].min()) == pytest.approx(0.05)
+    lid = y == 1
+    torch.testing.assert_close(found.values["u"][lid], (4 * x * (1 - x))[lid], rtol=0, atol=1e-7)
+    assert LidDrivenCavity(400.0, profile="parabolic").reference() is None
+
+
+@pytest.mark.parametrize("reynolds", [200, 100.5, 7500])
+def test_cavity_is_known_at_five_reynolds_numbers(reynolds):
     assert cavity_reference(reynolds) is None
 
 

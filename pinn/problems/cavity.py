@@ -2,15 +2,16 @@
 
 import math
 from importlib.resources import files
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Channel, order
+from pinn.base.messages import one_of
 from pinn.fields.field import Field, partial, seed
-from pinn.fields.functions import vector
+from pinn.fields.functions import log, vector
 from pinn.geometry import Rectangle
 from pinn.physics.problem import Fields, Gauge
 from pinn.physics.references import Reference
@@ -23,8 +24,10 @@ C = D * math.pi / 2
 A = -D * math.pi**2 / 4
 
 CORNER = 0.1  # radius within which residuals at the lid's corners count less
-STORED = (100, 400, 1000)  # Reynolds numbers of the spectral solutions
-NOT_JUDGED = 0.05  # side of the boxes at the corners that errors leave out
+# Reynolds numbers of the stored solutions, by the profile of the lid's speed.
+STORED = {"uniform": (100, 400, 1000, 3200, 5000), "parabolic": (100,)}
+NOT_JUDGED = 0.05  # side of the boxes at the corners, or width of the rim, that errors leave out
+Profile = Literal["uniform", "parabolic"]
 
 
 class LidDrivenCavity(NavierStokes):
@@ -47,6 +50,9 @@ class LidDrivenCavity(NavierStokes):
     Residuals count less within 0.1 of those corners (`importance`), where the inertia of the
     corner flow still grows like 1/r.
 
+    With `profile="parabolic"` the lid moves at u = (4x(1−x), 0). The velocity is continuous then,
+    the vorticity is not; the corner flow that is taken out is that of a lid that moves at 4x.
+
     Data it may use: the velocity of the four walls. Pressure is fixed by the gauge.
 
     Args:
@@ -54,6 +60,10 @@ class LidDrivenCavity(NavierStokes):
         walls: `hard` builds the walls into the ansatz; `soft` makes them residuals `lid` and
             `walls`, to be weighted.
         gauge: how the constant of the pressure is chosen.
+        profile: the lid moves at 1 all along, `uniform`, or at 4x(1−x), `parabolic`.
+
+    Raises:
+        ValueError: `walls` or `profile` is unknown.
 
     Reference:
         The corner flow: G. I. Taylor, "On scraping viscous fluid from a plane surface" (1962);
@@ -73,19 +83,25 @@ class LidDrivenCavity(NavierStokes):
         reynolds: float | list[float] = 100.0,
         walls: Literal["hard", "soft"] = "hard",
         gauge: Gauge = "zero_mean",
+        profile: Profile = "uniform",
     ) -> None:
         geometry = Rectangle().named(lid="top", walls=("left", "right", "bottom"))
         super().__init__(geometry, reynolds, gauge)
         if walls not in ("hard", "soft"):
             raise ValueError(f"walls is {walls!r}: expected 'hard' or 'soft'")
+        one_of("profile", profile, get_args(Profile))
+        self.profile = profile
         self.hard = walls == "hard"
         names = ("momentum",) if self.hard else ("momentum", "lid", "walls")
         self.residuals = tuple(r for r in self.residuals if r.name in names)
 
     @on("lid")
-    def lid(self, u: Field) -> Field:
-        """u − (1, 0)."""
-        return u - (1.0, 0.0)
+    def lid(self, u: Field, at: Field) -> Field:
+        """u − (1, 0), or u − (4x(1−x), 0)."""
+        if self.profile == "uniform":
+            return u - (1.0, 0.0)
+        x = at[:, 0]
+        return u - vector(4 * x * (1 - x), 0 * x)
 
     @on("walls")
     def walls(self, u: Field) -> Field:
@@ -105,13 +121,17 @@ class LidDrivenCavity(NavierStokes):
 
     def corners(self, at: Field) -> tuple[Field, Field]:
         """ψ of each corner faded out towards the other walls, exact on all four; p of both."""
-        left, p_left = corner_flow(at)
-        right, p_right = corner_flow(at, mirrored=True)
+        flow = corner_flow if self.profile == "uniform" else parabolic_corner_flow
+        left, p_left = flow(at)
+        right, p_right = flow(at, mirrored=True)
         # Smooth steps, flat at both ends, so that near a corner its own flow is unchanged.
         x, y = at[:, 0], at[:, 1]
         near_left = (1 - x) ** 2 * (1 + 2 * x)
         near_lid = y**2 * (3 - 2 * y)
         psi = near_lid * (right + near_left * (left - right))
+        if self.profile == "parabolic":
+            sum_of_both = 4 * (1 - x) + near_left * (8 * x - 4)
+            psi = psi + y**2 * (y - 1) * (4 * x * (1 - x) - sum_of_both)
         return psi, (2 / self.reynolds) * (p_left - p_right)
 
     def importance(self, region: str, at: Tensor) -> Tensor | None:
@@ -124,7 +144,7 @@ class LidDrivenCavity(NavierStokes):
 
     def reference(self) -> Reference | None:
         """The stored spectral solution, for the Reynolds numbers that have one."""
-        return cavity_reference(self.reynolds)
+        return cavity_reference(self.reynolds, self.profile)
 
 
 def corner_flow(at: Field, mirrored: bool = False) -> tuple[Field, Field]:
@@ -148,6 +168,26 @@ def corner_flow(at: Field, mirrored: bool = False) -> tuple[Field, Field]:
     theta = angle(along, depth, (side, -1))
     q = (-side * C) * partial(theta, "x") - D * partial(theta, "y")
     return -(A * depth + theta * (C * depth + D * along)), q
+
+
+def parabolic_corner_flow(at: Field, mirrored: bool = False) -> tuple[Field, Field]:
+    """Stokes flow in the upper left corner, whose lid moves at 4X:
+
+        ψ = −2 (θ (X² + Y²) + X Y − (π/2) Y²),   tan θ = Y/X,   p = 2 ν q,   q = 2 ln(X² + Y²).
+
+    Args:
+        at: the position (N, 2), with derivatives of first order at least.
+        mirrored: the upper right corner, X = 1 − x, so that p = −2 ν q.
+
+    Returns:
+        ψ, and q.
+    """
+    along = (1 - at[:, 0] if mirrored else at[:, 0]) + 1e-12
+    depth = 1 - at[:, 1]
+    theta = angle(along, depth, (-1 if mirrored else 1, -1))
+    squared = along * along + depth * depth
+    psi = -2 * (theta * squared + along * depth - (math.pi / 2) * depth * depth)
+    return psi, 2 * log(squared)
 
 
 def angle(along: Field, depth: Field, slopes: tuple[int, int]) -> Field:
@@ -179,28 +219,36 @@ def angle(along: Field, depth: Field, slopes: tuple[int, int]) -> Field:
     return Field(torch.atan2(Y, X), streams, along.coordinates)
 
 
-def cavity_reference(reynolds: float) -> Reference | None:
-    """The lid-driven cavity on [0, 1]², computed once by a spectral method and shipped.
+def cavity_reference(reynolds: float, profile: Profile = "uniform") -> Reference | None:
+    """The lid-driven cavity on [0, 1]², computed once by two methods and shipped.
 
-    The four corners, boxes of side 0.05, are not judged: at the lid's ends the velocity jumps and
-    the pressure is singular (no value there), and all error would come from there.
+    Below a uniform lid the four corners, boxes of side 0.05, are not judged: at the lid's ends the
+    velocity jumps and the pressure is singular (no value there), and all error would come from
+    there. Below a parabolic lid 0.05 ≤ x, y ≤ 0.95 is judged.
 
     Args:
-        reynolds: Re = U L / ν.
+        reynolds: Re = U L / ν, one of `STORED`.
+        profile: of the lid's speed.
 
     Returns:
-        u, v, p on 101 × 101 points for Re = 100, 400 and 1000, otherwise None. The pressure is
-        fixed only up to a constant.
+        u and v on 101 × 101 points, and p for Re ≤ 1000 below a uniform lid, fixed only up to a
+        constant; None at other Reynolds numbers.
     """
-    if reynolds not in STORED:
+    if reynolds not in STORED[profile]:
         return None
-    path = files("pinn.problems") / "cavity_data" / f"cavity_re{int(reynolds)}.npz"
+    kind = "" if profile == "uniform" else f"{profile}_"
+    path = files("pinn.problems") / "cavity_data" / f"cavity_{kind}re{int(reynolds)}.npz"
     with path.open("rb") as file, np.load(file) as data:
         # [i_x, j_y] flattens to the order of the points: x, axis 0, is the slowest.
-        values = {name: torch.from_numpy(data[name]).double().flatten() for name in ("u", "v", "p")}
+        names = [name for name in ("u", "v", "p") if name in data.files]
+        values = {name: torch.from_numpy(data[name]).double().flatten() for name in names}
         x, y = (torch.from_numpy(data[axis]).double() for axis in ("x", "y"))
     at = torch.stack(torch.meshgrid(x, y, indexing="ij"), dim=-1).reshape(-1, 2)
-    # A point on the edge of a box belongs to it, whatever the rounding of 1 − 0.95.
-    near_end = torch.minimum(at, 1 - at) <= NOT_JUDGED + 1e-9
-    source = f"spectral solution of the lid-driven cavity at Re = {int(reynolds)}"
-    return Reference(at, values, ~near_end.all(dim=-1), (len(x), len(y)), source)
+    near, rim = torch.minimum(at, 1 - at), 1e-9  # whatever the rounding of 1 − 0.95
+    if profile == "uniform":  # a point on the edge of a box belongs to it
+        judged = ~(near <= NOT_JUDGED + rim).all(dim=-1)
+    else:
+        judged = (near >= NOT_JUDGED - rim).all(dim=-1)
+    method = "spectral" if "p" in values else "spline"
+    source = f"{method} solution of the lid-driven cavity at Re = {int(reynolds)}"
+    return Reference(at, values, judged, (len(x), len(y)), source)
