@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pinn.algebra.channels import Plan, differentiated, every_channel, laplace
+from pinn.algebra.channels import Plan, bilaplace, differentiated, every_channel, laplace
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.rows import seed
 
@@ -15,6 +15,8 @@ PLANS = {
     "collapsed": Plan((laplace((0, 1)),)),
     "third": Plan(every_channel(D, (0, 1), 3)),
     "collapsed third": Plan((differentiated(laplace((0, 1)), 1),)),
+    "fourth": Plan(every_channel(D, (0, 1), 4)),
+    "collapsed fourth": Plan((bilaplace((0, 1)),)),
 }
 
 

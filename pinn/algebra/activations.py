@@ -1,6 +1,7 @@
-"""Activation functions of networks and their derivatives, up to the third."""
+"""Activation functions of networks and their derivatives, up to the fifth."""
 
 import math
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +12,13 @@ from pinn.algebra.terms import Derivatives, Terms, derivatives
 
 
 def sigmoid(x: Tensor) -> Terms:
-    """y = 1/(1 + e^(−x)),  s = y(1 − y),  s(1 − 2y),  s(1 − 6s)."""
+    """y = 1/(1 + e^(−x)),  s = y(1 − y),  s(1 − 2y),  s(1 − 6s),  s(1 − 2y)(1 − 12s), …"""
     yield (y := torch.sigmoid(x))
     yield (s := y * (1 - y))
-    yield s * (1 - 2 * y)
+    yield (curvature := s * (1 - 2 * y))
     yield s * (1 - 6 * s)
+    yield curvature * (1 - 12 * s)
+    yield s * (1 + s * (120 * s - 30))
 
 
 def softplus(x: Tensor) -> Terms:
@@ -25,7 +28,7 @@ def softplus(x: Tensor) -> Terms:
 
 
 def times_x(x: Tensor, gate: Terms) -> Terms:
-    """x g(x):  x g,  g + x g′,  2g′ + x g″,  3g″ + x g‴."""
+    """x g(x):  x g,  g + x g′,  2g′ + x g″,  3g″ + x g‴, …"""
     lower = next(gate)
     yield x * lower
     for k, upper in enumerate(gate, 1):
@@ -39,7 +42,7 @@ def silu(x: Tensor) -> Terms:
 
 
 def mish(x: Tensor) -> Terms:
-    """x t with t = tanh ln(1 + eˣ):  t′ = (1 − t²)y,  t″ = t′q,  t‴ = t″q + t′q′.
+    """x t with t = tanh ln(1 + eˣ):  t′ = (1 − t²)y,  t″ = t′q,  t‴ = t″q + t′q′, …
 
     Here y = 1/(1 + e^(−x)) and q = 1 − y − 2ty.
     """
@@ -51,12 +54,22 @@ def mish(x: Tensor) -> Terms:
         q = 1 - y - 2 * t * y
         yield (curvature := slope * q)
         yield curvature * q - slope * y * ((1 - y) * (1 + 2 * t) + 2 * slope)
+        _, y1, y2, y3 = islice(sigmoid(x), 4)
+        q1 = -y1 - 2 * (slope * y + t * y1)
+        third = curvature * q + slope * q1
+        q2 = -y2 - 2 * (curvature * y + 2 * slope * y1 + t * y2)
+        yield (fourth := third * q + 2 * curvature * q1 + slope * q2)
+        q3 = -y3 - 2 * (third * y + 3 * (curvature * y1 + slope * y2) + t * y3)
+        yield fourth * q + 3 * (third * q1 + curvature * q2) + slope * q3
 
     return times_x(x, gate())
 
 
 def gelu(x: Tensor) -> Terms:
-    """x Φ,  Φ + x φ,  φ (2 − x²),  φ x(x² − 4) with the normal distribution Φ and its density φ."""
+    """x Φ,  Φ + x φ,  φ (2 − x²),  φ x(x² − 4),  φ (7x² − x⁴ − 4),  φ x(x⁴ − 11x² + 18).
+
+    Φ is the normal distribution and φ its density.
+    """
     cdf = 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
     yield x * cdf
     square = x * x
@@ -64,6 +77,8 @@ def gelu(x: Tensor) -> Terms:
     yield cdf + x * density
     yield density * (2 - square)
     yield density * x * (square - 4)
+    yield density * (square * (7 - square) - 4)
+    yield density * x * (square * (square - 11) + 18)
 
 
 def gelu_by_tanh(x: Tensor) -> Terms:
@@ -78,7 +93,13 @@ def gelu_by_tanh(x: Tensor) -> Terms:
         yield 0.5 * s * u1
         u2, curved = 6 * b * x, next(outer)
         yield 0.5 * (curved * u1 * u1 + s * u2)
-        yield 0.5 * (next(outer) * u1**3 + 3 * curved * u1 * u2 + 6 * b * s)
+        third = next(outer)
+        yield 0.5 * (third * u1**3 + 3 * curved * u1 * u2 + 6 * b * s)
+        u3, fourth = 6 * b, next(outer)
+        more = 6 * third * u1 * u1 * u2 + curved * (3 * u2 * u2 + 4 * u3 * u1)
+        yield 0.5 * (fourth * u1**4 + more)
+        more = 5 * third * u1 * (3 * u2 * u2 + 2 * u3 * u1) + 10 * u3 * curved * u2
+        yield 0.5 * (next(outer) * u1**5 + 10 * fourth * u1**3 * u2 + more)
 
     return times_x(x, gate())
 
@@ -94,7 +115,7 @@ def elu(alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> Derivative
             yield torch.where(x > 0, scale * x, scale * alpha * torch.expm1(rate * left))
         branch = (scale * alpha * rate) * torch.exp(rate * left)
         yield torch.where(x > 0, scale, branch)
-        yield torch.where(x < 0, rate * branch, 0)
-        yield torch.where(x < 0, rate * rate * branch, 0)
+        for k in range(1, 5):
+            yield torch.where(x < 0, rate**k * branch, 0)
 
     return derivatives(terms)

@@ -1,6 +1,6 @@
-"""Smooth functions of one variable, as torch and torch.nn.functional name them: σ, σ′, σ″, σ‴.
+"""Smooth functions of one variable, as torch and torch.nn.functional name them: σ, σ′, σ″, ….
 
-`SMOOTH[σ](x, k)` returns the first k + 1 of them, k ≤ 3, and computes no more.
+`SMOOTH[σ](x, k)` returns the first k + 1 of them, k ≤ 5, and computes no more.
 """
 
 import math

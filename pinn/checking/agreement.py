@@ -21,7 +21,8 @@ from pinn.derivatives.evaluate import STRATEGIES, TRACES, evaluate, trace
 from pinn.derivatives.formulas import named_refusals
 from pinn.derivatives.outputs import Function
 
-QUANTITIES = ("values", "first derivatives", "second derivatives", "third derivatives")
+ORDINALS = ("first", "second", "third", "fourth")
+QUANTITIES = ("values", *(f"{ordinal} derivatives" for ordinal in ORDINALS))
 PERHAPS = " (a custom backward?)"
 
 

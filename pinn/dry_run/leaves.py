@@ -1,11 +1,12 @@
 """Fields of a dry run: every derivative is a leaf of its own, so that what is read shows."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import torch
 
-from pinn.algebra.channels import HIGHEST, common_channels, every_channel
+from pinn.algebra.channels import HIGHEST, MANY, Channel, Plan, common_channels, every_channel
 from pinn.algebra.series import MissingDerivativeError
 from pinn.fields.elsewhere import TOUR, Place, touring
 from pinn.fields.field import Field, coordinate_field
@@ -18,28 +19,36 @@ T = TypeVar("T")
 
 
 def as_needed(run: Callable[[int], T]) -> T:
-    """A dry run with derivatives up to second order, or up to third if it reads them.
+    """A dry run with derivatives up to second order, or up to third or fourth if it reads them.
 
     Raises:
         MissingDerivativeError: it reads derivatives of a higher order still.
     """
-    try:
-        return run(2)
-    except MissingDerivativeError:
-        return run(HIGHEST)
+    for highest in range(2, HIGHEST):
+        with suppress(MissingDerivativeError):
+            return run(highest)
+    return run(HIGHEST)
+
+
+def offered(problem: Problem, highest: int) -> tuple[Channel, ...]:
+    """Every derivative up to an order; of fourth order in many dimensions those that ∇⁴ reads."""
+    coordinates = problem.geometry.coordinates
+    if highest < HIGHEST or len(coordinates) <= MANY:
+        return every_channel(len(coordinates), coordinates.space, highest)
+    return Plan(common_channels(len(coordinates), coordinates.space, highest)).channels
 
 
 def position(problem: Problem, points: Points, highest: int) -> Field:
     """The coordinates at some points; in many dimensions without mixed derivatives at first."""
     coordinates = problem.geometry.coordinates
     lean = common_channels(len(coordinates), coordinates.space, highest) if highest < 3 else None
-    return coordinate_field(points.at, coordinates, highest, lean)
+    return coordinate_field(points.at, coordinates, channels=lean or offered(problem, highest))
 
 
 def leaf_fields(problem: Problem, names: tuple[str, ...], n: int, highest: int) -> Fields:
     """Fields whose value and derivatives are separate leaves, positive and of order one."""
     coordinates = problem.geometry.coordinates
-    channels = every_channel(len(coordinates), coordinates.space, highest)
+    channels = offered(problem, highest)
     generator = torch.Generator().manual_seed(0)
     fields = {}
     for name in names:
@@ -109,10 +118,11 @@ def raw_leaves(problem: Problem, points: Points, highest: int) -> Fields:
 def orders_taken(problem: Problem) -> int:
     """How many orders of differentiation the ansatz uses up: 1 for a stream function, mostly 0."""
     coordinates = problem.geometry.coordinates
-    at = coordinate_field(problem.geometry.sample("interior", 1).at, coordinates)
+    at = problem.geometry.sample("interior", 1).at
     for taken in range(HIGHEST):
         try:
-            problem.represent(leaf_fields(problem, problem.raw, 1, taken), at)
+            leaves = leaf_fields(problem, problem.raw, 1, taken)
+            problem.represent(leaves, coordinate_field(at, coordinates, max(taken, 2)))
         except MissingDerivativeError:
             continue
         return taken

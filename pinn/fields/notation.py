@@ -192,7 +192,7 @@ def reason(derivative: str, taken: int, orders: int) -> str:
         return (
             f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
             "make the inner one an unknown of its own, such as w with the residual "
-            "w - laplacian(u), and write laplacian(w) for laplacian(laplacian(u))"
+            "w - laplacian(u), and write laplacian(laplacian(w)) for ∇²∇²∇² of u"
         )
     if REMEMBERED.get():
         return (

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import differentiated, first, laplace
+from pinn.algebra.channels import Channel, above_laplace, laplace, order
 from pinn.algebra.series import carries, derivative
 from pinn.fields.constants import holds_series, is_nested
 from pinn.fields.field import Field, as_field, derived, partial, vector
@@ -59,12 +59,18 @@ def div(f: Any) -> Field:
 
 
 def laplacian(f: Any) -> Field:
-    """∇²f = Σᵢ ∂²f/∂xᵢ², component by component, shaped like f; `grad` of it is of third order."""
+    """∇²f = Σᵢ ∂²f/∂xᵢ², component by component, shaped like f.
+
+    `grad` of it is of third order; `laplacian` of it, ∇⁴f, is of fourth.
+    """
     f = as_field(f, "laplacian")
-    channel = laplace(f.coordinates.space)
-    higher = {first(i): differentiated(channel, i) for i in range(len(f.coordinates))}
-    streams = {c: derivative(f.streams, h) for c, h in higher.items() if carries(f.streams, h)}
-    return derived(f, f.stream(channel), streams, 2)
+    space = f.coordinates.space
+    streams: dict[Channel, Tensor | None] = {}
+    for n in {order(channel) for channel in f.streams} & {3, 4}:
+        for c, above in above_laplace(space, len(f.coordinates), n).items():
+            if carries(f.streams, above):
+                streams[c] = derivative(f.streams, above)
+    return derived(f, f.stream(laplace(space)), streams, 2)
 
 
 def advect(u: Any, f: Any) -> Field:

@@ -9,7 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from pinn.algebra.channels import HIGHEST, Plan, differentiated, every_channel, first, laplace
+from pinn.algebra.channels import (
+    HIGHEST,
+    Plan,
+    above_laplace,
+    bilaplace,
+    every_channel,
+    first,
+    laplace,
+)
 from pinn.base.messages import one_of
 from pinn.cache.tracing import in_transform, is_transformed, keeps_graph
 from pinn.choosing.choice import NAMES, settled
@@ -37,11 +45,12 @@ def differentiate(
             dict of components.
         x: the points (N, D).
         order: the highest derivatives to carry: 1 for grad, div, curl and advect, 2 for laplacian
-            and for operators of operators, 3 for operators of these.
+            and for operators of operators, 3 and 4 for operators of these.
         names: of the coordinates; a last one called `t` is time. By default x, y, z, or x1 … xD.
         strategy: as for `Divergence`.
         mixed: whether to carry all second derivatives, d(d + 1)/2 of them; False carries their sum
-            ∇² alone, which is all that `laplacian` reads.
+            ∇² alone, which is all that `laplacian` reads, of third order ∂ᵢ∇² and of fourth ∇⁴,
+            with the lower ones that these need.
 
     Returns:
         A scalar field (N,) or a vector field (N, C).
@@ -81,7 +90,8 @@ def plan_of(highest: int, coordinates: Coordinates, mixed: bool = True) -> Plan:
         return Plan(every_channel(count, space, highest))
     channels = [first(i) for i in range(count)]
     channels += [laplace(space)] if highest > 1 else []
-    channels += [differentiated(laplace(space), i) for i in range(count)] if highest > 2 else []
+    channels += above_laplace(space, count, 3).values() if highest > 2 else ()
+    channels += [bilaplace(space)] if highest > 3 else []
     return Plan(tuple(channels))
 
 

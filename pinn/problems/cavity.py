@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.algebra.channels import Channel, order
+from pinn.algebra.channels import HIGHEST, Channel, order
 from pinn.base.messages import one_of
 from pinn.fields.field import Field, partial, seed
 from pinn.fields.functions import log, vector
@@ -204,7 +204,7 @@ def angle(along: Field, depth: Field, slopes: tuple[int, int]) -> Field:
     squared = X * X + Y * Y
     inverse = (X / squared, -Y / squared)  # 1/z
     powers = [inverse]
-    for _ in range(2):
+    for _ in range(HIGHEST - 1):
         a, b = powers[-1]
         powers.append((a * inverse[0] - b * inverse[1], a * inverse[1] + b * inverse[0]))
 

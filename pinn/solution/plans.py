@@ -90,8 +90,7 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     residuals = [r for r in problem.residuals if region in r.regions]
     measured = problem.geometry.is_measured(region)
     with over(None if measured else problem.geometry.measure(region), None):
-        for residual in residuals:
-            as_needed(partial(check_shape, problem, residual, region))
+        orders = [as_needed(partial(check_shape, problem, r, region)) for r in residuals]
         reads = {r.name: as_needed(partial(read, problem, r, points, False)) for r in residuals}
         hidden = [r.name for r in residuals if as_needed(partial(hides, problem, r, points))]
         inside = residuals if region == "interior" else []
@@ -103,7 +102,9 @@ def plan_region(solution: Solution, region: str) -> RegionPlan:
     networks = {}
     for network in solution.networks:
         plans = (read.get(name, Plan()) for name in solution.widths(network) for read in raw)
-        networks[network] = reduce(or_, plans, Plan())
+        plan = reduce(or_, plans, Plan())
+        known = max(orders, default=0)
+        networks[network] = plan | Plan(coordinates=known * (known > max(plan.order, 2)))
     averaged, bound = (tuple(n for n, c in coupled.items() if c[k]) for k in (0, 1))
     elsewhere = {name: each for name, each in others.items() if each}
     shifts = {
@@ -210,8 +211,11 @@ def check_gauge(problem: Problem, residual: Residual, unknown: str) -> None:
         )
 
 
-def check_shape(problem: Problem, residual: Residual, region: str, highest: int) -> None:
+def check_shape(problem: Problem, residual: Residual, region: str, highest: int) -> int:
     """Refuse a residual whose shape at a point depends on how many points there are.
+
+    Returns:
+        The order of differentiation that it was tried with.
 
     Raises:
         ValueError: it does, as (N, N) from (N, 1) beside (N,) would.
@@ -223,3 +227,4 @@ def check_shape(problem: Problem, residual: Residual, region: str, highest: int)
             f"residual {residual.name!r} returns {tuple(of_4)} and {tuple(of_5)} for 4 and 5 "
             "points: return one value, or one vector, per point"
         )
+    return highest

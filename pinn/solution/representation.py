@@ -128,7 +128,7 @@ class Representation(nn.Module):
         with within_solution():
             for name, network in self.networks.items():
                 raw |= self.split(name, evaluate(network, at, plans[name], self.strategy[name]))
-        highest = max(plan.order for plan in plans.values())
+        highest = max(max(plan.order, plan.coordinates) for plan in plans.values())
         coordinates = self.problem.geometry.coordinates
         known = self.known_channels(max(highest, 2), plans)
         position = coordinate_field(at, coordinates, channels=known)
@@ -171,6 +171,8 @@ class Representation(nn.Module):
         common = common_channels(len(coordinates), coordinates.space, highest)
         if len(coordinates) <= MANY:
             return common
+        if highest > 2:
+            common = Plan(common).channels
         read = (channel for plan in plans.values() for channel in plan.channels)
         return tuple(sorted({*common, *read}, key=lambda c: (order(c), c)))
 

@@ -22,7 +22,7 @@ BENT = (
     nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardsigmoid,
     nn.Hardshrink, nn.Softshrink, nn.Threshold,
 )  # fmt: skip
-WORDS = {1: "first", 2: "second", 3: "third"}
+WORDS = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 
 
 def check_curvature(solution: Solution, plans: Mapping[str, Plan]) -> None:

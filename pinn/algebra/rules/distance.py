@@ -25,7 +25,7 @@ from pinn.algebra.terms import Terms, derivatives
 
 
 def length(square: Tensor) -> Terms:
-    """√s,  1/(2√s),  −1/(4 s^(3/2)),  3/(8 s^(5/2));  at s = 0: 0, 0 and what is not finite."""
+    """√s,  1/(2√s),  −1/(4 s^(3/2)),  3/(8 s^(5/2)), …;  at s = 0: 0, 0 and what is not finite."""
     apart = square > 0
     root = torch.where(apart, torch.sqrt(torch.where(apart, square, 1.0)), square**1.5)
     yield root
@@ -34,6 +34,8 @@ def length(square: Tensor) -> Terms:
     yield first
     yield torch.where(apart, -0.25 * safe**-1.5, 0.75 * square**-0.5)
     yield torch.where(apart, 0.375 * safe**-2.5, -0.375 * square**-1.5)
+    yield torch.where(apart, -0.9375 * safe**-3.5, 0.5625 * square**-2.5)
+    yield torch.where(apart, 3.28125 * safe**-4.5, -1.40625 * square**-3.5)
 
 
 LENGTH = derivatives(length)
