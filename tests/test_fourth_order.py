@@ -223,7 +223,7 @@ def composed(names):
 CLASSES = [(composed(names), space) for names, space in DOMAINS]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(15), *range(16, 21)])
 def test_random_compositions_agree_with_nested_reverse_mode(seed):
     """With the derivatives that the residual reads and no others: value and parameter gradient."""
     kind, space = CLASSES[seed % len(CLASSES)]
@@ -233,8 +233,7 @@ def test_random_compositions_agree_with_nested_reverse_mode(seed):
     keep = {"allow_unused": True, "materialize_grads": True}
     exact = in_reverse(tree, net(x), x, space)
     wanted = torch.autograd.grad(exact.sum(), list(net.parameters()), **keep)
-    if not any(slope.any() for slope in wanted):
-        pytest.skip("the composition does not depend on the network")
+    assert any(slope.any() for slope in wanted)
     solution = Solution(kind(tree), net)
     plans = plan_regions(solution)["interior"].networks
     solution.strategy = dict.fromkeys(solution.networks, STRATEGIES[seed % 3])
