@@ -21,7 +21,7 @@ def tanh(x: Tensor) -> Terms:
 
 
 def turning(function: Callable, other: Callable, first: int, second: int) -> Derivatives:
-    """f,  a g,  b f,  a b g,  f, …:  two functions, each the other's derivative but for the sign."""
+    """f,  a g,  b f,  a b g,  f, …:  each other's derivative but for the sign."""
 
     def terms(x: Tensor) -> Terms:
         yield (y := function(x))
