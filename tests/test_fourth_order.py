@@ -294,8 +294,7 @@ def plan(problem, net):
 
 
 def test_the_dry_run_finds_what_is_read_and_no_more():
-    words = plan(KuramotoSivashinsky(), dense(2, 1)).describe(("x", "t"))
-    assert words == "value ∂x ∂t ∂xx ∂xxx ∂xxxx"
+    assert plan(KuramotoSivashinsky(), dense(2, 1)) == Plan((((0,) * 4,), first(1)))
     words = plan(Psi(), dense(2, 1)).describe(("x", "y"))
     assert words == "value ∂x ∂y ∂xx ∂xy ∂yy ∂x∇² ∂y∇² ∇⁴"
     assert plan(Vorticity(), dense(2, 1)).order == 4
