@@ -1,4 +1,4 @@
-"""Seconds to a given error: the shipped configurations and two other packages, three seeds each.
+"""Seconds to a given error: the shipped configurations and three other packages, three seeds each.
 
     python benchmarks/accuracy.py                  # whatever is not stored yet, then the table
     python benchmarks/accuracy.py --problems kovasznay,kovasznay-deepxde --seeds 3,4
@@ -7,10 +7,10 @@
 
 Every run is `train.py --config NAME` in a process of its own; seconds count from its start, imports
 included. Errors are relative L2 of the first unknown, all components together, on the grid that the
-run itself is judged on, for the cavity outside its corner boxes. The other packages solve Kovasznay
-flow in environments of their own, each in its own way (`peers/accuracy_*.py`), once for each of the
-times, since they divide it between Adam and L-BFGS. A run is stored when it is finished, so that
-the benchmark can be interrupted and continued.
+run itself is judged on, for the cavity outside its corner boxes. The other packages run in
+environments of their own, each in its own way (`peers/accuracy_*.py`). DeepXDE and PINA run once
+for each of the times, since they divide it between Adam and L-BFGS. A run is stored when it is
+finished, so that the benchmark can be interrupted and continued.
 """
 
 from __future__ import annotations
@@ -32,12 +32,16 @@ AIMS: dict[str, list[tuple[float, int]]] = {
     "kovasznay": KOVASZNAY,
     "kovasznay-deepxde": KOVASZNAY,
     "kovasznay-pina": KOVASZNAY,
+    "kovasznay-fastlsq": [(1e-6, 40)],
+    "kovasznay_qr-fastlsq": [(1e-9, 40)],
+    "kovasznay_qr800-fastlsq": [(1e-12, 40)],
     "taylor_green": [(1e-5, 300)],
     "beltrami": [(1e-4, 900)],
     "navier_stokes": [(1e-3, 180)],
     "cavity_re1000": [(1e-2, 1800)],
     "advection": [(1e-5, 120)],
     "poisson": [(1e-8, 30)],
+    "poisson-fastlsq": [(1e-14, 30)],
 }
 Seeds = list[Run]
 

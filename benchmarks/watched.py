@@ -48,7 +48,7 @@ def peer(problem: str, package: str, seconds: int, seed: int) -> Run:
     python, script = interpreter(package), PEERS / f"accuracy_{package}.py"
 
     def command(curve: Path) -> list[str]:
-        return [str(python), str(script), str(curve), str(seconds), str(seed)]
+        return [str(python), str(script), str(curve), str(seconds), str(seed), problem]
 
     found = watched(command, {"DDE_BACKEND": "pytorch"}, f"{package}, seed {seed}")
     about = {"problem": problem, "package": package, "seconds": seconds, "seed": seed}

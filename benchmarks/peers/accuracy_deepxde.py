@@ -54,7 +54,7 @@ def at_outflow(at: Points, on_boundary: bool) -> bool:
     return on_boundary and bool(np.isclose(at[0], UPPER[0]))
 
 
-def main(path: str, seconds: str, seed: str) -> None:
+def main(path: str, seconds: str, seed: str, _: str = "kovasznay") -> None:
     watch = Watch(path, float(seconds))
     dde.config.set_random_seed(int(seed))
     box = dde.geometry.Rectangle(xmin=LOWER, xmax=UPPER)

@@ -56,7 +56,7 @@ class Clock(lightning.pytorch.Callback):
         return found.tensor.double().numpy()
 
 
-def main(path: str, seconds: str, seed: str) -> None:
+def main(path: str, seconds: str, seed: str, _: str = "kovasznay") -> None:
     watch = Watch(path, float(seconds))
     lightning.seed_everything(int(seed), verbose=False)
     Kovasznay.domains = {"interior": Kovasznay.spatial_domain} | {

@@ -1,4 +1,4 @@
-"""Error against seconds since the process began, for Kovasznay flow."""
+"""Error against seconds since the process began, by default for Kovasznay flow."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 # Runs in the environments of all contestants: nothing but NumPy is imported here.
 Points = NDArray[np.float64]
+Corner = tuple[float, float]
 
 LOWER, UPPER = (-0.5, -0.5), (1.0, 1.5)
 PER_AXIS = 101
@@ -31,29 +32,37 @@ def velocity(at: Points) -> Points:
     return np.hstack((u, DECAY / (2 * math.pi) * wake * np.sin(phase)))
 
 
-def grid() -> Points:
-    """101 × 101 points of the box, its boundary included (N, 2)."""
-    axes = [np.linspace(low, up, PER_AXIS) for low, up in zip(LOWER, UPPER, strict=True)]
+def grid(lower: Corner = LOWER, upper: Corner = UPPER) -> Points:
+    """101 × 101 points of a box, its boundary included (N, 2)."""
+    axes = [np.linspace(low, up, PER_AXIS) for low, up in zip(lower, upper, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 class Watch:
     """Appends [seconds, error, null] to a file of lines, until the seconds are over.
 
-    The error is relative L2 over the grid, both components of the velocity together. Its own time
-    does not count.
+    The error is relative L2 over the grid, all components together, by default the velocity's. Its
+    own time does not count.
 
     Args:
         path: of the file.
         seconds: how long the process may take.
+        box: lower and upper corner.
+        truth: the exact solution (N, C) at points (N, 2).
     """
 
-    def __init__(self, path: str | Path, seconds: float) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        seconds: float,
+        box: tuple[Corner, Corner] = (LOWER, UPPER),
+        truth: Callable[[Points], Points] = velocity,
+    ) -> None:
         self.path, self.seconds = Path(path), seconds
         self.watched = self.last = 0.0
         self.begun = since_start()
-        self.at = grid()
-        self.truth = velocity(self.at)
+        self.at = grid(*box)
+        self.truth = truth(self.at)
 
     @property
     def now(self) -> float:
@@ -64,7 +73,7 @@ class Watch:
         """Write a line, unless the last one is recent; nothing counts beyond the end.
 
         Args:
-            predict: the velocity (N, 2) at points (N, 2).
+            predict: the solution (N, C) at points (N, 2).
 
         Returns:
             The share that is used up of the seconds since this object was made.
