@@ -21,6 +21,7 @@ from pinn.problems import (
     AllenCahn,
     Beltrami3D,
     Burgers,
+    ClampedPlate,
     Continuity,
     Couette,
     Kovasznay,
@@ -84,7 +85,8 @@ def residuals(problem, unknowns_at, n=200):
     """(residual, its values, the largest size of an unknown or derivative) on each region."""
     for region in problem.regions():
         points = problem.geometry.sample(region, n, seed=3)
-        at = coordinate_field(points.at, problem.geometry.coordinates)
+        highest = 4 if isinstance(problem, ClampedPlate) else 2
+        at = coordinate_field(points.at, problem.geometry.coordinates, highest)
         unknowns = unknowns_at(at)
         streams = [s for f in unknowns.values() for s in (f.value, *f.streams.values())]
         size = max(1.0, *(float(s.abs().max()) for s in streams if s is not None))
@@ -214,6 +216,7 @@ PLANS = [
         {"interior": "value ∂x ∂y ∂z ∂t ∇²", "boundary": "value", "initial": "value"},
     ),
     (Advection(), {"interior": "value ∂x ∂t", "initial": "value"}),
+    (ClampedPlate(), {"interior": STREAM + " ∇⁴", "boundary": "value ∂x ∂y"}),
     (AdvectionDiffusion(), {"interior": "value ∂x ∂xx", "boundary": "value"}),
     (
         Burgers(),

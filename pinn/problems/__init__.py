@@ -20,6 +20,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
     burgers        a wave that steepens into a shock
     allen_cahn     two phases that separate, with its reference in `allen_cahn_data`
     poisson        ∇²u = f
+    bending        a clamped plate, ∇⁴w = q
     plate          heat conduction in a plate with holes, with its reference in `plate_data`
     viscosity      an unknown viscosity from measurements
 
@@ -30,6 +31,7 @@ from pinn.problems.advection import Advection as Advection
 from pinn.problems.aerofoil import Aerofoil as Aerofoil
 from pinn.problems.allen_cahn import AllenCahn as AllenCahn
 from pinn.problems.beltrami import Beltrami3D as Beltrami3D
+from pinn.problems.bending import ClampedPlate as ClampedPlate
 from pinn.problems.burgers import Burgers as Burgers
 from pinn.problems.cavity import LidDrivenCavity as LidDrivenCavity
 from pinn.problems.channel import Couette as Couette
