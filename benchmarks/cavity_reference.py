@@ -179,7 +179,7 @@ def check() -> bool:
     """Compare flows of lower resolutions with the stored files; True where they agree."""
     spectral_flow = sampled(solutions(CHECK_MODES, None, 100)[-1])
     good = agrees(spectral_flow, "cavity_re100", CHECK_TOLERANCE)
-    smooth = SplineCavity(24, "parabolic")
+    smooth = SplineCavity(32, "parabolic")
     smooth.solve(100)
     good &= agrees(sampled(smooth), "cavity_parabolic_re100", 1e-5, inside())
     flow = SplineCavity(48)
