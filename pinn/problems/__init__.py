@@ -4,7 +4,7 @@ A new equation goes here. What a user's own problem can do belongs in `physics`.
 
     navier_stokes  incompressible flow
     cavity         the lid-driven cavity, with its reference in `cavity_data`
-    step           flow over a backward-facing step
+    step           flow over a backward-facing step, with a reference in `step_data`
     cube           the lid-driven cube
     kovasznay      an exact steady flow
     taylor_green   exact vortices in the plane

@@ -1,7 +1,10 @@
 """Flow over a backward-facing step, and where it meets the floor again."""
 
+from importlib.resources import files
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
@@ -13,6 +16,7 @@ from pinn.fields.vector_calculus import advect, grad, laplacian
 from pinn.geometry import Geometry, Rectangle
 from pinn.physics.problem import Fields, positive
 from pinn.physics.quantities import quantity
+from pinn.physics.references import Reference
 from pinn.physics.residuals import on
 from pinn.problems.navier_stokes import NavierStokes
 
@@ -20,6 +24,7 @@ NEAR = 0.1  # radius about the edge within which the residual counts less
 EDGE = 0.2  # how far the walls are counted to the edge
 KNOWN = {100.0: 2.922, 800.0: 11.834}  # those that two copies of the paper's table agree on
 WITHOUT_INLET = {800.0: 12.20}
+STORED = (800.0, 0.0, 60.0)  # Re, L_i and L of the solution in `step_data`
 
 
 def known_reattachment(problem: "BackwardStep") -> float | None:
@@ -56,7 +61,8 @@ class BackwardStep(NavierStokes):
         doi:10.1016/j.compfluid.2007.09.003, with an inlet channel of 20 h. The inflow is developed,
         so that a shorter one gives the same flow. Without an inlet channel: D. K. Gartling, "A test
         problem for outflow boundary conditions: flow over a backward-facing step", Int. J. Numer.
-        Methods Fluids 11 (1990) 953–967, doi:10.1002/fld.1650110704.
+        Methods Fluids 11 (1990) 953–967, doi:10.1002/fld.1650110704. Its velocity at Re = 800 is
+        stored, computed by `benchmarks/step_reference.py`.
 
     Good values: Re = 100 with 1,000 tanh units of spread 1, `Polar` about the edge with a core of
     0.05, 4,000 interior points refined to `edge` within 0.4, 400 on `walls` and 100 on `edge`,
@@ -125,6 +131,18 @@ class BackwardStep(NavierStokes):
             return None
         squared = at[:, 0] ** 2 + (at[:, 1] - 1) ** 2
         return squared / (squared + NEAR**2)
+
+    def reference(self) -> Reference | None:
+        """The stored solution of Gartling's set-up at Re = 800: u and v on 241 × 41 points."""
+        if (self.reynolds, self.inlet, self.length) != STORED:
+            return None
+        path = files("pinn.problems") / "step_data" / "step_re800.npz"
+        with path.open("rb") as file, np.load(file) as data:
+            x, y, u, v = (torch.from_numpy(data[name]).double() for name in ("x", "y", "u", "v"))
+        at, judged = torch.cartesian_prod(x, y), torch.ones(u.numel(), dtype=torch.bool)
+        values = {"u": u.flatten(), "v": v.flatten()}
+        source = "spline solution of the flow over a step at Re = 800"
+        return Reference(at, values, judged, (len(x), len(y)), source)
 
     @quantity(reference=known_reattachment, source="Erturk 2008; Gartling 1990 without an inlet")
     def reattachment(self, u: Field) -> Any:
