@@ -46,6 +46,8 @@ EXAMPLES = {
         lambda z, t: torch.einsum("nkc, kcd, nkd -> nk", z, W344, z * z),
         lambda z, t: torch.einsum("cd,nkc->ndk", W45, z),
         lambda z, t: torch.einsum("nkk->nk", z[..., :3]),
+        lambda z, t: torch.einsum("nkc,nd->nkd", z, W34[:N]),
+        lambda z, t: torch.einsum("nkc,nkcd->nkd", z, random(N, 3, 4, 2)),
     ],
     "bilinear": [
         lambda z, t: F.bilinear(z, z * t, W344),
@@ -113,7 +115,9 @@ def test_every_rule_has_an_example():
 
 @pytest.mark.parametrize("call", CASES)
 def test_rule_agrees_with_nested_reverse_mode(call):
-    assert_rule(call, ("every", "collapsed", "collapsed third"), argument=tokens)
+    assert_rule(
+        call, ("every", "collapsed", "collapsed third", "collapsed fourth"), argument=tokens
+    )
 
 
 def self_attention(**settings):
@@ -133,7 +137,7 @@ def self_attention(**settings):
 )
 def test_multi_head_attention_agrees_with_nested_reverse_mode(call, training):
     module = self_attention().train(training)
-    plans = ("every", "collapsed third")
+    plans = ("every", "collapsed third", "collapsed fourth")
     assert_rule(lambda z, t: call(z, t, module), plans, argument=tokens)
 
 
@@ -181,7 +185,6 @@ REFUSED = {
     "inner": lambda z: torch.inner(z, z),
     "einsum": lambda z: torch.einsum("nkc->kc", z),
     "einsum moves": lambda z: torch.einsum("nkc->knc", z),
-    "einsum shares": lambda z: torch.einsum("nkc,nd->nkd", z, W34),
     "einsum couples": lambda z: torch.einsum("nkc,mkc->nm", z, z),
     "einsum implicit": lambda z: torch.einsum("nkc,cd", z, W44),
     "einsum of three": lambda z: torch.einsum("nkc,nkc,nkc->nk", z, z, z),

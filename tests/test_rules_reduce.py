@@ -21,6 +21,8 @@ EXAMPLES = {
     ],
     "mean": [lambda z, t: z.mean(-1), lambda z, t: torch.mean(z, (1, 2), keepdim=True)],
     "cumsum": [lambda z, t: z.cumsum(1), lambda z, t: torch.cumsum(z, dim=-1)],
+    "prod": [lambda z, t: z.prod(-1), lambda z, t: torch.prod(z, dim=1, keepdim=True)],
+    "cumprod": [lambda z, t: z.cumprod(1), lambda z, t: torch.cumprod(z, dim=-1)],
     "var": [
         lambda z, t: z.var(-1),
         lambda z, t: torch.var(z, (1, 2), unbiased=False),
@@ -66,7 +68,9 @@ def test_every_rule_has_an_example():
 
 @pytest.mark.parametrize("call", CASES)
 def test_rule_agrees_with_nested_reverse_mode(call):
-    assert_rule(call, ("every", "collapsed", "collapsed third"), argument=tokens)
+    assert_rule(
+        call, ("every", "collapsed", "collapsed third", "collapsed fourth"), argument=tokens
+    )
 
 
 def layer_norm(z, axes, weight=1.0, bias=0.0, eps=1e-5):
@@ -99,7 +103,8 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_normalisation_agrees_with_the_formula(name):
     ours, exact = BY_HAND[name]
-    assert_rule(ours, same=exact, argument=tokens)
+    plans = [plan for plan in PLANS if plan != "fourth"]  # the oracle takes seconds for it
+    assert_rule(ours, plans, same=exact, argument=tokens)
     z = random(N, 3, 4)
     torch.testing.assert_close(ours(z, SCALE), exact(z, SCALE))
 

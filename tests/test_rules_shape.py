@@ -10,6 +10,9 @@ from pinn.algebra.rules.copies import WHOLE
 from pinn.algebra.rules.selection import PARTS
 from pinn.algebra.rules.shape import SHAPE
 
+PLACES = torch.tensor([[[0, 2, 1, 1], [2, 2, 0, 1], [1, 0, 0, 2]]]).expand(N, 3, 4)
+BOUNDS, TABLE = torch.tensor([0.7, 1.1, 1.5]).double(), random(4)
+
 # z is (N, 3, 4).
 EXAMPLES = {
     "reshape": [
@@ -48,6 +51,16 @@ EXAMPLES = {
     "narrow": [lambda z: z.narrow(1, 1, 2)],
     "select": [lambda z: z.select(-1, 2)],
     "index_select": [lambda z: z.index_select(2, torch.tensor([3, 0, 0]))],
+    "gather": [
+        lambda z: torch.gather(z, -1, PLACES),
+        lambda z: z.gather(1, PLACES[:, :2, :3]),
+    ],
+    "take_along_dim": [
+        lambda z: torch.take_along_dim(z, PLACES, -1),
+        lambda z: z.take_along_dim(PLACES[:, :, :1], dim=1),
+    ],
+    "bucketize": [lambda z: z * TABLE[torch.bucketize(z.detach(), BOUNDS)]],
+    "searchsorted": [lambda z: z * TABLE[torch.searchsorted(BOUNDS, z.detach())]],
     "flip": [lambda z: z.flip(-1), lambda z: torch.flip(z, (1, 2))],
     "roll": [lambda z: z.roll(1, -1), lambda z: torch.roll(z, (1, 2), (1, 2))],
     "repeat": [lambda z: z.repeat(1, 2, 1)],
@@ -79,7 +92,7 @@ def test_every_rule_has_an_example():
 
 @pytest.mark.parametrize("call", CASES)
 def test_rule_agrees_with_nested_reverse_mode(call):
-    plans = ("every", "collapsed", "collapsed third")
+    plans = ("every", "collapsed", "collapsed third", "collapsed fourth")
     assert_rule(lambda z, t: call(z), plans, argument=tokens)
 
 

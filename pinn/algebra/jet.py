@@ -8,7 +8,7 @@ which names it; whoever evaluates then falls back to a slower exact strategy.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any, Self
 
 import torch
@@ -90,6 +90,15 @@ class Jet(Series):
     def _refuse(self, *_: Any) -> Any:
         raise NoRuleError("comparison, truth and in-place arithmetic have no derivative rule")
 
+    def _compared(self, name: str, other: Any) -> Any:
+        """A plain condition of constants, as `x.detach() > 0` is."""
+        sides = [side for side in (self, other) if isinstance(side, Series)]
+        if any(s is not None for side in sides for s in side.streams.values()):
+            raise NoRuleError(
+                "a comparison has no derivative rule: compare constants, as in x.detach() > 0"
+            )
+        return getattr(self.value, name)(other.value if isinstance(other, Series) else other)
+
     __add__ = __radd__ = add
     __sub__, __rsub__ = subtract, reflected(subtract)
     __mul__ = __rmul__ = multiply
@@ -100,7 +109,9 @@ class Jet(Series):
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse
     __setitem__ = _refuse
     # Python's own answers would be wrong numbers: False for `x == 0`, True for `bool(x)`.
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _refuse
+    __eq__ = __ne__ = __bool__ = _refuse
+    __lt__, __le__ = partialmethod(_compared, "__lt__"), partialmethod(_compared, "__le__")
+    __gt__, __ge__ = partialmethod(_compared, "__gt__"), partialmethod(_compared, "__ge__")
     __hash__ = object.__hash__
     __array_ufunc__: Any = None  # `array * jet` is left to the jet
 

@@ -10,7 +10,7 @@ Each file has a table, function → rule; they are put together here.
     matrix_products   `matmul`, `einsum`, `bmm`, …
     convolution       `conv1d`, `conv_transpose2d`, …, over a grid of features
     distance          `cdist`
-    reduce            sums and means over features
+    reduce            sums, means and products over features
     normalise         layer norm, softmax, dropout
     attention         `scaled_dot_product_attention`, gated linear units
     axes              which axes a rule may touch

@@ -41,6 +41,16 @@ def constant(name: str) -> Callable[..., Tensor]:
     return rule
 
 
+def interval(name: str) -> Callable[..., Tensor]:
+    """The rule of `bucketize` and `searchsorted`: plain whole numbers, an index into a tensor."""
+
+    def rule(*arguments: Any, **more: Any) -> Tensor:
+        plain = [a.value.detach().contiguous() if isinstance(a, Series) else a for a in arguments]
+        return getattr(torch, name)(*plain, **more)
+
+    return rule
+
+
 LIKE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "new_tensor")
 
 WHOLE: dict[Callable, Callable] = named(
@@ -52,4 +62,5 @@ WHOLE: dict[Callable, Callable] = named(
     float=lambda x: cast(x, torch.float32),
     double=lambda x: cast(x, torch.float64),
     **{name: constant(name) for name in LIKE},
+    **{name: interval(name) for name in ("bucketize", "searchsorted")},
 )

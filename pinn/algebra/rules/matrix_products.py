@@ -80,7 +80,8 @@ def einsum(equation: str, *operands: Any) -> Series:
         raise refuse("einsum", f"{equation!r} with {len(jets)} inputs that depend on the points")
     points = leading(equation, home, [*zip(terms, operands, strict=True)], output)
     marked = [
-        anonymous(t, points, isinstance(o, Series)) for t, o in zip(terms, operands, strict=True)
+        anonymous(t, points, isinstance(o, Series) or t.startswith(points))
+        for t, o in zip(terms, operands, strict=True)
     ]
     new = ",".join(marked) + "->" + anonymous(output, points, True)
     if len(jets) == 1:
@@ -105,6 +106,8 @@ def leading(equation: str, home: Series, terms: Sequence[tuple[str, Any]], outpu
     fronts = {"..." if t.startswith("...") else t[: home.lead] for t, _ in moving}
     points = fronts.pop()
     constants = [t for t, o in terms if not isinstance(o, Series)]
+    if type(home).align is Series.align:  # a network's constant may differ from point to point
+        constants = [t.removeprefix(points) for t in constants]
     features = "".join([*(t[len(points) :] for t, _ in moving), output[len(points) :], *constants])
     if points == "...":
         shared = any(width(o) < len(t.replace("...", "")) for t, o in moving)

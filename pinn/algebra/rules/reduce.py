@@ -1,5 +1,7 @@
-"""Sums over features, and what is made of them."""
+"""Sums and products over features, and what is made of them."""
 
+import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import torch
 
 from pinn.algebra.rules.arithmetic import add, compose, multiply, subtract
-from pinn.algebra.rules.axes import along, feature_axes, named, refuse
+from pinn.algebra.rules.axes import along, feature_axes, feature_axis, named, refuse
+from pinn.algebra.rules.join import stack
+from pinn.algebra.rules.selection import unbind
 from pinn.algebra.series import Series
 from pinn.algebra.smooth import SMOOTH
 
@@ -18,6 +22,19 @@ def summed(x: Series, dim: Dims = None, keepdim: bool = False) -> Series:
     """Σ over features."""
     axes = feature_axes(x, dim, "sum")
     return x.map(lambda s: s.sum(axes, keepdim=keepdim))
+
+
+def product(x: Series, dim: Any = None, keepdim: bool = False) -> Series:
+    """Π over an axis of features."""
+    axis = feature_axis(x, dim, "prod")
+    total = functools.reduce(multiply, unbind(x, axis))
+    return total.map(lambda s: s.unsqueeze(axis)) if keepdim else total
+
+
+def cumprod(x: Series, dim: Any) -> Series:
+    """Π over the first features along an axis, for each number of them."""
+    axis = feature_axis(x, dim, "cumprod")
+    return stack([*itertools.accumulate(unbind(x, axis), multiply)], axis)
 
 
 def mean(x: Series, dim: Dims = None, keepdim: bool = False) -> Series:
@@ -86,4 +103,6 @@ REDUCE: dict[Callable, Callable] = named(
     vector_norm=lambda x, ord=2, *settings, **more: norm(x, ord, *settings, **more),
     sum=summed,
     cumsum=along("cumsum"),
+    prod=product,
+    cumprod=cumprod,
 )

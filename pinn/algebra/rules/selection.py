@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from pinn.algebra.rules.axes import along, feature_axes, feature_axis, named, refuse, sizes, width
 from pinn.algebra.series import Series
@@ -80,6 +81,36 @@ def triangle(name: str) -> Callable[..., Series]:
     return rule
 
 
+def taken(name: str) -> Callable[..., Series]:
+    """The rule of `gather` and `take_along_dim`: at each point the features that an index names.
+
+    Args:
+        name: `gather` takes an index that is as long along each axis; the other one broadcasts.
+    """
+
+    def rule(x: Series, *how: Any, **more: Any) -> Series:
+        if name == "gather":
+            more = dict(zip(("dim", "index"), how, strict=False)) | more
+            dim, index = more["dim"], more["index"]
+        else:
+            more = dict(zip(("indices", "dim"), how, strict=False)) | more
+            dim, index = more.get("dim"), more["indices"]
+        axis = feature_axis(x, dim, name)
+        points = x.value.shape[: x.lead]
+        if isinstance(index, Series) or (name == "gather" and index.shape[: x.lead] != points):
+            raise refuse(name, f"with an index of shape {tuple(index.shape)}")
+
+        def picked(s: Tensor) -> Tensor:
+            if name == "gather":
+                for k in range(-width(x), 0):
+                    s = s if k == axis else s.narrow(k, 0, index.shape[k])
+            return torch.take_along_dim(s, index[(None,) * (s.ndim - index.ndim)], axis)
+
+        return x.map(picked)
+
+    return rule
+
+
 PARTS: dict[Callable, Callable] = named(
     repeat,
     tile,
@@ -91,4 +122,5 @@ PARTS: dict[Callable, Callable] = named(
     unbind=unbind,
     **{name: along(name) for name in ("narrow", "select", "index_select")},
     **{name: triangle(name) for name in ("tril", "triu")},
+    **{name: taken(name) for name in ("gather", "take_along_dim")},
 )
