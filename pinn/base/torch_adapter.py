@@ -4,15 +4,21 @@
 careful and never wrong; docs/design.md lists it.
 """
 
+import functools
 import gc
 import pkgutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.optim import Optimizer
+
+from pinn.base.later import StandIn
 
 # What it is called here → where torch has it; read once, when this module is loaded.
 PATHS = {
@@ -82,6 +88,57 @@ def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
     """
     with recorded("make_fx"):
         return INSIDE["make_fx"](function, **options)(*args)
+
+
+def left_alone(function: Callable | None = None, *args: Any, **options: Any) -> Callable:
+    """`torch.compiler.disable` without loading the compiler, which takes a second.
+
+    Before somebody has loaded it, nothing looks into the function.
+    """
+    if function is None:
+        return functools.partial(left_alone, **options)
+    told: list[Callable] = []
+
+    @functools.wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        if not told and "torch._dynamo.eval_frame" in sys.modules:
+            told.append(torch.compiler.disable(function, *args, **options))
+        return (told or [function])[0](*given, **named)
+
+    return call
+
+
+def spare(owner: type, names: Sequence[str]) -> None:
+    """Let methods that torch keeps from the compiler not load it when they are first called."""
+    for name in names:
+        inner = getattr(getattr(owner, name, None), "__wrapped__", None)
+        if inner is not None and not hasattr(inner, "__dynamo_disable"):
+            setattr(inner, "__dynamo_disable", left_alone(inner))  # noqa: B010 - no mangling
+
+
+spare(Optimizer, ("add_param_group", "zero_grad", "state_dict", "load_state_dict"))
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Within it what is imported may ask for the compiler's names, which does not load it.
+
+    Raises:
+        AttributeError: for a name that is not known here.
+    """
+    name = "torch._dynamo"
+    if name in sys.modules:
+        yield
+        return
+    stand_in: Any = ModuleType(name)
+    stand_in.OptimizedModule = StandIn.of("torch._dynamo.eval_frame", "OptimizedModule")
+    stand_in.disable = left_alone
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
 
 
 def leaves(tree: Any) -> Iterator[Any]:

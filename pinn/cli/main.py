@@ -95,7 +95,7 @@ def greet(request: Request) -> None:
     import torch  # noqa: F401
 
     print("loading Lightning …", flush=True)
-    import lightning  # noqa: F401
+    import pinn.training.lightning_adapter  # noqa: F401 - loads it
 
     print("building the problem …", flush=True)
 

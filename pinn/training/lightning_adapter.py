@@ -1,21 +1,64 @@
 """All that is used of Lightning's inside, which its next version may change.
 
-It tells where a run stands, and leaves out of a step what no run of this package needs. Where
-something is missing, a run is slower or more careful; docs/design.md lists it.
+It tells where a run stands, and leaves out of a step what no run of this package needs. If it is
+what loads Lightning, it leaves out of that too what no run needs. Where something is missing, a run
+is slower or more careful; docs/design.md lists it.
 """
 
+import importlib
 import inspect
+import logging
 import math
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.profilers import PassThroughProfiler
 from torch import Tensor
 from torch.optim import Optimizer
+
+from pinn.base.later import Later, StandIn, later
+from pinn.base.torch_adapter import without_compiler
+
+
+def load_metrics() -> None:
+    """Load of torchmetrics what Lightning needs; the rest loads scipy and matplotlib."""
+    whole = later("torchmetrics", _logger=logging.getLogger("torchmetrics"))
+    about = importlib.import_module("torchmetrics.__about__")
+    vars(whole).update(__version__=about.__version__)
+    pictures = later(
+        "torchmetrics.utilities.plot",
+        [f"{folder}/utilities" for folder in whole.__path__],
+        _AX_TYPE=StandIn.of("matplotlib.axes", "Axes"),
+        _PLOT_OUT_TYPE=object,
+        plot_single_or_multi_val=lambda *args, **kwargs: (
+            Later.run(pictures).plot_single_or_multi_val(*args, **kwargs)
+        ),
+    )
+    importlib.import_module("torchmetrics.utilities").plot = pictures
+    for home, name in (("metric", "Metric"), ("collections", "MetricCollection")):
+        vars(whole)[name] = getattr(importlib.import_module(f"torchmetrics.{home}"), name)
+
+
+def load_lightning() -> None:
+    """Import Lightning without what it needs only for metrics and compiled modules of a user."""
+    packages = ("lightning", "torchmetrics")
+    if any(name in sys.modules for name in packages):
+        return
+    try:
+        with without_compiler():
+            load_metrics()
+            importlib.import_module("lightning")
+    except (ImportError, AttributeError):  # of another version: it is loaded as it asks to be
+        for name in [n for n in sys.modules if n.partition(".")[0] in packages]:
+            del sys.modules[name]
+
+
+load_lightning()
+import lightning as L  # noqa: E402 - after that
+from lightning.pytorch.profilers import PassThroughProfiler  # noqa: E402
 
 F64 = torch.float64
 # The hooks of callbacks that Lightning calls at every step.

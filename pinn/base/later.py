@@ -1,0 +1,72 @@
+"""Modules and classes of other packages that are loaded when something needs them, not before."""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from types import ModuleType
+from typing import Any
+
+
+class Later(ModuleType):
+    """A module that runs when something is read that it does not have yet.
+
+    Modules below it may be loaded before that. A name with two underscores does not run it: who
+    looks at all modules that there are, as warnings do, asks for such names.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(self.run(), name)
+
+    def run(self) -> ModuleType:
+        """The module, with everything in it."""
+        if type(self) is Later:
+            self.__class__ = ModuleType  # type: ignore[assignment]
+            try:
+                self.__spec__.loader.exec_module(self)  # type: ignore[union-attr]
+            except BaseException:
+                self.__class__ = Later
+                raise
+        return self
+
+
+def later(name: str, folders: list[str] | None = None, **known: Any) -> Later:
+    """Let a module be imported now and run later.
+
+    Args:
+        name: of the module.
+        folders: where to look for it; by default where Python does.
+        known: what can be read of it before it runs.
+
+    Raises:
+        ModuleNotFoundError: there is none of the name.
+    """
+    spec = PathFinder.find_spec(name, folders)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module: Any = module_from_spec(spec)
+    module.__class__ = Later
+    vars(module).update(known)
+    sys.modules[name] = module
+    return module
+
+
+class StandIn(type):
+    """A class in the place of one that may not be loaded yet: `isinstance` answers for that one.
+
+        Figure = StandIn.of("matplotlib.figure", "Figure")
+
+    Before its module is loaded, the class has no instances.
+    """
+
+    module: str
+
+    @classmethod
+    def of(cls, module: str, name: str) -> Any:
+        """One for the class of that name in a module."""
+        return cls(name, (), {"module": module})
+
+    def __instancecheck__(cls, it: Any) -> bool:
+        home = sys.modules.get(cls.module)
+        return home is not None and isinstance(it, getattr(home, cls.__name__))
