@@ -1,5 +1,6 @@
 """Modules and classes of other packages that are loaded when something needs them, not before."""
 
+import re
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -10,12 +11,13 @@ from typing import Any
 class Later(ModuleType):
     """A module that runs when something is read that it does not have yet.
 
-    Modules below it may be loaded before that. A name with two underscores does not run it: who
-    looks at all modules that there are, as warnings do, asks for such names.
+    Modules below it may be loaded before that. A name that its text does not have does not run it:
+    who looks at all modules that there are, as warnings do, asks for such names.
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__all__":
+        text = self.__spec__.loader.get_source(self.__name__)  # type: ignore[union-attr]
+        if re.search(rf"\b{re.escape(name)}\b", text or "") is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return getattr(self.run(), name)
 

@@ -90,6 +90,11 @@ def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
         return INSIDE["make_fx"](function, **options)(*args)
 
 
+def is_compiler_loaded() -> bool:
+    """Whether anything can have been compiled, by `torch.compile`."""
+    return "torch._dynamo.eval_frame" in sys.modules
+
+
 def left_alone(function: Callable | None = None, *args: Any, **options: Any) -> Callable:
     """`torch.compiler.disable` without loading the compiler, which takes a second.
 
@@ -101,7 +106,7 @@ def left_alone(function: Callable | None = None, *args: Any, **options: Any) -> 
 
     @functools.wraps(function)
     def call(*given: Any, **named: Any) -> Any:
-        if not told and "torch._dynamo.eval_frame" in sys.modules:
+        if not told and is_compiler_loaded():
             told.append(torch.compiler.disable(function, *args, **options))
         return (told or [function])[0](*given, **named)
 

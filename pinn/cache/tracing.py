@@ -6,7 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from pinn.base.torch_adapter import are_savings_seen, is_differentiated, is_traced
+from pinn.base.torch_adapter import (
+    are_savings_seen,
+    is_compiler_loaded,
+    is_differentiated,
+    is_traced,
+)
 from pinn.cache.tensor_contents import is_wrapped
 
 
@@ -44,7 +49,7 @@ def in_transform(strategy: str) -> str:
 
 def uncompiled() -> AbstractContextManager:
     """Networks that were compiled run as they are, where torch lets one say so."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not is_compiler_loaded():
         return nullcontext()
     try:
         return torch.compiler.set_stance("force_eager")

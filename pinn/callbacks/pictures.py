@@ -6,7 +6,6 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from pinn.assessment.figures import draw
 from pinn.assessment.scores import component_values
 from pinn.base.console import Activity, say
 from pinn.base.messages import whole
@@ -77,6 +76,8 @@ def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
 @torch.no_grad()
 def figures_of(solver: Solver, step: int) -> "dict[str, Figure]":
     """Every figure, by tag."""
+    from pinn.assessment.figures import draw  # loads matplotlib
+
     problem = solver.problem
     along = {
         problem.components(c.unknown)[k]: c.along

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from numpy.polynomial.legendre import leggauss
-from scipy.stats import qmc
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
@@ -46,6 +45,8 @@ def unit_points(n: int, d: int, method: str, seed: int) -> Tensor:
     if method == "sobol":
         points = SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
     elif method == "lhs":
+        from scipy.stats import qmc
+
         points = torch.from_numpy(qmc.LatinHypercube(d, rng=seed).random(n))
     else:
         generator = torch.Generator().manual_seed(seed)

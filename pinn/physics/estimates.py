@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
 
 LEVEL = 0.95  # of confidence
 
@@ -29,6 +28,8 @@ class Estimate:
         """t s, half of the interval's length."""
         if not (self.freedom > 0 and math.isfinite(self.deviation)):
             return math.inf
+        from scipy.special import stdtrit
+
         return float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * self.deviation
 
     @property

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from pinn.fields.field import Field, partial
@@ -154,4 +153,6 @@ class BackwardStep(NavierStokes):
         first, last = 0.5, 0.9 * self.length
         if not shear(first) < 0 < shear(last):
             return float("nan")
+        from scipy.optimize import brentq
+
         return brentq(shear, first, last, xtol=1e-6)

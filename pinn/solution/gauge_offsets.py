@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 
 import torch
-from scipy.fft import dct
 from torch import Tensor
 
 from pinn.algebra.channels import HIGHEST, Channel, Plan
@@ -183,6 +182,8 @@ def chebyshev(values: Tensor, deep: int = 1) -> Tensor:
     """c_k (K, …) of values (K, …) at cos πj/(K − 1), along `deep` axes; a large constant costs
     no digits.
     """
+    from scipy.fft import dct
+
     first = values[(slice(1),) * deep]
     coefficients = values - first
     for axis in range(deep):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from pinn.geometry.plane.arc import Arc
 from pinn.geometry.plane.curve import Array, Curve
@@ -89,6 +88,8 @@ class _Search:
     def __init__(self, curves: Sequence[Curve]) -> None:
         self.curves = curves
         t = np.linspace(0.0, 1.0, 17)
+        from scipy.spatial import cKDTree
+
         self.tree = cKDTree(np.concatenate([curve.at(t) for curve in curves]))
 
     def distance(self, points: Array) -> Array:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from pinn.geometry.plane.cubic import Cubic
 from pinn.geometry.plane.curve import Array, Curve
@@ -47,6 +46,8 @@ def _spans(chain: Array, ends: str) -> list[Curve]:
         return [Segment(chain[0], chain[1])]
     steps = np.diff(chain, axis=0)
     length = np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
+    from scipy.interpolate import CubicSpline
+
     slopes = CubicSpline(length, chain, bc_type=ends)(length, 1)
     third = np.diff(length)[:, None] / 3
     after, before = chain[:-1] + third * slopes[:-1], chain[1:] - third * slopes[1:]

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn.geometry.solid.fitting import Scaled, fitted, surface_columns
@@ -75,7 +75,9 @@ class Chosen:
         return (self.fine[2] @ columns).reshape(-1, 4)
 
     @cached_property
-    def _tree(self) -> cKDTree:
+    def _tree(self) -> Any:
+        from scipy.spatial import cKDTree
+
         return cKDTree(self.fine[0])
 
     def distance(self, at: Array) -> Array:

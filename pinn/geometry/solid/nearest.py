@@ -1,7 +1,6 @@
 """The nearest of many triangles, exactly, by a tree of their corners."""
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from pinn.geometry.solid.motion import Array
 
@@ -49,6 +48,8 @@ class _Group:
 
     def __init__(self, pieces: Array, sides: Array) -> None:
         corners, number = np.unique(pieces.reshape(-1, 3), axis=0, return_inverse=True)
+        from scipy.spatial import cKDTree
+
         self.tree = cKDTree(corners)
         self.reach = float(sides.max()) / np.sqrt(3) * (1 + 1e-9)
         order = np.argsort(number.ravel(), kind="stable")

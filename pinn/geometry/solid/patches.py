@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.special import roots_jacobi
 
 from pinn.geometry.solid.motion import Array
 from pinn.geometry.solid.motion import frame as axes_about
@@ -247,6 +246,8 @@ def gauss(m: int) -> tuple[Array, Array]:
 
 def radial(m: int, power: int) -> tuple[Array, Array]:
     """Gauss–Jacobi for ∫₀¹ f(r) r^power dr: points, and weights of sum 1."""
+    from scipy.special import roots_jacobi
+
     at, weight = roots_jacobi(m, 0, power)
     return 0.5 * (1 + at), weight / weight.sum()
 

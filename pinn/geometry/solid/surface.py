@@ -3,8 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from pinn.geometry.solid.crossings import Crossings
 from pinn.geometry.solid.motion import Array, Motion
@@ -116,6 +114,9 @@ def closed(what: str, vertices: Array, faces: np.ndarray) -> tuple[Array, np.nda
 def _outwards(what: str, vertices: Array, faces: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """The faces, those of a body turned where it is seen from inside."""
     face = np.repeat(np.arange(len(faces)), 3)[np.argsort(edge, kind="stable")].reshape(-1, 2)
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(face)), face.T), shape=(len(faces),) * 2)
     count, body = connected_components(graph, directed=False)
     corners = vertices[faces]

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
-from scipy.special import roots_jacobi
 
 from pinn.geometry import sampling
 from pinn.geometry.solid.fitting import DEGREE, Scaled, exponents, fitted, surface_columns
@@ -103,6 +102,8 @@ def collapsed(m: int) -> tuple[Array, Array]:
     Returns:
         Barycentric coordinates (m², 3) and weights (m²,) of sum 1.
     """
+    from scipy.special import roots_jacobi
+
     jacobi, own = roots_jacobi(m, 1, 0)
     u, (v, weight) = 0.5 * (1 + jacobi), gauss(m)
     first = np.repeat(u, m)
