@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from types import ModuleType
@@ -52,6 +53,22 @@ def later(name: str, folders: list[str] | None = None, **known: Any) -> Later:
     vars(module).update(known)
     sys.modules[name] = module
     return module
+
+
+class Unloaded:
+    """A module that is imported when something of it is read that is not known.
+
+    Args:
+        module: its name.
+        known: what is read of it before, by name.
+    """
+
+    def __init__(self, module: str, **known: Any) -> None:
+        self._module = module
+        vars(self).update(known)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._module), name)
 
 
 class StandIn(type):

@@ -10,7 +10,7 @@ import pkgutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.optim import Optimizer
 
-from pinn.base.later import StandIn
+from pinn.base.later import StandIn, Unloaded
 
 # What it is called here → where torch has it; read once, when this module is loaded.
 PATHS = {
@@ -55,7 +55,6 @@ class NoMode(nullcontext):
     """In the place of a mode that sees operations: it sees none."""
 
 
-DispatchMode: Any = INSIDE["DispatchMode"] or NoMode
 RECORDING = ("DispatchMode",)
 GLOBAL_HOOKS = (
     *("_global_forward_hooks", "_global_forward_pre_hooks"),
@@ -119,6 +118,26 @@ def spare(owner: type, names: Sequence[str]) -> None:
         inner = getattr(getattr(owner, name, None), "__wrapped__", None)
         if inner is not None and not hasattr(inner, "__dynamo_disable"):
             setattr(inner, "__dynamo_disable", left_alone(inner))  # noqa: B010 - no mangling
+
+
+def uncompiled_gradients() -> AbstractContextManager[None]:
+    """`torch._dynamo.compiled_autograd._disable`; nothing is compiled before that is loaded."""
+    if is_compiler_loaded():
+        return torch._dynamo.compiled_autograd._disable()
+    return nullcontext()
+
+
+if not is_compiler_loaded():  # `torch.func` would load it; an import puts it in this place
+    inner = Unloaded("torch._dynamo.compiled_autograd", _disable=uncompiled_gradients)
+    torch._dynamo = Unloaded("torch._dynamo", compiled_autograd=inner)  # type: ignore[assignment]
+
+
+class DispatchMode(INSIDE["DispatchMode"] or NoMode):  # type: ignore[misc]
+    """A mode that sees operations; torch would keep each one from the compiler."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        spare(cls, ("__torch_dispatch__",))
 
 
 spare(Optimizer, ("add_param_group", "zero_grad", "state_dict", "load_state_dict"))
