@@ -18,6 +18,7 @@ Nothing here knows physics or networks.
     plain_values   arrays, tensors and paths as plain data
     kept_digits    buffers that keep their digits in lower precision
     context        values that hold within a `with` block
+    unloaded_compiler  torch's compiler, left unloaded until something compiles
     torch_adapter  the only file that touches the inside of torch
 
 May import: nothing of this package.

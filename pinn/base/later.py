@@ -39,12 +39,15 @@ def later(name: str, folders: list[str] | None = None, **known: Any) -> Later:
 
     Args:
         name: of the module.
-        folders: where to look for it; by default where Python does.
+        folders: where to look for it; by default below the module that it belongs to.
         known: what can be read of it before it runs.
 
     Raises:
         ModuleNotFoundError: there is none of the name.
     """
+    parent, _, own = name.rpartition(".")
+    if parent and folders is None:
+        folders = sys.modules[parent].__path__  # type: ignore[assignment]
     spec = PathFinder.find_spec(name, folders)
     if spec is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -52,6 +55,8 @@ def later(name: str, folders: list[str] | None = None, **known: Any) -> Later:
     module.__class__ = Later
     vars(module).update(known)
     sys.modules[name] = module
+    if parent in sys.modules:
+        setattr(sys.modules[parent], own, module)
     return module
 
 

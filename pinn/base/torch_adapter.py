@@ -4,21 +4,17 @@
 careful and never wrong; docs/design.md lists it.
 """
 
-import functools
 import gc
 import pkgutil
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import ModuleType
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.optim import Optimizer
 
-from pinn.base.later import StandIn, Unloaded
+from pinn.base.unloaded_compiler import spare
 
 # What it is called here → where torch has it; read once, when this module is loaded.
 PATHS = {
@@ -55,6 +51,14 @@ class NoMode(nullcontext):
     """In the place of a mode that sees operations: it sees none."""
 
 
+class DispatchMode(INSIDE["DispatchMode"] or NoMode):  # type: ignore[misc]
+    """A mode that sees operations; torch would keep each one from the compiler."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        spare(cls, ("__torch_dispatch__",))
+
+
 RECORDING = ("DispatchMode",)
 GLOBAL_HOOKS = (
     *("_global_forward_hooks", "_global_forward_pre_hooks"),
@@ -87,82 +91,6 @@ def record(function: Callable, *args: Any, **options: Any) -> fx.GraphModule:
     """
     with recorded("make_fx"):
         return INSIDE["make_fx"](function, **options)(*args)
-
-
-def is_compiler_loaded() -> bool:
-    """Whether anything can have been compiled, by `torch.compile`."""
-    return "torch._dynamo.eval_frame" in sys.modules
-
-
-def left_alone(function: Callable | None = None, *args: Any, **options: Any) -> Callable:
-    """`torch.compiler.disable` without loading the compiler, which takes a second.
-
-    Before somebody has loaded it, nothing looks into the function.
-    """
-    if function is None:
-        return functools.partial(left_alone, **options)
-    told: list[Callable] = []
-
-    @functools.wraps(function)
-    def call(*given: Any, **named: Any) -> Any:
-        if not told and is_compiler_loaded():
-            told.append(torch.compiler.disable(function, *args, **options))
-        return (told or [function])[0](*given, **named)
-
-    return call
-
-
-def spare(owner: type, names: Sequence[str]) -> None:
-    """Let methods that torch keeps from the compiler not load it when they are first called."""
-    for name in names:
-        inner = getattr(getattr(owner, name, None), "__wrapped__", None)
-        if inner is not None and not hasattr(inner, "__dynamo_disable"):
-            setattr(inner, "__dynamo_disable", left_alone(inner))  # noqa: B010 - no mangling
-
-
-def uncompiled_gradients() -> AbstractContextManager[None]:
-    """`torch._dynamo.compiled_autograd._disable`; nothing is compiled before that is loaded."""
-    if is_compiler_loaded():
-        return torch._dynamo.compiled_autograd._disable()
-    return nullcontext()
-
-
-if not is_compiler_loaded():  # `torch.func` would load it; an import puts it in this place
-    inner = Unloaded("torch._dynamo.compiled_autograd", _disable=uncompiled_gradients)
-    torch._dynamo = Unloaded("torch._dynamo", compiled_autograd=inner)  # type: ignore[assignment]
-
-
-class DispatchMode(INSIDE["DispatchMode"] or NoMode):  # type: ignore[misc]
-    """A mode that sees operations; torch would keep each one from the compiler."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        spare(cls, ("__torch_dispatch__",))
-
-
-spare(Optimizer, ("add_param_group", "zero_grad", "state_dict", "load_state_dict"))
-
-
-@contextmanager
-def without_compiler() -> Iterator[None]:
-    """Within it what is imported may ask for the compiler's names, which does not load it.
-
-    Raises:
-        AttributeError: for a name that is not known here.
-    """
-    name = "torch._dynamo"
-    if name in sys.modules:
-        yield
-        return
-    stand_in: Any = ModuleType(name)
-    stand_in.OptimizedModule = StandIn.of("torch._dynamo.eval_frame", "OptimizedModule")
-    stand_in.disable = left_alone
-    sys.modules[name] = stand_in
-    try:
-        yield
-    finally:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
 
 
 def leaves(tree: Any) -> Iterator[Any]:

@@ -6,12 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from pinn.base.torch_adapter import (
-    are_savings_seen,
-    is_compiler_loaded,
-    is_differentiated,
-    is_traced,
-)
+from pinn.base.torch_adapter import are_savings_seen, is_differentiated, is_traced
+from pinn.base.unloaded_compiler import is_compiler_loaded
 from pinn.cache.tensor_contents import is_wrapped
 
 

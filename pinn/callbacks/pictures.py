@@ -63,6 +63,13 @@ class Figures(L.Callback):
                     say(f"pictures of step {trainer.global_step} are missing: {why}")
 
 
+def draw(*args: Any) -> "dict[str, Figure]":
+    """The figures of a solution, see `assessment.figures.draw`, which loads matplotlib."""
+    from pinn.assessment import figures
+
+    return figures.draw(*args)
+
+
 def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
     """Give a picture to a logger."""
     if isinstance(logger, TensorBoardLogger):
@@ -76,8 +83,6 @@ def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
 @torch.no_grad()
 def figures_of(solver: Solver, step: int) -> "dict[str, Figure]":
     """Every figure, by tag."""
-    from pinn.assessment.figures import draw  # loads matplotlib
-
     problem = solver.problem
     along = {
         problem.components(c.unknown)[k]: c.along

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pinn.base.later import Later, StandIn, later
-from pinn.base.torch_adapter import without_compiler
+from pinn.base.unloaded_compiler import without_compiler
 
 
 def load_metrics() -> None:
@@ -28,16 +28,16 @@ def load_metrics() -> None:
     whole = later("torchmetrics", _logger=logging.getLogger("torchmetrics"))
     about = importlib.import_module("torchmetrics.__about__")
     vars(whole).update(__version__=about.__version__)
-    pictures = later(
+    pictures: Any = later(
         "torchmetrics.utilities.plot",
         [f"{folder}/utilities" for folder in whole.__path__],
         _AX_TYPE=StandIn.of("matplotlib.axes", "Axes"),
         _PLOT_OUT_TYPE=object,
-        plot_single_or_multi_val=lambda *args, **kwargs: (
-            Later.run(pictures).plot_single_or_multi_val(*args, **kwargs)
-        ),
+        plot_single_or_multi_val=lambda *args, **kwargs: Later.run(
+            pictures
+        ).plot_single_or_multi_val(*args, **kwargs),
     )
-    importlib.import_module("torchmetrics.utilities").plot = pictures
+    vars(importlib.import_module("torchmetrics.utilities"))["plot"] = pictures
     for home, name in (("metric", "Metric"), ("collections", "MetricCollection")):
         vars(whole)[name] = getattr(importlib.import_module(f"torchmetrics.{home}"), name)
 
