@@ -56,7 +56,16 @@ class BlockGram:
             [self.index(blocks) for blocks in (front.pivots, front.border)]
             for front in self.tree.fronts
         ]
-        self.panels: list[Panel] = []
+        shapes = list(map(self.tree.shape, self.tree.fronts))
+        self.columns = [rows.like.new_empty(p + b, p) for p, b in shapes]
+        self.panels = [
+            Panel(own[:p], own[p:]) for own, (p, _) in zip(self.columns, shapes, strict=True)
+        ]
+        space = rows.like.new_empty(self.tree.working)
+        self.left = [
+            space[at : at + b * b].view(b, b)
+            for at, (_, b) in zip(self.tree.places, shapes, strict=True)
+        ]
 
     def add(self, seen: tuple[int, ...], some: Tensor) -> None:
         """JᵀJ and Jᵀr of some rows, half of the products."""
@@ -86,29 +95,27 @@ class BlockGram:
 
     def factor(self, damping: float) -> Tensor:
         """Make the factor; 1 if to rounding the matrix is positive definite, else NaN."""
-        self.panels.clear()
-        waiting: dict[int, Tensor] = {}
         failures = []
         for number, front in enumerate(self.tree.fronts):
-            columns, rest = self.assembled(front, waiting)
-            p = columns.shape[1]
-            columns[:p].diagonal().add_(damping)
-            root, failed = torch.linalg.cholesky_ex(columns[:p])
-            below = torch.linalg.solve_triangular(root.mT, columns[p:], upper=True, left=False)
+            rest = self.left[number]
+            for start in range(0, len(rest), STRIPE):
+                rest[start : start + STRIPE, : start + STRIPE] = 0.0
+            self.assemble(front, self.columns[number].zero_(), rest)
+            top, below = self.panels[number]
+            top.diagonal().add_(damping)
+            root, failed = torch.linalg.cholesky_ex(top)
+            top.copy_(root)
+            torch.linalg.solve_triangular(top.mT, below, upper=True, left=False, out=below)
             for start in range(0, len(rest), STRIPE):
                 end = start + STRIPE
                 rest[start:end, :end].addmm_(below[start:end], below[:end].T, alpha=-1)
-            self.panels.append(Panel(root, below))
             failures.append(failed)
-            if len(rest):
-                waiting[number] = rest
         one = torch.ones_like(self.slope[0])
         return torch.where(torch.stack(failures).any(), torch.nan, one)
 
-    def assembled(self, front: Front, waiting: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
+    def assemble(self, front: Front, columns: Tensor, rest: Tensor) -> None:
         """F₁ (p + b, p) and F₂₂ (b, b): of JᵀJ, and of what the children left; the lower half."""
-        p, b = self.tree.shape(front)
-        columns, rest = self.slope.new_zeros(p + b, p), self.slope.new_zeros(b, b)
+        p = columns.shape[1]
         starts = self.tree.starts(front)
         for a in front.pivots:
             for c in self.later[a]:
@@ -116,16 +123,19 @@ class BlockGram:
                 rows = slice(starts[c], starts[c] + len(block))
                 columns[rows, starts[a] : starts[a] + block.shape[1]] = block
         for child in front.children:
-            given = waiting.pop(child)
             runs = self.tree.runs(self.tree.fronts[child].border, front)
-            for at, (below, to, many) in enumerate(runs):
-                for left, column, few in runs[: at + 1]:
-                    part = given[below : below + many, left : left + few]
-                    if column < p:
-                        columns[to : to + many, column : column + few] += part
-                    else:
-                        rest[to - p : to - p + many, column - p : column - p + few] += part
-        return columns, rest
+            for at, (here, to, many) in enumerate(runs):
+                for start in range(0, many, STRIPE):
+                    rows = slice(here + start, here + min(start + STRIPE, many))
+                    first = to + start
+                    for left, column, few in runs[: at + 1]:
+                        end = min(few, rows.stop - left)  # on and below the diagonal
+                        part = self.left[child][rows, left : left + end]
+                        if column < p:
+                            columns[first : first + len(part), column : column + end] += part
+                        else:
+                            into = slice(first - p, first - p + len(part))
+                            rest[into, column - p : column - p + end] += part
 
     def solved(self, right: Tensor) -> Tensor:
         """(L Lᵀ)⁻¹ b (P,)."""

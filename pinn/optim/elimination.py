@@ -11,6 +11,7 @@ I. S. Duff and J. K. Reid, The multifrontal solution of indefinite sparse symmet
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pinn.optim.ordering import Graph, graph_of, orders
 
@@ -106,17 +107,29 @@ class Elimination:
         """In the Cholesky factor."""
         return sum(p * (p + b) for p, b in map(self.shape, self.fronts))
 
+    @cached_property
+    def places(self) -> list[int]:
+        """Where in one stretch of memory each front leaves what is for its parent, (b, b)."""
+        parents = {child: n for n, front in enumerate(self.fronts) for child in front.children}
+        taken, places = list[tuple[int, int, int]](), list[int]()
+        for number, front in enumerate(self.fronts):
+            size, start = self.shape(front)[1] ** 2, 0
+            taken = sorted(entry for entry in taken if entry[2] >= number)
+            for begin, end, _ in taken:
+                if start + size <= begin:
+                    break
+                start = max(start, end)
+            places.append(start)
+            if size:
+                taken.append((start, start + size, parents[number]))
+        return places
+
     @property
     def working(self) -> int:
-        """Numbers beside the factor at the peak: a front, and what waits for a parent."""
-        waiting, peak = 0, 0
-        for front in self.fronts:
-            p, b = self.shape(front)
-            given = sum(self.shape(self.fronts[child])[1] ** 2 for child in front.children)
-            peak = max(peak, waiting + (p + b) ** 2 + p * b)
-            waiting += b * b - given
-            peak = max(peak, waiting + (p + b) ** 2)
-        return peak
+        """Numbers beside the factor: what waits for a parent, and copies of the pivots."""
+        shapes = list(map(self.shape, self.fronts))
+        waits = max(start + b * b for start, (_, b) in zip(self.places, shapes, strict=True))
+        return waits + 2 * max(p * p for p, _ in shapes)
 
 
 def operations(pivots: int, border: int) -> float:
