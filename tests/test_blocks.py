@@ -8,6 +8,7 @@ from sparse import Bent, Sparse, cells, spread
 from test_factor import Linear, close, defined
 from torch import nn
 
+from pinn.base.costs import Count
 from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import LevenbergMarquardt, elimination, linear_model
 from pinn.optim.block_budget import BlockBudget
@@ -171,6 +172,20 @@ def test_the_memory_is_counted_before_it_is_taken():
     for part in (needed, "80 parameters in 20 blocks", "84 residuals", "1.07e-05 GB"):
         assert part in line
     assert system.asked == 0
+
+
+def test_no_more_is_taken_than_was_counted():
+    system = Sparse([40] * 24, cells(4, 6), [90] * 15)
+    r, room = system.residuals(), budget(system)
+    for make, damping, most in (
+        (BlockGram, 1e-3, room.least),
+        (BlockFactor, 1e-20, 8 * room.structure.orthogonal),
+    ):
+        rows = GroupedRows(system, r, room.structure, keeps=make is BlockFactor)
+        list(rows)
+        with Count() as tally:
+            make(rows).solve(damping)
+        assert 0.4 * most < tally.peak <= most
 
 
 def test_blocks_that_are_not_those_of_the_parameters_are_refused():

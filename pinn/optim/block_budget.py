@@ -50,7 +50,7 @@ class BlockBudget:
         """Bytes of JᵀJ, its factor and the fronts, with the rows of one group."""
         tree = self.structure.tree
         numbers = self.structure.numbers + tree.numbers + tree.working
-        return BYTES * (numbers + self.structure.widest + 4 * self.parameters)
+        return BYTES * (numbers + 2 * self.structure.widest + 4 * self.parameters)
 
     @property
     def held(self) -> int:

@@ -61,7 +61,7 @@ class BlockGram:
         self.panels = [
             Panel(own[:p], own[p:]) for own, (p, _) in zip(self.columns, shapes, strict=True)
         ]
-        space = rows.like.new_empty(self.tree.working)
+        space = rows.like.new_empty(self.tree.waiting)
         self.left = [
             space[at : at + b * b].view(b, b)
             for at, (_, b) in zip(self.tree.places, shapes, strict=True)

@@ -125,11 +125,15 @@ class Elimination:
         return places
 
     @property
+    def waiting(self) -> int:
+        """Numbers in that stretch of memory."""
+        borders = [self.shape(front)[1] for front in self.fronts]
+        return max(start + b * b for start, b in zip(self.places, borders, strict=True))
+
+    @property
     def working(self) -> int:
         """Numbers beside the factor: what waits for a parent, and copies of the pivots."""
-        shapes = list(map(self.shape, self.fronts))
-        waits = max(start + b * b for start, (_, b) in zip(self.places, shapes, strict=True))
-        return waits + 2 * max(p * p for p, _ in shapes)
+        return self.waiting + 2 * max(self.shape(front)[0] ** 2 for front in self.fronts)
 
 
 def operations(pivots: int, border: int) -> float:

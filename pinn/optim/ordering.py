@@ -47,13 +47,11 @@ def orders(graph: Graph, sizes: Sequence[int]) -> Iterator[list[int]]:
 def levels(graph: Graph, among: set[int], start: Iterable[int]) -> list[list[int]]:
     """Blocks by their distance from the first ones."""
     found = [list(start)]
-    seen = set(found[0])
-    while True:
-        near = {b for a in found[-1] for b in graph[a]} & among - seen
-        if not near:
-            return found
+    left = among.difference(found[0])
+    while near := {b for a in found[-1] for b in graph[a]} & left:
         found.append(sorted(near))
-        seen |= near
+        left -= near
+    return found
 
 
 def far_levels(graph: Graph, among: set[int], first: int) -> list[list[int]]:
