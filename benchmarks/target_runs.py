@@ -26,7 +26,7 @@ from pinn.physics.references import Reference
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 OWN = ["disguise", "further_problems"]  # modules here whose classes a configuration may name
-PATIENCE = 3.0  # times the seconds of a row, until a run is stopped
+PATIENCE, LEAST = 3.0, 120.0  # times the seconds of a row, until a run is stopped; at least
 LONGEST = 4000  # characters of the settings that are kept
 ESTIMATE = re.compile(r"estimated relative error of (\w+)\W+([0-9.]+(?:e[+-]?\d+)?)")
 UNSOLVED = re.compile(r"not solved.*")
@@ -72,7 +72,7 @@ def watch(arguments: list[str], folder: str, seconds: float) -> dict[str, Any]:
     paths = os.pathsep.join([str(HERE), str(ROOT)])
     before, begun = busy(), time.monotonic()
     process = subprocess.Popen(
-        ["timeout", f"{PATIENCE * seconds:.0f}", *arguments],
+        ["timeout", f"{max(LEAST, PATIENCE * seconds):.0f}", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
