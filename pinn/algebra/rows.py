@@ -22,7 +22,7 @@ class Rows(Mapping[Channel, Tensor | None]):
             activation, which adds it without another pass over the buffer.
     """
 
-    __slots__ = ("_places", "_rest", "bare", "channels", "shift", "zeros")
+    __slots__ = ("_each", "_places", "_rest", "bare", "channels", "shift", "zeros")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Rows(Mapping[Channel, Tensor | None]):
         self.shift = shift
         self._rest = rest
         self._places: dict[Channel, int] | None = None
+        self._each: tuple[Tensor, ...] | None = None
 
     @property
     def whole(self) -> Tensor | None:
@@ -67,7 +68,13 @@ class Rows(Mapping[Channel, Tensor | None]):
 
     def __getitem__(self, channel: Channel) -> Tensor | None:
         k = self.places[channel]
-        return None if k < 0 else self.rest[k]
+        if k < 0:
+            return None
+        if order(self.channels[-1]) < 3:
+            return self.rest[k]
+        if self._each is None:  # the backward of one `unbind` writes the rows once
+            self._each = self.rest.unbind(0)
+        return self._each[k]
 
     @property
     def places(self) -> dict[Channel, int]:
