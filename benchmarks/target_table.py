@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from matplotlib.figure import Figure
 from target_rows import Row
 
 Lines = Mapping[tuple[str, int], Mapping[str, Any]]
 WORST = 10.0  # times the target, that no seed may exceed
+FACTOR, SERIOUS = 10.0, 0.1  # within which an estimate is, and an error that a run has to tell
+MARKERS = "os^"
 HEAD = (
     "| row | target | in | median | worst | took | estimate / error | best published | |\n"
     "|---|---|---|---|---|---|---|---|---|"
@@ -32,13 +36,14 @@ def table(rows: Mapping[str, Row], lines: Lines, tree: str) -> str:
         text, good = one(name, row, runs, tree)
         shown.append(text)
         met += good
-    shown += ["", f"{met} of {len(rows)} targets are met."]
+    shown += ["", f"{met} of {len(rows)} targets are met.", "", promise(rows, lines)]
     return "\n".join(shown)
 
 
 def one(name: str, row: Row, runs: list[Mapping[str, Any]], tree: str) -> tuple[str, bool]:
     """A row, and whether its target is met."""
-    about = f"| {name} | {row.target:.0e} | {row.seconds:.0f} s |"
+    target = f"{row.target:.0e}" if row.target < 1 else "its tolerance"
+    about = f"| {name} | {target} | {row.seconds:.0f} s |"
     if not runs:
         return f"{about} not measured | | | | {row.published} | |", False
     figures = [math.inf if run["figure"] is None else run["figure"] for run in runs]
@@ -58,9 +63,46 @@ def one(name: str, row: Row, runs: list[Mapping[str, Any]], tree: str) -> tuple[
 
 def ratio(runs: list[Mapping[str, Any]]) -> str:
     """The largest estimate over the largest error, of each run."""
-    found = []
-    for run in runs:
-        known, told = run.get("errors") or {}, run.get("estimates") or {}
-        if known and told and max(known.values()) > 0:
-            found.append(max(told.values()) / max(known.values()))
+    found = [told / known for known, told in map(both, runs) if known and told]
     return ", ".join(f"{each:.2g}" for each in found) or "–"
+
+
+def both(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The largest error over the unknowns, and the largest estimate; None where there is none."""
+    known, told = run.get("errors") or {}, run.get("estimates") or {}
+    return max(known.values(), default=None), max(told.values(), default=None)
+
+
+def promise(rows: Mapping[str, Row], lines: Lines) -> str:
+    """How often the estimate is within a factor of ten of the error, and runs that are silent."""
+    runs = [line for (of, _), line in lines.items() if of in rows]
+    pairs = [(known, told) for known, told in map(both, runs) if known and told]
+    near = sum(1 / FACTOR <= told / known <= FACTOR for known, told in pairs)
+    wrong = [run for run in runs if (both(run)[0] or 0.0) > SERIOUS]
+    silent = sum(not run.get("unsolved") and (both(run)[1] or 0.0) < SERIOUS for run in wrong)
+    return (
+        f"The estimate is within a factor of {FACTOR:.0f} of the error in {near} of {len(pairs)} "
+        f"runs; of {len(wrong)} runs with an error above {SERIOUS:.0%}, {silent} do not say so."
+    )
+
+
+def draw(lines: Lines, path: Path) -> None:
+    """The estimated against the true error of every stored run, and a factor of ten about it."""
+    figure = Figure(figsize=(5.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for (name, _), run in lines.items():
+        known, told = both(run)
+        if known and told:
+            groups.setdefault(name.split(" (")[0], []).append((known, told))
+    for number, (name, pairs) in enumerate(sorted(groups.items())):
+        marker = MARKERS[number // 10 % len(MARKERS)]
+        axes.loglog(*zip(*pairs, strict=True), marker, color=f"C{number % 10}", label=name)
+    ends = axes.get_xlim()
+    for factor in (1 / FACTOR, 1.0, FACTOR):
+        style = "k-" if factor == 1 else "k:"
+        axes.loglog(ends, [factor * end for end in ends], style, lw=0.8)
+    axes.set_xlabel("true relative error")
+    axes.set_ylabel("estimated relative error")
+    axes.legend(frameon=False, fontsize=6, ncols=2)
+    figure.savefig(path, dpi=160)

@@ -26,7 +26,7 @@ from typing import Any
 from stored import RESULTS, machine
 from target_rows import DISGUISED, FURTHER, ROWS, Row
 from target_runs import measured
-from target_table import table
+from target_table import draw, table
 
 Line = dict[str, Any]
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure what is stored, too")
     parser.add_argument("--disguised", action="store_true", help="renamed, moved and scaled")
     parser.add_argument("--further", action="store_true", help="the six further problems")
+    parser.add_argument("--figure", type=Path, help="where to draw estimates against errors")
     options = parser.parse_args()
     group = "disguised" if options.disguised else "further" if options.further else ""
     rows = GROUPS[group]
@@ -95,6 +96,8 @@ def main() -> None:
     if not options.table:
         run(rows, [int(seed) for seed in options.seeds.split(",")], options.again)
     print(table(rows, lines(), tree()))
+    if options.figure:
+        draw(lines(), options.figure)
 
 
 if __name__ == "__main__":

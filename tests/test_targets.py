@@ -270,12 +270,29 @@ def test_the_table_says_what_is_met(scripts):
         return scripts["target_table"].table({"burgers": row}, lines, "a").splitlines()
 
     assert "| 5.0e-07 | 9.0e-06 | 50 s |" in table(5e-7, 1e-7, 9e-6)[2]
-    assert table(5e-7, 1e-7, 9e-6)[-1] == "1 of 1 targets are met."
+    assert table(5e-7, 1e-7, 9e-6)[-3] == "1 of 1 targets are met."
     for missed in (table(5e-7, 1e-7, 2e-5), table(2e-6, 2e-6, 1e-7), table(math.nan, 1e-7, 1e-7)):
         assert "missed" in missed[2]
-        assert missed[-1] == "0 of 1 targets are met."
+        assert missed[-3] == "0 of 1 targets are met."
     assert "missed" in table(1e-7, 1e-7, 1e-7, seconds=130.0)[2]
     assert "not measured" in table()[2]
+
+
+def test_the_table_counts_what_the_estimate_promises(scripts, tmp_path):
+    rows = {"burgers": scripts["target_rows"].ROWS["burgers"]}
+    pairs = [(1e-6, 3e-6), (1e-6, 3e-5), (0.5, 1e-3), (0.5, 0.4), (0.3, 1e-5)]
+    lines = {
+        ("burgers", seed): {"errors": {"u": e}, "estimates": {"u": told}, "unsolved": None}
+        for seed, (e, told) in enumerate(pairs)
+    }
+    lines["burgers", 4]["unsolved"] = "not solved: the loss is that of zero networks"
+    said = scripts["target_table"].promise(rows, lines)
+    assert said == (
+        "The estimate is within a factor of 10 of the error in 2 of 5 runs; of 3 runs with an "
+        "error above 10%, 1 do not say so."
+    )
+    scripts["target_table"].draw(lines, tmp_path / "estimates.png")
+    assert (tmp_path / "estimates.png").stat().st_size > 5000
 
 
 def test_errors_are_those_of_whole_unknowns(scripts):
