@@ -13,6 +13,7 @@ Nothing here knows physics or networks.
     first_process  which process speaks, as its launcher tells
     error_file     what torchrun reports of a process that has failed
     later          modules of other packages that run when something needs them
+    heap           memory that was freed is kept for the next step
     extras         packages that only some uses need
     recipe         how an object was made, as plain data
     plain_values   arrays, tensors and paths as plain data

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pinn import __version__
 from pinn.base.first_process import is_first
+from pinn.base.heap import keep_freed_memory
 from pinn.base.messages import echo
 from pinn.base.paths import unmakeable
 from pinn.base.signals import program
@@ -97,6 +98,7 @@ def loaded(request: Request) -> Callable[[Request], int]:
     finally:
         gc.freeze()
         gc.enable()
+    keep_freed_memory()
     return run
 
 
