@@ -83,7 +83,7 @@ def test_pictures(run):
     assert {f"fields/{name}" for name in ("u", "v", "p")} <= set(images)
     for tag in images:
         shown = [image.step for image in events.Images(tag)]
-        assert shown == [4, 8]
+        assert shown == [8]  # a run of a few seconds has the last ones alone
         assert events.Images(tag)[-1].encoded_image_string.startswith(b"\x89PNG")
 
 

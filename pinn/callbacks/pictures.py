@@ -1,5 +1,7 @@
 """Pictures for the loggers: prediction, reference and error of every component."""
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
@@ -14,11 +16,15 @@ from pinn.training.solver import Solver
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SHORT = 10.0  # seconds of a run that has the last pictures alone
 TAKING = TensorBoardLogger, WandbLogger, MLFlowLogger  # pictures; others write tables alone
 
 
 class Figures(L.Callback):
     """Draw the fields at the end of a run, and before that every so many validations.
+
+    The last ones are drawn after all is saved and reported. With more than one validation between
+    pictures, a run that is over in seconds has the last ones alone.
 
     Args:
         every: validations between pictures; drawing costs about a second.
@@ -27,19 +33,27 @@ class Figures(L.Callback):
     def __init__(self, every: int = 20) -> None:
         self.every = whole("pictures.every", every)
         self.validations = 0
+        self.began = math.inf
+        self.is_due = False
         self.drawn_step = -1
         self.drawing = Activity("drawing the fields")
         self.failed = ""
+
+    def on_train_start(self, trainer: L.Trainer, solver: Any) -> None:
+        """Count time from here."""
+        self.began = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Draw when it is time."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         self.validations += 1
-        if self.validations % self.every == 1 or self.every == 1:
+        self.is_due |= self.validations % self.every == 1 or self.every == 1
+        if self.is_due and (self.every == 1 or time.perf_counter() - self.began > SHORT):
+            self.is_due = False
             self.draw(trainer, solver)
 
-    def on_train_end(self, trainer: L.Trainer, solver: Any) -> None:
+    def on_fit_end(self, trainer: L.Trainer, solver: Any) -> None:
         """Draw the result."""
         self.draw(trainer, solver)
 
