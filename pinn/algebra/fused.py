@@ -129,6 +129,8 @@ def composed(
 ) -> Tensor:
     """The same from torch's own derivatives, for rows that broadcast or have gaps."""
     count = len(rows.axes)
+    if not carried:
+        return derivatives(value, 0)[0].unsqueeze(0)
     y, slope, *curvature = derivatives(value, 2 if any(map(bool, pairs.values())) else 1)
     parts = [y.unsqueeze(0)]
     if count:
