@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
@@ -87,11 +88,20 @@ def draw(*args: Any) -> "dict[str, Figure]":
 def show_picture(logger: Any, tag: str, figure: "Figure", step: int) -> None:
     """Give a picture to a logger."""
     if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_figure(tag, figure, step)
+        logger.experiment.add_image(tag, pixels(figure), step, dataformats="HWC")
     elif isinstance(logger, WandbLogger):
         logger.log_image(tag, [figure], step)
     else:
         logger.experiment.log_figure(logger.run_id, figure, f"{tag}-{step:07d}.png")
+
+
+def pixels(figure: "Figure") -> np.ndarray:
+    """A figure as (height, width, 3) bytes; TensorBoard's own way loads pyplot, and its windows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 @torch.no_grad()
