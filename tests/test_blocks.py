@@ -1,11 +1,12 @@
 """Sparse least squares: factors of blocks give what dense ones give, at a cost that is linear."""
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 import torch
 from sparse import Bent, Sparse, cells, spread
-from test_factor import Linear, close, defined
+from test_factor import Linear, Products, close, defined
 from torch import nn
 
 from pinn.base.costs import Count
@@ -22,6 +23,15 @@ from pinn.optim.ordering import graph_of, orders
 from pinn.optim.structure import structure_of
 from pinn.optim.system import JacobianRows
 
+
+def random_groups(seed, most=4):
+    """Sizes, groups and rows without any order."""
+    choose = Random(seed)
+    sizes = [choose.randint(1, 5) for _ in range(30)]
+    groups = [sorted(choose.sample(range(30), choose.randint(1, most))) for _ in range(40)]
+    return sizes, [tuple(seen) for seen in groups], [choose.randint(1, 12) for _ in groups]
+
+
 PROBLEMS = {
     "chain": lambda: Sparse([3, 5, 2, 4, 3, 6, 1], cells(7), [9] * 6),
     "grid": lambda: Sparse([4] * 20, cells(4, 5), [7] * 12, at_a_time=3),
@@ -32,6 +42,9 @@ PROBLEMS = {
     "border": lambda: Sparse([4] * 12 + [2], [(*g, 12) for g in cells(12)], [9] * 11),
     "several in a group": lambda: Sparse([4] * 6, cells(6) * 2 + [(0,), (5,)], [3] * 12),
     "unconnected": lambda: Sparse([3] * 8, [*cells(4), (5, 6), (7,)], [5] * 5),
+    "nothing seen": lambda: Sparse([3] * 4, [*cells(4), ()], [5, 5, 5, 2]),
+    "random": lambda: Sparse(*random_groups(0), seed=1),
+    "random, sparser": lambda: Sparse(*random_groups(1, most=2), seed=2),
     "all seen": lambda: Sparse([3] * 4, [(0, 1, 2, 3)], [20]),
 }
 
@@ -209,7 +222,7 @@ def test_every_order_has_every_block_once(name):
         assert all(child < number for child in front.children)
         for child in front.children:
             assert set(tree.fronts[child].border) <= set(front.blocks)
-    for seen in system.groups():
+    for seen in filter(None, system.groups()):
         assert set(seen) <= set(tree.fronts[tree.first(seen)].blocks)
 
 
@@ -228,6 +241,18 @@ def test_cost_and_memory_grow_linearly_along_the_longest_axis():
     # L of n columns, 5 blocks below each; and a band's, twice that for a front per column
     assert trees[-1].operations < 2 * 16_000 * 250**2
     assert trees[-1].working < 4 * 500**2
+
+
+def test_the_products_that_are_computed_grow_linearly_too():
+    flops = []
+    for n in (10, 20, 40):
+        system = Sparse([20] * 4 * n, cells(n, 4), [60] * 3 * (n - 1))
+        rows = GroupedRows(system, system.r[0], structure_of(system, 80 * n), keeps=True)
+        with Products() as counted:
+            BlockGram(rows).solve(1e-3)
+        flops.append(counted.flops)
+    (first, second) = (b - a for a, b in pairwise(flops))
+    assert second == pytest.approx(2 * first, rel=0.15)
 
 
 def test_dissection_takes_less_for_a_square():

@@ -17,7 +17,9 @@ from pinn.objective.compilation import Compilation
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.objective import Objective
 from pinn.optim import Phase, levenberg_marquardt
+from pinn.optim.block_budget import BlockBudget
 from pinn.optim.budget import Budget
+from pinn.optim.structure import structure_of
 from pinn.problems import Kovasznay
 from pinn.runs.trainer import fixed_callbacks
 from pinn.solution.plans import plan_regions
@@ -224,16 +226,47 @@ class Parabolas:
         yield torch.cat(2 * [2 * self.theta.diag()])[: self.count], self.residuals()
 
 
+class Pieces(Parabolas):
+    """The same in two blocks of θ, of which each residual sees one."""
+
+    def sizes(self):
+        return (3, 3)
+
+    def groups(self):
+        return ((0,), (1,), (0,), (1,))
+
+    def row_counts(self):
+        return (3, 3, 3, 3)
+
+    def grouped(self):
+        for seen, r in zip(self.groups(), self.residuals().split(3), strict=True):
+            yield seen, 2 * self.theta[3 * seen[0] :][:3].diag(), r
+
+
 # Twelve residuals by Gram matrix and QR, four by the kernel; geqrf does not run without numbers.
 @pytest.mark.parametrize(("count", "damping"), [(12, 1e-3), (12, 1e-30), (4, 1e-3)])
 def test_a_trial_reads_only_once_all_of_it_is_evaluated(on_a_gpu, count, damping):
     theta = nn.Parameter(there(torch.zeros(6, dtype=torch.float64)))
     optimizer = pinn.optim.LevenbergMarquardt([theta], damping=damping)
     optimizer.system, optimizer.room = Parabolas(theta, count), Budget(6, count, 1e9)
+    refused_at_the_end(optimizer)
+
+
+def refused_at_the_end(optimizer):
+    """The first number that is read is that of a trial."""
     with pytest.raises(NotImplementedError, match="no data") as refused:
         optimizer.step()
     (line,) = [str(e.statement) for e in refused.traceback if e.name == "trial"]
     assert line.endswith(".tolist()")
+
+
+def test_a_trial_by_blocks_reads_only_once_all_of_it_is_evaluated(on_a_gpu):
+    theta = nn.Parameter(there(torch.zeros(6, dtype=torch.float64)))
+    optimizer = pinn.optim.LevenbergMarquardt([theta], damping=1e-3)
+    optimizer.system = Pieces(theta, 12)
+    structure = structure_of(optimizer.system, 6)
+    optimizer.room = BlockBudget(structure, 12, 1e9)
+    refused_at_the_end(optimizer)
 
 
 # --- the guard

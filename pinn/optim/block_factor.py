@@ -57,11 +57,10 @@ class BlockFactor:
     def __init__(self, rows: GroupedRows) -> None:
         self.rows, self.tree = rows, rows.structure.tree
         squares = rows.like.new_zeros(sum(rows.structure.sizes))
-        members: dict[Seen, list[Tensor]] = {seen: [] for seen in sorted(rows.structure.counts)}
+        members: dict[Seen, list[Tensor]] = {seen: [] for seen in rows.structure.groups}
         for seen, some in rows:
-            members[seen].append(some)
-            parts = some[:, :-1].square().sum(0).split(rows.lengths(seen))
-            for block, part in zip(seen, parts, strict=True):
+            members.get(seen, []).append(some)
+            for block, part in rows.parts(seen, some[:, :-1].square().sum(0)):
                 squares[rows.slices[block]] += part
         self.scale = scale(total(squares))
         self.members: list[list[tuple[Seen, Tensor]]] = [[] for _ in self.tree.fronts]
@@ -77,10 +76,9 @@ class BlockFactor:
         for number, part in reversed(list(enumerate(self.factor(damping**0.5)))):
             own, border = self.tree.fronts[number].pivots, self.tree.fronts[number].border
             right = part.right
-            if border:
-                right = right + part.beside @ self.rows.seen(y, border)
+            right = right + part.beside @ self.rows.seen(y, border)
             found = torch.linalg.solve_triangular(part.upper, right, upper=True).neg_()
-            for block, values in zip(own, found.split(self.rows.lengths(own)), strict=True):
+            for block, values in self.rows.parts(own, found):
                 y[self.rows.slices[block]] = values
         delta = y[:, 0]
         moved = self.rows.times(self.scale * delta)  # Jδ

@@ -70,7 +70,7 @@ class BlockGram:
     def add(self, seen: tuple[int, ...], some: Tensor) -> None:
         """JᵀJ and Jᵀr of some rows, half of the products."""
         place, rows = self.tree.place, self.rows
-        columns = dict(zip(seen, some[:, :-1].split(rows.lengths(seen), 1), strict=True))
+        columns = {block: part.T for block, part in rows.parts(seen, some[:, :-1].T)}
         order = sorted(seen, key=place.__getitem__)
         for at, a in enumerate(order):
             self.slope[rows.slices[a]].addmv_(columns[a].T, some[:, -1])

@@ -39,7 +39,7 @@ class GroupedRows:
 
     def seen(self, vector: Tensor, blocks: Seen) -> Tensor:
         """The part (n,) of a vector (P,) that belongs to some blocks."""
-        return torch.cat([vector[self.slices[block]] for block in blocks])
+        return torch.cat([vector[:0], *(vector[self.slices[block]] for block in blocks)])
 
     def times(self, vector: Tensor) -> Tensor:
         """J v (M,)."""
@@ -51,10 +51,14 @@ class GroupedRows:
         product, start = self.like.new_zeros(sum(self.structure.sizes)), 0
         for blocks, some in self:
             part = some[:, :-1].T @ vector[start : start + len(some)]
-            for block, own in zip(blocks, part.split(self.lengths(blocks)), strict=True):
+            for block, own in self.parts(blocks, part):
                 product[self.slices[block]] += own
             start += len(some)
         return product
+
+    def parts(self, blocks: Seen, values: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Values (n, …) of some blocks, block by block; rows may also see none."""
+        return zip(blocks, values.split([*self.lengths(blocks), 0]), strict=False)
 
     def lengths(self, blocks: Seen) -> list[int]:
         """Of some blocks."""

@@ -37,9 +37,14 @@ class Structure:
         return counts
 
     @cached_property
+    def groups(self) -> list[Seen]:
+        """The blocks that rows of some process see, once each; rows that see none have no part."""
+        return sorted(filter(None, self.counts))
+
+    @cached_property
     def tree(self) -> Elimination:
         """The order in which the blocks are eliminated."""
-        return elimination(self.sizes, sorted(self.counts))
+        return elimination(self.sizes, self.groups)
 
     def width(self, seen: Seen) -> int:
         """The columns of a group, with that of the residuals."""
@@ -75,8 +80,8 @@ class Structure:
     def orthogonal(self) -> int:
         """Numbers in the orthogonal factor, and at the peak in the fronts that it is made of."""
         rows, tree = Counter[int](), self.tree
-        for seen, count in self.counts.items():
-            rows[tree.first(seen)] += count
+        for seen in self.groups:
+            rows[tree.first(seen)] += self.counts[seen]
         left = list[int]()  # rows for the parent
         waiting = peak = made = 0
         for number, front in enumerate(tree.fronts):
