@@ -28,7 +28,10 @@ HERE = Path(__file__).parent
 OWN = ["disguise", "further_problems"]  # modules here whose classes a configuration may name
 PATIENCE, LEAST = 3.0, 120.0  # times the seconds of a row, until a run is stopped; at least
 LONGEST = 4000  # characters of the settings that are kept
-ESTIMATE = re.compile(r"estimated relative error of (\w+)\W+([0-9.]+(?:e[+-]?\d+)?)")
+TOLD = "estimated relative error"
+ESTIMATE = re.compile(r"\b([A-Za-z_]\w*):? +([0-9.]+(?:e[+-]?\d+)?)(?![\w.])")
+SAID = re.compile(r"[a-z]+ {2,}\S.*")  # a line of the run's log: a word, and what it says
+MOST, WIDTH = 40, 160  # such lines that are kept, and characters of each
 UNSOLVED = re.compile(r"not solved.*")
 
 
@@ -53,9 +56,10 @@ def measured(row: Row, seed: int) -> dict[str, Any]:
 
     Returns:
         `seconds`, `told` (seconds until the estimate was printed), `estimates` by unknown,
-        `unsolved` (the line, if there is one), `settings` (of the networks), `figure` (what is
-        compared with the target), `errors` by unknown, `quantities`, `others` (cores that other
-        work kept busy), and `failed` (the last line of a run that did not end well).
+        `unsolved` (the line, if there is one), `said` (the lines of the log), `settings` (of the
+        networks), `figure` (what is compared with the target), `errors` by unknown, `quantities`,
+        `others` (cores that other work kept busy), `threads` that were asked for, and `failed` (the
+        last line of a run that did not end well).
     """
     with tempfile.TemporaryDirectory() as folder:
         ran = watch(command(row, seed, Path(folder) / "target.yaml"), folder, row.seconds)
@@ -79,12 +83,15 @@ def watch(arguments: list[str], folder: str, seconds: float) -> dict[str, Any]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    told, estimates, unsolved, last = None, {}, None, ""
+    told, unsolved, last = None, None, ""
+    estimates: dict[str, float] = {}
+    said: list[str] = []
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:
             last = line.strip() or last
-            for name, value in ESTIMATE.findall(line):
+            said += [last[:WIDTH]] if SAID.match(line) else []
+            for name, value in ESTIMATE.findall(line) if TOLD in line else ():
                 told = told or time.monotonic() - begun
                 estimates[name] = float(value)
             unsolved = next(iter(UNSOLVED.findall(line)), unsolved)
@@ -98,7 +105,9 @@ def watch(arguments: list[str], folder: str, seconds: float) -> dict[str, Any]:
         "told": told and round(told, 2),
         "estimates": estimates,
         "unsolved": unsolved,
+        "said": said[-MOST:],
         "others": others,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
         "failed": (last or f"exit status {status}") if status else None,
     }
 

@@ -223,11 +223,14 @@ def test_a_run_gets_problem_seed_and_accuracy_alone(scripts, tmp_path):
 def test_what_a_run_prints_is_read(scripts, tmp_path, monkeypatch):
     code = (
         "print('estimated relative error of u 3.1e-05');"
-        "print('estimated relative error of p: 2e-4');"
+        "print('estimated relative error: p 2e-4, T 1.5e-3');"
+        "print('spread    2 by the held-out residual 4.5e-5')\n"
+        "print('loss of u 3.0');"
         "print('not solved: the loss is that of zero networks'); raise SystemExit(3)"
     )
     found = scripts["target_runs"].watch([sys.executable, "-c", code], str(tmp_path), 20)
-    assert found["estimates"] == {"u": 3.1e-5, "p": 2e-4}
+    assert found["estimates"] == {"u": 3.1e-5, "p": 2e-4, "T": 1.5e-3}
+    assert found["said"] == ["spread    2 by the held-out residual 4.5e-5"]
     assert found["unsolved"] == "not solved: the loss is that of zero networks"
     assert found["failed"] == found["unsolved"]
     assert 0 < found["told"] <= found["seconds"]
