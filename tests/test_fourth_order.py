@@ -8,6 +8,7 @@ from compositions import composition, in_reverse, of_fields
 from nested import PLANS, nested, random
 from plane import assert_equal
 from torch import nn
+from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.flop_counter import FlopCounterMode
 
 import pinn
@@ -24,8 +25,11 @@ from pinn.algebra.channels import (
     second,
     symbol,
 )
+from pinn.algebra.no_rule import NoRuleError
 from pinn.algebra.partitions import partitions, splits
+from pinn.algebra.rules.arithmetic import compose
 from pinn.algebra.series import MissingDerivativeError
+from pinn.algebra.terms import derivatives
 from pinn.derivatives.evaluate import evaluate
 from pinn.fields.field import coordinate_field, partial
 from pinn.fields.functions import cos, exp, sin
@@ -185,6 +189,34 @@ def test_strategies_agree(plan, strategy):
     ours, exact = (torch.autograd.grad(t, list(net.parameters()), **keep) for t in totals)
     for a, b in zip(ours, exact, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("channel", [differentiated(laplace((0, 1)), 0), bilaplace((0, 1)), TWICE])
+def test_rows_have_derivatives_of_their_gradient(channel):
+    """Through two hidden layers, the second of which takes all rows at once."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    net, asked = net.double(), Plan((channel,))
+    names = [name for name, _ in net.named_parameters()][:-1]
+
+    def streams(x, *weights):
+        held = dict(zip(names, weights, strict=True))
+        jet = evaluate(lambda p: torch.func.functional_call(net, held, (p,)), x, asked, "taylor")
+        return tuple(jet.stream(c) for c in asked.channels)
+
+    inputs = [random(2, 2), *(net.get_parameter(name).detach() for name in names)]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    assert gradcheck(streams, inputs, atol=1e-6, rtol=1e-5)
+    assert gradgradcheck(streams, inputs, atol=1e-6, rtol=1e-5, fast_mode=True)
+
+
+def test_a_rule_that_is_not_written_so_far_is_refused():
+    def short(x):
+        yield torch.sin(x)
+        yield torch.cos(x)
+
+    with pytest.raises(NoRuleError, match="short is written up to its derivative of order 1, and"):
+        evaluate(lambda p: compose(p, derivatives(short)), random(3, 2), PLANS["every"], "taylor")
 
 
 # Each set of coordinates, with how many of them are space.

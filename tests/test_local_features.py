@@ -6,7 +6,7 @@ from nested import assert_rule, nested, random
 from test_step import check, made
 from torch import nn
 
-from pinn import Interval, Problem, dt, laplacian, on
+from pinn import MLP, Interval, Problem, dt, laplacian, on
 from pinn.algebra.channels import Plan, bilaplace, every_channel, first, third
 from pinn.algebra.jet import NoRuleError
 from pinn.derivatives.evaluate import evaluate
@@ -98,9 +98,10 @@ class KuramotoSivashinsky(Problem):
 
 
 @pytest.mark.parametrize("mode", ["eager", "recorded"])
-def test_a_recorded_step_has_the_same_loss_and_gradient(mode):
+@pytest.mark.parametrize("network", [Local, lambda: MLP(6, 3)], ids=["local", "dense"])
+def test_a_recorded_step_has_the_same_loss_and_gradient(network, mode):
     points = {"interior": 200}
-    step, first_points = made(KuramotoSivashinsky(), Local(), points=points, mode=mode)
+    step, first_points = made(KuramotoSivashinsky(), network(), points=points, mode=mode)
     check(step, first_points)
     first_points["interior"].at.mul_(0.7)  # other points are in other patches
     check(step, first_points)

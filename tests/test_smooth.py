@@ -62,6 +62,16 @@ def test_smooth_rule_agrees_with_nested_reverse_mode(function):
     assert_rule(lambda z, t: function(argument(function, z)))
 
 
+@pytest.mark.parametrize("function", POINTWISE, ids=name_of)
+def test_smooth_rule_on_all_rows_at_once(function):
+    """Behind a dense layer, where the backward is written by hand and reads the fifth derivative."""
+    if function is F.celu:
+        function = partial(F.celu, alpha=1.0)
+    same = torch.eye(4).double()
+    plans = ("fourth", "collapsed fourth")
+    assert_rule(lambda z, t: function(F.linear(argument(function, z), same)), plans)
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_agree_with_nested_reverse_mode(name):
     assert_rule(lambda z, t: SETTINGS[name](z - 1.1), ("every", "collapsed third"))

@@ -8,6 +8,7 @@ A derivative rule for a torch function goes into `rules`.
     jet          what flows through ordinary torch code
     tangent      the Jacobian in factors: constant matrices and slopes
     fused        σ(f) on all rows at once, with its own backward
+    higher       σ(f) on all rows above second order
     leibniz      f g on all rows at once
     partitions   the terms of the rules of Leibniz and of the chain
     elementary   exp, sin, … and their derivatives

@@ -25,6 +25,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from pinn.algebra import higher
 from pinn.algebra.channels import Channel, symbol
 from pinn.algebra.deferred import Later
 from pinn.algebra.fused import activated
@@ -190,6 +191,10 @@ def composition(f: Series, derivatives: Derivatives) -> Contents:
     """σ(f) by the chain rule; `derivatives(f, k)` returns (σ, σ′, …) up to order k."""
     if isinstance(f.streams, Rows) and f.streams.order < 3:
         return None, activated(f, derivatives)
+    if isinstance(f.streams, Rows):
+        rows = higher.activated(f.streams, derivatives)
+        if rows is not None:
+            return None, rows
     return chained(f, derivatives)
 
 
