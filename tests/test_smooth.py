@@ -64,7 +64,7 @@ def test_smooth_rule_agrees_with_nested_reverse_mode(function):
 
 @pytest.mark.parametrize("function", POINTWISE, ids=name_of)
 def test_smooth_rule_on_all_rows_at_once(function):
-    """Behind a dense layer, where the backward is written by hand and reads the fifth derivative."""
+    """Behind a dense layer, where the backward is written by hand and reads the fifth one."""
     if function is F.celu:
         function = partial(F.celu, alpha=1.0)
     same = torch.eye(4).double()

@@ -30,21 +30,24 @@ Table = tuple[Sums, ...]  # one for each row behind the value
 
 @functools.lru_cache(256)
 def table(channels: tuple[Channel, ...], zeros: tuple[Channel, ...]) -> Table | None:
-    """The terms of every row, k ≥ 2; None where a row that vanishes has some.
+    """The terms of every row, k ≥ 2.
 
     A block that is a sum of rows gives a term for each of them.
+
+    Returns:
+        None where a block is not known, or a row that vanishes has terms.
     """
-    places = {channel: k for k, channel in enumerate(channels, 1)}
+    places = {channel: k for k, channel in enumerate(channels, 1)} | dict.fromkeys(zeros, 0)
     rows: list[Sums] = []
     for channel in channels + zeros:
         sums: dict[int, Counter[Monomial]] = {}
         for blocks, count in partitions(channel):
-            parts = [
-                (block,) if block in places else tuple((i,) for i in block) for block in blocks
-            ]
+            parts = [(b,) if b in places else tuple((i,) for i in b) for b in blocks]
+            if not all(part in places for each in parts for part in each):
+                return None
             for term in product(*parts):
-                if all(block in places for block in term):
-                    monomial = tuple(sorted(places[block] for block in term))
+                monomial = tuple(sorted(places[part] for part in term))
+                if monomial[0]:  # no part vanishes
                     sums.setdefault(len(term), Counter())[monomial] += count
         if sums and channel in zeros:
             return None
