@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning as L
 
-from pinn.assessment.low_loss import alarm, loss_of_zero, mass_equations
+from pinn.assessment.low_loss import alarm, loss_of_zero, mass_equations, stands_out
 from pinn.base.console import say
 from pinn.objective.nonfinite import diagnose, faulty_prediction
 from pinn.training.solver import Solver
@@ -34,9 +34,12 @@ class LowLossWarning(L.Callback):
         points = solver.collocation.draw_held_out(solver.problem, next(solver.parameters()))
         judged = (value for tag, value in scores.items() if not tag.startswith("quantity/"))
         if all(map(math.isfinite, judged)):
+            equations = mass_equations(solver.solution)
+            if not stands_out(scores, solver.terms, equations):
+                return
             # Anew every time: weights may follow the training, and a stage has its own equations.
             zero = loss_of_zero(solver.solution, points, solver.plans, solver.balance.weights)
-            line: str | None = alarm(scores, solver.terms, zero, mass_equations(solver.solution))
+            line: str | None = alarm(scores, solver.terms, zero, equations)
             where = f"at step {step}"
         else:
             line = diagnose(solver.solution, solver.plans, points, differentiated=False)
