@@ -17,7 +17,7 @@ from pinn.training.solver import Solver
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHORT = 10.0  # seconds of a run that has the last pictures alone
+SHORT = 30.0  # seconds of a run that has the last pictures alone
 TAKING = TensorBoardLogger, WandbLogger, MLFlowLogger  # pictures; others write tables alone
 
 

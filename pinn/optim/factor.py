@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
@@ -96,6 +95,8 @@ def damped(matrix: Tensor, root: float) -> Tensor:
     below[-1] = 0.0  # the column of residuals is not damped
     if matrix.device.type != "cpu":
         return triangle(torch.cat([matrix, below.diag()]))
+    from scipy.linalg import lapack  # before anybody asks whose threads there are
+
     upper, lower = np.asfortranarray(matrix.numpy()), np.diag(below.numpy()).T
     block = min(BLOCK, len(matrix))
     with blas().limit(limits=1, user_api="blas"):
