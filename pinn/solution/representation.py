@@ -1,6 +1,7 @@
 """The unknowns of a problem as fields, represented by networks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from itertools import chain
 
 import torch
@@ -29,6 +30,8 @@ from pinn.solution.queries import is_traced, warn_outside
 SHARED = "all"
 TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
 Plans = Mapping[str, Plan]
+# What stands for the networks while residuals are differentiated by their outputs.
+OUTPUTS: ContextVar[Callable[[str, Tensor, Plan], Jet] | None] = ContextVar("outputs", default=None)
 
 
 class Representation(nn.Module):
@@ -126,13 +129,20 @@ class Representation(nn.Module):
             return self.gauged_fields(at, self.up_to(2))
         raw: Fields = {}
         with within_solution():
-            for name, network in self.networks.items():
-                raw |= self.split(name, evaluate(network, at, plans[name], self.strategy[name]))
+            for name in self.networks:
+                raw |= self.split(name, self.jet(name, at, plans[name]))
         highest = max(max(plan.order, plan.coordinates) for plan in plans.values())
         coordinates = self.problem.geometry.coordinates
         known = self.known_channels(max(highest, 2), plans)
         position = coordinate_field(at, coordinates, channels=known)
         return self.problem.represent(raw, position), position
+
+    def jet(self, name: str, at: Tensor, plan: Plan) -> Jet:
+        """A network and its planned derivatives at points (N, D), or what stands for them."""
+        given = OUTPUTS.get()
+        if given is not None:
+            return given(name, at, plan)
+        return evaluate(self.networks[name], at, plan, self.strategy[name])
 
     def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
         """The unknowns at points (N, D) as fields, less what the gauges subtract."""
