@@ -263,6 +263,15 @@ class Geometry(Regions):
         """This one with a hole."""
         return self._combined(other, "difference")
 
+    def regions_of(self, name: str) -> list[Region]:
+        """The parts that a region consists of; one for what is no union.
+
+        Raises:
+            ValueError: the region is unknown.
+        """
+        self._check(name)
+        return [self._region(part) for part in self._unions.get(name, (name,))]
+
     def _region(self, name: str) -> Region:
         """The interior, a part or an instant, by its name."""
         if isinstance(self.shape, HalfSpaceShape):
