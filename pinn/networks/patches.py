@@ -1,7 +1,4 @@
-"""Local features on patches of the domain, joined by a partition of unity.
-
-    f(x) = Σₚ wₚ(x) Σⱼ cₚⱼ φⱼ(ξₚ),   Σₚ wₚ = 1,   ξₚ: patch p → [−1, 1]ᴰ
-"""
+"""Local features on patches of the domain, joined by a partition of unity."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,115 +7,188 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pinn.base.messages import whole
+from pinn.base.kept_digits import KeepsDigits
 from pinn.geometry import Geometry
-from pinn.networks.layout import Layout, even, grid_cuts, step
+from pinn.networks.layout import Cut, Layout, even, grid_cuts, step
+from pinn.networks.local_features import LocalFeatures, Polynomials
 from pinn.networks.network import Network
 
 
 class Coefficients(nn.Module):
-    """cₚⱼ of every output: (patches, outputs, features)."""
+    """c: (patches, outputs, features), zero at first."""
 
     def __init__(self, patches: int, outputs: int, features: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(patches, outputs, features))
 
 
+class Windows(KeepsDigits):
+    """The partition of unity  wₚ(x),  Σₚ wₚ = 1,  and the local coordinates ξₚ(x) of every patch."""
+
+    lower: Tensor
+    upper: Tensor
+    steep_lower: Tensor
+    steep_upper: Tensor
+    open_lower: Tensor
+    open_upper: Tensor
+    reach_lower: Tensor
+    reach_upper: Tensor
+    centre: Tensor
+    inverse_half_width: Tensor
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.most = layout.most_seen()
+        boxes = layout.boxes()
+        low, high = boxes.support
+        first, last = boxes.below == 0, boxes.above == 0  # where the domain ends: no step there
+        constants = {
+            "lower": boxes.lower,
+            "upper": boxes.upper,
+            "steep_lower": torch.where(first, 0.0, 1 / boxes.below),
+            "steep_upper": torch.where(last, 0.0, 1 / boxes.above),
+            "open_lower": 0.5 * first.double(),
+            "open_upper": 0.5 * last.double(),
+            "reach_lower": torch.where(first, -math.inf, low),
+            "reach_upper": torch.where(last, math.inf, high),
+            "centre": (low + high) / 2,
+            "inverse_half_width": 2 / (high - low),
+        }
+        for name, exact in constants.items():
+            self.register_buffer(name, exact.to(torch.get_default_dtype(), copy=True))
+        self.__dict__["_digits"] = constants
+
+    def seen(self, at: Tensor) -> tuple[Tensor, Tensor]:
+        """The patches whose windows reach points (..., D): their numbers (..., K), increasing.
+
+        Returns:
+            The numbers; and which of them count, since some points see fewer than K patches.
+        """
+        at = at.detach().unsqueeze(-2)
+        inside = ((at > self.reach_lower) & (at < self.reach_upper)).all(-1)
+        many = inside.shape[-1]
+        number = torch.arange(many, device=at.device)
+        order = torch.where(inside, number, many)
+        first = torch.topk(order, self.most, dim=-1, largest=False, sorted=True).values
+        counts = first < many
+        return torch.where(counts, first, first[..., :1].clamp(max=many - 1)), counts
+
+    def forward(self, x: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
+        """w (..., K, 1) and ξ (..., K, D) of points (..., D) in patches (..., K)."""
+        x = x.unsqueeze(-2)
+        steps = step((x - self.lower[patch]) * self.steep_lower[patch] + self.open_lower[patch])
+        steps = steps * step(
+            (self.upper[patch] - x) * self.steep_upper[patch] + self.open_upper[patch]
+        )
+        window = steps[..., :1]
+        for axis in range(1, steps.shape[-1]):
+            window = window * steps[..., axis : axis + 1]
+        return window, (x - self.centre[patch]) * self.inverse_half_width[patch]
+
+
 class Patches(Network):
-    """A partition of unity with local features, of which the coefficients are trained."""
+    """f(x) = Σₚ wₚ(x) Σⱼ cₚⱼ φⱼ(ξₚ(x)),   Σₚ wₚ = 1.
+
+    The bounds of the domain are cut into boxes, the patches. A smooth window wₚ is 1 in the middle
+    of its patch and 0 beyond a third of a neighbour's width; in the local coordinates
+    ξₚ ∈ [−1, 1]ᴰ every patch has features of its own. The coefficients c are trained. A point sees
+    at most 2ᴰ patches, so least squares of many patches is a sparse problem.
+
+    Source: I. Babuška, J. M. Melenk, "The partition of unity method", 1997,
+    doi:10.1002/(SICI)1097-0207(19970228)40:4<727::AID-NME86>3.0.CO;2-N.
+
+    Args:
+        grid: coordinate → how many patches along it, or the positions of the cuts, increasing.
+        features: of each patch; polynomials of degree 8 by default.
+        cuts: further cuts, one after the other: the number of a patch, that of an axis, a position.
+            The part above the cut gets the next number.
+
+    Raises:
+        ValueError: when built, a coordinate is unknown, or a cut misses its patch.
+    """
 
     is_drawn = True
 
     def __init__(
         self,
-        degree: int = 10,
-        grid: Mapping[str, Any] | None = None,
-        cuts: Sequence[Sequence[float]] = (),
+        grid: dict[str, Any] | None = None,
+        features: LocalFeatures | None = None,
+        cuts: list[list[float]] | None = None,
     ) -> None:
         super().__init__()
-        self.degree = whole("Patches degree", degree, most=60)
-        self.grid, self.cuts = dict(grid or {}), [tuple(c) for c in cuts]
+        self.grid = dict(grid or {})
+        self.features = Polynomials() if features is None else features
+        self.cuts = [cut_of(given) for given in cuts or []]
 
     def create(self, geometry: Geometry, outputs: int) -> None:
-        names = geometry.coordinates.names
-        axes = {}
-        for name, given in self.grid.items():
-            i = names.index(name)
-            axes[i] = even(geometry.lower[i], geometry.upper[i], given) if isinstance(given, int) else given
-        cuts = [*grid_cuts(axes, len(names)), *self.cuts]
-        self.layout = Layout(geometry.lower, geometry.upper, cuts)
-        self.place(outputs)
+        """Cuts the bounds of the domain; all coefficients are zero."""
+        axes = {
+            geometry.coordinates.index(name): positions(name, given, geometry)
+            for name, given in self.grid.items()
+        }
+        cuts = [*grid_cuts(axes, len(geometry.lower)), *self.cuts]
+        self.lay(Layout(geometry.lower, geometry.upper, cuts), outputs)
 
-    def place(self, outputs: int) -> None:
-        boxes = self.layout.boxes()
-        low, high = boxes.support
-        edge_low = boxes.below == 0
-        edge_high = boxes.above == 0
-        inf = torch.tensor(math.inf, dtype=torch.float64)
-        self.register_buffer("support_lower", torch.where(edge_low, -inf, low))
-        self.register_buffer("support_upper", torch.where(edge_high, inf, high))
-        self.register_buffer("lower", boxes.lower)
-        self.register_buffer("upper", boxes.upper)
-        # 1/h; 0 where the domain ends, and there the step is 1
-        self.register_buffer("steep_lower", torch.where(edge_low, 0.0, 1 / boxes.below))
-        self.register_buffer("steep_upper", torch.where(edge_high, 0.0, 1 / boxes.above))
-        self.register_buffer("shift_lower", 0.5 * edge_low.double())
-        self.register_buffer("shift_upper", 0.5 * edge_high.double())
-        self.register_buffer("centre", (low + high) / 2)
-        self.register_buffer("inverse_half_width", 2 / (high - low))
-        exponents = total_degree(self.degree, low.shape[1])
-        self.exponents = exponents
-        self.register_buffer("which", torch.tensor(exponents).T.contiguous())
-        self.output = Coefficients(len(self.layout), outputs, len(exponents))
-
-    @property
-    def count(self) -> int:
-        return len(self.exponents)
+    def lay(self, layout: Layout, outputs: int) -> None:
+        """Take these patches; all coefficients are zero."""
+        self.layout, self.windows = layout, Windows(layout)
+        self.features.build(len(layout), len(layout.lower))
+        self.output = Coefficients(len(layout), outputs, self.features.count)
 
     def seen(self, at: Tensor) -> tuple[Tensor, Tensor]:
-        """The patches (N, K) whose windows reach points (N, D), in order, and which of them count."""
-        at = at.detach().unsqueeze(-2)
-        inside = ((at > self.support_lower) & (at < self.support_upper)).all(-1)
-        most = self.layout.most_seen()
-        n = inside.shape[-1]
-        rank = torch.where(inside, torch.arange(n, device=at.device), n)
-        index = torch.topk(rank, most, dim=-1, largest=False, sorted=True)[0]
-        return torch.where(index < n, index, index[..., :1]), index < n
+        """The patches that points (..., D) see, see `Windows.seen`."""
+        return self.windows.seen(at)
 
-    def features(self, x: Tensor, index: Tensor) -> Tensor:
-        """wₚ φⱼ(ξₚ): points (N, D) and patches (N, K) to (N, K, F)."""
-        x = x.unsqueeze(-2)
-        w = step((x - self.lower[index]) * self.steep_lower[index] + self.shift_lower[index])
-        w = w * step((self.upper[index] - x) * self.steep_upper[index] + self.shift_upper[index])
-        xi = (x - self.centre[index]) * self.inverse_half_width[index]
-        powers = chebyshev(xi, self.degree)
-        table = torch.stack(powers, -1)  # (N, K, D, p + 1)
-        product = None
-        for i in range(xi.shape[-1]):
-            part = table[..., i, :][..., self.which[i]]
-            part = part * w[..., i : i + 1]
-            product = part if product is None else product * part
-        return product
+    def local(self, x: Tensor, patch: Tensor) -> Tensor:
+        """wₚ φⱼ(ξₚ) (..., K, F) of points (..., D) in patches (..., K)."""
+        window, xi = self.windows(x, patch)
+        return window * self.features(xi, patch)
 
     def value(self, x: Tensor) -> Tensor:
         """f(x): points (..., D) to values (..., C)."""
-        at = getattr(x, "value", x)
-        index, counts = self.seen(at)
-        phi = self.features(x, index) * counts.to(at.dtype).unsqueeze(-1)
-        own = self.output.weight[index].movedim(-2, -1)  # (N, K, F, C)
-        return (phi.unsqueeze(-1) * own).sum((-3, -2))
+        at: Tensor = getattr(x, "value", x)  # of a jet
+        patch, counts = self.seen(at)
+        features = self.local(x, patch) * counts.to(at.dtype).unsqueeze(-1)
+        weight = self.output.weight[patch].movedim(-2, -1)  # (..., K, F, C)
+        return (features.unsqueeze(-1) * weight).sum((-3, -2))
 
 
-def chebyshev(x: Tensor, degree: int) -> list[Tensor]:
-    """T₀ … T_p:  T_{n+1} = 2 x T_n − T_{n−1}."""
-    powers = [x * 0 + 1, x]
-    for _ in range(degree - 1):
-        powers.append(2 * x * powers[-1] - powers[-2])
-    return powers[: degree + 1]
+def cut_of(given: Sequence[float]) -> Cut:
+    """A cut as a configuration writes it.
+
+    Raises:
+        ValueError: it has not three numbers.
+    """
+    try:
+        patch, axis, position = given
+        return int(patch), int(axis), float(position)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Patches cut {given!r}: give a patch, an axis and a position, as in [0, 1, 0.5]"
+        ) from None
 
 
-def total_degree(degree: int, dimensions: int) -> list[tuple[int, ...]]:
-    """All exponents with a sum of at most `degree`."""
-    if dimensions == 0:
-        return [()]
-    return [(k, *rest) for k in range(degree + 1) for rest in total_degree(degree - k, dimensions - 1)]
+def positions(name: str, given: Any, geometry: Geometry) -> Sequence[float]:
+    """Where an axis is cut.
+
+    Raises:
+        ValueError: the positions do not increase, or do not lie inside.
+    """
+    i = geometry.coordinates.index(name)
+    low, high = geometry.lower[i], geometry.upper[i]
+    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= 10**4:
+        return even(low, high, given)
+    places: list[Any] = list(given) if isinstance(given, Sequence) else [math.nan]
+    ends = [low, *places, high]
+    if not all(a < b for a, b in zip(ends, ends[1:], strict=False)):
+        raise ValueError(
+            f"Patches grid {name} is {given!r}: give the number of patches, or the positions of "
+            f"the cuts, increasing between {low:g} and {high:g}"
+        )
+    return places
+
+
+def only_patches(networks: Mapping[str, nn.Module]) -> dict[str, Patches]:
+    """The networks, if all of them are patches; else none."""
+    own = {name: net for name, net in networks.items() if isinstance(net, Patches)}
+    return own if len(own) == len(networks) else {}

@@ -1,0 +1,360 @@
+"""Least squares of networks that are linear in what is trained, and local, as patches are:
+
+    u(x) = Φ(x) c,   r = r(x, U),  U = (u, ∂u, …)(x)   →   ∂r/∂c = Σₛ ∂r/∂Uₛ Φₛ
+
+Residuals are differentiated by the few numbers U of their own point; Φ follows from the points
+alone and is kept. Points that see the same patches are a group, with one dense block of J.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
+from pinn.base.context import setting
+from pinn.base.costs import free_memory
+from pinn.base.processes import processes
+from pinn.derivatives.evaluate import evaluate
+from pinn.geometry import Points
+from pinn.networks.patches import Patches, only_patches
+from pinn.objective import coupled_jacobian as coupled
+from pinn.objective.chunks import Chunk
+from pinn.objective.least_squares import Block, LeastSquares
+from pinn.objective.losses import scales_of, side_by_side
+from pinn.objective.objective import Objective
+from pinn.solution.representation import OUTPUTS
+
+TOGETHER = 2**22  # numbers of features that are evaluated at a time
+SHARE = 0.25  # of the free memory that features may be kept in
+FEW = 7  # points at which J is held against reverse mode, of each region
+Seen = tuple[int, ...]
+
+
+@dataclass
+class Site:
+    """One evaluation of a network at the points of a region, in groups.
+
+    Args:
+        network: its name.
+        at: where (N, D).
+        plan: what it produces.
+        patches: the patches that each group sees.
+        features: of each group Φ (1 + S, n, k F), where they are kept.
+    """
+
+    network: str
+    at: Tensor
+    plan: Plan
+    patches: list[Seen] = field(default_factory=list)
+    features: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class Placed:
+    """The points of a region, in the order of their groups.
+
+    Args:
+        points: of the region.
+        sizes: how many points each group has.
+        sites: the evaluations of networks, in their order.
+        width: how many rows a point has.
+    """
+
+    points: Points
+    sizes: list[int]
+    sites: list[Site]
+    width: int = 0
+
+    @cached_property
+    def slices(self) -> list[slice]:
+        """Which points each group has."""
+        ends = torch.tensor([0, *self.sizes]).cumsum(0).tolist()
+        return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+
+
+class LocalLeastSquares(LeastSquares):
+    """The system that a least-squares optimiser solves, where all networks are patches.
+
+    Args:
+        objective: the residuals.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__(objective, record=False)
+        self.networks = only_patches(objective.solution.networks)
+        self.placed: dict[str, Placed] = {}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the coefficients of patches alone are trained, and points are independent."""
+        outer = {id(p) for n in self.networks.values() for p in n.output.parameters()}
+        outer |= {id(p) for p in self.objective.solution.problem.parameters()}
+        independent = not any(plan.is_whole for plan in self.objective.plans.values())
+        own = all(id(p) in outer for p in self.parameters())
+        return bool(self.networks) and independent and own
+
+    @property
+    def owners_of(self) -> dict[int, str]:
+        """Which network a parameter belongs to."""
+        return {id(network.output.weight): name for name, network in self.networks.items()}
+
+    def sizes(self) -> tuple[int, ...]:
+        """The lengths of the blocks of θ: one per patch of each network, one per coefficient."""
+        owners, sizes = self.owners_of, list[int]()
+        for p in self.parameters():
+            sizes += [p[0].numel()] * len(p) if id(p) in owners else [p.numel()]
+        return tuple(sizes)
+
+    def blocks_of(self) -> tuple[dict[str, int], list[int], list[nn.Parameter]]:
+        """The first block of every network; the blocks of coefficients, and these."""
+        owners, first, others, rest, number = self.owners_of, {}, [], [], 0
+        for p in self.parameters():
+            name = owners.get(id(p))
+            if name is None:
+                others.append(number)
+                rest.append(p)
+            else:
+                first[name] = number
+            number += 1 if name is None else len(p)
+        return first, others, rest
+
+    def groups(self) -> tuple[Seen, ...]:
+        """The blocks that each group sees."""
+        return tuple(seen for placed in self.placed.values() for seen in self.seen_by(placed))
+
+    def row_counts(self) -> tuple[int, ...]:
+        """How many rows each group has."""
+        return tuple(n * placed.width for placed in self.placed.values() for n in placed.sizes)
+
+    def seen_by(self, placed: Placed) -> list[Seen]:
+        """The blocks that each group of a region sees."""
+        first, others, _ = self.blocks_of()
+        return [
+            tuple(sorted({first[s.network] + p for s in placed.sites for p in s.patches[g]}.union(others)))
+            for g in range(len(placed.sizes))
+        ]
+
+    @torch.no_grad()
+    def place(self, points: Mapping[str, Points], weights: Mapping[str, float]) -> None:
+        """Take these points and λ_k from now on."""
+        plans = self.objective.plans
+        moved = any(points[region] is not self.points.get(region) for region in plans)
+        if moved or weights != self.weights:
+            self.weights = dict(weights)
+            self.scales = scales_of(plans, points, weights, 1 / processes(), 0.5)
+        if moved:
+            self.points = dict(points)
+            self.placed = {region: self.sorted(region, points[region]) for region in plans}
+            self.keep()
+            self.check()
+
+    def sorted(self, region: str, points: Points) -> Placed:
+        """The points of a region in groups that see the same patches."""
+        sites, keys = list[Site](), list[Tensor]()
+
+        def note(name: str, at: Tensor, plan: Plan) -> Jet:
+            seen, counts = self.networks[name].seen(at)
+            sites.append(Site(name, at, plan))
+            keys.append(torch.where(counts, seen, -1))
+            zero = at.new_zeros(len(at), self.networks[name].output.weight.shape[1])
+            return Jet(zero, dict.fromkeys(plan.channels, zero), lead=1)
+
+        self.rows_by(region, points.select(slice(FEW)), note)
+        width = sum(v[0].numel() for v in self.last)
+        sites.clear(), keys.clear()
+        self.rows_by(region, points, note)
+        sets, inverse = torch.unique(torch.cat(keys, -1), dim=0, return_inverse=True)
+        order = torch.argsort(inverse, stable=True)
+        sizes = torch.bincount(inverse, minlength=len(sets)).tolist()
+        for site, columns in zip(sites, sets.split([k.shape[-1] for k in keys], 1), strict=True):
+            site.at = site.at[order]
+            site.patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
+        return Placed(points.select(order), sizes, sites, width)
+
+    def rows_by(self, region: str, points: Points, give: Callable[[str, Tensor, Plan], Jet]) -> Tensor:
+        """The rows (N, K) of a region with other outputs in the place of the networks'."""
+        module = self.objective.modules[region].in_place(points.at)
+        with setting(OUTPUTS, give):
+            self.last = module(points)
+        return side_by_side(self.last, self.scales[region])
+
+    def keep(self) -> None:
+        """Evaluate the features once, where they fit into the memory."""
+        numbers = 0
+        for placed in self.placed.values():
+            for site in placed.sites:
+                count = self.networks[site.network].features.count * (1 + len(site.plan.channels))
+                numbers += sum(n * len(p) * count for n, p in zip(placed.sizes, site.patches, strict=True))
+        like = next(iter(self.points.values())).at
+        if numbers * like.element_size() <= SHARE * free_memory(like.device):
+            for placed in self.placed.values():
+                for site in placed.sites:
+                    site.features = self.evaluated(placed, site, range(len(placed.sizes)))
+
+    def evaluated(self, placed: Placed, site: Site, groups: range) -> list[Tensor]:
+        """Φ (1 + S, n, k F) of some groups, those of equally many patches together."""
+        network, made = self.networks[site.network], dict[int, Tensor]()
+        row = network.features.count * (1 + len(site.plan.channels))
+        for k in {len(site.patches[g]) for g in groups}:
+            alike = [g for g in groups if len(site.patches[g]) == k]
+            while alike:
+                some, filled = [alike.pop(0)], placed.sizes[0]
+                while alike and filled * k * row < TOGETHER:
+                    some.append(alike.pop(0))
+                    filled += placed.sizes[some[-1]]
+                counts = [placed.sizes[g] for g in some]
+                at = torch.cat([site.at[placed.slices[g]] for g in some])
+                patch = torch.tensor([site.patches[g] for g in some], device=at.device)
+                patch = patch.repeat_interleave(torch.tensor(counts, device=at.device), 0)
+                parts = features(network, at, patch, site.plan).split(counts, 1)
+                made |= dict(zip(some, parts, strict=True))
+        return [made[g] for g in groups]
+
+    def features_of(self, placed: Placed, site: Site, g: int) -> Tensor:
+        """Φ (1 + S, n, k F) of a group."""
+        return site.features[g] if site.features else self.evaluated(placed, site, range(g, g + 1))[0]
+
+    def outputs(self, placed: Placed) -> list[Tensor]:
+        """U (1 + S, N, C) of every site."""
+        result = []
+        for site in placed.sites:
+            weight = self.networks[site.network].output.weight.detach()
+            parts = [
+                self.features_of(placed, site, g) @ weight[list(own)].movedim(0, 1).flatten(1).T
+                for g, own in enumerate(site.patches)
+            ]
+            result.append(torch.cat(parts, 1))
+        return result
+
+    def rows_of(self, region: str, placed: Placed, outputs: list[Tensor]) -> Tensor:
+        """The rows (N, K) as a function of U."""
+        remaining = iter(outputs)
+
+        def give(name: str, at: Tensor, plan: Plan) -> Jet:
+            u = next(remaining)
+            return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
+
+        return self.rows_by(region, placed.points, give)
+
+    @torch.no_grad()
+    def residuals(self, check: bool = False) -> Tensor:
+        """r (M,)."""
+        parts = [
+            self.rows_of(region, placed, self.outputs(placed)).reshape(-1)
+            for region, placed in self.placed.items()
+        ]
+        return torch.cat(parts)
+
+    def grouped(self) -> Iterator[tuple[Seen, Tensor, Tensor]]:
+        """Of each group the blocks that it sees, J (m, their lengths) and r (m,)."""
+        for region, placed in self.placed.items():
+            slopes, border, rows = self.slopes(region, placed)
+            for g, seen in enumerate(self.seen_by(placed)):
+                own = placed.slices[g]
+                part = None if border is None else border[own]
+                J = self.block(placed, g, seen, [s[:, :, own] for s in slopes], part)
+                yield seen, J, rows[own].reshape(-1)
+
+    def slopes(self, region: str, placed: Placed) -> tuple[list[Tensor], Tensor | None, Tensor]:
+        """∂r/∂U (K, 1 + S, N, C) of every site, ∂r/∂k (N, K, P) of the coefficients, and r (N, K)."""
+        outputs = [u.requires_grad_() for u in self.outputs(placed)]
+        _, _, others = self.blocks_of()
+        with torch.enable_grad():
+            rows = self.rows_of(region, placed, outputs)
+            columns = rows.sum(0).unbind()  # points are independent of each other
+        every = [
+            torch.autograd.grad(c, outputs, retain_graph=True, materialize_grads=True)
+            for c in columns
+        ]
+        slopes = [torch.stack(each) for each in zip(*every, strict=True)]
+        return slopes, by_coefficients(rows, others) if others else None, rows.detach()
+
+    def block(
+        self, placed: Placed, g: int, seen: Seen, slopes: list[Tensor], border: Tensor | None
+    ) -> Tensor:
+        """J (n K, Σ sizes) of a group."""
+        sizes, (first, _, _) = self.sizes(), self.blocks_of()
+        starts, width = {}, 0
+        for block in seen:
+            starts[block] = width
+            width += sizes[block]
+        k, _, n, _ = slopes[0].shape
+        J = slopes[0].new_zeros(n, k, width)
+        for site, slope in zip(placed.sites, slopes, strict=True):
+            phi, c = self.features_of(placed, site, g).movedim(0, 1), slope.shape[-1]
+            product = torch.bmm(slope.permute(2, 0, 3, 1).reshape(n, k * c, -1), phi)
+            parts = product.reshape(n, k, c, len(site.patches[g]), -1).unbind(3)
+            for patch, part in zip(site.patches[g], parts, strict=True):
+                start = starts[first[site.network] + patch]
+                J[:, :, start : start + part[0, 0].numel()] += part.flatten(2)
+        if border is not None:
+            J[:, :, width - border.shape[-1] :] = border
+        return J.flatten(0, 1)
+
+    def jacobians(self) -> Iterator[Block]:
+        """Chunks with all columns of J and r, group by group."""
+        sizes = self.sizes()
+        starts = torch.tensor([0, *sizes]).cumsum(0).tolist()
+        regions = ((r, p, g) for r, p in self.placed.items() for g in range(len(p.sizes)))
+        for (region, placed, g), (seen, J, r) in zip(regions, self.grouped(), strict=True):
+            whole = J.new_zeros(len(J), starts[-1])
+            columns = torch.cat([torch.arange(starts[b], starts[b + 1]) for b in seen])
+            whole[:, columns.to(J.device)] = J
+            yield Chunk(region, placed.points.select(placed.slices[g])), whole, r
+
+    def recheck(self) -> None:
+        """Hold residuals and J against reverse mode through the networks, now."""
+        self.check()
+
+    def check(self) -> None:
+        """Hold r and J against reverse mode through the networks, at a few points of each region.
+
+        Raises:
+            RuntimeError: they differ.
+        """
+        for region, placed in self.placed.items():
+            some = slice(placed.slices[-1].start, placed.slices[-1].start + FEW)
+            g = len(placed.sizes) - 1
+            slopes, border, rows = self.slopes(region, placed)
+            points = placed.points.select(some)
+            expected = self.graph_of(Chunk(region, points))
+            n = len(points)
+            J = self.block(
+                placed, g, self.seen_by(placed)[g],
+                [s[:, :, placed.slices[g]] for s in slopes],
+                None if border is None else border[placed.slices[g]],
+            )[: n * placed.width]
+            whole = J.new_zeros(len(J), sum(self.sizes()))
+            starts = torch.tensor([0, *self.sizes()]).cumsum(0).tolist()
+            columns = torch.cat([torch.arange(starts[b], starts[b + 1]) for b in self.seen_by(placed)[g]])
+            whole[:, columns.to(J.device)] = J
+            size = rows.norm() + whole.abs().sum(1).max()  # of which rounding is a part
+            right = coupled.near(rows[some].reshape(-1), expected.detach(), size)
+            if not right or not coupled.agree([whole], expected, self.parameters()):
+                raise RuntimeError(
+                    f"the Jacobian of {region!r} is not that of reverse mode: a residual reads "
+                    "something else than the unknowns at its point"
+                )
+
+
+def features(network: Patches, at: Tensor, patch: Tensor, plan: Plan) -> Tensor:
+    """Φ (1 + S, N, K F) of points (N, D) in patches (N, K), with planned derivatives."""
+    y = evaluate(lambda x: network.local(x, patch).flatten(-2), at, plan, "taylor")
+    return torch.stack([y.value, *(y.stream(channel) for channel in plan.channels)]).detach()
+
+
+def by_coefficients(rows: Tensor, others: list[nn.Parameter]) -> Tensor:
+    """∂r/∂k (N, K, P): twice in reverse, since every point sees the coefficients."""
+    v = torch.zeros_like(rows, requires_grad=True)
+    with torch.enable_grad():
+        slopes = torch.autograd.grad(rows, others, v, create_graph=True, materialize_grads=True)
+        flat = torch.cat([slope.reshape(-1) for slope in slopes])
+        columns = [
+            torch.autograd.grad(each, v, retain_graph=True, materialize_grads=True)[0]
+            for each in flat.unbind()
+        ]
+    return torch.stack(columns, -1).detach()
