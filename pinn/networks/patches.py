@@ -135,6 +135,11 @@ class Patches(Network):
         self.features.build(len(layout), len(layout.lower))
         self.output = Coefficients(len(layout), outputs, self.features.count)
 
+    def remember(self) -> None:
+        """Let the recipe of this network be that of its present patches."""
+        given = {"grid": None, "features": self.features, "cuts": [list(c) for c in self.layout.cuts]}
+        object.__setattr__(self, "_spec", {**self._spec, "init_args": given})
+
     def seen(self, at: Tensor) -> tuple[Tensor, Tensor]:
         """The patches that points (..., D) see, see `Windows.seen`."""
         return self.windows.seen(at)

@@ -249,6 +249,28 @@ class LocalLeastSquares(LeastSquares):
         ]
         return torch.cat(parts)
 
+    @torch.no_grad()
+    def squares(self) -> dict[str, Tensor]:
+        """|r|² (N,) at the points of every region, in the order of the groups."""
+        return {
+            region: self.rows_of(region, placed, self.outputs(placed)).square().sum(1)
+            for region, placed in self.placed.items()
+        }
+
+    @torch.no_grad()
+    def unknowns(self, region: str, placed: Placed) -> dict[str, Tensor]:
+        """The unknowns (N,) by component at the points of a region, before any gauge."""
+        outputs = iter(self.outputs(placed))
+
+        def give(name: str, at: Tensor, plan: Plan) -> Jet:
+            u = next(outputs)
+            return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
+
+        solution, plans = self.objective.solution, self.objective.plans[region].networks
+        with setting(OUTPUTS, give):
+            fields, _ = solution.fields(placed.points.at, plans)
+        return solution.problem.by_component({n: f.value for n, f in fields.items()})
+
     def grouped(self) -> Iterator[tuple[Seen, Tensor, Tensor]]:
         """Of each group the blocks that it sees, J (m, their lengths) and r (m,)."""
         for region, placed in self.placed.items():

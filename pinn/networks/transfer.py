@@ -1,0 +1,81 @@
+"""From one set of patches to a finer one: the same function, to what the features can hold."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pinn.geometry.sampling import unit_points
+from pinn.networks.layout import Layout
+from pinn.networks.local_features import LocalFeatures
+from pinn.networks.patches import Patches
+
+PER_FEATURE = 3  # points at which a patch is fitted
+
+
+def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
+    """Give a network other patches and features, with coefficients that keep its values.
+
+    A patch gets what its parent had, continued where it reaches farther; polynomials of at least
+    the same degree are kept to rounding.
+
+    Args:
+        network: changed in place.
+        layout: its cuts begin with those of the network.
+        features: of every patch.
+    """
+    old = Local(network)
+    outputs = network.output.weight.shape[1]
+    parents = parents_of(len(old.layout), layout)
+    like = network.output.weight.detach()
+    network.features = features
+    network.lay(layout, outputs)
+    network.to(like)
+    new = Local(network)
+    unit = unit_points(PER_FEATURE * features.count, len(layout.lower), "sobol", 0)
+    ends = -torch.cos(torch.pi * unit).to(like)  # dense at the ends, as polynomials ask for
+    with torch.no_grad():
+        for patch, parent in enumerate(parents):
+            at = new.position(ends, patch)
+            values = old.values(at, parent)
+            solved = torch.linalg.lstsq(new.functions(at, patch), values).solution
+            network.output.weight[patch] = solved.T
+    network.remember()
+
+
+class Local:
+    """The functions of single patches, without their windows.
+
+    Args:
+        network: as it is now.
+    """
+
+    def __init__(self, network: Patches) -> None:
+        self.layout, self.windows, self.features = (
+            network.layout,
+            network.windows,
+            network.features,
+        )
+        self.weight = network.output.weight.detach()
+
+    def position(self, local: Tensor, patch: int) -> Tensor:
+        """x (N, D) of local coordinates (N, D)."""
+        return self.windows.centre[patch] + local / self.windows.inverse_half_width[patch]
+
+    def functions(self, at: Tensor, patch: int) -> Tensor:
+        """φ (N, F) at points (N, D)."""
+        local = (at - self.windows.centre[patch]) * self.windows.inverse_half_width[patch]
+        number = torch.full((len(at), 1), patch, device=at.device)
+        return self.features(local.unsqueeze(-2), number)[:, 0]
+
+    def values(self, at: Tensor, patch: int) -> Tensor:
+        """Σⱼ cⱼ φⱼ (N, C) at points (N, D)."""
+        return self.functions(at, patch) @ self.weight[patch].T
+
+
+def parents_of(count: int, layout: Layout) -> Sequence[int]:
+    """Of every patch the one of the first `count` that it was cut from."""
+    parents = list(range(count))
+    for patch, _, _ in layout.cuts[count - 1 :]:
+        parents.append(parents[patch])
+    return parents

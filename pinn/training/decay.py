@@ -1,0 +1,63 @@
+"""How fast the coefficients of polynomials fall: whether a patch needs a higher degree or a cut.
+
+    |c_k| ~ e^{−σ k}   along each axis
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pinn.networks.local_features import Polynomials
+from pinn.networks.patches import Patches
+
+FIRST = 1 / 3  # of the degree, from where on the fall is measured
+TINY = 1e-16  # of the largest coefficient: below, there is rounding
+LARGE = 0.3  # of the largest remainder, from which on an axis is cut too
+
+
+@dataclass(frozen=True)
+class Decay:
+    """The fall of the coefficients of every patch.
+
+    Args:
+        rates: σ (n, D).
+        tails: (n, D) the last coefficients along each axis, in parts of the largest of all.
+    """
+
+    rates: Tensor
+    tails: Tensor
+
+    def axes(self, patch: int) -> list[int]:
+        """The axes along which a patch has most left to resolve."""
+        tail = self.tails[patch]
+        return [i for i in range(len(tail)) if tail[i] >= LARGE * tail.max()]
+
+    def rate(self, patch: int) -> float:
+        """σ along the slowest of these axes."""
+        return float(self.rates[patch, self.axes(patch)].min().clamp(min=0))
+
+
+def decay(network: Patches) -> Decay:
+    """The fall of the coefficients of a network of polynomials."""
+    assert isinstance(network.features, Polynomials)
+    weight = network.output.weight.detach()
+    size = weight.abs().amax((0, 2)).clamp(min=torch.finfo(weight.dtype).tiny)
+    squares = (weight / size[None, :, None]).square().sum(1)  # (n, F)
+    powers = network.features.powers
+    rates, tails = zip(*(along(squares, axis, network.features.degree) for axis in powers), strict=True)
+    return Decay(torch.stack(rates, 1), torch.stack(tails, 1))
+
+
+def along(squares: Tensor, powers: Tensor, degree: int) -> tuple[Tensor, Tensor]:
+    """σ (n,) and the tail (n,) along one axis."""
+    sums = squares.new_zeros(len(squares), degree + 1).index_add_(1, powers, squares).sqrt()
+    hull = torch.maximum(sums[:, :-1], sums[:, 1:])  # odd and even ones may take turns
+    first = int(FIRST * degree)
+    logs = hull.clamp(min=TINY)[:, first:].log()
+    at = torch.arange(logs.shape[1], dtype=logs.dtype, device=logs.device)
+    at_mean = float(at.mean()) + first
+    at = at - at.mean()
+    slope = (logs * at).sum(1) / at.square().sum().clamp(min=1e-300)
+    algebraic = 2 / (at_mean + 1)  # the slope of k⁻², which is no exponential
+    return -slope - algebraic, hull[:, -2:].amax(1)
