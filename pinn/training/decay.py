@@ -13,7 +13,7 @@ from pinn.networks.patches import Patches
 
 FIRST = 1 / 3  # of the degree, from where on the fall is measured
 TINY = 1e-16  # of the largest coefficient: below, there is rounding
-LARGE = 0.3  # of the largest remainder, from which on an axis is cut too
+LARGE = 0.6  # of the largest remainder, from which on an axis is cut too
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ the error that it began with, and the fall of the residual how much of that is l
     error ≈ |u_end − u_start| q/(1 − q),   q = |r_end| / |r_before|
 """
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,7 @@ from pinn.optim import LevenbergMarquardt
 from pinn.solution.solution import Solution
 from pinn.training.decay import Decay, decay
 
-START = {1: 12, 2: 8, 3: 6, 4: 5}  # degree at first, by dimensions; beyond, 4
+START = {1: 12, 2: 8, 3: 8, 4: 8}  # degree at first, by dimensions; beyond, 4
 MOST = {1: 40, 2: 28, 3: 16, 4: 12}
 RAISE = 6  # degrees at a time, at most
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
@@ -100,8 +101,7 @@ class Rounds:
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
         self.density = DENSE
-        self.began: dict[str, Tensor] = {}  # the coefficients at the beginning of the round
-        self.first_loss = math.nan  # of those, at the points of the round
+        self.former: dict[str, Patches] = {}  # the networks of the round before
         self.next: Plan | None = None
 
     @property
@@ -130,11 +130,6 @@ class Rounds:
         )
 
     # A round --------------------------------------------------------------------------------
-
-    def begin(self, loss: float) -> None:
-        """A round begins with this loss."""
-        self.began = {n: net.output.weight.detach().clone() for n, net in self.networks.items()}
-        self.first_loss = loss
 
     def is_solved(self, optimizer: LevenbergMarquardt, before: float) -> bool:
         """Whether another step would take next to nothing off the loss."""
@@ -179,14 +174,8 @@ class Rounds:
     def estimates(self, held: LocalLeastSquares, held_loss: float) -> dict[str, float]:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
-        now = held.unknowns("interior", placed)
-        ends = {n: net.output.weight.detach().clone() for n, net in self.networks.items()}
-        with torch.no_grad():
-            for name, net in self.networks.items():
-                net.output.weight.copy_(self.began[name])
-            before = held.unknowns("interior", placed)
-            for name, net in self.networks.items():
-                net.output.weight.copy_(ends[name])
+        now, at = held.unknowns("interior", placed), placed.points.at
+        before = {name: value for name, value in self.before(at).items()}
         fall = math.sqrt(held_loss / max(self.outcomes[-1].held_out, 1e-300))
         left = min(fall, SLOW) / (1 - min(fall, SLOW))  # of a geometric series, behind this round
         weights = placed.points.weights
@@ -198,6 +187,20 @@ class Rounds:
             ratio = mean(change**2, weights) / mean(size**2, weights).clamp(min=1e-300)
             errors[name] = float(ratio.sqrt()) * left
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
+
+    @torch.no_grad()
+    def before(self, at: Tensor) -> dict[str, Tensor]:
+        """The unknowns by component at points (N, D), as the round before had them."""
+        network = self.networks
+        for name, old in self.former.items():
+            self.solution.networks[name] = old
+        try:
+            values = [self.solution.values(part) for part in at.split(2**13)]
+        finally:
+            for name, net in network.items():
+                self.solution.networks[name] = net
+        joined = {n: torch.cat([v[n] for v in values]) for n in values[0]}
+        return self.solution.problem.by_component(joined)
 
     def by_patch(self, held: LocalLeastSquares, squares: Mapping[str, Tensor]) -> Tensor:
         """The squared residual (n,) of every patch."""
@@ -277,6 +280,7 @@ class Rounds:
         plan, self.next = self.next, None
         assert plan is not None
         self.density = plan.density
+        self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         for network in self.networks.values():
             old = network.layout
             layout = Layout(old.lower, old.upper, [*old.cuts, *plan.cuts])
@@ -287,8 +291,6 @@ class Rounds:
         return {
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
             "density": self.density,
-            "began": self.began,
-            "first_loss": self.first_loss,
             "next": None if self.next is None else asdict(self.next),
         }
 
