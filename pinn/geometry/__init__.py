@@ -21,6 +21,7 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     joined       several pieces of a boundary as one
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     solid        shapes in three-dimensional space
+    pieces       points of a region, box by box
     translation  whether two faces match, and how far apart they are
     points       the points of a region
     clouds       the measured points of a geometry, by region

@@ -104,7 +104,7 @@ def clipped(region: Region, part: BoxPart, box: Box) -> Region | None:
 
 
 def rule(region: Region, degree: int, count: int, seed: int) -> Points:
-    """A quadrature of a box: Gauss points, in more dimensions a Sobol sequence, dense at the ends."""
+    """A quadrature of a box: Gauss points, in more dimensions Sobol's, dense at the ends."""
     running = region.part.running + len(region.free)
     if running <= FLAT:
         return region.sample((degree + 1) ** running, "gauss", seed)

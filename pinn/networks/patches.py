@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ class Coefficients(nn.Module):
 
 
 class Windows(KeepsDigits):
-    """The partition of unity  wₚ(x),  Σₚ wₚ = 1,  and the local coordinates ξₚ(x) of every patch."""
+    """The partition of unity  wₚ(x),  Σₚ wₚ = 1,  and the local coordinates ξₚ(x) of patches."""
 
     lower: Tensor
     upper: Tensor
@@ -137,7 +138,11 @@ class Patches(Network):
 
     def remember(self) -> None:
         """Let the recipe of this network be that of its present patches."""
-        given = {"grid": None, "features": self.features, "cuts": [list(c) for c in self.layout.cuts]}
+        given = {
+            "grid": None,
+            "features": self.features,
+            "cuts": [list(c) for c in self.layout.cuts],
+        }
         object.__setattr__(self, "_spec", {**self._spec, "init_args": given})
 
     def seen(self, at: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,7 +190,7 @@ def positions(name: str, given: Any, geometry: Geometry) -> Sequence[float]:
         return even(low, high, given)
     places: list[Any] = list(given) if isinstance(given, Sequence) else [math.nan]
     ends = [low, *places, high]
-    if not all(a < b for a, b in zip(ends, ends[1:], strict=False)):
+    if not all(a < b for a, b in pairwise(ends)):
         raise ValueError(
             f"Patches grid {name} is {given!r}: give the number of patches, or the positions of "
             f"the cuts, increasing between {low:g} and {high:g}"

@@ -5,6 +5,8 @@ is formed or differentiated in the parameters goes here.
 
     objective         the weighted loss and its gradient
     least_squares     the residual vector and its Jacobian
+    local_least_squares  the same where the networks are patches
+    sites             where their features are evaluated
     coupled_jacobian  J of residuals that see all points
     losses            from residuals to numbers
     other_regions     the numbers that residuals take over other regions
@@ -14,5 +16,6 @@ is formed or differentiated in the parameters goes here.
     stateless         a module called with other tensors
     nonfinite         where a loss stops being a number
 
-May import: solution, physics, choosing, fields, geometry, recording, cache, base.
+May import: solution, physics, choosing, derivatives, fields, algebra, networks, geometry, recording,
+cache, base.
 """

@@ -134,6 +134,19 @@ def by_columns(rows: Tensor, parameters: Sequence[Tensor], size: int) -> Iterato
         yield pulled_back(flat, [u], picked)
 
 
+def by_shared(rows: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """∂r/∂k (N, K, P): twice in reverse, since every point sees the coefficients."""
+    v = torch.zeros_like(rows, requires_grad=True)
+    with torch.enable_grad():
+        slopes = torch.autograd.grad(rows, others, v, create_graph=True, materialize_grads=True)
+        flat = torch.cat([slope.reshape(-1) for slope in slopes])
+        columns = [
+            torch.autograd.grad(each, v, retain_graph=True, materialize_grads=True)[0]
+            for each in flat.unbind()
+        ]
+    return torch.stack(columns, -1).detach()
+
+
 def many_rows() -> AbstractContextManager:
     """Anomaly detection looks at every number by itself, which it cannot in many rows at once."""
     return torch.autograd.set_detect_anomaly(torch.is_anomaly_enabled(), check_nan=False)

@@ -7,8 +7,6 @@ alone and is kept. Points that see the same patches are a group, with one dense 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -18,62 +16,18 @@ from pinn.algebra.jet import Jet
 from pinn.base.context import setting
 from pinn.base.costs import free_memory
 from pinn.base.processes import processes
-from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
-from pinn.networks.patches import Patches, only_patches
+from pinn.networks.patches import only_patches
 from pinn.objective import coupled_jacobian as coupled
 from pinn.objective.chunks import Chunk
 from pinn.objective.least_squares import Block, LeastSquares
 from pinn.objective.losses import scales_of, side_by_side
 from pinn.objective.objective import Objective
+from pinn.objective.sites import Placed, Seen, Site, evaluated, grouped
 from pinn.solution.representation import OUTPUTS
 
-TOGETHER = 2**22  # numbers of features that are evaluated at a time
 SHARE = 0.25  # of the free memory that features may be kept in
 FEW = 7  # points at which J is held against reverse mode, of each region
-Seen = tuple[int, ...]
-
-
-@dataclass
-class Site:
-    """One evaluation of a network at the points of a region, in groups.
-
-    Args:
-        network: its name.
-        at: where (N, D).
-        plan: what it produces.
-        patches: the patches that each group sees.
-        features: of each group Φ (1 + S, n, k F), where they are kept.
-    """
-
-    network: str
-    at: Tensor
-    plan: Plan
-    patches: list[Seen] = field(default_factory=list)
-    features: list[Tensor] = field(default_factory=list)
-
-
-@dataclass
-class Placed:
-    """The points of a region, in the order of their groups.
-
-    Args:
-        points: of the region.
-        sizes: how many points each group has.
-        sites: the evaluations of networks, in their order.
-        width: how many rows a point has.
-    """
-
-    points: Points
-    sizes: list[int]
-    sites: list[Site]
-    width: int = 0
-
-    @cached_property
-    def slices(self) -> list[slice]:
-        """Which points each group has."""
-        ends = torch.tensor([0, *self.sizes]).cumsum(0).tolist()
-        return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
 
 
 class LocalLeastSquares(LeastSquares):
@@ -85,7 +39,7 @@ class LocalLeastSquares(LeastSquares):
 
     def __init__(self, objective: Objective) -> None:
         super().__init__(objective, record=False)
-        self.networks = only_patches(objective.solution.networks)
+        self.networks = only_patches(dict(objective.solution.networks.items()))
         self.placed: dict[str, Placed] = {}
 
     @property
@@ -133,10 +87,11 @@ class LocalLeastSquares(LeastSquares):
     def seen_by(self, placed: Placed) -> list[Seen]:
         """The blocks that each group of a region sees."""
         first, others, _ = self.blocks_of()
-        return [
-            tuple(sorted({first[s.network] + p for s in placed.sites for p in s.patches[g]}.union(others)))
-            for g in range(len(placed.sizes))
-        ]
+        seen = []
+        for g in range(len(placed.sizes)):
+            own = {first[site.network] + p for site in placed.sites for p in site.patches[g]}
+            seen.append(tuple(sorted(own.union(others))))
+        return seen
 
     @torch.no_grad()
     def place(self, points: Mapping[str, Points], weights: Mapping[str, float]) -> None:
@@ -154,33 +109,27 @@ class LocalLeastSquares(LeastSquares):
 
     def sorted(self, region: str, points: Points) -> Placed:
         """The points of a region in groups that see the same patches."""
-        sites, keys = list[Site](), list[Tensor]()
+        sites, seen = list[Site](), list[Tensor]()
 
         def note(name: str, at: Tensor, plan: Plan) -> Jet:
-            seen, counts = self.networks[name].seen(at)
+            network = self.networks[name]
+            patches, counts = network.seen(at)
             sites.append(Site(name, at, plan))
-            keys.append(torch.where(counts, seen, -1))
-            zero = at.new_zeros(len(at), self.networks[name].output.weight.shape[1])
+            seen.append(torch.where(counts, patches, -1))
+            zero = at.new_zeros(len(at), network.output.weight.shape[1])
             return Jet(zero, dict.fromkeys(plan.channels, zero), lead=1)
 
-        self.rows_by(region, points.select(slice(FEW)), note)
-        width = sum(v[0].numel() for v in self.last)
-        sites.clear(), keys.clear()
-        self.rows_by(region, points, note)
-        sets, inverse = torch.unique(torch.cat(keys, -1), dim=0, return_inverse=True)
-        order = torch.argsort(inverse, stable=True)
-        sizes = torch.bincount(inverse, minlength=len(sets)).tolist()
-        for site, columns in zip(sites, sets.split([k.shape[-1] for k in keys], 1), strict=True):
-            site.at = site.at[order]
-            site.patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
-        return Placed(points.select(order), sizes, sites, width)
+        rows = self.rows_by(region, points, note)
+        return grouped(points, sites, seen, rows.shape[1])
 
-    def rows_by(self, region: str, points: Points, give: Callable[[str, Tensor, Plan], Jet]) -> Tensor:
+    def rows_by(
+        self, region: str, points: Points, give: Callable[[str, Tensor, Plan], Jet]
+    ) -> Tensor:
         """The rows (N, K) of a region with other outputs in the place of the networks'."""
         module = self.objective.modules[region].in_place(points.at)
         with setting(OUTPUTS, give):
-            self.last = module(points)
-        return side_by_side(self.last, self.scales[region])
+            values = module(points)
+        return side_by_side(values, self.scales[region])
 
     def keep(self) -> None:
         """Evaluate the features once, where they fit into the memory."""
@@ -188,35 +137,23 @@ class LocalLeastSquares(LeastSquares):
         for placed in self.placed.values():
             for site in placed.sites:
                 count = self.networks[site.network].features.count * (1 + len(site.plan.channels))
-                numbers += sum(n * len(p) * count for n, p in zip(placed.sizes, site.patches, strict=True))
+                numbers += sum(
+                    n * len(p) * count for n, p in zip(placed.sizes, site.patches, strict=True)
+                )
         like = next(iter(self.points.values())).at
         if numbers * like.element_size() <= SHARE * free_memory(like.device):
             for placed in self.placed.values():
                 for site in placed.sites:
-                    site.features = self.evaluated(placed, site, range(len(placed.sizes)))
+                    site.features = self.features_at(placed, site, range(len(placed.sizes)))
 
-    def evaluated(self, placed: Placed, site: Site, groups: range) -> list[Tensor]:
-        """Φ (1 + S, n, k F) of some groups, those of equally many patches together."""
-        network, made = self.networks[site.network], dict[int, Tensor]()
-        row = network.features.count * (1 + len(site.plan.channels))
-        for k in {len(site.patches[g]) for g in groups}:
-            alike = [g for g in groups if len(site.patches[g]) == k]
-            while alike:
-                some, filled = [alike.pop(0)], placed.sizes[0]
-                while alike and filled * k * row < TOGETHER:
-                    some.append(alike.pop(0))
-                    filled += placed.sizes[some[-1]]
-                counts = [placed.sizes[g] for g in some]
-                at = torch.cat([site.at[placed.slices[g]] for g in some])
-                patch = torch.tensor([site.patches[g] for g in some], device=at.device)
-                patch = patch.repeat_interleave(torch.tensor(counts, device=at.device), 0)
-                parts = features(network, at, patch, site.plan).split(counts, 1)
-                made |= dict(zip(some, parts, strict=True))
-        return [made[g] for g in groups]
+    def features_at(self, placed: Placed, site: Site, groups: range) -> list[Tensor]:
+        """Φ (1 + S, n, k F) of some groups."""
+        return evaluated(placed, site, self.networks[site.network], groups)
 
     def features_of(self, placed: Placed, site: Site, g: int) -> Tensor:
         """Φ (1 + S, n, k F) of a group."""
-        return site.features[g] if site.features else self.evaluated(placed, site, range(g, g + 1))[0]
+        kept = site.features
+        return kept[g] if kept else self.features_at(placed, site, range(g, g + 1))[0]
 
     def outputs(self, placed: Placed) -> list[Tensor]:
         """U (1 + S, N, C) of every site."""
@@ -232,13 +169,7 @@ class LocalLeastSquares(LeastSquares):
 
     def rows_of(self, region: str, placed: Placed, outputs: list[Tensor]) -> Tensor:
         """The rows (N, K) as a function of U."""
-        remaining = iter(outputs)
-
-        def give(name: str, at: Tensor, plan: Plan) -> Jet:
-            u = next(remaining)
-            return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
-
-        return self.rows_by(region, placed.points, give)
+        return self.rows_by(region, placed.points, handed_out(outputs))
 
     @torch.no_grad()
     def residuals(self, check: bool = False) -> Tensor:
@@ -260,14 +191,8 @@ class LocalLeastSquares(LeastSquares):
     @torch.no_grad()
     def unknowns(self, region: str, placed: Placed) -> dict[str, Tensor]:
         """The unknowns (N,) by component at the points of a region, before any gauge."""
-        outputs = iter(self.outputs(placed))
-
-        def give(name: str, at: Tensor, plan: Plan) -> Jet:
-            u = next(outputs)
-            return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
-
         solution, plans = self.objective.solution, self.objective.plans[region].networks
-        with setting(OUTPUTS, give):
+        with setting(OUTPUTS, handed_out(self.outputs(placed))):
             fields, _ = solution.fields(placed.points.at, plans)
         return solution.problem.by_component({n: f.value for n, f in fields.items()})
 
@@ -282,7 +207,7 @@ class LocalLeastSquares(LeastSquares):
                 yield seen, J, rows[own].reshape(-1)
 
     def slopes(self, region: str, placed: Placed) -> tuple[list[Tensor], Tensor | None, Tensor]:
-        """∂r/∂U (K, 1 + S, N, C) of every site, ∂r/∂k (N, K, P) of the coefficients, and r (N, K)."""
+        """∂r/∂U (K, 1 + S, N, C) of every site, ∂r/∂k (N, K, P) of coefficients, and r (N, K)."""
         outputs = [u.requires_grad_() for u in self.outputs(placed)]
         _, _, others = self.blocks_of()
         with torch.enable_grad():
@@ -293,7 +218,7 @@ class LocalLeastSquares(LeastSquares):
             for c in columns
         ]
         slopes = [torch.stack(each) for each in zip(*every, strict=True)]
-        return slopes, by_coefficients(rows, others) if others else None, rows.detach()
+        return slopes, coupled.by_shared(rows, others) if others else None, rows.detach()
 
     def block(
         self, placed: Placed, g: int, seen: Seen, slopes: list[Tensor], border: Tensor | None
@@ -319,17 +244,20 @@ class LocalLeastSquares(LeastSquares):
 
     def jacobians(self) -> Iterator[Block]:
         """Chunks with all columns of J and r, group by group."""
-        sizes = self.sizes()
-        starts = torch.tensor([0, *sizes]).cumsum(0).tolist()
-        regions = ((r, p, g) for r, p in self.placed.items() for g in range(len(p.sizes)))
+        regions = [(r, p, g) for r, p in self.placed.items() for g in range(len(p.sizes))]
         for (region, placed, g), (seen, J, r) in zip(regions, self.grouped(), strict=True):
-            whole = J.new_zeros(len(J), starts[-1])
-            columns = torch.cat([torch.arange(starts[b], starts[b + 1]) for b in seen])
-            whole[:, columns.to(J.device)] = J
-            yield Chunk(region, placed.points.select(placed.slices[g])), whole, r
+            yield Chunk(region, placed.points.select(placed.slices[g])), self.spread(seen, J), r
+
+    def spread(self, seen: Seen, J: Tensor) -> Tensor:
+        """J with the columns of all blocks."""
+        starts = torch.tensor([0, *self.sizes()]).cumsum(0).tolist()
+        columns = torch.cat([torch.arange(starts[b], starts[b + 1]) for b in seen])
+        whole = J.new_zeros(len(J), starts[-1])
+        whole[:, columns.to(J.device)] = J
+        return whole
 
     def recheck(self) -> None:
-        """Hold residuals and J against reverse mode through the networks, now."""
+        """Hold r and J against reverse mode through the networks, now."""
         self.check()
 
     def check(self) -> None:
@@ -339,44 +267,31 @@ class LocalLeastSquares(LeastSquares):
             RuntimeError: they differ.
         """
         for region, placed in self.placed.items():
-            some = slice(placed.slices[-1].start, placed.slices[-1].start + FEW)
             g = len(placed.sizes) - 1
-            slopes, border, rows = self.slopes(region, placed)
-            points = placed.points.select(some)
-            expected = self.graph_of(Chunk(region, points))
-            n = len(points)
-            J = self.block(
-                placed, g, self.seen_by(placed)[g],
-                [s[:, :, placed.slices[g]] for s in slopes],
-                None if border is None else border[placed.slices[g]],
-            )[: n * placed.width]
-            whole = J.new_zeros(len(J), sum(self.sizes()))
-            starts = torch.tensor([0, *self.sizes()]).cumsum(0).tolist()
-            columns = torch.cat([torch.arange(starts[b], starts[b + 1]) for b in self.seen_by(placed)[g]])
-            whole[:, columns.to(J.device)] = J
-            size = rows.norm() + whole.abs().sum(1).max()  # of which rounding is a part
-            right = coupled.near(rows[some].reshape(-1), expected.detach(), size)
-            if not right or not coupled.agree([whole], expected, self.parameters()):
+            own = placed.slices[g]
+            some = slice(own.start, min(own.start + FEW, own.stop))
+            few = Placed(placed.points.select(some), [some.stop - some.start], [], placed.width)
+            for site in placed.sites:
+                few.sites.append(Site(site.network, site.at[some], site.plan, [site.patches[g]]))
+            slopes, border, rows = self.slopes(region, few)
+            seen = self.seen_by(few)[0]
+            J = self.spread(seen, self.block(few, 0, seen, slopes, border))
+            expected = self.graph_of(Chunk(region, few.points))
+            size = rows.norm() + J.abs().sum(1).max()  # of which rounding is a part
+            right = coupled.near(rows.reshape(-1), expected.detach(), size)
+            if not right or not coupled.agree([J], expected, self.parameters()):
                 raise RuntimeError(
                     f"the Jacobian of {region!r} is not that of reverse mode: a residual reads "
                     "something else than the unknowns at its point"
                 )
 
 
-def features(network: Patches, at: Tensor, patch: Tensor, plan: Plan) -> Tensor:
-    """Φ (1 + S, N, K F) of points (N, D) in patches (N, K), with planned derivatives."""
-    y = evaluate(lambda x: network.local(x, patch).flatten(-2), at, plan, "taylor")
-    return torch.stack([y.value, *(y.stream(channel) for channel in plan.channels)]).detach()
+def handed_out(outputs: list[Tensor]) -> Callable[[str, Tensor, Plan], Jet]:
+    """What gives U (1 + S, N, C) in the place of one network after the other."""
+    remaining = iter(outputs)
 
+    def give(name: str, at: Tensor, plan: Plan) -> Jet:
+        u = next(remaining)
+        return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
 
-def by_coefficients(rows: Tensor, others: list[nn.Parameter]) -> Tensor:
-    """∂r/∂k (N, K, P): twice in reverse, since every point sees the coefficients."""
-    v = torch.zeros_like(rows, requires_grad=True)
-    with torch.enable_grad():
-        slopes = torch.autograd.grad(rows, others, v, create_graph=True, materialize_grads=True)
-        flat = torch.cat([slope.reshape(-1) for slope in slopes])
-        columns = [
-            torch.autograd.grad(each, v, retain_graph=True, materialize_grads=True)[0]
-            for each in flat.unbind()
-        ]
-    return torch.stack(columns, -1).detach()
+    return give

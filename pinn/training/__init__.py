@@ -4,6 +4,9 @@ How points are drawn or adapted, how losses are weighted, and the schedule of ph
 does `lightning_adapter`, the only file that touches the inside of Lightning.
 
     solver             the LightningModule
+    rounds       refinement until the estimated error is small
+    outcome      what a round has come to
+    decay        how fast coefficients fall: a higher degree or a cut
     schedule           the phases in turn
     collocation        the LightningDataModule: the points of each process, when they are drawn anew
     adaptive_points    points where the residual is large

@@ -1,6 +1,6 @@
 """How fast the coefficients of polynomials fall: whether a patch needs a higher degree or a cut.
 
-    |c_k| ~ e^{−σ k}   along each axis
+|c_k| ~ e^{−σ k}   along each axis
 """
 
 from dataclasses import dataclass
@@ -44,9 +44,10 @@ def decay(network: Patches) -> Decay:
     weight = network.output.weight.detach()
     size = weight.abs().amax((0, 2)).clamp(min=torch.finfo(weight.dtype).tiny)
     squares = (weight / size[None, :, None]).square().sum(1)  # (n, F)
-    powers = network.features.powers
-    rates, tails = zip(*(along(squares, axis, network.features.degree) for axis in powers), strict=True)
-    return Decay(torch.stack(rates, 1), torch.stack(tails, 1))
+    powers: Tensor = network.features.powers  # type: ignore[assignment]
+    degree = network.features.degree
+    each = [along(squares, axis, degree) for axis in powers]
+    return Decay(*(torch.stack(parts, 1) for parts in zip(*each, strict=True)))
 
 
 def along(squares: Tensor, powers: Tensor, degree: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ the error that it began with, and the fall of the residual how much of that is l
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from pinn.base.processes import agreed_numbers
 from pinn.geometry import Geometry, Points
 from pinn.geometry.pieces import pieces
-from pinn.networks.layout import Cut, Layout, even, grid_cuts
+from pinn.networks.layout import Layout, even, grid_cuts
 from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 from pinn.networks.transfer import refine
@@ -28,6 +28,7 @@ from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.solution.solution import Solution
 from pinn.training.decay import Decay, decay
+from pinn.training.outcome import Outcome, Plan
 
 START = {1: 12, 2: 8, 3: 8, 4: 8}  # degree at first, by dimensions; beyond, 4
 MOST = {1: 40, 2: 28, 3: 16, 4: 12}
@@ -44,48 +45,6 @@ SLOW = 0.95  # the fall of the residual in a round at which the error is that of
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 SAFE = 0.5  # of the tolerance that the next round aims at
 HELD_OUT = 104729  # seed of the points at which a round is not solved
-
-
-@dataclass
-class Outcome:
-    """What a round has come to.
-
-    Args:
-        number: of the round, from 1.
-        patches: how many.
-        degree: of their polynomials.
-        unknowns: how many coefficients.
-        points: how many of the interior.
-        loss: at the training points.
-        held_out: at other points.
-        errors: unknown → estimated relative L2 error; none after the first round.
-        decision: what follows, in words.
-    """
-
-    number: int
-    patches: int
-    degree: int
-    unknowns: int
-    points: int
-    loss: float
-    held_out: float
-    errors: dict[str, float] = field(default_factory=dict)
-    decision: str = ""
-
-
-@dataclass
-class Plan:
-    """How the next round differs.
-
-    Args:
-        cuts: further cuts of patches.
-        degree: of the polynomials.
-        density: of points.
-    """
-
-    cuts: list[Cut]
-    degree: int
-    density: float
 
 
 class Rounds:
@@ -123,7 +82,7 @@ class Rounds:
         return pieces(
             self.solution.problem.geometry,
             region,
-            layout.sides,
+            [(lower, upper) for lower, upper in layout.sides],
             math.ceil(self.density * self.degree) + more,
             math.ceil(self.density / DENSE * PER_FEATURE * self.network.features.count) + more,
             HELD_OUT if held_out else len(self.outcomes),
@@ -146,7 +105,9 @@ class Rounds:
         regions = system.objective.plans
         held.place({r: self.at_home(r, system) for r in regions}, weights)
         squares = held.squares()
-        (held_loss,) = agreed_numbers([float(sum(s.sum() for s in squares.values()))], self.like.device)
+        (held_loss,) = agreed_numbers(
+            [float(sum(s.sum() for s in squares.values()))], self.like.device
+        )
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
@@ -175,7 +136,7 @@ class Rounds:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
         now, at = held.unknowns("interior", placed), placed.points.at
-        before = {name: value for name, value in self.before(at).items()}
+        before = self.before(at)
         fall = math.sqrt(held_loss / max(self.outcomes[-1].held_out, 1e-300))
         left = min(fall, SLOW) / (1 - min(fall, SLOW))  # of a geometric series, behind this round
         weights = placed.points.weights
@@ -247,7 +208,11 @@ class Rounds:
         most = MOST.get(d, 8)
         shares = squares / squares.sum()
         rate = sum(float(s) * falls.rate(k) for k, s in enumerate(shares))
-        wanted = math.log(self.error / (SAFE * self.tolerance)) / max(rate, 1e-3) if self.outcomes and math.isfinite(self.error) else 4
+        wanted = (
+            math.log(self.error / (SAFE * self.tolerance)) / max(rate, 1e-3)
+            if self.outcomes and math.isfinite(self.error)
+            else 4
+        )
         more = min(max(2, math.ceil(wanted)), RAISE, most - self.degree)
         if more <= 0:
             return -1.0, Plan([], self.degree, self.density), ""
@@ -269,7 +234,9 @@ class Rounds:
             for axis in falls.axes(patch):
                 pieces_ += [finer.halve(piece, axis) for piece in list(pieces_)]
         reached = float(squares[marked].sum())
-        gain = min(-0.5 * math.log1p(-min(reached / float(squares.sum()), 1 - 1e-9)), falling / reached)
+        gain = min(
+            -0.5 * math.log1p(-min(reached / float(squares.sum()), 1 - 1e-9)), falling / reached
+        )
         d = len(layout.lower)
         cost = EACH + (2 - 1 / d) * math.log(len(finer) / len(layout))  # of sparse elimination
         cuts = finer.cuts[len(layout.cuts) :]

@@ -1,0 +1,108 @@
+"""Where the networks of a region are evaluated, and their features there.
+
+    U = Φ c,   Φ = (φ, ∂φ, …)  at the points
+
+Points that see the same patches are a group; Φ follows from the points alone.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.channels import Plan
+from pinn.derivatives.evaluate import evaluate
+from pinn.geometry import Points
+from pinn.networks.patches import Patches
+
+TOGETHER = 2**22  # numbers of features that are evaluated at a time
+Seen = tuple[int, ...]
+
+
+@dataclass
+class Site:
+    """One evaluation of a network at the points of a region, in groups.
+
+    Args:
+        network: its name.
+        at: where (N, D).
+        plan: what it produces.
+        patches: the patches that each group sees.
+        features: of each group Φ (1 + S, n, k F), where they are kept.
+    """
+
+    network: str
+    at: Tensor
+    plan: Plan
+    patches: list[Seen] = field(default_factory=list)
+    features: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class Placed:
+    """The points of a region, in the order of their groups.
+
+    Args:
+        points: of the region.
+        sizes: how many points each group has.
+        sites: the evaluations of networks, in their order.
+        width: how many rows a point has.
+    """
+
+    points: Points
+    sizes: list[int]
+    sites: list[Site]
+    width: int = 0
+
+    @cached_property
+    def slices(self) -> list[slice]:
+        """Which points each group has."""
+        ends = torch.tensor([0, *self.sizes]).cumsum(0).tolist()
+        return [slice(a, b) for a, b in pairwise(ends)]
+
+
+def evaluated(placed: Placed, site: Site, network: Patches, groups: range) -> list[Tensor]:
+    """Φ (1 + S, n, k F) of some groups, those of equally many patches together."""
+    made = dict[int, Tensor]()
+    row = network.features.count * (1 + len(site.plan.channels))
+    for k in {len(site.patches[g]) for g in groups}:
+        alike = [g for g in groups if len(site.patches[g]) == k]
+        while alike:
+            some = [alike.pop(0)]
+            filled = placed.sizes[some[0]]
+            while alike and filled * k * row < TOGETHER:
+                some.append(alike.pop(0))
+                filled += placed.sizes[some[-1]]
+            made |= dict(zip(some, together(placed, site, network, some), strict=True))
+    return [made[g] for g in groups]
+
+
+def together(placed: Placed, site: Site, network: Patches, groups: list[int]) -> list[Tensor]:
+    """Φ of groups that see equally many patches, in one evaluation."""
+    counts = [placed.sizes[g] for g in groups]
+    at = torch.cat([site.at[placed.slices[g]] for g in groups])
+    patch = torch.tensor([site.patches[g] for g in groups], device=at.device)
+    patch = patch.repeat_interleave(torch.tensor(counts, device=at.device), 0)
+    y = evaluate(lambda x: network.local(x, patch).flatten(-2), at, site.plan, "taylor")
+    rows = [y.value, *(y.stream(channel) for channel in site.plan.channels)]
+    return list(torch.stack(rows).detach().split(counts, 1))
+
+
+def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -> Placed:
+    """The points of a region, sorted by the patches that all their sites see.
+
+    Args:
+        points: of the region.
+        sites: in the order of the points.
+        seen: of each site the patches (N, K), −1 where there are fewer.
+        width: how many rows a point has.
+    """
+    sets, inverse = torch.unique(torch.cat(seen, -1), dim=0, return_inverse=True)
+    order = torch.argsort(inverse, stable=True)
+    for site, columns in zip(sites, sets.split([k.shape[-1] for k in seen], 1), strict=True):
+        site.at = site.at[order]
+        site.patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
+    sizes = torch.bincount(inverse, minlength=len(sets)).tolist()
+    return Placed(points.select(order), sizes, sites, width)

@@ -1,0 +1,47 @@
+"""What a round of refinement has come to, and how the next one differs."""
+
+from dataclasses import dataclass, field
+
+from pinn.networks.layout import Cut
+
+
+@dataclass
+class Outcome:
+    """What a round has come to.
+
+    Args:
+        number: of the round, from 1.
+        patches: how many.
+        degree: of their polynomials.
+        unknowns: how many coefficients.
+        points: how many of the interior.
+        loss: at the training points.
+        held_out: at other points.
+        errors: unknown → estimated relative L2 error; none after the first round.
+        decision: what follows, in words.
+    """
+
+    number: int
+    patches: int
+    degree: int
+    unknowns: int
+    points: int
+    loss: float
+    held_out: float
+    errors: dict[str, float] = field(default_factory=dict)
+    decision: str = ""
+
+
+@dataclass
+class Plan:
+    """How the next round differs.
+
+    Args:
+        cuts: further cuts of patches.
+        degree: of the polynomials.
+        density: of points.
+    """
+
+    cuts: list[Cut]
+    degree: int
+    density: float
