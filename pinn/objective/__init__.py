@@ -16,6 +16,6 @@ is formed or differentiated in the parameters goes here.
     stateless         a module called with other tensors
     nonfinite         where a loss stops being a number
 
-May import: solution, physics, choosing, derivatives, fields, algebra, networks, geometry, recording,
-cache, base.
+May import: solution, physics, choosing, derivatives, fields, algebra, networks, geometry,
+recording, cache, base.
 """
