@@ -44,8 +44,7 @@ class LeastSquares:
         self.points: dict[str, Points] = {}
         self.weights: dict[str, float] = {}
         self.scales: dict[str, Tensor] = {}
-        self.whole: list[Chunk] = []
-        self.chunks: list[Chunk] = []
+        self.whole, self.chunks = list[Chunk](), list[Chunk]()
 
     def place(self, points: Mapping[str, Points], weights: Mapping[str, float]) -> None:
         """Take these points and λ_k from now on."""
@@ -55,10 +54,14 @@ class LeastSquares:
             self.weights = dict(weights)
             self.scales = scales_of(plans, points, weights, 1 / processes(), 0.5)
         if moved:
-            self.points = dict(points)
-            self.tried.clear()
-            self.whole = cut(points, dict.fromkeys(plans))
-            self.chunks = cut(points, {region: self.block_size(region) for region in plans})
+            self.points = {region: points[region] for region in plans}
+            self.lay_out()
+
+    def lay_out(self) -> None:
+        """Cut the points into blocks."""
+        self.tried.clear()
+        self.whole = cut(self.points, dict.fromkeys(self.points))
+        self.chunks = cut(self.points, {region: self.block_size(region) for region in self.points})
 
     def block_size(self, region: str) -> int:
         """How many points of a region make one block of the Jacobian."""
@@ -185,7 +188,7 @@ class LeastSquares:
         return right
 
     def tell(self, line: str) -> None:
-        """Say what is not done the way it should be."""
+        """Say what is not done as it should be."""
         self.objective.recorder.tell(line)
 
     def graph_of(self, chunk: Chunk) -> Tensor:
@@ -222,10 +225,8 @@ class LeastSquares:
         check: bool = False,
     ) -> list[Tensor]:
         """A formula of the residuals of a chunk, as a graph where that can be."""
-        state, scales = (
-            self.objective.state(self.record, chunk.points.at),
-            self.scales[chunk.region],
-        )
+        scales = self.scales[chunk.region]
+        state = self.objective.state(self.record, chunk.points.at)
         return self.objective.evaluate(
             name, state, chunk, formula, scales, python, named(numbers), check=check
         )
@@ -239,9 +240,8 @@ class LeastSquares:
         region, objective = chunk.region, self.objective
         residuals = objective.residuals(region, objective.constants(region))
         state = objective.trained(region) | named(numbers)
-        jacobian, rows = rows_by_point(
-            self.calls_of(region), residuals, state, chunk.points, self.scales[region]
-        )
+        calls, scales = self.calls_of(region), self.scales[region]
+        jacobian, rows = rows_by_point(calls, residuals, state, chunk.points, scales)
         leaves, expected = self.given_numbers(chunk, numbers)
         if not coupled.agree([jacobian], expected, [*self.parameters(), *leaves]):
             raise ValueError("the residual of a point depends on the other points")

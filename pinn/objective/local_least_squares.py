@@ -6,7 +6,7 @@ Residuals are differentiated by the few numbers U of their own point; Φ follows
 alone and is kept. Points that see the same patches are a group, with one dense block of J.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,12 @@ from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.base.context import setting
 from pinn.base.costs import free_memory
-from pinn.base.processes import processes
 from pinn.geometry import Points
 from pinn.networks.patches import only_patches
 from pinn.objective import coupled_jacobian as coupled
 from pinn.objective.chunks import Chunk
 from pinn.objective.least_squares import Block, LeastSquares
-from pinn.objective.losses import scales_of, side_by_side
+from pinn.objective.losses import side_by_side
 from pinn.objective.objective import Objective
 from pinn.objective.sites import Placed, Seen, Site, evaluated, grouped
 from pinn.solution.representation import OUTPUTS
@@ -94,18 +93,13 @@ class LocalLeastSquares(LeastSquares):
         return seen
 
     @torch.no_grad()
-    def place(self, points: Mapping[str, Points], weights: Mapping[str, float]) -> None:
-        """Take these points and λ_k from now on."""
-        plans = self.objective.plans
-        moved = any(points[region] is not self.points.get(region) for region in plans)
-        if moved or weights != self.weights:
-            self.weights = dict(weights)
-            self.scales = scales_of(plans, points, weights, 1 / processes(), 0.5)
-        if moved:
-            self.points = dict(points)
-            self.placed = {region: self.sorted(region, points[region]) for region in plans}
-            self.keep()
-            self.check()
+    def lay_out(self) -> None:
+        """Sort the points by the patches that they see."""
+        self.placed = {
+            region: self.sorted(region, points) for region, points in self.points.items()
+        }
+        self.keep()
+        self.check()
 
     def sorted(self, region: str, points: Points) -> Placed:
         """The points of a region in groups that see the same patches."""
