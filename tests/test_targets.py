@@ -92,14 +92,19 @@ def test_the_moved_solution_solves_the_moved_problem(scripts, name):
         assert value < 1e-12 * size, residual
 
 
-def test_every_disguise_is_planned_and_judged_like_the_problem(scripts):
+@pytest.mark.parametrize("name", ["LidDrivenCavity", "NaturalConvection", "AllenCahn"])
+def test_a_disguise_is_planned_like_the_problem(scripts, name):
+    pair = scripts["disguise"].DISGUISES[name](), getattr(problems, name)()
+    plans, others = (plan_regions(Solution(problem, MLP(4, 1))) for problem in pair)
+    assert {region: plan.reads for region, plan in plans.items()} == {
+        region: plan.reads for region, plan in others.items()
+    }
+
+
+def test_every_disguise_is_judged_like_the_problem(scripts):
     for name, disguise in scripts["disguise"].DISGUISES.items():
         problem, plain = disguise(), getattr(problems, name)()
         assert name not in type(problem).__name__
-        plans, others = (plan_regions(Solution(p, MLP(4, 1))) for p in (problem, plain))
-        assert {region: plan.reads for region, plan in plans.items()} == {
-            region: plan.reads for region, plan in others.items()
-        }
         found, known = problem.judged_by(), plain.judged_by()
         for component, values in known.values.items():
             assert torch.equal(found.values[component][found.judged], values[known.judged])
