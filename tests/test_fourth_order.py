@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from compositions import composition, in_reverse, of_fields
@@ -35,6 +36,7 @@ from pinn.fields.field import coordinate_field, partial
 from pinn.fields.functions import cos, exp, sin
 from pinn.fields.vector_calculus import advect, div, dt, grad, laplacian
 from pinn.geometry.coordinates import Coordinates
+from pinn.problems.cavity import angle
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 
@@ -374,6 +376,49 @@ def test_a_source_of_higher_order_than_the_equation():
     unknowns, at = solution.fields(x, plans)
     source = laplacian(unknowns["u"]) - Made().equation(unknowns["u"], at[:, 0], at[:, 1])
     torch.testing.assert_close(source.value, 4 * (torch.sin(x[:, 0]) * torch.sin(x[:, 1])))
+
+
+class Moving(Problem):
+    """∂p/∂x = t cos x leaves a function of time open."""
+
+    coordinates, unknowns = ("x", "t"), {"p": 1}
+    geometry = pinn.Interval(time=(0, 1))
+
+    @on("interior")
+    def equation(self, p, x, t):
+        return partial(p, "x") - t * cos(x)
+
+
+def test_a_gauge_that_follows_time_is_subtracted_from_fourth_derivatives():
+    net, x = dense(2, 1), random(4, 2)
+    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(40))
+
+    def gauged(points):
+        line = torch.stack(torch.broadcast_tensors(0.5 * nodes + 0.5, points[:, 1:]), -1)
+        return net(points) - (net(line)[..., 0] * weights).sum(-1, keepdim=True) / 2
+
+    channels = {"p.tttt": ((1, 1, 1, 1),), "p.xxtt": ((0, 0, 1, 1),)}
+    _, streams = nested(gauged, x, channels.values())
+    found = Solution(Moving(), net).at(x, derivatives=tuple(channels))
+    for name, channel in channels.items():
+        torch.testing.assert_close(found[name], streams[channel][:, 0].detach())
+
+
+def test_the_angle_about_a_corner_of_the_cavity():
+    at, x, y = fields("x", "y")
+    about = angle(1.0 - x, y + 0.3, (-1, 1))
+    channels = every_channel(2, (0, 1), 4)
+    _, streams = nested(lambda p: torch.atan2(p[:, 1] + 0.3, 1 - p[:, 0]), at.value, channels)
+    for channel, exact in streams.items():
+        torch.testing.assert_close(about.stream(channel), exact[:, 0], rtol=1e-9, atol=1e-7)
+
+
+def test_an_exported_program_has_fourth_derivatives(tmp_path):
+    net, x = dense(2, 1), random(4, 2)
+    Solution(Psi(), net).export(tmp_path / "psi.pt2", derivatives=("psi.xxyy",))
+    found = torch.export.load(tmp_path / "psi.pt2").module()(x)
+    _, streams = nested(net, x, [((0, 0, 1, 1),)])
+    torch.testing.assert_close(found["psi.xxyy"], streams[((0, 0, 1, 1),)][:, 0].detach())
 
 
 # What it costs
