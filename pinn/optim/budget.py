@@ -41,8 +41,8 @@ class Budget:
             )
 
     @property
-    def longest(self) -> int:
-        """Numbers in a column of a factor: as many roundings add up."""
+    def rounding(self) -> float:
+        """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up."""
         return self.parameters
 
     @property

@@ -22,8 +22,7 @@ from pinn.optim.gram import Gram, Kernel
 from pinn.optim.grouped_rows import GroupedRows
 from pinn.optim.system import JacobianRows, System
 
-# D^-½ JᵀJ D^-½ is known to ε times the length of a column; a Cholesky factor is used while the
-# damping is so much larger.
+# A Cholesky factor is used while the damping is so much larger than its rounding.
 SAFETY = 10.0
 Squared = Gram | Kernel | BlockGram
 Form = Squared | Factor | Reflectors | BlockFactor
@@ -66,8 +65,9 @@ class LinearModel:
 
     def minima(self, damping: float) -> Iterator[Minimum]:
         """The fast one, then where that does not exist an exact one, made when it is asked for."""
-        size, exact = self.budget.longest, self.budget.has_room_for_factor
-        if damping > SAFETY * torch.finfo(self.like.dtype).eps * size or not exact:
+        least = SAFETY * torch.finfo(self.like.dtype).eps * self.budget.rounding
+        exact = self.budget.has_room_for_factor
+        if damping > least or not exact:
             yield self.minimum(self.squared, damping)
         if exact:
             yield self.minimum(self.orthogonal, damping)
