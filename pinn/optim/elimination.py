@@ -10,7 +10,7 @@ I. S. Duff and J. K. Reid, The multifrontal solution of indefinite sparse symmet
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pinn.optim.ordering import Graph, graph_of, orders
@@ -51,14 +51,17 @@ class Elimination:
 
     sizes: tuple[int, ...]
     fronts: tuple[Front, ...]
-    place: dict[int, int] = field(init=False)
-    home: dict[int, int] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def place(self) -> dict[int, int]:
+        """When each block is eliminated."""
         order = [block for front in self.fronts for block in front.pivots]
-        home = {b: number for number, front in enumerate(self.fronts) for b in front.pivots}
-        object.__setattr__(self, "place", {block: at for at, block in enumerate(order)})
-        object.__setattr__(self, "home", home)
+        return {block: at for at, block in enumerate(order)}
+
+    @cached_property
+    def home(self) -> dict[int, int]:
+        """The number of the front in which each block is eliminated."""
+        return {b: number for number, front in enumerate(self.fronts) for b in front.pivots}
 
     def length(self, blocks: Iterable[int]) -> int:
         """How many unknowns some blocks have."""
