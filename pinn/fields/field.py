@@ -127,7 +127,7 @@ class Field(Notation):
 
     def missing(self, channel: Channel) -> str:
         """Why a derivative of this field is not known, and what to do."""
-        return reason(self.describe(channel), self.taken, order(channel))
+        return reason(self.describe(channel), self.taken, order(channel), len(self.coordinates))
 
     def __repr__(self) -> str:
         known = " ".join(symbol(c, self.coordinates.names) for c in self.streams)

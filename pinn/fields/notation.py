@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pinn.algebra.channels import HIGHEST
+from pinn.algebra.channels import HIGHEST, MANY
 from pinn.algebra.indexing import keeps_points
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.no_rule import PointsError
@@ -174,13 +174,14 @@ class Notation(Jet):
         raise TypeError("~ negates a condition: write ~(x < 0.5), with parentheses")
 
 
-def reason(derivative: str, taken: int, orders: int) -> str:
+def reason(derivative: str, taken: int, orders: int, dimensions: int) -> str:
     """Why a derivative is not known, and what to do.
 
     Args:
         derivative: the derivative, written for people.
         taken: the orders of differentiation taken before it.
         orders: those of its own.
+        dimensions: how many coordinates there are.
     """
     needed = taken + orders
     if taken >= UNKNOWN:
@@ -193,6 +194,11 @@ def reason(derivative: str, taken: int, orders: int) -> str:
             f"{derivative} would be a derivative of order {needed}, and the highest is {HIGHEST}: "
             "make the inner one an unknown of its own, such as w with the residual "
             "w - laplacian(u), and write laplacian(laplacian(w)) for ∇²∇²∇² of u"
+        )
+    if needed == HIGHEST and dimensions > MANY:
+        return (
+            f"{derivative} would be a derivative of order {needed}, of which "
+            f"laplacian(laplacian(u)) alone is offered in {dimensions} dimensions"
         )
     if REMEMBERED.get():
         return (
