@@ -195,10 +195,10 @@ def reason(derivative: str, taken: int, orders: int, dimensions: int) -> str:
             "make the inner one an unknown of its own, such as w with the residual "
             "w - laplacian(u), and write laplacian(laplacian(w)) for ∇²∇²∇² of u"
         )
-    if needed == HIGHEST and dimensions > MANY:
+    if REMEMBERED.get() and needed > 2 and dimensions > MANY:
         return (
-            f"{derivative} would be a derivative of order {needed}, of which "
-            f"laplacian(laplacian(u)) alone is offered in {dimensions} dimensions"
+            f"{derivative} was not evaluated: of fourth order laplacian(laplacian(u)) alone is "
+            f"offered in {dimensions} dimensions"
         )
     if REMEMBERED.get():
         return (
