@@ -151,6 +151,7 @@ def test_levenberg_marquardt_reads_once_a_trial(train, monkeypatch, on_a_gpu):
 
     monkeypatch.setattr(pinn.optim.LevenbergMarquardt, "trial", trial)
     watch = Watched(monkeypatch, first=17, last=20)
+    torch.manual_seed(0)  # the trials decide when a graph is held against the Python again
     solver = Solver(Kovasznay(), MLP(8, 1), [Phase(21, "LevenbergMarquardt")], derivatives="rule")
     train(solver, POINTS, callbacks=[*fixed_callbacks(bar=False), Checkpoints(), watch])
     assert sum(trials) >= 3
