@@ -13,7 +13,11 @@ from pinn.networks.patches import Patches
 
 FIRST = 1 / 3  # of the degree, from where on the fall is measured
 TINY = 1e-16  # of the largest coefficient: below, there is rounding
-LARGE = 0.6  # of the largest remainder, from which on an axis is cut too
+SHELLS = 2  # the last total degrees, whose coefficients tell the axes
+LARGE = 0.25  # of the squares along the worst axis, from which on an axis is cut too
+
+
+SMOOTH = 0.01  # of the largest coefficient
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Decay:
 
     Args:
         rates: σ (n, D).
-        tails: (n, D) the last coefficients along each axis, in parts of the largest of all.
+        tails: (n, D) squares of the coefficients of the last degrees, in parts of the largest of
+            all, each shared by the axes as the squares of its exponents are.
     """
 
     rates: Tensor
@@ -32,6 +37,10 @@ class Decay:
         """The axes along which a patch has most left to resolve."""
         tail = self.tails[patch]
         return [i for i in range(len(tail)) if tail[i] >= LARGE * tail.max()]
+
+    def is_smooth(self, patch: int) -> bool:
+        """Whether next to nothing is left along any axis."""
+        return float(self.tails[patch].sum()) <= SMOOTH**2
 
     def rate(self, patch: int) -> float:
         """σ along the slowest of these axes."""
@@ -46,12 +55,15 @@ def decay(network: Patches) -> Decay:
     squares = (weight / size[None, :, None]).square().sum(1)  # (n, F)
     powers: Tensor = network.features.powers  # type: ignore[assignment]
     degree = network.features.degree
-    each = [along(squares, axis, degree) for axis in powers]
-    return Decay(*(torch.stack(parts, 1) for parts in zip(*each, strict=True)))
+    rates = torch.stack([along(squares, axis, degree) for axis in powers], 1)
+    total = powers.sum(0)
+    shares = powers.to(squares).square()
+    shares = shares / shares.sum(0).clamp(min=1) * (total > degree - SHELLS)
+    return Decay(rates, squares @ shares.T)
 
 
-def along(squares: Tensor, powers: Tensor, degree: int) -> tuple[Tensor, Tensor]:
-    """σ (n,) and the tail (n,) along one axis."""
+def along(squares: Tensor, powers: Tensor, degree: int) -> Tensor:
+    """σ (n,) along one axis."""
     sums = squares.new_zeros(len(squares), degree + 1).index_add_(1, powers, squares).sqrt()
     hull = torch.maximum(sums[:, :-1], sums[:, 1:])  # odd and even ones may take turns
     first = int(FIRST * degree)
@@ -61,4 +73,4 @@ def along(squares: Tensor, powers: Tensor, degree: int) -> tuple[Tensor, Tensor]
     at = at - at.mean()
     slope = (logs * at).sum(1) / at.square().sum().clamp(min=1e-300)
     algebraic = 2 / (at_mean + 1)  # the slope of k⁻², which is no exponential
-    return -slope - algebraic, hull[:, -2:].amax(1)
+    return -slope - algebraic

@@ -11,7 +11,7 @@ the error that it began with, and the fall of the residual how much of that is l
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -27,13 +27,11 @@ from pinn.networks.transfer import refine
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.solution.solution import Solution
-from pinn.training.decay import Decay, decay
+from pinn.training.decay import decay
+from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
 
 START = {1: 12, 2: 8, 3: 8, 4: 8}  # degree at first, by dimensions; beyond, 4
-MOST = {1: 40, 2: 28, 3: 16, 4: 12}
-RAISE = 6  # degrees at a time, at most
-SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 LONG = 6  # patches along the longest axis at first, at most
 DENSE = 1.3  # points along an axis per degree of a polynomial, at first
 CROWDED = 3.0
@@ -42,8 +40,11 @@ PER_FEATURE = 3  # points of a piece in more than two dimensions
 LEFT = 0.1  # of its loss that a solved round may still hope for
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
-EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
-SAFE = 0.5  # of the tolerance that the next round aims at
+WELL = 0.5  # the fall of a round that goes well
+FASTER = 2  # the power of the residual's fall that the error falls with, at most
+FLAT = 0.99  # and of one that changes nothing
+MOST_EMPHASIS, LEAST_EMPHASIS, JUMP = 100.0, 0.01, 100.0
+MORE, EVEN = 1.4, 2.0  # times as many points along an axis; the ratio that needs no more
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
 
@@ -59,9 +60,12 @@ class Rounds:
         self.solution, self.tolerance = solution, tolerance
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
-        self.density = DENSE
+        self.density, self.emphasis, self.trust = DENSE, MOST_EMPHASIS, 1.0
+        self.is_new = False  # the emphasis
+        self.parts: list[tuple[float, float]] = []
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.next: Plan | None = None
+        self.next_promise: float | None = None  # of higher degrees, if these are what is next
 
     @property
     def network(self) -> Patches:
@@ -79,14 +83,18 @@ class Rounds:
     def points(self, region: str, held_out: bool = False) -> Points:
         """Those of a region for this round."""
         layout, more = self.network.layout, int(held_out)
-        return pieces(
-            self.solution.problem.geometry,
+        geometry = self.solution.problem.geometry
+        points = pieces(
+            geometry,
             region,
             [(lower, upper) for lower, upper in layout.sides],
             math.ceil(self.density * self.degree) + more,
             math.ceil(self.density / DENSE * PER_FEATURE * self.network.features.count) + more,
             HELD_OUT if held_out else len(self.outcomes),
         )
+        if points.normal is None or geometry.is_measured(region):
+            return points
+        return replace(points, importance=points.at.new_full((len(points),), self.emphasis))
 
     # A round --------------------------------------------------------------------------------
 
@@ -105,9 +113,12 @@ class Rounds:
         regions = system.objective.plans
         held.place({r: self.at_home(r, system) for r in regions}, weights)
         squares = held.squares()
-        (held_loss,) = agreed_numbers(
-            [float(sum(s.sum() for s in squares.values()))], self.like.device
-        )
+        sums = [0.0, 0.0]
+        for region, values in squares.items():
+            sums[held.placed[region].points.normal is not None] += float(values.sum())
+        inner, faces = agreed_numbers(sums, self.like.device)
+        self.parts.append((inner, faces / self.emphasis))
+        held_loss = inner + faces
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
@@ -118,9 +129,9 @@ class Rounds:
             held_loss,
         )
         if self.outcomes:
-            outcome.errors = self.estimates(held, held_loss)
+            outcome.errors = self.estimates(held)
         self.outcomes.append(outcome)
-        self.next = self.decide(outcome, self.by_patch(held, squares))
+        self.next = self.decide(outcome, *self.by_patch(held, squares))
         return outcome
 
     def at_home(self, region: str, system: LocalLeastSquares) -> Points:
@@ -132,21 +143,35 @@ class Rounds:
         """A tensor of the solution's precision and device."""
         return self.network.output.weight
 
-    def estimates(self, held: LocalLeastSquares, held_loss: float) -> dict[str, float]:
+    @property
+    def fall(self) -> float:
+        """|r_end| / |r_before| at points of neither, with the present emphasis."""
+        return self.fall_at(self.emphasis)
+
+    def fall_at(self, emphasis: float) -> float:
+        """The same, with another emphasis of the conditions."""
+        if len(self.parts) < 2:
+            return 1.0
+        before, now = (inner + emphasis * faces for inner, faces in self.parts[-2:])
+        return math.sqrt(now / max(before, 1e-300))
+
+    def estimates(self, held: LocalLeastSquares) -> dict[str, float]:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
         now, at = held.unknowns("interior", placed), placed.points.at
         before = self.before(at)
-        fall = math.sqrt(held_loss / max(self.outcomes[-1].held_out, 1e-300))
-        left = min(fall, SLOW) / (1 - min(fall, SLOW))  # of a geometric series, behind this round
-        weights = placed.points.weights
+        fall = min(self.fall, SLOW)
+        left = fall / (1 - fall)  # of a geometric series, behind this round
+        weights, last = placed.points.weights, self.outcomes[-1].errors
         errors = {}
         for name, value in now.items():
             change, size = value - before[name], value
             if self.solution.constant_of(*self.solution.problem.component_places[name]) is not None:
                 change, size = (v - mean(v, weights) for v in (change, size))
             ratio = mean(change**2, weights) / mean(size**2, weights).clamp(min=1e-300)
-            errors[name] = float(ratio.sqrt()) * left
+            # What does not change need not be right: the error falls with the residual, too.
+            least = last.get(name, 1.0) * min(self.fall_at(MOST_EMPHASIS), 1.0) ** FASTER
+            errors[name] = max(float(ratio.sqrt()) * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
 
     @torch.no_grad()
@@ -163,18 +188,26 @@ class Rounds:
         joined = {n: torch.cat([v[n] for v in values]) for n in values[0]}
         return self.solution.problem.by_component(joined)
 
-    def by_patch(self, held: LocalLeastSquares, squares: Mapping[str, Tensor]) -> Tensor:
-        """The squared residual (n,) of every patch."""
+    def by_patch(
+        self, held: LocalLeastSquares, squares: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The squared residual (n,) of every patch, and (n, D) that on faces, by their normal."""
         layout = self.network.layout
-        total = self.like.new_zeros(len(layout))
+        total = self.like.new_zeros(len(layout), 1 + len(layout.lower))
         boxes = layout.boxes()
         lower, upper = boxes.lower.to(total), boxes.upper.to(total)
         for region, values in squares.items():
-            at = held.placed[region].points.at
-            for some, part in zip(at.split(4096), values.split(4096), strict=True):
-                inside = (some[:, None] >= lower) & (some[:, None] <= upper)
+            points = held.placed[region].points
+            parts = values.new_zeros(len(values), total.shape[1])
+            parts[:, 0] = values
+            if points.normal is not None:
+                parts[:, 1 : 1 + points.normal.shape[1]] = values[:, None] * points.normal**2
+            for at, part in zip(points.at.split(4096), parts.split(4096), strict=True):
+                inside = (at[:, None] >= lower) & (at[:, None] <= upper)
                 total.index_add_(0, inside.all(-1).to(torch.uint8).argmax(1), part)
-        return torch.tensor(agreed_numbers(total.tolist(), total.device), dtype=total.dtype)
+        numbers = agreed_numbers(total.flatten().tolist(), total.device)
+        same = torch.tensor(numbers, dtype=total.dtype).view(total.shape)
+        return same[:, 0], same[:, 1:]
 
     # What follows ---------------------------------------------------------------------------
 
@@ -189,58 +222,49 @@ class Rounds:
         """Whether the estimated error is small enough."""
         return self.error <= self.tolerance
 
-    def decide(self, outcome: Outcome, squares: Tensor) -> Plan | None:
+    def decide(self, outcome: Outcome, squares: Tensor, faces: Tensor) -> Plan | None:
         """What the next round does; None where the tolerance is reached."""
         if self.is_done:
             outcome.decision = "done"
             return None
-        if outcome.held_out > ROUGH * outcome.loss and self.density < CROWDED:
-            self.density = min(1.4 * self.density, CROWDED)
-        falls = decay(self.network)
-        raised = self.raised(falls, squares)
-        options = [raised, *(self.halved(falls, squares, share) for share in SHARES)]
-        _, plan, outcome.decision = max(options, key=lambda option: option[0])
-        return plan
+        if self.next_promise is not None:
+            kept = -math.log(self.fall) / max(self.next_promise, 1e-3)
+            self.trust = min(max(kept, 0.0), 1.0)
+        elif self.fall < WELL:
+            self.trust = 1.0
+        self.weigh()
+        ratio = outcome.held_out / max(outcome.loss, 1e-300)
+        if ratio > ROUGH and self.density < CROWDED:
+            self.density = min(MORE * self.density, CROWDED)
+            if self.fall > 1:
+                outcome.decision = "more points"
+                return Plan([], self.degree, self.density)
+        elif ratio < EVEN:
+            self.density = max(self.density / MORE, DENSE)
+        facts = Facts(self.network, decay(self.network), squares, faces, self.wanted, self.trust)
+        options = [*(halved(facts, share) for share in SHARES), raised(facts)]
+        best = max(options, key=lambda option: option.promise)
+        self.next_promise = best.gain if best.degree > self.degree else None
+        outcome.decision = best.words
+        return Plan(best.cuts, best.degree, self.density)
 
-    def raised(self, falls: Decay, squares: Tensor) -> tuple[float, Plan, str]:
-        """Higher degrees: how much they promise for their cost."""
-        d = len(self.network.layout.lower)
-        most = MOST.get(d, 8)
-        shares = squares / squares.sum()
-        rate = sum(float(s) * falls.rate(k) for k, s in enumerate(shares))
-        wanted = (
-            math.log(self.error / (SAFE * self.tolerance)) / max(rate, 1e-3)
-            if self.outcomes and math.isfinite(self.error)
-            else 4
-        )
-        more = min(max(2, math.ceil(wanted)), RAISE, most - self.degree)
-        if more <= 0:
-            return -1.0, Plan([], self.degree, self.density), ""
-        new = self.degree + more
-        cost = EACH + 3 * math.log(math.comb(new + d, d) / math.comb(self.degree + d, d))
-        return rate * more / cost, Plan([], new, self.density), f"degree {new}"
+    def weigh(self) -> None:
+        """How much conditions on faces count: little while nothing falls, as beside a layer."""
+        if len(self.parts) < 2:
+            return
+        if self.fall > FLAT:
+            self.emphasis, self.is_new = LEAST_EMPHASIS, True
+        elif self.is_new:
+            self.is_new = False
+        elif self.fall < WELL:
+            more = min(WELL / self.fall, JUMP)
+            self.emphasis = min(self.emphasis * more, MOST_EMPHASIS)
 
-    def halved(self, falls: Decay, squares: Tensor, share: float) -> tuple[float, Plan, str]:
-        """Halves of the patches that have a share of the residual, and what they promise."""
-        order = squares.argsort(descending=True, stable=True)
-        part = squares[order].cumsum(0) / squares.sum()
-        marked = order[: int((part < share).sum()) + 1].tolist()
-        layout = self.network.layout
-        finer = Layout(layout.lower, layout.upper, layout.cuts)
-        falling = 0.0
-        for patch in marked:
-            falling += float(squares[patch]) * self.degree * min(falls.rate(patch), math.log(2))
-            pieces_ = [patch]
-            for axis in falls.axes(patch):
-                pieces_ += [finer.halve(piece, axis) for piece in list(pieces_)]
-        reached = float(squares[marked].sum())
-        gain = min(
-            -0.5 * math.log1p(-min(reached / float(squares.sum()), 1 - 1e-9)), falling / reached
-        )
-        d = len(layout.lower)
-        cost = EACH + (2 - 1 / d) * math.log(len(finer) / len(layout))  # of sparse elimination
-        cuts = finer.cuts[len(layout.cuts) :]
-        return gain / cost, Plan(cuts, self.degree, self.density), f"{len(marked)} patches halved"
+    @property
+    def wanted(self) -> float:
+        """The logarithm of what the error has to fall by."""
+        far = self.outcomes and math.isfinite(self.error)
+        return math.log(self.error / (SAFE * self.tolerance)) if far else math.inf
 
     def enter(self) -> None:
         """Make the networks those of the next round."""
@@ -258,6 +282,10 @@ class Rounds:
         return {
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
             "density": self.density,
+            "emphasis": self.emphasis,
+            "trust": self.trust,
+            "parts": list(self.parts),
+            "promise": self.next_promise,
             "next": None if self.next is None else asdict(self.next),
         }
 

@@ -1,0 +1,122 @@
+"""What the next round may do, and what each way promises: higher degrees, or halves of patches."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from pinn.networks.layout import Cut, Layout
+from pinn.networks.patches import Patches
+from pinn.training.decay import Decay
+
+MOST = {1: 40, 2: 28, 3: 16, 4: 12}  # degree, by dimensions; beyond, 8
+RAISE = 6  # degrees at a time, at most
+FIRST = 4  # degrees, where nobody knows how many are needed
+SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
+EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
+LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
+SAFE = 0.5  # of the tolerance that the next round aims at
+
+
+@dataclass
+class Facts:
+    """What a solved round tells.
+
+    Args:
+        network: of polynomials.
+        falls: the fall of their coefficients.
+        squares: (n,) the squared residual of every patch.
+        faces: (n, D) what of it the conditions on faces have, by the axis of their normal.
+        wanted: the logarithm of what the error has to fall by.
+        trust: how much of what higher degrees promised last they have kept, from 0 to 1.
+    """
+
+    network: Patches
+    falls: Decay
+    squares: Tensor
+    faces: Tensor
+    wanted: float
+    trust: float = 1.0
+
+    @property
+    def degree(self) -> int:
+        """Of the polynomials now."""
+        return self.network.features.degree  # type: ignore[no-any-return]
+
+    def is_layer(self, patch: int) -> bool:
+        """Whether conditions fail beside a smooth function, as where a layer is not resolved."""
+        return self.falls.is_smooth(patch) and bool(
+            self.faces[patch].sum() > LAYER * self.squares[patch]
+        )
+
+    def axes(self, patch: int) -> list[int]:
+        """Along which a patch is cut: across a layer, else where its coefficients fall slowly."""
+        faces = self.faces[patch]
+        if self.is_layer(patch):
+            return [i for i, face in enumerate(faces) if face >= LAYER * faces.max()]
+        return self.falls.axes(patch)
+
+
+class Option(NamedTuple):
+    """One way to go on.
+
+    Args:
+        gain: the fall of the error's logarithm.
+        cost: the growth of the logarithm of the time.
+        cuts: of patches.
+        degree: of the polynomials.
+        words: the same for people.
+    """
+
+    gain: float
+    cost: float
+    cuts: list[Cut]
+    degree: int
+    words: str
+
+    @property
+    def promise(self) -> float:
+        """What it gains for what it costs."""
+        return self.gain / self.cost
+
+
+def raised(facts: Facts) -> Option:
+    """Higher degrees of all polynomials."""
+    d, degree, squares = len(facts.network.layout.lower), facts.degree, facts.squares
+    shares = squares / squares.sum()
+    rate = sum(
+        float(s) * facts.falls.rate(k) for k, s in enumerate(shares) if not facts.is_layer(k)
+    )
+    wanted = facts.wanted / max(rate, 1e-3)
+    more = max(2, math.ceil(wanted)) if math.isfinite(wanted) else FIRST
+    more = min(more, RAISE, MOST.get(d, 8) - degree)
+    if more <= 0:
+        return Option(-1.0, 1.0, [], degree, "")
+    new = degree + more
+    cost = EACH + 3 * math.log(math.comb(new + d, d) / math.comb(degree + d, d))
+    return Option(facts.trust * rate * more, cost, [], new, f"degree {new}")
+
+
+def halved(facts: Facts, share: float) -> Option:
+    """Halves of the patches that have a share of the residual."""
+    squares, layout = facts.squares, facts.network.layout
+    order = squares.argsort(descending=True, stable=True)
+    part = squares[order].cumsum(0) / squares.sum()
+    marked = order[: int((part < share).sum()) + 1].tolist()
+    finer = Layout(layout.lower, layout.upper, layout.cuts)
+    falling = 0.0
+    for patch in marked:
+        rate = math.inf if facts.is_layer(patch) else facts.falls.rate(patch)
+        rate = min(rate, math.log(2))
+        falling += float(squares[patch]) * facts.degree * rate
+        pieces = [patch]
+        for axis in facts.axes(patch):
+            pieces += [finer.halve(piece, axis) for piece in list(pieces)]
+    reached = float(squares[marked].sum())
+    left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
+    gain = min(-0.5 * math.log(left), falling / reached)
+    d = len(layout.lower)
+    cost = EACH + (2 - 1 / d) * math.log(len(finer) / len(layout))  # of sparse elimination
+    cuts = finer.cuts[len(layout.cuts) :]
+    return Option(gain, cost, cuts, facts.degree, f"{len(marked)} patches halved")
