@@ -7,6 +7,7 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     rounds       refinement until the estimated error is small
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut
+    emphasis     how much conditions count, and how fast the residual falls
     options      what the next round may do, and what that promises
     schedule           the phases in turn
     collocation        the LightningDataModule: the points of each process, when they are drawn anew

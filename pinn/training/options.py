@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from pinn.networks.layout import Cut, Layout
+from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 from pinn.training.decay import Decay
 
@@ -42,7 +43,9 @@ class Facts:
     @property
     def degree(self) -> int:
         """Of the polynomials now."""
-        return self.network.features.degree  # type: ignore[no-any-return]
+        features = self.network.features
+        assert isinstance(features, Polynomials)
+        return features.degree
 
     def is_layer(self, patch: int) -> bool:
         """Whether conditions fail beside a smooth function, as where a layer is not resolved."""

@@ -28,6 +28,7 @@ from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.solution.solution import Solution
 from pinn.training.decay import decay
+from pinn.training.emphasis import MOST, WELL, Emphasis
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
 
@@ -40,10 +41,7 @@ PER_FEATURE = 3  # points of a piece in more than two dimensions
 LEFT = 0.1  # of its loss that a solved round may still hope for
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
-WELL = 0.5  # the fall of a round that goes well
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
-FLAT = 0.99  # and of one that changes nothing
-MOST_EMPHASIS, LEAST_EMPHASIS, JUMP = 100.0, 0.01, 100.0
 MORE, EVEN = 1.4, 2.0  # times as many points along an axis; the ratio that needs no more
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
@@ -60,9 +58,7 @@ class Rounds:
         self.solution, self.tolerance = solution, tolerance
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
-        self.density, self.emphasis, self.trust = DENSE, MOST_EMPHASIS, 1.0
-        self.is_new = False  # the emphasis
-        self.parts: list[tuple[float, float]] = []
+        self.density, self.trust, self.emphasis = DENSE, 1.0, Emphasis()
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.next: Plan | None = None
         self.next_promise: float | None = None  # of higher degrees, if these are what is next
@@ -94,7 +90,7 @@ class Rounds:
         )
         if points.normal is None or geometry.is_measured(region):
             return points
-        return replace(points, importance=points.at.new_full((len(points),), self.emphasis))
+        return replace(points, importance=points.at.new_full((len(points),), self.emphasis.now))
 
     # A round --------------------------------------------------------------------------------
 
@@ -117,7 +113,7 @@ class Rounds:
         for region, values in squares.items():
             sums[held.placed[region].points.normal is not None] += float(values.sum())
         inner, faces = agreed_numbers(sums, self.like.device)
-        self.parts.append((inner, faces / self.emphasis))
+        self.emphasis.parts.append((inner, faces / self.emphasis.now))
         held_loss = inner + faces
         outcome = Outcome(
             len(self.outcomes) + 1,
@@ -143,24 +139,12 @@ class Rounds:
         """A tensor of the solution's precision and device."""
         return self.network.output.weight
 
-    @property
-    def fall(self) -> float:
-        """|r_end| / |r_before| at points of neither, with the present emphasis."""
-        return self.fall_at(self.emphasis)
-
-    def fall_at(self, emphasis: float) -> float:
-        """The same, with another emphasis of the conditions."""
-        if len(self.parts) < 2:
-            return 1.0
-        before, now = (inner + emphasis * faces for inner, faces in self.parts[-2:])
-        return math.sqrt(now / max(before, 1e-300))
-
     def estimates(self, held: LocalLeastSquares) -> dict[str, float]:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
         now, at = held.unknowns("interior", placed), placed.points.at
         before = self.before(at)
-        fall = min(self.fall, SLOW)
+        fall = min(self.emphasis.fall(), SLOW)
         left = fall / (1 - fall)  # of a geometric series, behind this round
         weights, last = placed.points.weights, self.outcomes[-1].errors
         errors = {}
@@ -170,7 +154,7 @@ class Rounds:
                 change, size = (v - mean(v, weights) for v in (change, size))
             ratio = mean(change**2, weights) / mean(size**2, weights).clamp(min=1e-300)
             # What does not change need not be right: the error falls with the residual, too.
-            least = last.get(name, 1.0) * min(self.fall_at(MOST_EMPHASIS), 1.0) ** FASTER
+            least = last.get(name, 1.0) * min(self.emphasis.fall(MOST), 1.0) ** FASTER
             errors[name] = max(float(ratio.sqrt()) * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
 
@@ -228,15 +212,15 @@ class Rounds:
             outcome.decision = "done"
             return None
         if self.next_promise is not None:
-            kept = -math.log(self.fall) / max(self.next_promise, 1e-3)
+            kept = -math.log(self.emphasis.fall()) / max(self.next_promise, 1e-3)
             self.trust = min(max(kept, 0.0), 1.0)
-        elif self.fall < WELL:
+        elif self.emphasis.fall() < WELL:
             self.trust = 1.0
-        self.weigh()
+        self.emphasis.follow()
         ratio = outcome.held_out / max(outcome.loss, 1e-300)
         if ratio > ROUGH and self.density < CROWDED:
             self.density = min(MORE * self.density, CROWDED)
-            if self.fall > 1:
+            if self.emphasis.fall() > 1:
                 outcome.decision = "more points"
                 return Plan([], self.degree, self.density)
         elif ratio < EVEN:
@@ -247,18 +231,6 @@ class Rounds:
         self.next_promise = best.gain if best.degree > self.degree else None
         outcome.decision = best.words
         return Plan(best.cuts, best.degree, self.density)
-
-    def weigh(self) -> None:
-        """How much conditions on faces count: little while nothing falls, as beside a layer."""
-        if len(self.parts) < 2:
-            return
-        if self.fall > FLAT:
-            self.emphasis, self.is_new = LEAST_EMPHASIS, True
-        elif self.is_new:
-            self.is_new = False
-        elif self.fall < WELL:
-            more = min(WELL / self.fall, JUMP)
-            self.emphasis = min(self.emphasis * more, MOST_EMPHASIS)
 
     @property
     def wanted(self) -> float:
@@ -282,9 +254,8 @@ class Rounds:
         return {
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
             "density": self.density,
-            "emphasis": self.emphasis,
+            "emphasis": asdict(self.emphasis),
             "trust": self.trust,
-            "parts": list(self.parts),
             "promise": self.next_promise,
             "next": None if self.next is None else asdict(self.next),
         }

@@ -1,0 +1,54 @@
+"""How much the conditions on faces count beside the equations, and how fast the residual falls.
+
+    |r|² = |r_equations|² + emphasis |r_conditions|²
+
+Where a layer is not resolved, no function fulfils both. A large emphasis then spreads the residual
+over the domain; a small one leaves it at the face, where the layer is, and patches are cut there.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+MOST, LEAST = 100.0, 0.01
+JUMP = 100.0  # from round to round, at most
+WELL = 0.5  # the fall of a round that goes well
+FLAT = 0.99  # and of one that changes nothing
+
+
+@dataclass
+class Emphasis:
+    """The emphasis of the next round.
+
+    Args:
+        now: its value.
+        is_new: whether no round has ended since it became small.
+        parts: of each round |r|² of the equations and of the conditions, at held-out points.
+    """
+
+    now: float = MOST
+    is_new: bool = False
+    parts: list[tuple[float, float]] = field(default_factory=list)
+
+    def fall(self, emphasis: float | None = None) -> float:
+        """|r_end| / |r_before| of the last round; 1 in the first one.
+
+        Args:
+            emphasis: by which both are measured, the present one by default.
+        """
+        if len(self.parts) < 2:
+            return 1.0
+        factor = self.now if emphasis is None else emphasis
+        before, end = (inner + factor * faces for inner, faces in self.parts[-2:])
+        return math.sqrt(end / before) if before > 0 else 1.0
+
+    def follow(self) -> None:
+        """Small where nothing falls; it grows again where the residual falls well."""
+        if len(self.parts) < 2:
+            return
+        fall = self.fall()
+        if fall > FLAT:
+            self.now, self.is_new = LEAST, True
+        elif self.is_new:
+            self.is_new = False
+        elif fall < WELL:
+            self.now = min(self.now * min(WELL / max(fall, 1e-300), JUMP), MOST)
