@@ -25,12 +25,9 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
         features: of every patch.
     """
     old = Local(network)
-    outputs = network.output.weight.shape[1]
     parents = parents_of(len(old.layout), layout)
+    begin(network, layout, features)
     like = network.output.weight.detach()
-    network.features = features
-    network.lay(layout, outputs)
-    network.to(like)
     new = Local(network)
     unit = unit_points(PER_FEATURE * features.count, len(layout.lower), "sobol", 0)
     ends = -torch.cos(torch.pi * unit).to(like)  # dense at the ends, as polynomials ask for
@@ -40,6 +37,20 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
             values = old.values(at, parent)
             solved = torch.linalg.lstsq(new.functions(at, patch), values).solution
             network.output.weight[patch] = solved.T
+
+
+def begin(network: Patches, layout: Layout, features: LocalFeatures) -> None:
+    """Give a network other patches and features; all coefficients are zero.
+
+    Args:
+        network: changed in place.
+        layout: its patches.
+        features: of every patch.
+    """
+    like = network.output.weight.detach()
+    network.features = features
+    network.lay(layout, like.shape[1])
+    network.to(like)
     network.remember()
 
 

@@ -5,6 +5,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
 
     solver             the LightningModule
     rounds       refinement until the estimated error is small
+    continuation the coefficient of a problem, through easier values
+    first_patches the patches of the first round
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut
     emphasis     how much conditions count, and how fast the residual falls

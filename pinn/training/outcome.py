@@ -40,8 +40,12 @@ class Plan:
         cuts: further cuts of patches.
         degree: of the polynomials.
         density: of points.
+        value: of the coefficient that is continued in, where it changes.
+        fresh: whether the round begins with few patches and zeros.
     """
 
     cuts: list[Cut]
     degree: int
     density: float
+    value: float | None = None
+    fresh: bool = False

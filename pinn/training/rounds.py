@@ -18,22 +18,23 @@ import torch
 from torch import Tensor
 
 from pinn.base.processes import agreed_numbers
-from pinn.geometry import Geometry, Points
+from pinn.geometry import Points
 from pinn.geometry.pieces import pieces
-from pinn.networks.layout import Layout, even, grid_cuts
+from pinn.networks.layout import Layout
 from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
-from pinn.networks.transfer import refine
+from pinn.networks.transfer import begin, refine
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.solution.solution import Solution
+from pinn.training.continuation import Continuation
 from pinn.training.decay import decay
 from pinn.training.emphasis import MOST, WELL, Emphasis
+from pinn.training.first_patches import first_cuts, first_degree
+from pinn.training.first_patches import first_patches as first_patches
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
 
-START = {1: 12, 2: 8, 3: 8, 4: 8}  # degree at first, by dimensions; beyond, 4
-LONG = 6  # patches along the longest axis at first, at most
 DENSE = 1.3  # points along an axis per degree of a polynomial, at first
 CROWDED = 3.0
 ROUGH = 4.0  # times the loss of the training points, from which on points are added
@@ -62,6 +63,7 @@ class Rounds:
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.next: Plan | None = None
         self.next_promise: float | None = None  # of higher degrees, if these are what is next
+        self.continuation = Continuation(solution.problem)
 
     @property
     def network(self) -> Patches:
@@ -96,6 +98,7 @@ class Rounds:
 
     def is_solved(self, optimizer: LevenbergMarquardt, before: float) -> bool:
         """Whether another step would take next to nothing off the loss."""
+        self.continuation.note(optimizer)
         after, gain = optimizer.loss, optimizer.past["gain"]
         fell = before - after
         if optimizer.stalled or fell < LEFT**2 * after:
@@ -124,7 +127,7 @@ class Rounds:
             loss,
             held_loss,
         )
-        if self.outcomes:
+        if self.former:
             outcome.errors = self.estimates(held)
         self.outcomes.append(outcome)
         self.next = self.decide(outcome, *self.by_patch(held, squares))
@@ -204,13 +207,18 @@ class Rounds:
     @property
     def is_done(self) -> bool:
         """Whether the estimated error is small enough."""
-        return self.error <= self.tolerance
+        return self.error <= self.tolerance and not self.continuation.is_underway
 
     def decide(self, outcome: Outcome, squares: Tensor, faces: Tensor) -> Plan | None:
         """What the next round does; None where the tolerance is reached."""
         if self.is_done:
             outcome.decision = "done"
             return None
+        if move := self.continuation.after(self.error):
+            outcome.decision = self.continuation.told(move)
+            degree = first_degree(self.solution.problem.geometry)
+            degree = degree if move.fresh else self.degree
+            return Plan([], degree, self.density, move.value, move.fresh)
         if self.next_promise is not None:
             kept = -math.log(self.emphasis.fall()) / max(self.next_promise, 1e-3)
             self.trust = min(max(kept, 0.0), 1.0)
@@ -244,10 +252,15 @@ class Rounds:
         assert plan is not None
         self.density = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
+        if plan.value is not None:
+            self.former, self.next_promise = {}, None  # of another problem
+            self.emphasis = Emphasis() if plan.fresh else Emphasis(self.emphasis.now)
+            self.continuation.enter(plan.value)
         for network in self.networks.values():
-            old = network.layout
-            layout = Layout(old.lower, old.upper, [*old.cuts, *plan.cuts])
-            refine(network, layout, Polynomials(plan.degree))
+            old, geometry = network.layout, self.solution.problem.geometry
+            cuts = first_cuts(geometry) if plan.fresh else [*old.cuts, *plan.cuts]
+            change = begin if plan.fresh else refine
+            change(network, Layout(old.lower, old.upper, cuts), Polynomials(plan.degree))
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -257,22 +270,9 @@ class Rounds:
             "emphasis": asdict(self.emphasis),
             "trust": self.trust,
             "promise": self.next_promise,
+            "continuation": self.continuation.state(),
             "next": None if self.next is None else asdict(self.next),
         }
-
-
-def first_patches(geometry: Geometry) -> Patches:
-    """The patches of the first round: few, and as wide as long."""
-    d = len(geometry.lower)
-    space = geometry.coordinates.space
-    lengths = {i: geometry.upper[i] - geometry.lower[i] for i in space}
-    least = max(min(lengths.values()), max(lengths.values()) / LONG)
-    axes = {
-        i: even(geometry.lower[i], geometry.upper[i], max(round(length / least), 1))
-        for i, length in lengths.items()
-    }
-    cuts = grid_cuts(axes, d)
-    return Patches(None, Polynomials(START.get(d, 4)), [list(cut) for cut in cuts])
 
 
 def mean(values: Tensor, weights: Tensor | None) -> Tensor:
