@@ -9,6 +9,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     first_patches the patches of the first round
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut
+    density      how many points a patch has
+    effort       what a round takes, told before
     emphasis     how much conditions count, and how fast the residual falls
     options      what the next round may do, and what that promises
     schedule           the phases in turn

@@ -1,7 +1,9 @@
 """What the next round may do, and what each way promises: higher degrees, or halves of patches."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
@@ -10,12 +12,14 @@ from pinn.networks.layout import Cut, Layout
 from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 from pinn.training.decay import Decay
+from pinn.training.effort import Effort, effort
 
 MOST = {1: 40, 2: 28, 3: 16, 4: 12}  # degree, by dimensions; beyond, 8
 RAISE = 6  # degrees at a time, at most
 FIRST = 4  # degrees, where nobody knows how many are needed
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
+FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
 
@@ -26,19 +30,25 @@ class Facts:
 
     Args:
         network: of polynomials.
+        outputs: of all networks.
         falls: the fall of their coefficients.
         squares: (n,) the squared residual of every patch.
         faces: (n, D) what of it the conditions on faces have, by the axis of their normal.
         wanted: the logarithm of what the error has to fall by.
         trust: how much of what higher degrees promised last they have kept, from 0 to 1.
+        rows: degree → how many rows a patch has.
+        room: bytes that a round may take.
     """
 
     network: Patches
+    outputs: int
     falls: Decay
     squares: Tensor
     faces: Tensor
     wanted: float
-    trust: float = 1.0
+    trust: float
+    rows: Callable[[int], int]
+    room: float
 
     @property
     def degree(self) -> int:
@@ -46,6 +56,24 @@ class Facts:
         features = self.network.features
         assert isinstance(features, Polynomials)
         return features.degree
+
+    def effort(self, layout: Layout, degree: int) -> Effort:
+        """Of a step with other patches and degrees."""
+        d = len(layout.lower)
+        unknowns = self.outputs * math.comb(degree + d, d)
+        return effort(layout, unknowns, self.rows(degree))
+
+    @cached_property
+    def now(self) -> Effort:
+        """That of a step as it is."""
+        return self.effort(self.network.layout, self.degree)
+
+    def cost(self, layout: Layout, degree: int) -> float:
+        """The logarithm of how much longer a round takes than this one; infinite without room."""
+        new = self.effort(layout, degree)
+        if new.memory > self.room:
+            return math.inf
+        return EACH + math.log((new.operations + FIXED) / (self.now.operations + FIXED))
 
     def is_layer(self, patch: int) -> bool:
         """Whether conditions fail beside a smooth function, as where a layer is not resolved."""
@@ -97,7 +125,7 @@ def raised(facts: Facts) -> Option:
     if more <= 0:
         return Option(-1.0, 1.0, [], degree, "")
     new = degree + more
-    cost = EACH + 3 * math.log(math.comb(new + d, d) / math.comb(degree + d, d))
+    cost = facts.cost(facts.network.layout, new)
     return Option(facts.trust * rate * more, cost, [], new, f"degree {new}")
 
 
@@ -119,7 +147,6 @@ def halved(facts: Facts, share: float) -> Option:
     reached = float(squares[marked].sum())
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
     gain = min(-0.5 * math.log(left), falling / reached)
-    d = len(layout.lower)
-    cost = EACH + (2 - 1 / d) * math.log(len(finer) / len(layout))  # of sparse elimination
+    cost = facts.cost(finer, facts.degree)
     cuts = finer.cuts[len(layout.cuts) :]
     return Option(gain, cost, cuts, facts.degree, f"{len(marked)} patches halved")

@@ -26,24 +26,21 @@ from pinn.networks.patches import Patches
 from pinn.networks.transfer import begin, refine
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
+from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
 from pinn.training.continuation import Continuation
 from pinn.training.decay import decay
+from pinn.training.density import Density
 from pinn.training.emphasis import MOST, WELL, Emphasis
 from pinn.training.first_patches import first_cuts, first_degree
 from pinn.training.first_patches import first_patches as first_patches
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
 
-DENSE = 1.3  # points along an axis per degree of a polynomial, at first
-CROWDED = 3.0
-ROUGH = 4.0  # times the loss of the training points, from which on points are added
-PER_FEATURE = 3  # points of a piece in more than two dimensions
 LEFT = 0.1  # of its loss that a solved round may still hope for
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
-MORE, EVEN = 1.4, 2.0  # times as many points along an axis; the ratio that needs no more
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
 
@@ -59,9 +56,10 @@ class Rounds:
         self.solution, self.tolerance = solution, tolerance
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
-        self.density, self.trust, self.emphasis = DENSE, 1.0, Emphasis()
+        self.density, self.trust, self.emphasis = Density(), 1.0, Emphasis()
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.next: Plan | None = None
+        self.width = 1  # rows of a point of the interior
         self.next_promise: float | None = None  # of higher degrees, if these are what is next
         self.continuation = Continuation(solution.problem)
 
@@ -86,8 +84,8 @@ class Rounds:
             geometry,
             region,
             [(lower, upper) for lower, upper in layout.sides],
-            math.ceil(self.density * self.degree) + more,
-            math.ceil(self.density / DENSE * PER_FEATURE * self.network.features.count) + more,
+            self.density.along(self.degree) + more,
+            self.density.drawn(self.degree, len(layout.lower)) + more,
             HELD_OUT if held_out else len(self.outcomes),
         )
         if points.normal is None or geometry.is_measured(region):
@@ -112,6 +110,7 @@ class Rounds:
         regions = system.objective.plans
         held.place({r: self.at_home(r, system) for r in regions}, weights)
         squares = held.squares()
+        self.width = held.placed["interior"].width if "interior" in held.placed else 1
         sums = [0.0, 0.0]
         for region, values in squares.items():
             sums[held.placed[region].points.normal is not None] += float(values.sum())
@@ -218,27 +217,35 @@ class Rounds:
             outcome.decision = self.continuation.told(move)
             degree = first_degree(self.solution.problem.geometry)
             degree = degree if move.fresh else self.degree
-            return Plan([], degree, self.density, move.value, move.fresh)
+            return Plan([], degree, self.density.now, move.value, move.fresh)
         if self.next_promise is not None:
             kept = -math.log(self.emphasis.fall()) / max(self.next_promise, 1e-3)
             self.trust = min(max(kept, 0.0), 1.0)
         elif self.emphasis.fall() < WELL:
             self.trust = 1.0
         self.emphasis.follow()
-        ratio = outcome.held_out / max(outcome.loss, 1e-300)
-        if ratio > ROUGH and self.density < CROWDED:
-            self.density = min(MORE * self.density, CROWDED)
-            if self.emphasis.fall() > 1:
-                outcome.decision = "more points"
-                return Plan([], self.degree, self.density)
-        elif ratio < EVEN:
-            self.density = max(self.density / MORE, DENSE)
-        facts = Facts(self.network, decay(self.network), squares, faces, self.wanted, self.trust)
+        if self.density.follow(outcome.loss, outcome.held_out) and self.emphasis.fall() > 1:
+            outcome.decision = "more points"
+            return Plan([], self.degree, self.density.now)
+        facts = Facts(
+            self.network,
+            sum(net.output.weight.shape[1] for net in self.networks.values()),
+            decay(self.network),
+            squares,
+            faces,
+            self.wanted,
+            self.trust,
+            lambda degree: self.width * self.density.count(degree, faces.shape[1]),
+            allowance(self.like.device, None),
+        )
         options = [*(halved(facts, share) for share in SHARES), raised(facts)]
         best = max(options, key=lambda option: option.promise)
+        if best.promise <= 0 and not any(math.isfinite(option.cost) for option in options):
+            outcome.decision = "no finer patches fit into the memory"
+            return None
         self.next_promise = best.gain if best.degree > self.degree else None
         outcome.decision = best.words
-        return Plan(best.cuts, best.degree, self.density)
+        return Plan(best.cuts, best.degree, self.density.now)
 
     @property
     def wanted(self) -> float:
@@ -250,7 +257,7 @@ class Rounds:
         """Make the networks those of the next round."""
         plan, self.next = self.next, None
         assert plan is not None
-        self.density = plan.density
+        self.density.now = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         if plan.value is not None:
             self.former, self.next_promise = {}, None  # of another problem
@@ -266,7 +273,7 @@ class Rounds:
         """What a checkpoint keeps."""
         return {
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
-            "density": self.density,
+            "density": self.density.now,
             "emphasis": asdict(self.emphasis),
             "trust": self.trust,
             "promise": self.next_promise,

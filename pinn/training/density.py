@@ -1,0 +1,46 @@
+"""How many points a patch has, as its polynomials and the held-out residual ask for."""
+
+import math
+from dataclasses import dataclass
+
+from pinn.geometry.pieces import FLAT
+
+FIRST, MOST = 1.3, 3.0  # points along an axis per degree of a polynomial
+PER_FEATURE = 2  # points of a piece in more than two dimensions, at first
+MORE = 1.4  # times as many, along an axis
+ROUGH, EVEN = 4.0, 2.0  # times the training loss: more points are needed, or fewer are enough
+
+
+@dataclass
+class Density:
+    """The density of points.
+
+    Args:
+        now: points along an axis per degree.
+    """
+
+    now: float = FIRST
+
+    def along(self, degree: int) -> int:
+        """The degree that the points of a piece are made for."""
+        return math.ceil(self.now * degree)
+
+    def drawn(self, degree: int, dimensions: int) -> int:
+        """How many points a piece has where they are no product."""
+        features = math.comb(degree + dimensions, dimensions)
+        return math.ceil(self.now / FIRST * PER_FEATURE * features)
+
+    def count(self, degree: int, dimensions: int) -> int:
+        """How many points a whole patch has."""
+        if dimensions <= FLAT:
+            return (self.along(degree) + 1) ** dimensions
+        return self.drawn(degree, dimensions)
+
+    def follow(self, loss: float, held_out: float) -> bool:
+        """More points where the held-out loss is far above that of training; whether there are."""
+        ratio, before = held_out / max(loss, 1e-300), self.now
+        if ratio > ROUGH:
+            self.now = min(MORE * self.now, MOST)
+        elif ratio < EVEN:
+            self.now = max(self.now / MORE, FIRST)
+        return self.now > before

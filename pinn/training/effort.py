@@ -1,0 +1,52 @@
+"""What a round on some patches takes, told before anything is computed.
+
+rows      Σ m (k F C)² operations: m rows of a patch, of which each sees k patches
+factor    by the elimination tree of patches whose windows overlap
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pinn.networks.layout import Layout
+from pinn.optim.elimination import elimination
+
+BYTES = 8
+TWICE = 2  # rows are there with the features that they are made of
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one step takes.
+
+    Args:
+        operations: how many.
+        memory: bytes.
+    """
+
+    operations: float
+    memory: float
+
+
+def effort(layout: Layout, unknowns: int, rows: int) -> Effort:
+    """What a step takes on a layout.
+
+    Args:
+        layout: the patches.
+        unknowns: of one patch.
+        rows: of one patch, those of conditions not counted.
+    """
+    boxes = layout.boxes()
+    shared = (boxes.below + boxes.above) / 2 / (boxes.upper - boxes.lower)  # with one more each
+    seen, squares = (float((1 + n * shared).prod(1).sum()) for n in (1, 3))
+    tree = elimination([unknowns] * len(layout), neighbours(*boxes.support))
+    numbers = TWICE * rows * unknowns * seen + 2 * tree.numbers + tree.working
+    return Effort(rows * unknowns**2 * squares + tree.operations, BYTES * numbers)
+
+
+def neighbours(lower: Tensor, upper: Tensor) -> list[tuple[int, int]]:
+    """Pairs of boxes (n, D) that have a volume in common."""
+    overlap = (lower[:, None] < upper) & (upper[:, None] > lower)
+    pairs = torch.triu(overlap.all(-1)).nonzero().tolist()
+    return [(a, b) for a, b in pairs]
