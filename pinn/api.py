@@ -32,7 +32,7 @@ from pinn.training.solver import Solver
 
 def fit(
     problem: Problem,
-    network: nn.Module | list[nn.Module] | dict[str, nn.Module],
+    network: nn.Module | list[nn.Module] | dict[str, nn.Module] | None = None,
     phases: list[Phase] | None = None,
     points: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
@@ -50,10 +50,12 @@ def fit(
     resume: str | Path | None = None,
     trust_old: bool = False,
     reference: str | Path | dict[str, Any] | Reference | None = None,
+    accuracy: float | None = None,
     **trainer: Any,
 ) -> Solution:
     """Solve a problem; the run is kept below `folder` like one of the command line.
 
+        solution = pinn.fit(Kovasznay(), accuracy=1e-6)
         solution = pinn.fit(Kovasznay(), MLP(400, 1, spread=2.0), method="gauss")
         solution(points)["u"]
 
@@ -82,6 +84,7 @@ def fit(
         trust_old: whether to read a checkpoint of an earlier version, which has no hash.
         reference: what errors are measured against, in place of what the problem knows: a file, a
             mapping with `file`, and `columns`, `source` or `missing`, or `Reference.from_file(…)`.
+        accuracy: in place of network, phases and points: the largest estimated relative error.
         **trainer: settings of `lightning.Trainer`, such as `max_steps` or `devices`. `callbacks`
             are added to those of this package; one of the same class, such as
             `Checkpoints(every=10)`, takes the place of its own.
@@ -97,7 +100,7 @@ def fit(
     check_trainer(trainer, prefix="")
     L.seed_everything(whole("seed", seed, 0, LARGEST_SEED), verbose=False)
     judge = str(reference) if isinstance(reference, Path) else reference
-    rest = derivatives, compile, memory, weighting, judge
+    rest = derivatives, compile, memory, weighting, judge, accuracy
     solver = Solver(problem, network, phases, weights, *rest)
     if init_from is not None and resume is not None:
         raise ValueError("resume continues a run, init_from starts a new one: give one of them")

@@ -95,6 +95,8 @@ class Report(L.Callback):
 def show_scores(solver: Solver) -> None:
     """Print the scores, the quantities and the coefficients."""
     show(score_table(solver.scores))
+    for line in solver.rounds.lines if solver.rounds is not None else ():
+        say(line)
     if values := solver.solution.quantities():
         show(quantity_table(values))
         for line in quantity_lines(values):

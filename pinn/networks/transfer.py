@@ -1,13 +1,14 @@
 """From one set of patches to a finer one: the same function, to what the features can hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinn.geometry.sampling import unit_points
 from pinn.networks.layout import Layout
-from pinn.networks.local_features import LocalFeatures
+from pinn.networks.local_features import LocalFeatures, Polynomials
 from pinn.networks.patches import Patches
 
 PER_FEATURE = 3  # points at which a patch is fitted
@@ -35,8 +36,8 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
         for patch, parent in enumerate(parents):
             at = new.position(ends, patch)
             values = old.values(at, parent)
-            solved = torch.linalg.lstsq(new.functions(at, patch), values).solution
-            network.output.weight[patch] = solved.T
+            network.output.weight[patch] = fitted(new.functions(at, patch), values).T
+    network.remember()
 
 
 def begin(network: Patches, layout: Layout, features: LocalFeatures) -> None:
@@ -84,9 +85,43 @@ class Local:
         return self.functions(at, patch) @ self.weight[patch].T
 
 
+def fitted(functions: Tensor, values: Tensor) -> Tensor:
+    """c (F, C):  min |Φc − f|² + (ε|Φ|)² |c|²,  by a QR factor.
+
+    `torch.linalg.lstsq` gives other last digits in another process (torch 2.13), and a resumed run
+    would not be the same to the bit.
+    """
+    count = functions.shape[1]
+    least = torch.finfo(functions.dtype).eps * functions.norm() * torch.eye(count).to(functions)
+    Q, R = torch.linalg.qr(torch.cat([functions, least]))
+    return torch.linalg.solve_triangular(R, Q[: len(functions)].T @ values, upper=True)
+
+
 def parents_of(count: int, layout: Layout) -> Sequence[int]:
     """Of every patch the one of the first `count` that it was cut from."""
     parents = list(range(count))
     for patch, _, _ in layout.cuts[count - 1 :]:
         parents.append(parents[patch])
     return parents
+
+
+def kept(network: Patches) -> dict[str, Any]:
+    """The patches, features and coefficients of a network, as plain data and a tensor."""
+    assert isinstance(network.features, Polynomials)
+    return {
+        "cuts": [list(cut) for cut in network.layout.cuts],
+        "degree": network.features.degree,
+        "weight": network.output.weight.detach().clone(),
+    }
+
+
+def take(network: Patches, saved: Mapping[str, Any]) -> None:
+    """Give a network what `kept` has of it."""
+    old, like = network.layout, network.output.weight.detach()
+    network.features = Polynomials(saved["degree"])
+    cuts = [(int(patch), int(axis), position) for patch, axis, position in saved["cuts"]]
+    network.lay(Layout(old.lower, old.upper, cuts), like.shape[1])
+    network.to(like)
+    with torch.no_grad():
+        network.output.weight.copy_(saved["weight"])
+    network.remember()

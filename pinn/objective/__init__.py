@@ -4,9 +4,11 @@ Points are taken in chunks, and a step runs as Python, as a recorded graph or co
 is formed or differentiated in the parameters goes here.
 
     objective         the weighted loss and its gradient
+    known_gradient    a loss that brings its gradient along
     least_squares     the residual vector and its Jacobian
     local_least_squares  the same where the networks are patches
     sites             where their features are evaluated
+    parameter_blocks  the coefficients of one patch each
     coupled_jacobian  J of residuals that see all points
     losses            from residuals to numbers
     other_regions     the numbers that residuals take over other regions

@@ -22,6 +22,7 @@ from pinn.geometry import Points
 
 BATCH = 32  # rows or columns differentiated together
 MOST = 64  # numbers that points share; each costs a backward pass
+NUMBER = "shared "  # how the name of a number begins that all points share
 SLOW = 60.0  # seconds of one Jacobian
 
 
@@ -190,6 +191,11 @@ def near(values: Tensor, expected: Tensor, size: Tensor) -> bool:
     """Whether two vectors differ by rounding, in numbers of this size."""
     tolerance = 1e-6 if values.dtype == torch.float64 else 1e-3
     return bool(((values - expected).abs() <= tolerance * size).all())
+
+
+def named(numbers: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Shared numbers under names that no parameter has."""
+    return {f"{NUMBER}{k}": number for k, number in enumerate(numbers)}
 
 
 def cause(error: Exception) -> str:

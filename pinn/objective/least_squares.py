@@ -24,7 +24,6 @@ from pinn.objective.objective import Formula, Objective, Residuals
 
 BLOCK = 2**26  # bytes of one block of the Jacobian
 FEW = 7  # points, unlike the lengths of vectors, so that a constant matrix is not taken for values
-NUMBER = "shared "  # how the name of a number begins that all points share
 Block = tuple[Chunk, Tensor, Tensor]  # points with their rows of J (m, P) and of r
 
 
@@ -80,7 +79,7 @@ class LeastSquares:
         return region_residuals(objective.solution, region, points, objective.plans[region])
 
     def parameters(self) -> list[nn.Parameter]:
-        """θ: what is trained."""
+        """θ."""
         return self.objective.parameters()
 
     @torch.no_grad()
@@ -93,6 +92,10 @@ class LeastSquares:
                 (rows,) = self.evaluate("residuals", whole, rows_alone, python, check=check)
             parts.append(rows.reshape(-1))
         return torch.cat(parts)
+
+    def losses(self) -> Tensor | None:
+        """Every L_k, where the system knows them without more ado."""
+        return None
 
     def recheck(self) -> None:
         """Hold the recorded residuals against the Python now, where there are some."""
@@ -228,7 +231,7 @@ class LeastSquares:
         scales = self.scales[chunk.region]
         state = self.objective.state(self.record, chunk.points.at)
         return self.objective.evaluate(
-            name, state, chunk, formula, scales, python, named(numbers), check=check
+            name, state, chunk, formula, scales, python, coupled.named(numbers), check=check
         )
 
     def checked_by_point(self, chunk: Chunk, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
@@ -239,7 +242,7 @@ class LeastSquares:
         """
         region, objective = chunk.region, self.objective
         residuals = objective.residuals(region, objective.constants(region))
-        state = objective.trained(region) | named(numbers)
+        state = objective.trained(region) | coupled.named(numbers)
         calls, scales = self.calls_of(region), self.scales[region]
         jacobian, rows = rows_by_point(calls, residuals, state, chunk.points, scales)
         leaves, expected = self.given_numbers(chunk, numbers)
@@ -261,11 +264,6 @@ class LeastSquares:
         return [torch.cat(slopes), rows.detach()]
 
 
-def named(numbers: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Shared numbers under names that no parameter has."""
-    return {f"{NUMBER}{k}": number for k, number in enumerate(numbers)}
-
-
 def rows_alone(
     residuals: Residuals, state: Mapping[str, Tensor], points: Points, scales: Tensor
 ) -> list[Tensor]:
@@ -283,8 +281,8 @@ def rows_by_point(
     """[J, r] with J (N·K, P) and r (N·K,), in which `calls` of torch make the shared numbers."""
 
     def rows(state: Mapping[str, Tensor], points: Points) -> Tensor:
-        given = [t for name, t in state.items() if name.startswith(NUMBER)]
-        own = {name: t for name, t in state.items() if not name.startswith(NUMBER)}
+        given = [t for name, t in state.items() if name.startswith(coupled.NUMBER)]
+        own = {name: t for name, t in state.items() if not name.startswith(coupled.NUMBER)}
         with sharing(Shared(calls, given)) if given else nullcontext():
             return side_by_side(residuals(own, points), scales)[0]
 

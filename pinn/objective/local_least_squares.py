@@ -9,7 +9,7 @@ alone and is kept. Points that see the same patches are a group, with one dense 
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
@@ -20,9 +20,10 @@ from pinn.networks.patches import only_patches
 from pinn.objective import coupled_jacobian as coupled
 from pinn.objective.chunks import Chunk
 from pinn.objective.least_squares import Block, LeastSquares
-from pinn.objective.losses import side_by_side
+from pinn.objective.losses import counts, side_by_side, squares
 from pinn.objective.objective import Objective
-from pinn.objective.sites import Placed, Seen, Site, evaluated, grouped
+from pinn.objective.parameter_blocks import ParameterBlocks
+from pinn.objective.sites import Placed, Seen, Site, evaluated, grouped, handed_out
 from pinn.solution.representation import OUTPUTS
 
 SHARE = 0.25  # of the free memory that features may be kept in
@@ -51,29 +52,13 @@ class LocalLeastSquares(LeastSquares):
         return bool(self.networks) and independent and own
 
     @property
-    def owners_of(self) -> dict[int, str]:
-        """Which network a parameter belongs to."""
-        return {id(network.output.weight): name for name, network in self.networks.items()}
+    def theta(self) -> ParameterBlocks:
+        """The blocks of what is trained."""
+        return ParameterBlocks.of(self.parameters(), self.networks)
 
     def sizes(self) -> tuple[int, ...]:
         """The lengths of the blocks of θ: one per patch of each network, one per coefficient."""
-        owners, sizes = self.owners_of, list[int]()
-        for p in self.parameters():
-            sizes += [p[0].numel()] * len(p) if id(p) in owners else [p.numel()]
-        return tuple(sizes)
-
-    def blocks_of(self) -> tuple[dict[str, int], list[int], list[nn.Parameter]]:
-        """The first block of every network; the blocks of coefficients, and these."""
-        owners, first, others, rest, number = self.owners_of, {}, [], [], 0
-        for p in self.parameters():
-            name = owners.get(id(p))
-            if name is None:
-                others.append(number)
-                rest.append(p)
-            else:
-                first[name] = number
-            number += 1 if name is None else len(p)
-        return first, others, rest
+        return self.theta.sizes
 
     def groups(self) -> tuple[Seen, ...]:
         """The blocks that each group sees."""
@@ -85,11 +70,10 @@ class LocalLeastSquares(LeastSquares):
 
     def seen_by(self, placed: Placed) -> list[Seen]:
         """The blocks that each group of a region sees."""
-        first, others, _ = self.blocks_of()
-        seen = []
+        theta, seen = self.theta, []
         for g in range(len(placed.sizes)):
-            own = {first[site.network] + p for site in placed.sites for p in site.patches[g]}
-            seen.append(tuple(sorted(own.union(others))))
+            own = {theta.first[site.network] + p for site in placed.sites for p in site.patches[g]}
+            seen.append(tuple(sorted(own.union(theta.borders))))
         return seen
 
     @torch.no_grad()
@@ -120,10 +104,16 @@ class LocalLeastSquares(LeastSquares):
         self, region: str, points: Points, give: Callable[[str, Tensor, Plan], Jet]
     ) -> Tensor:
         """The rows (N, K) of a region with other outputs in the place of the networks'."""
+        return side_by_side(self.values_by(region, points, give), self.scales[region])
+
+    def values_by(
+        self, region: str, points: Points, give: Callable[[str, Tensor, Plan], Jet]
+    ) -> list[Tensor]:
+        """The residuals of a region, likewise."""
         module = self.objective.modules[region].in_place(points.at)
         with setting(OUTPUTS, give):
-            values = module(points)
-        return side_by_side(values, self.scales[region])
+            values: list[Tensor] = module(points)
+        return values
 
     def keep(self) -> None:
         """Evaluate the features once, where they fit into the memory."""
@@ -175,6 +165,17 @@ class LocalLeastSquares(LeastSquares):
         return torch.cat(parts)
 
     @torch.no_grad()
+    def losses(self) -> Tensor:
+        """Every L_k (K,) without its weight."""
+        plans, order = self.objective.plans, self.objective.order
+        numbers, sums = counts(self.points, plans), dict.fromkeys(order, torch.tensor(0.0))
+        for region, placed in self.placed.items():
+            values = self.values_by(region, placed.points, handed_out(self.outputs(placed)))
+            for name, square in zip(plans[region].reads, squares(values), strict=True):
+                sums[name] = sums[name].to(square) + square / numbers[name]
+        return torch.stack([sums[name] for name in order])
+
+    @torch.no_grad()
     def squares(self) -> dict[str, Tensor]:
         """|r|² (N,) at the points of every region, in the order of the groups."""
         return {
@@ -203,7 +204,7 @@ class LocalLeastSquares(LeastSquares):
     def slopes(self, region: str, placed: Placed) -> tuple[list[Tensor], Tensor | None, Tensor]:
         """∂r/∂U (K, 1 + S, N, C) of every site, ∂r/∂k (N, K, P) of coefficients, and r (N, K)."""
         outputs = [u.requires_grad_() for u in self.outputs(placed)]
-        _, _, others = self.blocks_of()
+        others = self.theta.others
         with torch.enable_grad():
             rows = self.rows_of(region, placed, outputs)
             columns = rows.sum(0).unbind()  # points are independent of each other
@@ -218,7 +219,7 @@ class LocalLeastSquares(LeastSquares):
         self, placed: Placed, g: int, seen: Seen, slopes: list[Tensor], border: Tensor | None
     ) -> Tensor:
         """J (n K, Σ sizes) of a group."""
-        sizes, (first, _, _) = self.sizes(), self.blocks_of()
+        sizes, first = self.theta.sizes, self.theta.first
         starts, width = {}, 0
         for block in seen:
             starts[block] = width
@@ -280,12 +281,12 @@ class LocalLeastSquares(LeastSquares):
                 )
 
 
-def handed_out(outputs: list[Tensor]) -> Callable[[str, Tensor, Plan], Jet]:
-    """What gives U (1 + S, N, C) in the place of one network after the other."""
-    remaining = iter(outputs)
+def system_of(objective: Objective, record: bool) -> LeastSquares:
+    """The residuals as a system: that of patches where the networks are such.
 
-    def give(name: str, at: Tensor, plan: Plan) -> Jet:
-        u = next(remaining)
-        return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
-
-    return give
+    Args:
+        objective: the residuals.
+        record: whether other evaluations are recorded as graphs.
+    """
+    local = LocalLeastSquares(objective)
+    return local if local.is_local else LeastSquares(objective, record)

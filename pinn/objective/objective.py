@@ -10,13 +10,12 @@ graph after the compiler.
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn.base.processes import processes
-from pinn.base.torch_adapter import add, multiply
+from pinn.base.torch_adapter import add
 from pinn.base.transfers import sent_once
 from pinn.cache.states import Watch
 from pinn.choosing.memo import settled
@@ -24,6 +23,7 @@ from pinn.fields.integrals import spread
 from pinn.geometry import Points
 from pinn.objective.chunks import CACHE, Chunk, InsufficientMemoryError, chunk_size, cut
 from pinn.objective.graphs import Recorder
+from pinn.objective.known_gradient import Gradient
 from pinn.objective.losses import (
     RegionResiduals,
     counts,
@@ -39,21 +39,6 @@ from pinn.solution.solution import Solution
 Residuals = Callable[[Mapping[str, Tensor], Points], list[Tensor]]  # of (θ by name, points)
 Formula = Callable[[Residuals, dict[str, Tensor], Points, Tensor], list[Tensor]]
 TOGETHER = 4096  # points evaluated at a time where no gradient is taken
-
-
-class Gradient(torch.autograd.Function):
-    """A loss whose gradient is known:  backward hands it on."""
-
-    @staticmethod
-    def forward(ctx: Any, loss: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
-        """The loss, attached to the parameters."""
-        ctx.gradients = gradients
-        return loss.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple:
-        """∂L/∂θ times what arrives."""
-        return None, None, *multiply(ctx.gradients, upstream[0])
 
 
 class Objective:
@@ -112,6 +97,7 @@ class Objective:
         points: Mapping[str, Points],
         weights: Mapping[str, float],
         differentiated: bool = True,
+        known: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """L, with its gradient attached to the parameters, and every L_k.
 
@@ -119,14 +105,17 @@ class Objective:
             points: where.
             weights: λ_k by residual name.
             differentiated: without, the gradient is zero, for an optimiser that does not read it.
+            known: every L_k, where they are known already.
         """
         parameters = self.parameters()
+        gradients = [torch.zeros_like(p) for p in parameters]
         if differentiated:
             losses, gradients = self.gradient(points, weights)
+        elif known is not None:
+            losses = known
         else:
             with torch.no_grad(), spread():
                 losses = torch.stack([*residual_losses(self.solution, points, self.plans).values()])
-            gradients = [torch.zeros_like(p) for p in parameters]
         factors = sent_once(tuple(weights[n] for n in self.order), losses.dtype, losses.device)
         terms = dict(zip(self.order, losses.unbind(), strict=True))
         return Gradient.apply(losses @ factors, gradients, *parameters), terms

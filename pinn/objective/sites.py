@@ -5,6 +5,7 @@
 Points that see the same patches are a group; Φ follows from the points alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pinn.algebra.channels import Plan
+from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
 from pinn.networks.patches import Patches
@@ -106,3 +108,14 @@ def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -
         site.patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
     sizes = torch.bincount(inverse, minlength=len(sets)).tolist()
     return Placed(points.select(order), sizes, sites, width)
+
+
+def handed_out(outputs: list[Tensor]) -> Callable[[str, Tensor, Plan], Jet]:
+    """What gives U (1 + S, N, C) in the place of one network after the other."""
+    remaining = iter(outputs)
+
+    def give(name: str, at: Tensor, plan: Plan) -> Jet:
+        u = next(remaining)
+        return Jet(u[0], dict(zip(plan.channels, u[1:], strict=True)), lead=1)
+
+    return give

@@ -102,7 +102,10 @@ def compare(solver: Solver, saved: dict[str, Any]) -> list[str]:
     Raises:
         CheckpointError: problem class, network or the phases so far differ; the line says how.
     """
+    if solver.rounds is not None and saved.get("accuracy") is not None:
+        solver.restore_rounds(saved)  # its patches are not those of the first round
     now = solver.describe()
+    refuse("accuracy", saved.get("accuracy") is not None, now["accuracy"] is not None)
     refuse("problem", saved["problem"]["class_path"], now["problem"]["class_path"])
     refuse("network", saved["network"], now["network"])
     lines = compare_phases(saved, now["phases"], len(solver.schedule.stages))

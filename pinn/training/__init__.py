@@ -7,6 +7,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     rounds       refinement until the estimated error is small
     continuation the coefficient of a problem, through easier values
     first_patches the patches of the first round
+    first_round  what a run that is given an accuracy begins with
+    kept_rounds  what a checkpoint keeps of them
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut
     density      how many points a patch has
@@ -14,6 +16,7 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     emphasis     how much conditions count, and how fast the residual falls
     options      what the next round may do, and what that promises
     schedule           the phases in turn
+    phased             when phases, stages and rounds of a run begin
     collocation        the LightningDataModule: the points of each process, when they are drawn anew
     adaptive_points    points where the residual is large
     loss_weights       weights that follow the training

@@ -51,6 +51,8 @@ class Collocation(L.LightningDataModule):
         ValueError: a number of points, or the period, is out of range, or the method unknown.
     """
 
+    placed: Callable[[str, bool], Points] | None = None  # who says where points lie
+
     def __init__(
         self,
         points: dict[str, int] | None = None,
@@ -71,7 +73,7 @@ class Collocation(L.LightningDataModule):
         for region, count in self.points.items():
             whole(f"data.points.{region}", count)
         check_name(method, METHODS, f"data.method {method!r} is unknown")
-        self.method = method
+        self.method, self.given = method, bool(points)
         self.resample = whole("data.resample", resample, least=0)
         if resample and method == "gauss":
             raise ValueError(
@@ -91,6 +93,19 @@ class Collocation(L.LightningDataModule):
         self.held_out, self.seed = whole("data.held_out", held_out), seed
         self._drawn: tuple[tuple, dict[str, Points]] | None = None
         self._chosen: tuple[tuple[int, int], dict[str, Tensor]] = ((0, 0), {})
+
+    def place(self, placed: Callable[[str, bool], Points]) -> None:
+        """Take the points, and those held out, from elsewhere; anew from now on.
+
+        Raises:
+            ValueError: it is also said here how they are drawn.
+        """
+        given = {"points": self.given, "resample": self.resample, "refine": self.refine}
+        for name in [name for name, value in given.items() if value]:
+            raise ValueError(
+                f"data.{name} is given, and model.accuracy chooses the points: remove one of them"
+            )
+        self.placed, self._drawn = placed, None
 
     def check(self, problem: Problem, plans: Mapping[str, RegionPlan] | None = None) -> None:
         """Hold the numbers of points against the problem's regions, and fill in the missing ones.
@@ -184,6 +199,10 @@ class Collocation(L.LightningDataModule):
         return drawn
 
     def _sample(self, problem: Problem, region: str, n: int, draw: int, rank: int) -> Points:
+        if self.placed is not None:
+            points = self.placed(region, draw == HELD_OUT)
+            shared = draw == HELD_OUT or processes() == 1
+            return points if shared else points.part(rank, processes())
         seed = stream_seed(self.seed, draw, rank, region)
         held_out = draw == HELD_OUT and self.method == "gauss"  # whose points training uses
         method = "sobol" if held_out else self.method

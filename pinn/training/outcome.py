@@ -31,6 +31,17 @@ class Outcome:
     errors: dict[str, float] = field(default_factory=dict)
     decision: str = ""
 
+    @property
+    def line(self) -> str:
+        """Of the round, for people: `round 3   4 patches of degree 8: error of u 9e-6, v 3e-5`."""
+        label = f"round {self.number}"
+        known = ", ".join(f"{name} {error:.0e}" for name, error in self.errors.items())
+        told = f"estimated error of {known}" if known else "no error is known yet"
+        patches = f"{self.patches} patch{'es' if self.patches != 1 else ''}"
+        what = f"{patches} of degree {self.degree}, {self.unknowns} unknowns"
+        then = f"; {self.decision}" if self.decision else ""
+        return f"{label:<9} {what}: {told}{then}"
+
 
 @dataclass
 class Plan:

@@ -11,8 +11,7 @@ the error that it began with, and the fall of the residual how much of that is l
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -41,6 +40,7 @@ LEFT = 0.1  # of its loss that a solved round may still hope for
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
+SHOWN = 0.1  # an estimated error from which on a problem counts as not solved
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
 
@@ -74,8 +74,6 @@ class Rounds:
         assert isinstance(self.network.features, Polynomials)
         return self.network.features.degree
 
-    # Points ---------------------------------------------------------------------------------
-
     def points(self, region: str, held_out: bool = False) -> Points:
         """Those of a region for this round."""
         layout, more = self.network.layout, int(held_out)
@@ -91,8 +89,6 @@ class Rounds:
         if points.normal is None or geometry.is_measured(region):
             return points
         return replace(points, importance=points.at.new_full((len(points),), self.emphasis.now))
-
-    # A round --------------------------------------------------------------------------------
 
     def is_solved(self, optimizer: LevenbergMarquardt, before: float) -> bool:
         """Whether another step would take next to nothing off the loss."""
@@ -195,8 +191,6 @@ class Rounds:
         same = torch.tensor(numbers, dtype=total.dtype).view(total.shape)
         return same[:, 0], same[:, 1:]
 
-    # What follows ---------------------------------------------------------------------------
-
     @property
     def error(self) -> float:
         """The largest estimated error of an unknown; infinite while there is none."""
@@ -269,17 +263,24 @@ class Rounds:
             change = begin if plan.fresh else refine
             change(network, Layout(old.lower, old.upper, cuts), Polynomials(plan.degree))
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {
-            "outcomes": [asdict(outcome) for outcome in self.outcomes],
-            "density": self.density.now,
-            "emphasis": asdict(self.emphasis),
-            "trust": self.trust,
-            "promise": self.next_promise,
-            "continuation": self.continuation.state(),
-            "next": None if self.next is None else asdict(self.next),
-        }
+    @property
+    def reason(self) -> str:
+        """Why no round follows."""
+        return f"the estimated error {self.error:.1e} is below {self.tolerance:g}"
+
+    @property
+    def lines(self) -> list[str]:
+        """What is said of the result: the estimated errors, and whether it is a solution at all."""
+        if not self.outcomes or not self.outcomes[-1].errors:
+            return ["not solved: the run ended before an error could be estimated: give more steps"]
+        told = ", ".join(f"{n} {e:.0e}" for n, e in self.outcomes[-1].errors.items())
+        lines = [f"estimated relative error of {told}"]
+        if self.error > SHOWN:
+            lines.append(
+                f"not solved: the estimated error is {self.error:.0%}: try an easier coefficient "
+                "first, a shorter time, or look for an equation that has no solution"
+            )
+        return lines
 
 
 def mean(values: Tensor, weights: Tensor | None) -> Tensor:

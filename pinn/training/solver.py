@@ -22,10 +22,11 @@ from pinn.geometry import Points
 from pinn.networks import Stack
 from pinn.objective.compilation import Compilation, Compile, choose_compilation
 from pinn.objective.least_squares import LeastSquares
+from pinn.objective.local_least_squares import system_of
 from pinn.objective.losses import checked_weights
 from pinn.objective.nonfinite import explained
 from pinn.objective.objective import Objective
-from pinn.optim import LevenbergMarquardt, Phase, usual_phases
+from pinn.optim import LevenbergMarquardt, Phase
 from pinn.physics.estimates import Estimate
 from pinn.physics.problem import Problem
 from pinn.physics.references import Reference
@@ -33,15 +34,18 @@ from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
 from pinn.training.covariance import estimates
+from pinn.training.first_round import chosen, phases_of
 from pinn.training.judge import Judge
-from pinn.training.lightning_adapter import LeanModule, replace_optimizer
+from pinn.training.kept_rounds import state
 from pinn.training.loss_weights import Balance, Method
+from pinn.training.phased import PhasedModule
+from pinn.training.rounds import Rounds
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
 from pinn.training.strategies import choose_strategies
 
 
-class Solver(LeanModule):
+class Solver(PhasedModule):
     """Minimise  Σ_k λ_k · mean |r_k|²  over the weights of the networks, phase by phase.
 
     Args:
@@ -55,6 +59,9 @@ class Solver(LeanModule):
         weighting: what multiplies the weights as training goes on, see `balance.Balance`.
         reference: a file of values that errors are measured against, or a mapping with `file`, and
             `columns`, `source` or `missing`; by default what the problem knows.
+        accuracy: in place of a network, phases and points: the largest relative L2 error of an
+            unknown that is wanted, by the solution's own estimate. Patches are refined by the
+            residual until it is reached, see `rounds`.
 
     Raises:
         ValueError: no phases, an unknown strategy, or a weight that cannot be.
@@ -63,7 +70,7 @@ class Solver(LeanModule):
     def __init__(
         self,
         problem: Problem,
-        network: nn.Module | list[nn.Module] | dict[str, nn.Module],
+        network: nn.Module | list[nn.Module] | dict[str, nn.Module] | None = None,
         phases: list[Phase] | None = None,
         weights: dict[str, float] | None = None,
         derivatives: StrategyName = "auto",
@@ -71,6 +78,7 @@ class Solver(LeanModule):
         memory: float | None = None,
         weighting: Method = "fixed",
         reference: Any = None,
+        accuracy: float | None = None,
     ) -> None:
         super().__init__()
         one_of("strategy", derivatives, NAMES)
@@ -78,15 +86,16 @@ class Solver(LeanModule):
             raise ValueError(f"compile is {echo(compile)}: expected true, false or auto")
         if memory is not None and not 0 < memory < torch.inf:
             raise ValueError(f"memory is {memory}: expected a positive number of GiB")
+        network = chosen(problem, network, accuracy, phases, weighting)
         self.solution = Solution(problem, Stack(network) if isinstance(network, list) else network)
         self.judge = Judge(self.solution, reference)
         self.reference: Reference | None = self.judge.reference(0)
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
-        phases = usual_phases(self.solution) if phases is None else phases
+        self.rounds = None if accuracy is None else Rounds(self.solution, accuracy)
+        phases = phases_of(self.solution, phases, accuracy)
         self.schedule = Schedule(phases, judged, problem.stages)
         self.balance = Balance(weighting, checked_weights(problem, weights or {}))
-        self.derivatives = derivatives
-        self.compile_mode = compile
+        self.derivatives, self.compile_mode = derivatives, compile
         self.choices: dict[str, Choice] = {}
         self.plans = plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
@@ -94,11 +103,10 @@ class Solver(LeanModule):
         self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
         self.compilation: Compilation | None = None
         self.collocation: Collocation
-        self.terms: dict[str, Tensor] = {}
+        self.terms = dict[str, Tensor]()
         self.loss: Tensor | None = None  # the total that the last step has led to
         self.scores: Scores = {}
-        self.drawn: dict[str, Points] = {}  # the points of the last step
-        self.watch = Stopwatch()
+        self.drawn, self.watch = dict[str, Points](), Stopwatch()  # the points of the last step
 
     @property
     def problem(self) -> Problem:
@@ -107,6 +115,8 @@ class Solver(LeanModule):
 
     def attach(self, collocation: Collocation) -> None:
         """Settle where the points come from."""
+        if self.rounds is not None:
+            collocation.place(self.rounds.points)
         collocation.check(self.problem, self.plans)
         self.collocation = collocation
         collocation.error = lambda region, points: self.objective.error(
@@ -131,17 +141,8 @@ class Solver(LeanModule):
         self.system = None
         if isinstance(optimizer, LevenbergMarquardt):
             record = self.compile_mode is not False
-            self.system = optimizer.system = LeastSquares(self.objective, record)
+            self.system = optimizer.system = system_of(self.objective, record)
         return optimizer
-
-    def release(self) -> bool:
-        """Let the phase train what it is to train; whether that changed anything."""
-        outer = self.schedule.current.train == "output"
-        trained = self.free & self.solution.outer_parameters() if outer else self.free
-        before = {n for n, p in self.solution.named_parameters() if p.requires_grad}
-        for name, parameter in self.solution.named_parameters():
-            parameter.requires_grad_(name in trained)
-        return before != trained
 
     def on_fit_start(self) -> None:
         """Settle strategy and mode; a resumed run brings its own."""
@@ -187,31 +188,9 @@ class Solver(LeanModule):
         strategy = "rule" if system and self.derivatives == "auto" else self.derivatives
         return choose_strategies(self.solution, self.plans, points, strategy)
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Enter the next phase when one is over, and set the learning rate; may be repeated."""
-        self.watch.start()
-        schedule = self.schedule
-        if schedule.ended and not schedule.is_done:
-            schedule.begin()
-            if schedule.phase == 0:
-                self.enter_stage()
-            new, old = schedule.precision(self.solution), next(self.parameters()).dtype
-            self.to(new)
-            replace_optimizer(self.trainer, self.configure_optimizers, self.release() or new != old)
-        for group in self.trainer.optimizers[0].param_groups:
-            base = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)
-
     def on_train_epoch_end(self) -> None:
         """The last step is taken; callbacks may draw and save yet."""
         self.watch.stop()
-
-    def enter_stage(self) -> None:
-        """Give the problem the coefficients of the stage, and be judged by its reference."""
-        if len(self.schedule.stages) > 1:
-            self.problem.enter(self.schedule.stage)
-            self.reference, self.scores = self.judge.reference(self.schedule.stage), {}
-            self.objective.recorder.recordings.clear()  # those of other coefficients
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Σ_k λ_k L_k at this step's points; an L-BFGS step calls it many times on the same."""
@@ -221,7 +200,8 @@ class Solver(LeanModule):
         weights = self.balance.follow(self.objective, points, now, schedule.start, one_loss)
         if self.system is not None:
             self.system.place(points, weights)
-        total, self.terms = self.objective.loss(points, weights, self.system is None)
+        known = None if self.system is None else self.system.losses()
+        total, self.terms = self.objective.loss(points, weights, self.system is None, known)
         total = averaged(total)
         self.terms["total"] = total.detach()
         return total
@@ -234,7 +214,9 @@ class Solver(LeanModule):
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
             self.loss = torch.tensor(optimizer.loss, dtype=self.loss.dtype)
         device = self.terms["total"].device
-        self.schedule.advance(self.loss, getattr(optimizer, "stalled", False), device)
+        stalled = self.rounds is None and getattr(optimizer, "stalled", False)
+        self.schedule.advance(self.loss, stalled, device)
+        self.end_round(optimizer)
         self.publish("loss/", self.terms)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -267,6 +249,7 @@ class Solver(LeanModule):
             "classes": class_names(self.solution),
             "buffers": buffers(self),
             **self.judge.state(),
+            "rounds": None if self.rounds is None else state(self.rounds),
             "estimates": {name: vars(estimate) for name, estimate in self.estimate().items()},
             "weighting_state": self.balance.state(),
         }
@@ -281,11 +264,13 @@ class Solver(LeanModule):
             "weights": dict(self.balance.given),
             "weighting": self.balance.method,
             "data": self.collocation.settings(),
+            "accuracy": None if self.rounds is None else self.rounds.tolerance,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Be in the saved phase and precision before weights and optimiser arrive."""
         saved = checkpoint["pinn"]
+        self.restore_rounds(saved)
         self.schedule.restore(saved)
         self.judge.restore(saved.get("reference"))
         self.reference = self.judge.given or self.reference

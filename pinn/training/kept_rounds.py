@@ -1,0 +1,45 @@
+"""What a checkpoint keeps of the rounds of a run, and how they go on from there."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pinn.networks.transfer import kept, take
+from pinn.training.density import Density
+from pinn.training.emphasis import Emphasis
+from pinn.training.outcome import Outcome, Plan
+from pinn.training.rounds import Rounds
+
+
+def state(rounds: Rounds) -> dict[str, Any]:
+    """All that decisions depend on: plain data, and the coefficients of the round before."""
+    networks = {"now": rounds.networks, "former": rounds.former}
+    return {
+        "networks": {
+            when: {name: kept(network) for name, network in some.items()}
+            for when, some in networks.items()
+        },
+        "outcomes": [asdict(outcome) for outcome in rounds.outcomes],
+        "density": rounds.density.now,
+        "emphasis": asdict(rounds.emphasis),
+        "trust": rounds.trust,
+        "promise": rounds.next_promise,
+        "continuation": rounds.continuation.state(),
+        "next": None if rounds.next is None else asdict(rounds.next),
+    }
+
+
+def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
+    """Be where a checkpoint was written."""
+    rounds.outcomes = [Outcome(**each) for each in saved["outcomes"]]
+    rounds.density, rounds.trust = Density(saved["density"]), saved["trust"]
+    rounds.emphasis, rounds.next_promise = Emphasis(**saved["emphasis"]), saved["promise"]
+    rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
+    rounds.continuation.restore(saved["continuation"])
+    rounds.next = None if saved["next"] is None else Plan(**saved["next"])
+    some = saved["networks"]
+    rounds.former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}
+    for when, networks in (("now", rounds.networks), ("former", rounds.former)):
+        for name, own in some[when].items():
+            take(networks[name], own)
