@@ -38,7 +38,8 @@ UNSOLVED = re.compile(r"not solved.*")
 def configuration(row: Row, seed: int) -> dict[str, Any]:
     """Problem, seed and accuracy."""
     problem = {"class_path": row.problem, "init_args": dict(row.arguments)}
-    return {"seed_everything": seed, "accuracy": row.accuracy, "model": {"problem": problem}}
+    model = {"problem": problem, "accuracy": row.accuracy}
+    return {"seed_everything": seed, "model": model}
 
 
 def command(row: Row, seed: int, file: Path) -> list[str]:

@@ -212,12 +212,12 @@ def test_a_run_gets_problem_seed_and_accuracy_alone(scripts, tmp_path):
     assert command[1:] == [str(BENCHMARKS.parent / "train.py"), "--config", command[-1]]
     assert json.loads((tmp_path / "target.yaml").read_text()) == {
         "seed_everything": 2,
-        "accuracy": 1e-5,
         "model": {
+            "accuracy": 1e-5,
             "problem": {
                 "class_path": "TaylorGreen2D",
                 "init_args": {"mean_velocity": [1.0, 0.5], "sides": "residual"},
-            }
+            },
         },
     }
     hidden = runs.command(rows.DISGUISED["burgers (disguised)"], 0, tmp_path / "target.yaml")
