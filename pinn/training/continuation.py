@@ -19,7 +19,7 @@ LOWEST = 1e-4  # of the goal: below, so is the start
 GOOD = 0.1  # estimated error from which on a value is solved well enough for the next one
 POOR = 0.3  # estimated error of a solution that may be another one
 PROMISED = 0.5  # of the decrease that the linear model predicts: below, a step was a hard one
-PATIENCE = 8  # rounds at one value
+PATIENCE = 5  # rounds at one value
 
 
 class Move(NamedTuple):
