@@ -24,6 +24,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "density": rounds.density.now,
         "emphasis": asdict(rounds.emphasis),
         "trust": rounds.trust,
+        "errors": rounds.errors,
         "promise": rounds.next_promise,
         "continuation": rounds.continuation.state(),
         "next": None if rounds.next is None else asdict(rounds.next),
@@ -37,6 +38,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.emphasis, rounds.next_promise = Emphasis(**saved["emphasis"]), saved["promise"]
     rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
     rounds.continuation.restore(saved["continuation"])
+    rounds.errors = saved["errors"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]
     rounds.former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}

@@ -58,6 +58,7 @@ class Rounds:
         self.outcomes: list[Outcome] = []
         self.density, self.trust, self.emphasis = Density(), 1.0, Emphasis()
         self.former: dict[str, Patches] = {}  # the networks of the round before
+        self.errors: dict[str, float] = {}  # estimated, of the last round that could
         self.next: Plan | None = None
         self.width = 1  # rows of a point of the interior
         self.next_promise: float | None = None  # of higher degrees, if these are what is next
@@ -123,7 +124,11 @@ class Rounds:
             held_loss,
         )
         if self.former:
-            outcome.errors = self.estimates(held)
+            self.errors = outcome.errors = self.estimates(held)
+        else:  # the first round, or that of another coefficient
+            jump = max(self.emphasis.fall(MOST), 1.0)
+            self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
+            del self.emphasis.parts[:-1]
         self.outcomes.append(outcome)
         self.next = self.decide(outcome, *self.by_patch(held, squares))
         return outcome
@@ -144,7 +149,7 @@ class Rounds:
         before = self.before(at)
         fall = min(self.emphasis.fall(), SLOW)
         left = fall / (1 - fall)  # of a geometric series, behind this round
-        weights, last = placed.points.weights, self.outcomes[-1].errors
+        weights, last = placed.points.weights, self.errors
         errors = {}
         for name, value in now.items():
             change, size = value - before[name], value
@@ -255,7 +260,8 @@ class Rounds:
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         if plan.value is not None:
             self.former, self.next_promise = {}, None  # of another problem
-            self.emphasis = Emphasis() if plan.fresh else Emphasis(self.emphasis.now)
+            if plan.fresh:
+                self.emphasis, self.errors = Emphasis(), {}
             self.continuation.enter(plan.value)
         for network in self.networks.values():
             old, geometry = network.layout, self.solution.problem.geometry
