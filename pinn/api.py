@@ -63,8 +63,8 @@ def fit(
         problem: the equations.
         network: one network for all unknowns, or one per unknown; a list has the layers of one.
         phases: the optimisers, in order. By default LevenbergMarquardt: of the output layer where
-            the network is drawn for it (`MLP(spread=…)`), else of all weights if they are up to
-            5,000; for more, Adam and L-BFGS.
+            the network is drawn for it (`MLP(spread=…)`, `Patches`), else of all weights; for more
+            than 5,000 that every point sees, Adam and L-BFGS.
         points: region → number of collocation points.
         weights: residual → weight of its loss.
         derivatives: how they are computed: `auto`, `rule`, `taylor`, `vmap` or `loop`.

@@ -16,6 +16,7 @@ class LocalFeatures(Restorable, ABC):
     """Functions φⱼ(ξ), the same number in every patch."""
 
     count: int
+    trained = False  # whether they have parameters of their own
 
     @abstractmethod
     def build(self, patches: int, dimensions: int) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn.base.kept_digits import KeepsDigits
+from pinn.base.messages import echo
 from pinn.geometry import Geometry
 from pinn.networks.layout import Cut, Layout, even, grid_cuts, step
 from pinn.networks.local_features import LocalFeatures, Polynomials
@@ -105,10 +106,11 @@ class Patches(Network):
             The part above the cut gets the next number.
 
     Raises:
-        ValueError: when built, a coordinate is unknown, or a cut misses its patch.
+        ValueError: the grid is no mapping; when built, a coordinate is unknown, or a cut misses its
+            patch.
     """
 
-    is_drawn = True
+    is_local = True
 
     def __init__(
         self,
@@ -117,8 +119,13 @@ class Patches(Network):
         cuts: list[list[float]] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(grid, Mapping | None):
+            raise ValueError(
+                f"Patches grid is {echo(grid)}: give the number of patches by coordinate, {{x: 4}}"
+            )
         self.grid = dict(grid or {})
         self.features = Polynomials() if features is None else features
+        self.is_drawn = not self.features.trained
         self.cuts = [cut_of(given) for given in cuts or []]
 
     def create(self, geometry: Geometry, outputs: int) -> None:
@@ -174,7 +181,7 @@ def cut_of(given: Sequence[float]) -> Cut:
         return int(patch), int(axis), float(position)
     except (TypeError, ValueError):
         raise ValueError(
-            f"Patches cut {given!r}: give a patch, an axis and a position, as in [0, 1, 0.5]"
+            f"Patches cut {echo(given)}: give a patch, an axis and a position, as in [0, 1, 0.5]"
         ) from None
 
 
@@ -190,9 +197,10 @@ def positions(name: str, given: Any, geometry: Geometry) -> Sequence[float]:
         return even(low, high, given)
     places: list[Any] = list(given) if isinstance(given, Sequence) else [math.nan]
     ends = [low, *places, high]
-    if not all(a < b for a, b in pairwise(ends)):
+    real = all(isinstance(place, int | float) for place in places)
+    if not real or not all(a < b for a, b in pairwise(ends)):
         raise ValueError(
-            f"Patches grid {name} is {given!r}: give the number of patches, or the positions of "
+            f"Patches grid {name} is {echo(given)}: give the number of patches, or the positions of "
             f"the cuts, increasing between {low:g} and {high:g}"
         )
     return places

@@ -236,15 +236,17 @@ def descend(optimizer: Optimizer, weights: list[nn.Parameter]) -> None:
     optimizer.step(closure)  # type: ignore[arg-type]  # a tensor, as torch itself passes on
 
 
-FEW = 5000  # parameters: more take seconds for a step, and gigabytes
+FEW = 5000  # parameters that every point sees: more take seconds for a step, and gigabytes
 
 
 def usual_phases(solution: Solution) -> list[Phase]:
     """Least squares as long as that is affordable, else Adam and L-BFGS."""
     sizes = {n: p.numel() for n, p in solution.named_parameters() if p.requires_grad}
-    if all(getattr(network, "is_drawn", False) for network in solution.networks.values()):
+    networks = [*solution.networks.values()]
+    if all(getattr(network, "is_drawn", False) for network in networks):
         outer = solution.outer_parameters()
-        if sum(size for name, size in sizes.items() if name in outer) <= FEW:
+        few = sum(size for name, size in sizes.items() if name in outer) <= FEW
+        if few or all(getattr(network, "is_local", False) for network in networks):
             return [Phase(50, "LevenbergMarquardt", train="output", patience=5)]
     if sum(sizes.values()) <= FEW:
         return [Phase(200, "LevenbergMarquardt", patience=10)]
