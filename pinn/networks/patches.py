@@ -200,8 +200,8 @@ def positions(name: str, given: Any, geometry: Geometry) -> Sequence[float]:
     real = all(isinstance(place, int | float) for place in places)
     if not real or not all(a < b for a, b in pairwise(ends)):
         raise ValueError(
-            f"Patches grid {name} is {echo(given)}: give the number of patches, or the positions of "
-            f"the cuts, increasing between {low:g} and {high:g}"
+            f"Patches grid {name} is {echo(given)}: give the number of patches, or the positions "
+            f"of the cuts, increasing between {low:g} and {high:g}"
         )
     return places
 
