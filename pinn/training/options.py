@@ -1,7 +1,7 @@
 """What the next round may do, and what each way promises: higher degrees, or halves of patches."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,8 +15,7 @@ from pinn.training.decay import Decay
 from pinn.training.effort import Effort, effort
 
 MOST = {1: 40, 2: 28, 3: 16, 4: 12}  # degree, by dimensions; beyond, 8
-RAISE = 6  # degrees at a time, at most
-FIRST = 4  # degrees, where nobody knows how many are needed
+RAISES = (1, 2, 3, 4, 6)  # degrees at a time
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 FIXED = 3e8  # operations that a round takes as long as, however small it is
@@ -112,21 +111,21 @@ class Option(NamedTuple):
         return self.gain / self.cost
 
 
-def raised(facts: Facts) -> Option:
-    """Higher degrees of all polynomials."""
-    d, degree, squares = len(facts.network.layout.lower), facts.degree, facts.squares
+def raised(facts: Facts) -> Iterator[Option]:
+    """Higher degrees of all polynomials, by so many."""
+    d, squares = len(facts.network.layout.lower), facts.squares
     shares = squares / squares.sum()
     rate = sum(
         float(s) * facts.falls.rate(k) for k, s in enumerate(shares) if not facts.is_layer(k)
     )
-    wanted = facts.wanted / max(rate, 1e-3)
-    more = max(2, math.ceil(wanted)) if math.isfinite(wanted) else FIRST
-    more = min(more, RAISE, MOST.get(d, 8) - degree)
-    if more <= 0:
-        return Option(-1.0, 1.0, [], degree, "")
-    new = degree + more
-    cost = facts.cost(facts.network.layout, new)
-    return Option(facts.trust * rate * more, cost, [], new, f"degree {new}")
+    enough = facts.wanted / max(rate, 1e-3)
+    for more in RAISES:
+        new = facts.degree + more
+        if new <= MOST.get(d, 8):
+            gain = facts.trust * rate * more
+            yield Option(gain, facts.cost(facts.network.layout, new), [], new, f"degree {new}")
+        if more >= enough:
+            return
 
 
 def halved(facts: Facts, share: float) -> Option:

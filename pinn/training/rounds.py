@@ -237,7 +237,7 @@ class Rounds:
             lambda degree: self.width * self.density.count(degree, faces.shape[1]),
             allowance(self.like.device, None),
         )
-        options = [*(halved(facts, share) for share in SHARES), raised(facts)]
+        options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
         best = max(options, key=lambda option: option.promise)
         if best.promise <= 0 and not any(math.isfinite(option.cost) for option in options):
             outcome.decision = "no finer patches fit into the memory"
