@@ -11,6 +11,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     kept_rounds  what a checkpoint keeps of them
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut
+    best         the networks of the best round
+    trust        how much each way to refine keeps of what it promises
     density      how many points a patch has
     effort       what a round takes, told before
     emphasis     how much conditions count, and how fast the residual falls

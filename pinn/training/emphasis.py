@@ -41,6 +41,12 @@ class Emphasis:
         before, end = (inner + factor * faces for inner, faces in self.parts[-2:])
         return math.sqrt(end / before) if before > 0 else 1.0
 
+    @property
+    def largest(self) -> float:
+        """|r_end|² with the largest emphasis: comparable over rounds."""
+        inner, faces = self.parts[-1]
+        return inner + MOST * faces
+
     def follow(self) -> None:
         """Small where nothing falls; it grows again where the residual falls well."""
         if len(self.parts) < 2:

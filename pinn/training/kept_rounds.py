@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from pinn.networks.transfer import kept, take
+from pinn.training.best import Best
 from pinn.training.density import Density
 from pinn.training.emphasis import Emphasis
 from pinn.training.outcome import Outcome, Plan
 from pinn.training.rounds import Rounds
+from pinn.training.trust import Trust
 
 
 def state(rounds: Rounds) -> dict[str, Any]:
@@ -23,9 +25,9 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "outcomes": [asdict(outcome) for outcome in rounds.outcomes],
         "density": rounds.density.now,
         "emphasis": asdict(rounds.emphasis),
-        "trust": rounds.trust,
+        "trust": asdict(rounds.trust),
         "errors": rounds.errors,
-        "promise": rounds.next_promise,
+        "best": asdict(rounds.best),
         "continuation": rounds.continuation.state(),
         "next": None if rounds.next is None else asdict(rounds.next),
     }
@@ -34,8 +36,8 @@ def state(rounds: Rounds) -> dict[str, Any]:
 def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     """Be where a checkpoint was written."""
     rounds.outcomes = [Outcome(**each) for each in saved["outcomes"]]
-    rounds.density, rounds.trust = Density(saved["density"]), saved["trust"]
-    rounds.emphasis, rounds.next_promise = Emphasis(**saved["emphasis"]), saved["promise"]
+    rounds.density, rounds.trust = Density(saved["density"]), Trust(**saved["trust"])
+    rounds.emphasis, rounds.best = Emphasis(**saved["emphasis"]), Best(**saved["best"])
     rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
     rounds.continuation.restore(saved["continuation"])
     rounds.errors = saved["errors"]

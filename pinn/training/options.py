@@ -13,6 +13,7 @@ from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 from pinn.training.decay import Decay
 from pinn.training.effort import Effort, effort
+from pinn.training.trust import Trust
 
 MOST = {1: 40, 2: 28, 3: 16, 4: 12}  # degree, by dimensions; beyond, 8
 RAISES = (1, 2, 3, 4, 6)  # degrees at a time
@@ -34,7 +35,7 @@ class Facts:
         squares: (n,) the squared residual of every patch.
         faces: (n, D) what of it the conditions on faces have, by the axis of their normal.
         wanted: the logarithm of what the error has to fall by.
-        trust: how much of what higher degrees promised last they have kept, from 0 to 1.
+        trust: how much higher degrees and cuts keep of what they promise.
         rows: degree → how many rows a patch has.
         room: bytes that a round may take.
     """
@@ -45,7 +46,7 @@ class Facts:
     squares: Tensor
     faces: Tensor
     wanted: float
-    trust: float
+    trust: Trust
     rows: Callable[[int], int]
     room: float
 
@@ -122,7 +123,7 @@ def raised(facts: Facts) -> Iterator[Option]:
     for more in RAISES:
         new = facts.degree + more
         if new <= MOST.get(d, 8):
-            gain = facts.trust * rate * more
+            gain = facts.trust.degrees * rate * more
             yield Option(gain, facts.cost(facts.network.layout, new), [], new, f"degree {new}")
         if more >= enough:
             return
@@ -145,7 +146,7 @@ def halved(facts: Facts, share: float) -> Option:
             pieces += [finer.halve(piece, axis) for piece in list(pieces)]
     reached = float(squares[marked].sum())
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
-    gain = min(-0.5 * math.log(left), falling / reached)
+    gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)
     cost = facts.cost(finer, facts.degree)
     cuts = finer.cuts[len(layout.cuts) :]
     return Option(gain, cost, cuts, facts.degree, f"{len(marked)} patches halved")

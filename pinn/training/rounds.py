@@ -27,14 +27,16 @@ from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
+from pinn.training.best import Best
 from pinn.training.continuation import Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Density
-from pinn.training.emphasis import MOST, WELL, Emphasis
+from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_cuts, first_degree
 from pinn.training.first_patches import first_patches as first_patches
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
+from pinn.training.trust import Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
@@ -56,13 +58,12 @@ class Rounds:
         self.solution, self.tolerance = solution, tolerance
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
-        self.density, self.trust, self.emphasis = Density(), 1.0, Emphasis()
+        self.density, self.emphasis, self.trust = Density(), Emphasis(), Trust()
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.errors: dict[str, float] = {}  # estimated, of the last round that could
         self.next: Plan | None = None
         self.width = 1  # rows of a point of the interior
-        self.next_promise: float | None = None  # of higher degrees, if these are what is next
-        self.continuation = Continuation(solution.problem)
+        self.continuation, self.best = Continuation(solution.problem), Best()
 
     @property
     def network(self) -> Patches:
@@ -114,6 +115,7 @@ class Rounds:
         inner, faces = agreed_numbers(sums, self.like.device)
         self.emphasis.parts.append((inner, faces / self.emphasis.now))
         held_loss = inner + faces
+        self.best.note(self.emphasis.largest, self.networks)
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
@@ -217,11 +219,7 @@ class Rounds:
             degree = first_degree(self.solution.problem.geometry)
             degree = degree if move.fresh else self.degree
             return Plan([], degree, self.density.now, move.value, move.fresh)
-        if self.next_promise is not None:
-            kept = -math.log(self.emphasis.fall()) / max(self.next_promise, 1e-3)
-            self.trust = min(max(kept, 0.0), 1.0)
-        elif self.emphasis.fall() < WELL:
-            self.trust = 1.0
+        self.trust.judge(self.emphasis.fall())
         self.emphasis.follow()
         if self.density.follow(outcome.loss, outcome.held_out) and self.emphasis.fall() > 1:
             outcome.decision = "more points"
@@ -241,8 +239,9 @@ class Rounds:
         best = max(options, key=lambda option: option.promise)
         if best.promise <= 0 and not any(math.isfinite(option.cost) for option in options):
             outcome.decision = "no finer patches fit into the memory"
+            self.best.restore(self.networks)
             return None
-        self.next_promise = best.gain if best.degree > self.degree else None
+        self.trust.promise(best.gain, best.degree > self.degree)
         outcome.decision = best.words
         return Plan(best.cuts, best.degree, self.density.now)
 
@@ -259,7 +258,7 @@ class Rounds:
         self.density.now = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         if plan.value is not None:
-            self.former, self.next_promise = {}, None  # of another problem
+            self.former, self.trust, self.best = {}, Trust(), Best()  # of another problem
             if plan.fresh:
                 self.emphasis, self.errors = Emphasis(), {}
             self.continuation.enter(plan.value)
@@ -272,6 +271,8 @@ class Rounds:
     @property
     def reason(self) -> str:
         """Why no round follows."""
+        if not self.is_done:
+            return self.outcomes[-1].decision
         return f"the estimated error {self.error:.1e} is below {self.tolerance:g}"
 
     @property
