@@ -104,8 +104,8 @@ def stopped(callback: EarlyStopping) -> str:
 
 def preparation(solver: Solver) -> str:
     """What the first step of a kind does before it is taken; empty where that is nothing."""
-    mode = "eager" if solver.compilation is None else solver.compilation.name
-    if solver.schedule.current.solves_system:
+    mode = "eager" if solver.compilation is None or solver.is_local else solver.compilation.name
+    if solver.schedule.current.solves_system and not solver.is_local:
         mode = "eager" if solver.compile_mode is False else "recorded"
     many = f"{len(solver.plans)} region{'s' if len(solver.plans) != 1 else ''}"
     compiling = f"compiling the first step, some 20 s for each of {many} …"
@@ -157,17 +157,15 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     """The lines."""
     problem, names = solver.problem, solver.problem.coordinates
     count = sum(p.numel() for p in solver.parameters() if p.requires_grad)
-    lines = [f"problem   {type(problem).__name__} on {problem.geometry!r}, {count} parameters"]
+    first = " at first" if solver.rounds is not None else ""
+    many = f"{count} parameters{first}"
+    lines = [f"problem   {type(problem).__name__} on {problem.geometry!r}, {many}"]
     for region, plan in solver.plans.items():
-        data = solver.collocation
-        n = len(problem.geometry.sample(region, data.points[region], data.method).at)
-        how = "divided over" if data.divides(problem, region) else "on each of"
-        how = "of which each is seen by all of" if region in data.seen_whole else how
-        each = f"{n} points" if processes == 1 else f"{n} points {how} {processes} processes"
         networks = ", ".join(
             p.describe(names) if name == "all" else f"{name}: {p.describe(names)}"
             for name, p in plan.networks.items()
         )
+        each = f"{number_of_points(solver, region, processes)}{first}"
         lines.append(f"plan      {region}: {', '.join(plan.reads)} read {networks}; {each}")
     if missing := missing_conditions(solver.solution, solver.plans):
         lines.append(f"boundary  no residual on {', '.join(missing)}")
@@ -175,7 +173,7 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     for name, choice in solver.choices.items():
         network = "" if name == "all" else f"{name}: "
         lines.append(f"strategy  {network}{choice.line}")
-    if solver.compilation is not None:
+    if solver.compilation is not None and not solver.is_local:
         lines.append(f"steps     {solver.compilation.name}: {solver.compilation.reason}")
     if solver.balance.method != "fixed":
         lines.append(f"weights   by {solver.balance.method}, every {PERIOD} steps")
@@ -190,4 +188,28 @@ def announcement(solver: Solver, processes: int) -> list[str]:
     lines += [f"note      {line}" for line in remarks(solver)]
     schedule = solver.schedule
     stage = [schedule.line] if len(schedule.stages) > 1 else []
-    return [*lines, *stage, f"phases    {', '.join(map(str, schedule.phases))}"]
+    return [*lines, *stage, *phase_lines(solver)]
+
+
+def number_of_points(solver: Solver, region: str, processes: int) -> str:
+    """How many points a region has, and which of them a process has."""
+    problem, data = solver.problem, solver.collocation
+    if data.placed is not None:
+        return f"{len(data.placed(region, False))} points"
+    n = len(problem.geometry.sample(region, data.points[region], data.method).at)
+    how = "divided over" if data.divides(problem, region) else "on each of"
+    how = "of which each is seen by all of" if region in data.seen_whole else how
+    return f"{n} points" if processes == 1 else f"{n} points {how} {processes} processes"
+
+
+def phase_lines(solver: Solver) -> list[str]:
+    """What the run goes through: phases, or rounds."""
+    phases, rounds = solver.schedule.phases, solver.rounds
+    if rounds is None:
+        return [f"phases    {', '.join(map(str, phases))}"]
+    many = len(rounds.network.layout)
+    return [
+        f"accuracy  {rounds.tolerance:g}, by the solution's own estimate",
+        f"rounds    of least squares on patches, from {many} of degree {rounds.degree} on; "
+        f"at most {phases[0].steps} steps",
+    ]

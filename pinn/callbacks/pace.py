@@ -84,6 +84,10 @@ class FewSteps(L.Callback):
                 f"pace      phase {number + 1} {phase.optimizer}: {short(each)} per step, "
                 f"{short(first)} for the first one"
             )
+        if solver.rounds is not None:
+            yield f"memory    {peak(solver) / 1e9:.2f} GB up to now; later rounds take more"
+            yield "estimate  none: how many rounds follow is found by the residual"
+            return
         yield f"memory    {peak(solver) / 1e9:.2f} GB at most"
         steps, seconds = self.whole(solver, phases)
         began = time.perf_counter()

@@ -67,8 +67,11 @@ class Track(L.Callback):
         """Show where the run stands."""
 
     def head(self, solver: Solver, trainer: L.Trainer) -> tuple[str, str]:
-        """The phase, and the step: `phase 1/2` and `12/15`."""
+        """The phase, and the step: `phase 1/2` and `12/15`; with rounds `round 3` and `7`."""
         schedule, last = solver.schedule, last_step(trainer)
+        if solver.rounds is not None:
+            number = len(solver.rounds.outcomes) + (solver.rounds.next is None)  # else it is over
+            return f"round {number}", f"{trainer.global_step}"
         stages, phases = len(schedule.stages), len(schedule.phases)
         stage = f"stage {schedule.stage + 1}/{stages} " if stages > 1 else ""
         of = "" if last == math.inf else f"/{last:.0f}"
@@ -77,6 +80,8 @@ class Track(L.Callback):
     def left(self, solver: Solver, trainer: L.Trainer) -> str:
         """Time that the phase still takes, by the pace of its last steps; the run's, if it ends."""
         schedule, phase = solver.schedule, solver.schedule.current
+        if solver.rounds is not None:
+            return ""  # nobody knows how many rounds follow
         bounds = [] if phase.seconds is None else [phase.seconds - schedule.seconds]
         if self.lasted and phase.steps is not None:
             ends = min(schedule.start + phase.steps, last_step(trainer))

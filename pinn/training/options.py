@@ -149,4 +149,5 @@ def halved(facts: Facts, share: float) -> Option:
     gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)
     cost = facts.cost(finer, facts.degree)
     cuts = finer.cuts[len(layout.cuts) :]
-    return Option(gain, cost, cuts, facts.degree, f"{len(marked)} patches halved")
+    many = f"{len(marked)} patch{'es' if len(marked) != 1 else ''} halved"
+    return Option(gain, cost, cuts, facts.degree, many)

@@ -43,6 +43,11 @@ class PhasedModule(LeanModule):
     system: LeastSquares | None
     terms: dict[str, Any]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether steps solve the system of patches, which is evaluated as Python."""
+        return isinstance(self.system, LocalLeastSquares)
+
     def begin_round(self) -> None:
         """Go on with finer patches, where a round is over and another follows."""
         if self.rounds is None or self.rounds.next is None:
