@@ -8,12 +8,15 @@ from torch import nn
 
 from pinn.optim import LevenbergMarquardt
 from pinn.problems import LidDrivenCavity, Poisson
+from pinn.solution.solution import Solution
 from pinn.training.continuation import Continuation, Move
+from pinn.training.first_patches import first_patches
+from pinn.training.rounds import Rounds
 
 
-def steps(gain: float) -> LevenbergMarquardt:
+def steps(gain: float, loss: float = 1.0) -> LevenbergMarquardt:
     optimizer = LevenbergMarquardt([nn.Parameter(torch.zeros(1, dtype=torch.float64))])
-    optimizer.past.update(gain=gain)
+    optimizer.past.update(gain=gain, loss=loss)
     return optimizer
 
 
@@ -62,3 +65,13 @@ def test_problem_without_a_coefficient_stays_as_it_is():
     continuation.note(steps(0.0))
     assert continuation.after(2.0) is None
     assert not continuation.is_underway
+
+
+def test_a_short_step_is_no_end_of_a_round():
+    problem = Poisson()
+    rounds = Rounds(Solution(problem, first_patches(problem.geometry)), 1e-3)
+    assert rounds.is_solved(steps(gain=1.0), 1.001)
+    answers = [rounds.is_solved(steps(gain=0.01), 1.001) for _ in range(5)]
+    assert answers == [False, False, False, False, True]
+    assert not rounds.is_solved(steps(gain=0.01), 2.0)
+    assert not rounds.is_solved(steps(gain=0.01), 1.001)

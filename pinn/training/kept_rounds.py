@@ -28,6 +28,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "trust": asdict(rounds.trust),
         "errors": rounds.errors,
         "best": asdict(rounds.best),
+        "short": rounds.short,
         "continuation": rounds.continuation.state(),
         "next": None if rounds.next is None else asdict(rounds.next),
     }
@@ -40,7 +41,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.emphasis, rounds.best = Emphasis(**saved["emphasis"]), Best(**saved["best"])
     rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
     rounds.continuation.restore(saved["continuation"])
-    rounds.errors = saved["errors"]
+    rounds.errors, rounds.short = saved["errors"], saved["short"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]
     rounds.former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}

@@ -39,6 +39,8 @@ from pinn.training.outcome import Outcome, Plan
 from pinn.training.trust import Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
+KEPT = 0.25  # of the decrease that the linear model promised
+SHORT = 5  # short steps after which no other is tried
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
@@ -97,8 +99,12 @@ class Rounds:
         self.continuation.note(optimizer)
         after, gain = optimizer.loss, optimizer.past["gain"]
         fell = before - after
-        if optimizer.stalled or fell < LEFT**2 * after:
+        if optimizer.stalled:
             return True
+        if fell < LEFT**2 * after:  # a step that fell short of its model says little
+            self.short = 0 if gain > KEPT else self.short + 1
+            return self.short in (0, SHORT)
+        self.short = 0
         is_newton = optimizer.damping < FREE  # the step went to the minimum of the linear model
         return is_newton and fell * abs(1 / gain - 1) < LEFT * after
 
