@@ -28,7 +28,7 @@ from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
 from pinn.training.best import Best
-from pinn.training.continuation import Continuation
+from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Density
 from pinn.training.emphasis import MOST, Emphasis
@@ -39,7 +39,6 @@ from pinn.training.outcome import Outcome, Plan
 from pinn.training.trust import Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
-KEPT = 0.25  # of the decrease that the linear model promised
 SHORT = 5  # short steps after which no other is tried
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
@@ -64,7 +63,7 @@ class Rounds:
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.errors: dict[str, float] = {}  # estimated, of the last round that could
         self.next: Plan | None = None
-        self.width = 1  # rows of a point of the interior
+        self.width, self.short = 1, 0  # rows of a point of the interior; short steps in a row
         self.continuation, self.best = Continuation(solution.problem), Best()
 
     @property
@@ -102,7 +101,7 @@ class Rounds:
         if optimizer.stalled:
             return True
         if fell < LEFT**2 * after:  # a step that fell short of its model says little
-            self.short = 0 if gain > KEPT else self.short + 1
+            self.short = 0 if gain > PROMISED else self.short + 1
             return self.short in (0, SHORT)
         self.short = 0
         is_newton = optimizer.damping < FREE  # the step went to the minimum of the linear model
