@@ -17,6 +17,7 @@ from pinn.base.console import Activity, command_of, say, show
 from pinn.solution.plans import unread_parameters
 from pinn.solution.quantities import QuantityValue
 from pinn.training.solver import Solver
+from pinn.training.verdict import verdict
 
 Setting = str | int | float | bool
 
@@ -95,7 +96,7 @@ class Report(L.Callback):
 def show_scores(solver: Solver) -> None:
     """Print the scores, the quantities and the coefficients."""
     show(score_table(solver.scores))
-    for line in solver.rounds.lines if solver.rounds is not None else ():
+    for line in verdict(solver.rounds) if solver.rounds is not None else ():
         say(line)
     if values := solver.solution.quantities():
         show(quantity_table(values))

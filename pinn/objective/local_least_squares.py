@@ -234,7 +234,9 @@ class LocalLeastSquares(LeastSquares):
                 start = starts[first[site.network] + patch]
                 J[:, :, start : start + part[0, 0].numel()] += part.flatten(2)
         if border is not None:
-            J[:, :, width - border.shape[-1] :] = border
+            columns = border.split([sizes[block] for block in self.theta.borders], -1)
+            for block, own in zip(self.theta.borders, columns, strict=True):
+                J[:, :, starts[block] : starts[block] + sizes[block]] = own
         return J.flatten(0, 1)
 
     def jacobians(self) -> Iterator[Block]:

@@ -8,6 +8,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     continuation the coefficient of a problem, through easier values
     first_patches the patches of the first round
     first_round  what a run that is given an accuracy begins with
+    noise        when only the noise of measured data is left
+    verdict      what is said of the result
     kept_rounds  what a checkpoint keeps of them
     outcome      what a round has come to
     decay        how fast coefficients fall: a higher degree or a cut

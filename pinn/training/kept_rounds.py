@@ -9,6 +9,7 @@ from pinn.networks.transfer import kept, take
 from pinn.training.best import Best
 from pinn.training.density import Density
 from pinn.training.emphasis import Emphasis
+from pinn.training.noise import Noise
 from pinn.training.outcome import Outcome, Plan
 from pinn.training.rounds import Rounds
 from pinn.training.trust import Trust
@@ -25,6 +26,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "outcomes": [asdict(outcome) for outcome in rounds.outcomes],
         "density": rounds.density.now,
         "emphasis": asdict(rounds.emphasis),
+        "noise": [list(each) for each in rounds.noise.parts],
         "trust": asdict(rounds.trust),
         "errors": rounds.errors,
         "best": asdict(rounds.best),
@@ -40,6 +42,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.density, rounds.trust = Density(saved["density"]), Trust(**saved["trust"])
     rounds.emphasis, rounds.best = Emphasis(**saved["emphasis"]), Best(**saved["best"])
     rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
+    rounds.noise = Noise([(data, rest) for data, rest in saved["noise"]])
     rounds.continuation.restore(saved["continuation"])
     rounds.errors, rounds.short = saved["errors"], saved["short"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])

@@ -20,6 +20,7 @@ from pinn.training.loss_weights import Balance
 from pinn.training.rounds import Rounds
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
+from pinn.training.verdict import reason
 
 
 class PhasedModule(LeanModule):
@@ -68,7 +69,7 @@ class PhasedModule(LeanModule):
             return
         say(self.rounds.end(self.system, self.balance.weights, optimizer.loss).line)
         if self.rounds.next is None:
-            self.schedule.end("accuracy", self.rounds.reason)
+            self.schedule.end("accuracy", reason(self.rounds))
 
     def restore_rounds(self, saved: Mapping[str, Any]) -> None:
         """Be in the round of a checkpoint."""

@@ -34,6 +34,7 @@ from pinn.training.density import Density
 from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_cuts, first_degree
 from pinn.training.first_patches import first_patches as first_patches
+from pinn.training.noise import DATA, Noise
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
 from pinn.training.trust import Trust
@@ -43,7 +44,6 @@ SHORT = 5  # short steps after which no other is tried
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
-SHOWN = 0.1  # an estimated error from which on a problem counts as not solved
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
 
@@ -65,6 +65,7 @@ class Rounds:
         self.next: Plan | None = None
         self.width, self.short = 1, 0  # rows of a point of the interior; short steps in a row
         self.continuation, self.best = Continuation(solution.problem), Best()
+        self.noise = Noise()
 
     @property
     def network(self) -> Patches:
@@ -89,7 +90,11 @@ class Rounds:
             self.density.drawn(self.degree, len(layout.lower)) + more,
             HELD_OUT if held_out else len(self.outcomes),
         )
-        if points.normal is None or geometry.is_measured(region):
+        if geometry.is_measured(region):
+            given = points.importance
+            one = points.at.new_ones(len(points)) if given is None else given
+            return replace(points, importance=DATA * one)
+        if points.normal is None:
             return points
         return replace(points, importance=points.at.new_full((len(points),), self.emphasis.now))
 
@@ -121,6 +126,11 @@ class Rounds:
         self.emphasis.parts.append((inner, faces / self.emphasis.now))
         held_loss = inner + faces
         self.best.note(self.emphasis.largest, self.networks)
+        geometry = self.solution.problem.geometry
+        if any(map(geometry.is_measured, squares)):
+            data = sum(float(v.sum()) for r, v in squares.items() if geometry.is_measured(r))
+            (data,) = agreed_numbers([data], self.like.device)
+            self.noise.parts.append((data, held_loss - data))
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
@@ -219,6 +229,9 @@ class Rounds:
         if self.is_done:
             outcome.decision = "done"
             return None
+        if self.noise.is_reached:
+            outcome.decision = "the residual of the measured data is their noise"
+            return None
         if move := self.continuation.after(self.error):
             outcome.decision = self.continuation.told(move)
             degree = first_degree(self.solution.problem.geometry)
@@ -272,27 +285,6 @@ class Rounds:
             cuts = first_cuts(geometry) if plan.fresh else [*old.cuts, *plan.cuts]
             change = begin if plan.fresh else refine
             change(network, Layout(old.lower, old.upper, cuts), Polynomials(plan.degree))
-
-    @property
-    def reason(self) -> str:
-        """Why no round follows."""
-        if not self.is_done:
-            return self.outcomes[-1].decision
-        return f"the estimated error {self.error:.1e} is below {self.tolerance:g}"
-
-    @property
-    def lines(self) -> list[str]:
-        """What is said of the result: the estimated errors, and whether it is a solution at all."""
-        if not self.outcomes or not self.outcomes[-1].errors:
-            return ["not solved: the run ended before an error could be estimated: give more steps"]
-        told = ", ".join(f"{n} {e:.0e}" for n, e in self.outcomes[-1].errors.items())
-        lines = [f"estimated relative error of {told}"]
-        if self.error > SHOWN:
-            lines.append(
-                f"not solved: the estimated error is {self.error:.0%}: try an easier coefficient "
-                "first, a shorter time, or look for an equation that has no solution"
-            )
-        return lines
 
 
 def mean(values: Tensor, weights: Tensor | None) -> Tensor:

@@ -1,0 +1,30 @@
+"""Measured data: how much they count beside the equations, and when only their noise is left.
+
+The equations are exact and the data are not. So the data count little, and a residual of theirs
+that finer patches do not make smaller is noise.
+"""
+
+from dataclasses import dataclass, field
+
+DATA = 1e-3  # what a measured value counts beside an equation
+FLAT = 0.8  # the fall of |r|² of the data in a round, from which on it stays
+SMALL = 0.1  # of it: |r|² of all else, once the equations are solved
+
+
+@dataclass
+class Noise:
+    """The squared residual of measured data, round by round.
+
+    Args:
+        parts: of each round |r|² of the data and of all else, at its end.
+    """
+
+    parts: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the residual of the data makes up most of it, and has stopped falling."""
+        if len(self.parts) < 2:
+            return False
+        (before, _), (data, rest) = self.parts[-2:]
+        return rest < SMALL * data and data > FLAT * before

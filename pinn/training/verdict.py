@@ -1,0 +1,30 @@
+"""What is said of the result of a run in rounds."""
+
+from pinn.training.rounds import Rounds
+
+SHOWN = 0.1  # an estimated error from which on a problem counts as not solved
+
+
+def reason(rounds: Rounds) -> str:
+    """Why no round follows."""
+    if rounds.is_done:
+        return f"the estimated error {rounds.error:.1e} is below {rounds.tolerance:g}"
+    return rounds.outcomes[-1].decision
+
+
+def verdict(rounds: Rounds) -> list[str]:
+    """The estimated errors, and whether it is a solution at all."""
+    if rounds.noise.is_reached:
+        return ["the measured data are met up to their noise, which decides on the error"]
+    if not rounds.outcomes or not rounds.errors:
+        return ["not solved: the run ended before an error could be estimated: give more steps"]
+    told = ", ".join(f"{n} {e:.0e}" for n, e in rounds.errors.items())
+    lines = [f"estimated relative error of {told}"]
+    if rounds.error > SHOWN:
+        cure = "a shorter time, or look for an equation that has no solution"
+        if rounds.solution.problem.continuation is None:
+            cure = f"an easier coefficient, which the problem may name as `continuation`, {cure}"
+        lines.append(f"not solved: the estimated error is {rounds.error:.0%}: try {cure}")
+    elif not rounds.is_done:
+        lines.append(f"the error asked for, {rounds.tolerance:g}, is not reached")
+    return lines
