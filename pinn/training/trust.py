@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pinn.training.emphasis import WELL
 
-LEAST = 0.1  # the smallest share that is believed
+LEAST, LEAST_OF_CUTS = 0.1, 0.7  # the smallest shares that are believed
+STUCK = 0.8  # the fall of a round in which next to nothing has changed
 
 
 @dataclass
@@ -33,12 +34,14 @@ class Trust:
     def judge(self, fall: float) -> None:
         """Hold the promise against the fall of the residual."""
         if fall < WELL:
-            self.degrees, self.cuts = (max(share, WELL) for share in (self.degrees, self.cuts))
+            self.degrees = 1.0
         if self.promised is not None:
             kept = -math.log(max(fall, 1e-300)) / max(self.promised, 1e-3)
-            kept = min(max(kept, LEAST), 1.0)
+            # Before a layer is resolved cuts change little, and are what is needed all the same.
             if self.is_degree:
-                self.degrees = kept
+                self.degrees = min(max(kept, LEAST), 1.0)
             else:
-                self.cuts = kept
+                self.cuts = min(max(kept, LEAST_OF_CUTS), 1.0)
+        if fall > STUCK:  # what falls slowly is not yet the solution: its coefficients say nothing
+            self.degrees = LEAST
         self.promised = None
