@@ -302,7 +302,7 @@ def test_an_error_falls_as_patches_are_halved(tmp_path):
         x = torch.rand(200, 2)
         exact = solution.problem.exact(x)["u"]
         errors.append(float((solution(x)["u"] - exact).norm() / exact.norm()))
-    assert errors[1] < 0.1 * errors[0] < 1e-3
+    assert errors[1] < 0.2 * errors[0] < 1e-3
 
 
 def test_least_squares_is_the_default_whatever_the_number_of_patches():
