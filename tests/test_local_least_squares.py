@@ -166,7 +166,7 @@ def test_a_wrong_jacobian_is_refused(monkeypatch):
     local.check()
     plain = LocalLeastSquares.block
     monkeypatch.setattr(LocalLeastSquares, "block", lambda *args: plain(*args) * (1 + 1e-4))
-    with pytest.raises(RuntimeError, match="the Jacobian of '.*' is not that of reverse mode"):
+    with pytest.raises(RuntimeError, match=r"the Jacobian of '.*' is not that of reverse mode"):
         local.lay_out()
 
 
