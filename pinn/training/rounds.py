@@ -53,10 +53,11 @@ class Rounds:
     Args:
         solution: its networks are patches with polynomials, all on the same patches.
         tolerance: the largest relative L2 error of an unknown.
+        memory: GiB that a round may take; by default half of what is available.
     """
 
-    def __init__(self, solution: Solution, tolerance: float) -> None:
-        self.solution, self.tolerance = solution, tolerance
+    def __init__(self, solution: Solution, tolerance: float, memory: float | None = None) -> None:
+        self.solution, self.tolerance, self.memory = solution, tolerance, memory
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
         self.density, self.emphasis, self.trust = Density(), Emphasis(), Trust()
@@ -251,11 +252,12 @@ class Rounds:
             self.wanted,
             self.trust,
             lambda degree: self.width * self.density.count(degree, faces.shape[1]),
-            allowance(self.like.device, None),
+            allowance(self.like.device, self.memory),
         )
         options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
-        best = max(options, key=lambda option: option.promise)
-        if best.promise <= 0 and not any(math.isfinite(option.cost) for option in options):
+        options = [option for option in options if math.isfinite(option.cost)]
+        best = max(options, key=lambda option: option.promise, default=None)
+        if best is None:
             outcome.decision = "no finer patches fit into the memory"
             self.best.restore(self.networks)
             return None

@@ -91,7 +91,7 @@ class Solver(PhasedModule):
         self.judge = Judge(self.solution, reference)
         self.reference: Reference | None = self.judge.reference(0)
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
-        self.rounds = None if accuracy is None else Rounds(self.solution, accuracy)
+        self.rounds = None if accuracy is None else Rounds(self.solution, accuracy, memory)
         phases = phases_of(self.solution, phases, accuracy)
         self.schedule = Schedule(phases, judged, problem.stages)
         self.balance = Balance(weighting, checked_weights(problem, weights or {}))
