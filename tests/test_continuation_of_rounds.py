@@ -40,7 +40,9 @@ def test_failed_start_goes_down_and_climbs_to_the_goal():
 def test_failed_stride_begins_again_with_a_smaller_one():
     continuation = Continuation(LidDrivenCavity(1000.0))
     continuation.restore(continuation.state() | {"now": 316.0, "start": 100.0})
-    continuation.note(steps(0.0))
+    for _ in range(4):
+        continuation.note(steps(0.0))
+        assert continuation.after(0.9) is None
     move = continuation.after(0.9)
     assert move == Move(100.0, True)
     continuation.enter(100.0)

@@ -71,7 +71,8 @@ class Continuation:
             error: the largest estimated error, infinite where there is no estimate.
         """
         self.rounds += 1
-        was_hard, self.was_hard = self.was_hard, False
+        # The first steps at a value that was climbed to are hard ones, and end well.
+        was_hard, self.was_hard = self.was_hard and self.now <= self.start, False
         if self.is_underway and error <= GOOD:
             return Move(min(self.stride * self.now, self.goal), fresh=False)
         is_poor = POOR <= error < math.inf

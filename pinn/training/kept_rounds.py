@@ -31,6 +31,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "errors": rounds.errors,
         "best": asdict(rounds.best),
         "short": rounds.short,
+        "largest": rounds.largest,
         "continuation": rounds.continuation.state(),
         "next": None if rounds.next is None else asdict(rounds.next),
     }
@@ -45,6 +46,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.noise = Noise([(data, rest) for data, rest in saved["noise"]])
     rounds.continuation.restore(saved["continuation"])
     rounds.errors, rounds.short = saved["errors"], saved["short"]
+    rounds.largest = saved["largest"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]
     rounds.former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}

@@ -33,7 +33,6 @@ from pinn.training.decay import decay
 from pinn.training.density import Density
 from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_cuts, first_degree
-from pinn.training.first_patches import first_patches as first_patches
 from pinn.training.noise import DATA, Noise
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
 from pinn.training.outcome import Outcome, Plan
@@ -41,6 +40,7 @@ from pinn.training.trust import Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
 SHORT = 5  # short steps after which no other is tried
+ROUNDING = 1e-26  # of the largest loss: there is nothing below
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
@@ -64,7 +64,7 @@ class Rounds:
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.errors: dict[str, float] = {}  # estimated, of the last round that could
         self.next: Plan | None = None
-        self.width, self.short = 1, 0  # rows of a point of the interior; short steps in a row
+        self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
         self.noise = Noise()
 
@@ -104,7 +104,8 @@ class Rounds:
         self.continuation.note(optimizer)
         after, gain = optimizer.loss, optimizer.past["gain"]
         fell = before - after
-        if optimizer.stalled:
+        self.largest = max(self.largest, before)
+        if optimizer.stalled or after <= ROUNDING * self.largest:
             return True
         if fell < LEFT**2 * after:  # a step that fell short of its model says little
             self.short = 0 if gain > PROMISED else self.short + 1
@@ -223,7 +224,8 @@ class Rounds:
     @property
     def is_done(self) -> bool:
         """Whether the estimated error is small enough."""
-        return self.error <= self.tolerance and not self.continuation.is_underway
+        is_exact = self.outcomes and self.outcomes[-1].held_out <= ROUNDING * self.largest
+        return bool(is_exact or self.error <= self.tolerance) and not self.continuation.is_underway
 
     def decide(self, outcome: Outcome, squares: Tensor, faces: Tensor) -> Plan | None:
         """What the next round does; None where the tolerance is reached."""
