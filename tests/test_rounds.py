@@ -1,9 +1,12 @@
 """Runs that are given an accuracy: they reach it, say how far they are, and resume at any step."""
 
 import re
+import signal
 
 import pytest
 import torch
+from stop_at import StopAt
+from test_distributed import TWO, finish
 from test_resume_cli import equal
 
 import pinn
@@ -140,6 +143,40 @@ def test_a_run_goes_on_from_every_step_to_the_same_bits(tmp_path):
         assert outcomes[0] == outcomes[1]
     assert any(pending)
     assert not all(pending)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path):
+    goal = {"problem": Kovasznay(), "accuracy": 1e-2}
+    solve(tmp_path / "whole", **goal)
+    with pytest.raises(KeyboardInterrupt, match="step 2"):
+        solve(tmp_path / "part", callbacks=[StopAt(2, signal.SIGINT)], **goal)
+    assert newest(tmp_path / "part")["global_step"] == 2
+    solve(tmp_path / "part", resume="auto", **goal)
+    whole, again = (newest(tmp_path / name) for name in ("whole", "part"))
+    assert equal(again["state_dict"], whole["state_dict"])
+
+
+def test_slices_of_no_time_get_on(tmp_path):
+    goal = {"problem": Kovasznay(), "accuracy": 1e-2, "resume": "auto"}
+    reached = []
+    for _ in range(3):
+        solve(tmp_path, max_time="00:00:00:00", **goal)
+        reached.append(newest(tmp_path)["global_step"])
+    assert reached == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_the_same_solution(here):
+    (here / "a.yaml").write_text(ACCURACY)
+    values = []
+    for folder, options in (("one", []), ("two", TWO)):
+        call = ["-m", "pinn", "--config", "a.yaml", "--trainer.default_root_dir", folder]
+        code, said = finish(here, *call, *options)
+        assert code == 0, said
+        solution = pinn.load(next((here / folder).rglob("*.ckpt")))
+        generator = torch.Generator().manual_seed(0)
+        values.append(solution(torch.rand(500, 2, generator=generator, dtype=torch.float64))["u"])
+    torch.testing.assert_close(*values, rtol=0, atol=1e-10)
 
 
 class Impossible(Problem):

@@ -12,7 +12,7 @@ from waits import Waits
 import pinn
 from pinn.base import transfers
 from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError, finite_loss
-from pinn.networks import MLP
+from pinn.networks import MLP, Patches, Polynomials, Ridges
 from pinn.objective.compilation import Compilation
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.objective import Objective
@@ -84,12 +84,13 @@ class Watched(L.Callback):
             self.waits.__exit__(None, None, None)
 
 
-def watched(train, monkeypatch, phase, mode="eager", **settings):
+def watched(train, monkeypatch, phase, mode="eager", network=None, **settings):
     """What waits in the steady steps of a run with the callbacks that are shipped."""
     watch = Watched(monkeypatch)
     weighting = settings.pop("weighting", "fixed")
+    network = network or MLP(8, 2)
     solver = Solver(
-        Kovasznay(), MLP(8, 2), [phase], derivatives="taylor", compile="auto", weighting=weighting
+        Kovasznay(), network, [phase], derivatives="taylor", compile="auto", weighting=weighting
     )
     solver.compilation = Compilation(mode, "asked for by this test")
     callbacks = [*fixed_callbacks(bar=False), Checkpoints(every=100), watch]
@@ -114,6 +115,13 @@ def test_a_steady_step_of_first_order_waits_for_nothing(
     watch = watched(train, monkeypatch, Phase(30, **settings), mode)
     assert not watch.counted
     assert watch.lags == [finite_loss.LAG + 1] * (LAST - FIRST)  # the next steps have begun
+
+
+@pytest.mark.parametrize("mode", ["eager", "recorded"])
+@pytest.mark.parametrize("features", [Polynomials(4), Ridges(8, trained=True)], ids=str)
+def test_a_steady_step_of_patches_waits_for_nothing(train, monkeypatch, on_a_gpu, mode, features):
+    network = Patches({"x": 2, "y": 2}, features)
+    assert not watched(train, monkeypatch, Phase(30), mode, network).counted
 
 
 @pytest.mark.parametrize("method", ["gradient_norm", "ntk"])
@@ -141,7 +149,8 @@ def test_on_a_cpu_every_evaluation_is_looked_at_before_the_weights_move(train, m
     assert not watch.lags
 
 
-def test_levenberg_marquardt_reads_once_a_trial(train, monkeypatch, on_a_gpu):
+@pytest.mark.parametrize("kind", ["dense", "patches"])
+def test_levenberg_marquardt_reads_once_a_trial(train, monkeypatch, on_a_gpu, kind):
     trials = []
     plain = pinn.optim.LevenbergMarquardt.trial
 
@@ -152,7 +161,8 @@ def test_levenberg_marquardt_reads_once_a_trial(train, monkeypatch, on_a_gpu):
     monkeypatch.setattr(pinn.optim.LevenbergMarquardt, "trial", trial)
     watch = Watched(monkeypatch, first=17, last=20)
     torch.manual_seed(0)  # the trials decide when a graph is held against the Python again
-    solver = Solver(Kovasznay(), MLP(8, 1), [Phase(21, "LevenbergMarquardt")], derivatives="rule")
+    network = MLP(8, 1) if kind == "dense" else Patches({"x": 2}, Polynomials(4))
+    solver = Solver(Kovasznay(), network, [Phase(21, "LevenbergMarquardt")], derivatives="rule")
     train(solver, POINTS, callbacks=[*fixed_callbacks(bar=False), Checkpoints(), watch])
     assert sum(trials) >= 3
     assert watch.counted == {"tolist in levenberg_marquardt.py:trial": sum(trials)}
