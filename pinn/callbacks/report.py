@@ -50,6 +50,7 @@ class Report(L.Callback):
         if new := self.assessed_step != trainer.global_step:
             with self.checking:
                 solver.scores = solver.assess()
+                solver.conclude()
             solver.publish("", solver.scores)
         for logger in trainer.loggers:
             if new:
@@ -96,7 +97,7 @@ class Report(L.Callback):
 def show_scores(solver: Solver) -> None:
     """Print the scores, the quantities and the coefficients."""
     show(score_table(solver.scores))
-    for line in verdict(solver.rounds) if solver.rounds is not None else ():
+    for line in solver.conclusion.lines if solver.rounds is None else verdict(solver.rounds):
         say(line)
     if values := solver.solution.quantities():
         show(quantity_table(values))
@@ -140,7 +141,7 @@ def score_table(scores: Scores) -> Table:
     table.add_section()
     for tag, value in scores.items():
         group, name = tag.split("/", 1)
-        if group not in ("error", "quantity") and name.endswith("rms"):
+        if group not in ("error", "quantity", "estimate") and name.endswith("rms"):
             label = f"residual of {name.removesuffix('_rms')}" if group == "residual" else group
             maximum = scores[tag.removesuffix("rms") + "max"]
             table.add_row(label, *[""] * len(names), f"{value:.2e}", f"{maximum:.2e}")

@@ -25,6 +25,10 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     adaptive_points    points where the residual is large
     loss_weights       weights that follow the training
     covariance         how exactly coefficients are known
+    estimate           the error of any solution, by a correction of local polynomials
+    error_estimate     what is known of it
+    correction_patches the patches of that correction
+    conclusion         what a run says at its end that is not in rounds
     strategies         how each network is differentiated
     judge              the reference that errors are measured against
     stopwatch          the time of training alone

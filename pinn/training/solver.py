@@ -43,6 +43,7 @@ from pinn.training.rounds import Rounds
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
 from pinn.training.strategies import choose_strategies
+from pinn.training.conclusion import Conclusion, concluded
 
 
 class Solver(PhasedModule):
@@ -105,7 +106,7 @@ class Solver(PhasedModule):
         self.collocation: Collocation
         self.terms = dict[str, Tensor]()
         self.loss: Tensor | None = None  # the total that the last step has led to
-        self.scores: Scores = {}
+        self.scores, self.conclusion = dict[str, float](), Conclusion()  # of the end
         self.drawn, self.watch = dict[str, Points](), Stopwatch()  # the points of the last step
 
     @property
@@ -230,6 +231,14 @@ class Solver(PhasedModule):
         points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
         known = self.plans, self.balance.weights, self.terms
         return assess(self.solution, self.reference, points, *known)
+
+    def conclude(self) -> None:
+        """Estimate the error of the last weights, and see whether they are a solution at all."""
+        if self.rounds is None and self.terms and self.loss is not None:
+            points = self.collocation.draw_held_out(self.problem, next(self.parameters()))
+            known = self.plans, self.balance.weights, points, float(self.loss), self.scores
+            self.conclusion = concluded(self.solution, *known, self.watch.seconds)
+            self.scores |= self.conclusion.scores
 
     def estimate(self) -> dict[str, Estimate]:
         """The coefficients with their intervals; without a step, those of the checkpoint."""
