@@ -12,9 +12,9 @@ from pinn.optim import Phase
 from pinn.problems import Advection, Kovasznay, KovasznayViscosity, Poisson
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
+from pinn.training.conclusion import far_above, near_zero, too_large
 from pinn.training.error_estimate import ErrorEstimate
 from pinn.training.estimate import Estimator, can_be_estimated, estimate_error
-from pinn.training.conclusion import far_above, near_zero, too_large
 
 
 def drawn(problem, width=8):
@@ -77,16 +77,16 @@ def test_what_has_no_estimate():
 
 def test_a_nonlinear_problem():
     torch.manual_seed(0)
-    solution = Solution(Kovasznay(), MLP(120, 1, spread=2.0)).double()
+    solution = Solution(Kovasznay(), MLP(40, 1, spread=2.0)).double()
     fitted_to(solution)
-    known = corrected_by(solution, 12).estimate(None)
+    known = corrected_by(solution, 20).estimate(None)
     true = errors(solution, solution.problem.judged_by())
     for name, error in known.errors.items():
-        assert 0.1 < error / true[f"error/{name}"] < 10
+        assert error == pytest.approx(true[f"error/{name}"], rel=0.1)
 
 
 def fitted_to(solution):
-    """Fit the output layer to the exact values: errors of some per cent."""
+    """Fit the output layer to the exact values: errors of 0.4 to 24 %."""
     reference = solution.problem.judged_by()
     some = slice(None, None, 7)
     at = reference.at[some]

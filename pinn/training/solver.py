@@ -33,6 +33,7 @@ from pinn.physics.references import Reference
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
+from pinn.training.conclusion import Conclusion, concluded
 from pinn.training.covariance import estimates
 from pinn.training.first_round import chosen, phases_of
 from pinn.training.judge import Judge
@@ -43,7 +44,6 @@ from pinn.training.rounds import Rounds
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
 from pinn.training.strategies import choose_strategies
-from pinn.training.conclusion import Conclusion, concluded
 
 
 class Solver(PhasedModule):
