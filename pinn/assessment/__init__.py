@@ -12,6 +12,7 @@ A new score or a new figure goes here.
     streamlines   of a velocity in the plane
     scattered     a reference at scattered points
     outline       of a shape in a section
+    patch_map     the boxes of patches
     grid_section  the part of a grid that a figure shows
     canvas        panels, maps and colour bars
     scales        how values become colours and labels

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogg
 from pinn.assessment.scores import component_values
 from pinn.base.console import Activity, say
 from pinn.base.messages import whole
+from pinn.training.decay import decay
 from pinn.training.solver import Solver
 
 if TYPE_CHECKING:
@@ -113,14 +114,32 @@ def figures_of(solver: Solver, step: int) -> "dict[str, Figure]":
         for c in solver.solution.constants
         for k in c.components
     }
-    return draw(
+    heading = f"{run_name(solver)}, step {step}"
+    figures = draw(
         problem,
         solver.reference,
         lambda at: predict(solver, at),
         lambda unknown, at: solver.solution.at(at).vorticity(unknown),
-        f"{run_name(solver)}, step {step}",
+        heading,
         solver.scores,
         along,
+    )
+    return figures if solver.rounds is None else figures | {"patches": patches(solver, heading)}
+
+
+def patches(solver: Solver, heading: str) -> "Figure":
+    """The patches of a run with an accuracy, and how well their polynomials have converged."""
+    from pinn.assessment.patch_map import patch_map
+
+    assert solver.rounds is not None
+    network, degree = solver.rounds.network, solver.rounds.degree
+    boxes = network.layout.boxes()
+    many = f"{len(network.layout)} patches, polynomials of degree {degree}"
+    left = decay(network).tails.sum(1).sqrt().double().cpu().numpy()
+    names = solver.problem.geometry.coordinates
+    label = "last coefficients, relative"
+    return patch_map(
+        boxes.lower.numpy(), boxes.upper.numpy(), left, names, f"{many}\n{heading}", label
     )
 
 
