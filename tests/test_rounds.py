@@ -211,6 +211,13 @@ def test_a_round_that_does_not_fit_is_not_begun(tmp_path, capsys):
     assert max(errors(solution).values()) < 0.1
 
 
+def test_memory_for_one_round_alone_tells_no_error(tmp_path, capsys):
+    solve(tmp_path, memory=1e-6)
+    said = capsys.readouterr().out
+    assert "before an error could be estimated: give more memory" in said
+    assert "no finer patches fit into the memory" in said
+
+
 # --- what is asked for
 
 

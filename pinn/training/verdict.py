@@ -17,7 +17,8 @@ def verdict(rounds: Rounds) -> list[str]:
     if rounds.noise.is_reached:
         return ["the measured data are met up to their noise, which decides on the error"]
     if not rounds.outcomes or not rounds.errors:
-        return ["not solved: the run ended before an error could be estimated: give more steps"]
+        more = "memory" if rounds.outcomes and rounds.next is None else "steps"
+        return [f"not solved: the run ended before an error could be estimated: give more {more}"]
     told = ", ".join(f"{n} {e:.0e}" for n, e in rounds.errors.items())
     lines = [f"estimated relative error of {told}"]
     if rounds.error > SHOWN:
