@@ -36,6 +36,7 @@ from pinn.training.density import Density
 from pinn.training.effort import Effort, effort
 from pinn.training.error_estimate import ErrorEstimate
 from pinn.training.first_patches import first_cuts
+from pinn.training.options import FIXED
 
 FIRST = {1: 12, 2: 8, 3: 6, 4: 4}  # degree at first, by dimensions
 HIGHEST = {1: 32, 2: 20, 3: 14, 4: 8}
@@ -260,8 +261,8 @@ class Estimator:
         }
 
     def cost(self, layout: Layout, degree: int) -> float:
-        """Operations of a step in a space."""
-        return self.effort(layout, degree).operations
+        """Operations of a step in a space, and those that it takes as long as anyway."""
+        return FIXED + self.effort(layout, degree).operations
 
     def room(self, layout: Layout, degree: int) -> float:
         """Bytes that would be left."""
