@@ -67,7 +67,7 @@ class PhasedModule(LeanModule):
             return
         if not self.rounds.is_solved(optimizer, float(self.terms["total"])):
             return
-        say(self.rounds.end(self.system, self.balance.weights, optimizer.loss).line)
+        say(self.rounds.end(self.system, optimizer).line)
         if self.rounds.next is None:
             self.schedule.end("accuracy", reason(self.rounds))
 

@@ -27,6 +27,7 @@ from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
+from pinn.training.amplification import with_hidden
 from pinn.training.best import Best
 from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
@@ -114,11 +115,11 @@ class Rounds:
         is_newton = optimizer.damping < FREE  # the step went to the minimum of the linear model
         return is_newton and fell * abs(1 / gain - 1) < LEFT * after
 
-    def end(self, system: LocalLeastSquares, weights: Mapping[str, float], loss: float) -> Outcome:
+    def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
         held = LocalLeastSquares(system.objective)
         regions = system.objective.plans
-        held.place({r: self.at_home(r, system) for r in regions}, weights)
+        held.place({r: self.at_home(r, system) for r in regions}, system.weights)
         squares = held.squares()
         self.width = held.placed["interior"].width if "interior" in held.placed else 1
         sums = [0.0, 0.0]
@@ -139,11 +140,14 @@ class Rounds:
             self.degree,
             sum(net.output.weight.numel() for net in self.networks.values()),
             len(held.placed["interior"].points) if "interior" in held.placed else 0,
-            loss,
+            optimizer.loss,
             held_loss,
         )
         if self.former:
-            self.errors = outcome.errors = self.estimates(held)
+            self.errors = self.estimates(held)
+            if max(self.errors.values()) <= self.tolerance:
+                self.errors = with_hidden(self.errors, system, optimizer, held_loss)
+            outcome.errors = self.errors
         else:  # the first round, or that of another coefficient
             jump = max(self.emphasis.fall(MOST), 1.0)
             self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
