@@ -2,7 +2,7 @@
 
 import pinn
 from pinn.assessment.scores import errors
-from pinn.problems import Advection, Kovasznay
+from pinn.problems import Advection, ClampedPlate, Kovasznay, KovasznayViscosity, Poiseuille
 
 
 def test_a_missing_condition_shows_in_the_estimate(tmp_path, capfd):
@@ -27,3 +27,19 @@ def estimate(told: str, name: str) -> float:
     line = next(line for line in told.splitlines() if line.startswith("estimated relative error"))
     parts = line.replace(",", "").split()
     return float(parts[parts.index(name) + 1])
+
+
+def test_conditions_of_a_fourth_order_equation_are_not_rounding_beside_it(tmp_path, capfd):
+    solution = pinn.fit(ClampedPlate(), accuracy=1e-5, folder=tmp_path)
+    assert error(solution, "w") < 10 * estimate(capfd.readouterr().out, "w")
+
+
+def test_a_flow_that_few_measurements_leave_open_is_not_solved(tmp_path, capfd):
+    pinn.fit(KovasznayViscosity(samples=9), accuracy=1e-4, max_steps=60, folder=tmp_path)
+    assert "not solved: equations and conditions leave u, v, p open" in capfd.readouterr().out
+
+
+def test_what_is_exact_at_once_is_said_to_be_so(tmp_path, capfd):
+    solution = pinn.fit(Poiseuille(), accuracy=1e-8, folder=tmp_path)
+    assert error(solution, "u") < 1e-13
+    assert "that of rounding" in capfd.readouterr().out

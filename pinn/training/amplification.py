@@ -3,7 +3,8 @@
     e = (JᵀJ + μD)⁻¹ Jᵀ v,   v random, |v| = |r| at points that training does not see
 
 Where a condition is missing, or hardly counts, small residuals stand for large changes of the
-solution: neither the residual nor its fall from round to round tells. One solve with JᵀJ does.
+solution: neither the residual nor its fall from round to round tells. One solve with JᵀJ does. A
+random change d − (JᵀJ + μD)⁻¹ JᵀJ d is what no residual sees at all: then the solution is open.
 """
 
 import math
@@ -17,26 +18,37 @@ from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.linear_model import LinearModel
 
 DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
+OPEN = 0.03  # of a random change, from which on what is not seen makes a component open
 
 
 def with_hidden(
     errors: dict[str, float],
+    before: dict[str, float],
     system: LocalLeastSquares,
     optimizer: LevenbergMarquardt,
     loss: float,
-) -> dict[str, float]:
-    """Estimated errors, at least as large as what the residual can hide; see `hidden`."""
-    least = hidden(system, optimizer, loss)
-    return {name: max(error, least.get(name, 0.0)) for name, error in errors.items()}
+) -> tuple[dict[str, float], list[str]]:
+    """Estimated errors, at least as large as what the residual can hide; see `hidden`.
+
+    The part of the error before the round that no residual sees is still there.
+
+    Returns:
+        The errors, and the components that are open.
+    """
+    least, unseen = hidden(system, optimizer, loss)
+    stayed = {name: share * min(before.get(name, 1.0), 1.0) for name, share in unseen.items()}
+    larger = {n: max(e, least.get(n, 0.0), stayed.get(n, 0.0)) for n, e in errors.items()}
+    return larger, [name for name, share in unseen.items() if share > OPEN]
 
 
 @torch.no_grad()
 def hidden(
     system: LocalLeastSquares, optimizer: LevenbergMarquardt, loss: float
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, float]]:
     """Component → relative size (L2, interior) of the change that such a residual stands for.
 
-    Components with a constant that depends on time or a parameter are left out.
+    And component → the share of a random change that no residual sees. Components with a constant
+    that depends on time or a parameter are left out.
 
     Args:
         system: at the solution.
@@ -52,18 +64,25 @@ def hidden(
     form = model.squared
     form.solve(DAMPING)
     change = form.again(math.sqrt(loss / count) * drawn)
+    random = torch.randn(len(here), generator=generator, dtype=torch.float64).to(here)
+    unseen = random - form.again(-model.rows.times(random))
     before = values(system)
-    optimizer.move(here + change)
-    after = values(system)
-    optimizer.move(here)
-    sizes: dict[str, float] = {}
+    steps = {"change": change, "random": random, "unseen": unseen}
+    after = {}
+    for name, step in steps.items():
+        optimizer.move(here + step)
+        after[name] = values(system)
+        optimizer.move(here)
+    sizes, shares = dict[str, float](), dict[str, float]()
     solution = system.objective.solution
     for name, value in before.items():
         constant = solution.constant_of(*solution.problem.component_places[name])
         if constant is None or not constant.along:
-            size = float(spread(value, constant is not None).clamp(min=1e-300))
-            sizes[name] = float(spread(after[name] - value, constant is not None)) / size
-    return sizes
+            gauged = constant is not None
+            moved = {n: float(spread(u[name] - value, gauged)) for n, u in after.items()}
+            sizes[name] = moved["change"] / max(float(spread(value, gauged)), 1e-300)
+            shares[name] = moved["unseen"] / max(moved["random"], 1e-300)
+    return sizes, shares
 
 
 def values(system: LocalLeastSquares) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "noise": [list(each) for each in rounds.noise.parts],
         "trust": asdict(rounds.trust),
         "errors": rounds.errors,
+        "open": rounds.open,
         "best": asdict(rounds.best),
         "short": rounds.short,
         "largest": rounds.largest,
@@ -46,6 +47,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.noise = Noise([(data, rest) for data, rest in saved["noise"]])
     rounds.continuation.restore(saved["continuation"])
     rounds.errors, rounds.short = saved["errors"], saved["short"]
+    rounds.open = saved["open"]
     rounds.largest = saved["largest"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]

@@ -29,6 +29,7 @@ from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
 from pinn.training.amplification import with_hidden
 from pinn.training.best import Best
+from pinn.training.change import changes
 from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Density
@@ -67,7 +68,7 @@ class Rounds:
         self.next: Plan | None = None
         self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
-        self.noise = Noise()
+        self.noise, self.open = Noise(), list[str]()  # the components that nothing decides on
 
     @property
     def network(self) -> Patches:
@@ -82,8 +83,7 @@ class Rounds:
 
     def points(self, region: str, held_out: bool = False) -> Points:
         """Those of a region for this round."""
-        layout, more = self.network.layout, int(held_out)
-        geometry = self.solution.problem.geometry
+        layout, more, geometry = self.network.layout, int(held_out), self.solution.problem.geometry
         points = pieces(
             geometry,
             region,
@@ -144,10 +144,11 @@ class Rounds:
             held_loss,
         )
         if self.former:
-            self.errors = self.estimates(held)
-            if max(self.errors.values()) <= self.tolerance:
-                self.errors = with_hidden(self.errors, system, optimizer, held_loss)
-            outcome.errors = self.errors
+            errors = self.estimates(held)
+            if max(errors.values()) <= self.tolerance:
+                left = self.errors, system, optimizer, held_loss
+                errors, self.open = with_hidden(errors, *left)
+            self.errors = outcome.errors = errors
         else:  # the first round, or that of another coefficient
             jump = max(self.emphasis.fall(MOST), 1.0)
             self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
@@ -172,16 +173,12 @@ class Rounds:
         before = self.before(at)
         fall = min(self.emphasis.fall(), SLOW)
         left = fall / (1 - fall)  # of a geometric series, behind this round
-        weights, last = placed.points.weights, self.errors
-        errors = {}
-        for name, value in now.items():
-            change, size = value - before[name], value
-            if self.solution.constant_of(*self.solution.problem.component_places[name]) is not None:
-                change, size = (v - mean(v, weights) for v in (change, size))
-            ratio = mean(change**2, weights) / mean(size**2, weights).clamp(min=1e-300)
-            # What does not change need not be right: the error falls with the residual, too.
-            least = last.get(name, 1.0) * min(self.emphasis.fall(MOST), 1.0) ** FASTER
-            errors[name] = max(float(ratio.sqrt()) * left, least)
+        places = self.solution.problem.component_places
+        gauged = {name for name in now if self.solution.constant_of(*places[name]) is not None}
+        changed, errors = changes(now, before, gauged, placed.points.weights), {}
+        for name, change in changed.items():
+            least = self.errors.get(name, 1.0) * min(self.emphasis.fall(MOST), 1.0) ** FASTER
+            errors[name] = max(change * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
 
     @torch.no_grad()
@@ -226,15 +223,23 @@ class Rounds:
         return max(last.values()) if last else math.inf
 
     @property
+    def is_exact(self) -> bool:
+        """Whether nothing but rounding is left of the residual."""
+        return bool(self.outcomes) and self.outcomes[-1].held_out <= ROUNDING * self.largest
+
+    @property
     def is_done(self) -> bool:
         """Whether the estimated error is small enough."""
-        is_exact = self.outcomes and self.outcomes[-1].held_out <= ROUNDING * self.largest
-        return bool(is_exact or self.error <= self.tolerance) and not self.continuation.is_underway
+        small = self.is_exact or self.error <= self.tolerance
+        return small and not (self.open or self.continuation.is_underway)
 
     def decide(self, outcome: Outcome, squares: Tensor, faces: Tensor) -> Plan | None:
         """What the next round does; None where the tolerance is reached."""
         if self.is_done:
             outcome.decision = "done"
+            return None
+        if self.open:
+            outcome.decision = f"{', '.join(self.open)} left open by equations and conditions"
             return None
         if self.noise.is_reached:
             outcome.decision = "the residual of the measured data is their noise"
@@ -293,8 +298,3 @@ class Rounds:
             cuts = first_cuts(geometry) if plan.fresh else [*old.cuts, *plan.cuts]
             change = begin if plan.fresh else refine
             change(network, Layout(old.lower, old.upper, cuts), Polynomials(plan.degree))
-
-
-def mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    """The weighted mean."""
-    return values.mean() if weights is None else (values * weights).mean()

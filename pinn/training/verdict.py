@@ -7,6 +7,8 @@ SHOWN = 0.1  # an estimated error from which on a problem counts as not solved
 
 def reason(rounds: Rounds) -> str:
     """Why no round follows."""
+    if rounds.is_done and rounds.is_exact:
+        return "the residual is at rounding"
     if rounds.is_done:
         return f"the estimated error {rounds.error:.1e} is below {rounds.tolerance:g}"
     return rounds.outcomes[-1].decision
@@ -14,8 +16,17 @@ def reason(rounds: Rounds) -> str:
 
 def verdict(rounds: Rounds) -> list[str]:
     """The estimated errors, and whether it is a solution at all."""
+    if rounds.open:
+        return [
+            f"not solved: equations and conditions leave {', '.join(rounds.open)} open, so that "
+            "this is one of many solutions: add a condition, or more measured points"
+        ]
     if rounds.noise.is_reached:
         return ["the measured data are met up to their noise, which decides on the error"]
+    if rounds.is_done and rounds.is_exact:
+        return [
+            "estimated relative error: that of rounding, since the residual has no more than that"
+        ]
     if not rounds.outcomes or not rounds.errors:
         more = "memory" if rounds.outcomes and rounds.next is None else "steps"
         return [f"not solved: the run ended before an error could be estimated: give more {more}"]
