@@ -38,5 +38,5 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     lightning_adapter  the only file that touches the inside of Lightning
 
 May import: checkpoints, assessment, optim, objective, solution, physics, choosing, checking,
-derivatives, networks, geometry, base.
+derivatives, algebra, networks, geometry, base.
 """
