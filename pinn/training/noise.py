@@ -4,6 +4,7 @@ The equations are exact and the data are not. So the data count little, and a re
 that finer patches do not make smaller is noise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 DATA = 1e-3  # what a measured value counts beside an equation
@@ -28,3 +29,9 @@ class Noise:
             return False
         (before, _), (data, rest) = self.parts[-2:]
         return rest < SMALL * data and data > FLAT * before
+
+    def obstacle(self, open_components: Sequence[str]) -> str:
+        """Why finer patches would not help; empty where they may."""
+        if open_components:
+            return f"{', '.join(open_components)} left open by equations and conditions"
+        return "the residual of the measured data is their noise" if self.is_reached else ""

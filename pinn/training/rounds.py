@@ -238,11 +238,8 @@ class Rounds:
         if self.is_done:
             outcome.decision = "done"
             return None
-        if self.open:
-            outcome.decision = f"{', '.join(self.open)} left open by equations and conditions"
-            return None
-        if self.noise.is_reached:
-            outcome.decision = "the residual of the measured data is their noise"
+        if why := self.noise.obstacle(self.open):
+            outcome.decision = why
             return None
         if move := self.continuation.after(self.error):
             outcome.decision = self.continuation.told(move)
