@@ -21,6 +21,14 @@ HIGH = 2  # order up to which equations count as they are
 POINTS = 16
 
 
+def weighed(
+    objective: Objective, weights: Mapping[str, float] | None, accuracy: float | None
+) -> dict[str, float]:
+    """The weights that are given; where an accuracy is, those of high order beside them."""
+    given = dict(weights or {})
+    return given if accuracy is None else high_order_weights(objective, given) | given
+
+
 @torch.no_grad()
 def high_order_weights(objective: Objective, given: Mapping[str, float]) -> dict[str, float]:
     """Residual → 1/s² for those of high order that no weight is given for."""

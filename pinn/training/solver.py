@@ -35,7 +35,7 @@ from pinn.solution.solution import Solution
 from pinn.training.collocation import Collocation
 from pinn.training.conclusion import Conclusion, concluded
 from pinn.training.covariance import estimates
-from pinn.training.equation_scale import high_order_weights
+from pinn.training.equation_scale import weighed
 from pinn.training.first_round import chosen, phases_of
 from pinn.training.judge import Judge
 from pinn.training.kept_rounds import state
@@ -97,13 +97,12 @@ class Solver(PhasedModule):
         phases = phases_of(self.solution, phases, accuracy)
         self.schedule = Schedule(phases, judged, problem.stages)
         self.derivatives, self.compile_mode = derivatives, compile
-        self.choices: dict[str, Choice] = {}
-        self.plans = plan_regions(self.solution)
+        self.choices, self.plans = dict[str, Choice](), plan_regions(self.solution)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
         self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
-        high = {} if accuracy is None else high_order_weights(self.objective, weights or {})
-        self.balance = Balance(weighting, checked_weights(problem, high | (weights or {})))
+        given = weighed(self.objective, weights, accuracy)
+        self.balance = Balance(weighting, checked_weights(problem, given))
         self.compilation: Compilation | None = None
         self.collocation: Collocation
         self.terms = dict[str, Tensor]()
