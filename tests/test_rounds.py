@@ -20,6 +20,7 @@ from pinn.networks.transfer import Local, refine
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, Poisson
+from pinn.training.solver import Solver
 
 ACCURACY = """\
 model:
@@ -250,3 +251,8 @@ def test_neither_a_network_nor_an_accuracy(here, capsys):
     (here / "a.yaml").write_text(ACCURACY.replace("  accuracy: 1.0e-6\n", ""))
     assert main(["--config", "a"]) != 0
     assert "model.network is missing: give one, or model.accuracy" in capsys.readouterr().err
+
+
+def test_a_list_of_coefficients_is_refused():
+    with pytest.raises(ValueError, match="the problem has 2 stages: give the last values alone"):
+        Solver(Kovasznay([20.0, 40.0]), accuracy=1e-3)

@@ -32,6 +32,11 @@ def chosen(
             f"model.accuracy is {accuracy:g} and model.{name} is given, which it finds by itself: "
             "remove one of them"
         )
+    if len(problem.stages) > 1:
+        raise ValueError(
+            f"model.accuracy is {accuracy:g} and the problem has {len(problem.stages)} stages: give "
+            "the last values alone, since the run goes through easier ones by itself"
+        )
     return first_patches(problem.geometry)
 
 
