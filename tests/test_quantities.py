@@ -446,7 +446,8 @@ def test_a_run_shows_logs_and_keeps_its_quantities(tmp_path, capsys):
     found = solution.quantities()
     assert found["flux"].value == pytest.approx(1.0, abs=1e-2)
     assert found["amount"].value == pytest.approx(0.5, abs=1e-2)
-    rows = [line for line in out.splitlines() if "flux" in line or "amount" in line]
+    table = [line for line in out.splitlines() if line.startswith("│")]
+    rows = [line for line in table if "flux" in line or "amount" in line]
     assert f"{found['amount'].value:.6g}" in out
     assert f"{found['flux'].error:.2e}" in rows[0]
     assert "reference of flux: the exact line" in out
