@@ -33,8 +33,9 @@ def chosen(
             "remove one of them"
         )
     if len(problem.stages) > 1:
+        many = len(problem.stages)
         raise ValueError(
-            f"model.accuracy is {accuracy:g} and the problem has {len(problem.stages)} stages: give "
+            f"model.accuracy is {accuracy:g} and the problem has {many} stages: give "
             "the last values alone, since the run goes through easier ones by itself"
         )
     return first_patches(problem.geometry)
