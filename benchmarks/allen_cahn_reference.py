@@ -19,32 +19,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from etdrk4 import advanced, factors
 
 DIFFUSION, GROWTH = 1e-4, 5.0
 INSTANTS, PLACES = 101, 101  # of the stored grid: 0 ≤ t ≤ 1, 0 ≤ x ≤ 1
-CONTOUR = 64  # points of the circles that the coefficients are means over
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "pinn/problems/allen_cahn_data/allen_cahn.npz"
 Array = np.ndarray
-
-
-def coefficients(linear: Array, step: float) -> tuple[Array, ...]:
-    """e^{hL/2}, e^{hL} and the weights of the four stages, for the symbol L of each mode."""
-    circle = np.exp(1j * np.pi * (np.arange(CONTOUR) + 0.5) / CONTOUR)
-    z = step * linear[:, None] + circle
-    full = np.exp(z)
-
-    def mean(values: Array) -> Array:
-        return step * values.mean(axis=1).real
-
-    return (
-        np.exp(step * linear / 2),
-        np.exp(step * linear),
-        mean((np.exp(z / 2) - 1) / z),
-        mean((-4 - z + full * (4 - 3 * z + z**2)) / z**3),
-        mean((2 + z + full * (z - 2)) / z**3),
-        mean((-4 - 3 * z - z**2 + full * (4 - z)) / z**3),
-    )
 
 
 def initial(count: int) -> Array:
@@ -70,7 +51,7 @@ def solve(points: int, steps: int) -> Array:
         steps: of time, a multiple of 100.
     """
     wave = np.pi * np.arange(points // 2 + 1)
-    half, whole, q, first, middle, last = coefficients(GROWTH - DIFFUSION * wave**2, 1 / steps)
+    by = factors(GROWTH - DIFFUSION * wave**2, 1 / steps)
     every = points // 2 // (PLACES - 1)
     v = points * initial(len(wave))
 
@@ -81,13 +62,7 @@ def solve(points: int, steps: int) -> Array:
 
     rows = []
     for step in range(1, steps + 1):
-        at_start = cubic(v)
-        a = half * v + q * at_start
-        at_a = cubic(a)
-        b = half * v + q * at_a
-        at_b = cubic(b)
-        c = half * a + q * (2 * at_b - at_start)
-        v = whole * v + first * at_start + 2 * middle * (at_a + at_b) + last * cubic(c)
+        v = advanced(v, cubic, by)
         if step % (steps // (INSTANTS - 1)) == 0:
             rows.append(np.fft.irfft(v, points))
     x = np.linspace(0, 1, PLACES)

@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from allen_cahn_reference import coefficients
+from etdrk4 import advanced, factors
 
 from pinn import (
     Disc,
@@ -121,7 +121,7 @@ def gray_scott(points: int, steps: int) -> dict[str, np.ndarray]:
     d, f, k = GrayScott.diffusion, GrayScott.feed, GrayScott.removal
     wave = np.pi * np.arange(points // 2 + 1)
     linear = np.concatenate((-d * wave**2 - f, -0.5 * d * wave**2 - f - k))
-    half, whole, q, first, middle, last = coefficients(linear, 20 / steps)
+    by = factors(linear, 20 / steps)
     spot = ((1 + np.cos(np.pi * (2 * np.arange(points) / points - 1))) / 2) ** 4
 
     def both(w: np.ndarray) -> np.ndarray:
@@ -134,13 +134,7 @@ def gray_scott(points: int, steps: int) -> dict[str, np.ndarray]:
     w = np.fft.rfft(np.stack((1 - 0.5 * spot, 0.5 * spot))).ravel()
     rows = [both(w)]
     for step in range(1, steps + 1):
-        at_start = reaction(w)
-        a = half * w + q * at_start
-        at_a = reaction(a)
-        b = half * w + q * at_a
-        at_b = reaction(b)
-        c = half * a + q * (2 * at_b - at_start)
-        w = whole * w + first * at_start + 2 * middle * (at_a + at_b) + last * reaction(c)
+        w = advanced(w, reaction, by)
         if step % (steps // 100) == 0:
             rows.append(both(w))
     found = np.stack(rows)[:, :, :: points // 100]

@@ -8,6 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from pinn.algebra.channels import Plan, bilaplace, differentiated, every_channel, laplace
 from pinn.algebra.jet import Jet, NoRuleError
 from pinn.algebra.rows import seed
+from pinn.derivatives.evaluate import evaluate
 
 N, D = 3, 2
 PLANS = {
@@ -139,3 +140,20 @@ def names(*tables):
     """The names of torch's functions in tables of rules, wherever torch keeps them."""
     keys = (getattr(key, "__name__", "").strip("_") for table in tables for key in table)
     return {key.removeprefix("linalg_").removeprefix("special_") for key in keys} - {"get"}
+
+
+def assert_agrees(net, x, plan, strategy):
+    """Values, streams and gradients in the parameters are those of nested reverse mode."""
+    jet = evaluate(net, x, plan, strategy)
+    value, streams = nested(net, x, plan.channels)
+    torch.testing.assert_close(jet.value, value, rtol=1e-12, atol=1e-12)
+    for channel, exact in streams.items():
+        torch.testing.assert_close(jet.stream(channel), exact, rtol=1e-10, atol=1e-11)
+    keep = {"allow_unused": True, "materialize_grads": True}
+    totals = (
+        sum((jet.stream(c) ** 2).sum() for c in plan.channels),
+        sum((s**2).sum() for s in streams.values()),
+    )
+    ours, exact = (torch.autograd.grad(t, list(net.parameters()), **keep) for t in totals)
+    for a, b in zip(ours, exact, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)

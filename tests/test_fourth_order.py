@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from compositions import composition, in_reverse, of_fields
-from nested import PLANS, nested, random
+from nested import PLANS, assert_agrees, nested, random
 from plane import assert_equal
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
@@ -177,20 +177,7 @@ def test_many_dimensions_take_no_mixed_fourth_derivatives():
     ids=["every", "biharmonic", "mixed", "both"],
 )
 def test_strategies_agree(plan, strategy):
-    net, x = dense(), random(4, 2)
-    jet = evaluate(net, x, plan, strategy)
-    value, streams = nested(net, x, plan.channels)
-    torch.testing.assert_close(jet.value, value, rtol=1e-12, atol=1e-12)
-    for channel, exact in streams.items():
-        torch.testing.assert_close(jet.stream(channel), exact, rtol=1e-10, atol=1e-11)
-    keep = {"allow_unused": True, "materialize_grads": True}
-    totals = (
-        sum((jet.stream(c) ** 2).sum() for c in plan.channels),
-        sum((s**2).sum() for s in streams.values()),
-    )
-    ours, exact = (torch.autograd.grad(t, list(net.parameters()), **keep) for t in totals)
-    for a, b in zip(ours, exact, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+    assert_agrees(dense(), random(4, 2), plan, strategy)
 
 
 @pytest.mark.parametrize("channel", [differentiated(laplace((0, 1)), 0), bilaplace((0, 1)), TWICE])

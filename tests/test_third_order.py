@@ -4,13 +4,12 @@ import math
 
 import pytest
 import torch
-from nested import PLANS, nested, random
+from nested import PLANS, assert_agrees, random
 from plane import assert_equal
 from torch import nn
 
 from pinn.algebra.channels import Plan, differentiated, every_channel, first, laplace, second, third
 from pinn.algebra.jet import MissingDerivativeError
-from pinn.derivatives.evaluate import evaluate
 from pinn.fields.field import coordinate_field, partial
 from pinn.fields.functions import cos, exp, sin, vector
 from pinn.fields.vector_calculus import advect, div, grad, laplacian
@@ -122,20 +121,7 @@ def dense():
     ],
 )
 def test_strategies_agree(plan, strategy):
-    net, x = dense(), random(4, 2)
-    jet = evaluate(net, x, plan, strategy)
-    value, streams = nested(net, x, plan.channels)
-    torch.testing.assert_close(jet.value, value, rtol=1e-12, atol=1e-12)
-    for channel, exact in streams.items():
-        torch.testing.assert_close(jet.stream(channel), exact, rtol=1e-10, atol=1e-11)
-    parameters = list(net.parameters())
-    keep = {"allow_unused": True, "materialize_grads": True}
-    ours = torch.autograd.grad(
-        sum((jet.stream(c) ** 2).sum() for c in plan.channels), parameters, **keep
-    )
-    exact = torch.autograd.grad(sum((s**2).sum() for s in streams.values()), parameters, **keep)
-    for a, b in zip(ours, exact, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+    assert_agrees(dense(), random(4, 2), plan, strategy)
 
 
 class StreamFunction(Problem):
