@@ -10,6 +10,7 @@ from test_distributed import TWO, finish
 from test_resume_cli import equal
 
 import pinn
+from pinn import laplacian, mean
 from pinn.checkpoints.file import read
 from pinn.checkpoints.names import newest_first
 from pinn.cli.main import main
@@ -256,3 +257,26 @@ def test_neither_a_network_nor_an_accuracy(here, capsys):
 def test_a_list_of_coefficients_is_refused():
     with pytest.raises(ValueError, match="the problem has 2 stages: give the last values alone"):
         Solver(Kovasznay([20.0, 40.0]), accuracy=1e-3)
+
+
+class Balanced(Problem):
+    """A problem with a mean over the domain."""
+
+    coordinates = ("x",)
+    unknowns = {"u": 1}
+
+    def __init__(self):
+        super().__init__(Interval(x=(0.0, 1.0)))
+
+    @on("interior")
+    def balance(self, u):
+        return laplacian(u) - mean(u)
+
+    @on("boundary")
+    def ends(self, u, x):
+        return u - x
+
+
+def test_a_mean_in_a_residual_is_refused():
+    with pytest.raises(ValueError, match="'balance' reads all points of 'interior'"):
+        Solver(Balanced(), accuracy=1e-3)

@@ -31,11 +31,19 @@ def weighed(
 
 @torch.no_grad()
 def high_order_weights(objective: Objective, given: Mapping[str, float]) -> dict[str, float]:
-    """Residual → 1/s² for those of high order that no weight is given for."""
+    """Residual → 1/s² for those of high order that no weight is given for.
+
+    Raises:
+        ValueError: a residual sees all points of its region, which no block of patches can.
+    """
     problem, plans = objective.solution.problem, objective.plans
     system = LocalLeastSquares(objective)
-    if not system.is_local:
-        return {}
+    for region, plan in plans.items():
+        if plan.is_whole:
+            raise ValueError(
+                f"model.accuracy is given, and {(*plan.averaged, *plan.coupled)[0]!r} reads all "
+                f"points of {region!r}, as a mean or integral: give network and phases instead"
+            )
     points = {region: problem.geometry.sample(region, POINTS) for region in plans}
     like = next(objective.solution.parameters())
     system.place(
