@@ -20,6 +20,7 @@ class Network(Restorable, ABC):
 
     is_drawn = False  # whether the hidden layers are drawn to stay, and the output layer is trained
     is_local = False  # whether a point sees few of the output layer's parameters
+    per_point = 1  # numbers that a point takes, where they are many
 
     def __init__(self) -> None:
         super().__init__()

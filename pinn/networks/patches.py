@@ -77,15 +77,26 @@ class Windows(KeepsDigits):
 
     def forward(self, x: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
         """w (..., K, 1) and ξ (..., K, D) of points (..., D) in patches (..., K)."""
-        x = x.unsqueeze(-2)
-        steps = step((x - self.lower[patch]) * self.steep_lower[patch] + self.open_lower[patch])
-        steps = steps * step(
-            (self.upper[patch] - x) * self.steep_upper[patch] + self.open_upper[patch]
-        )
+        steps, local = self.steps(x.unsqueeze(-2), patch, slice(None))
         window = steps[..., :1]
         for axis in range(1, steps.shape[-1]):
             window = window * steps[..., axis : axis + 1]
-        return window, (x - self.centre[patch]) * self.inverse_half_width[patch]
+        return window, local
+
+    def along(self, x: Tensor, patch: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        """The factor of w, and ξ, along one axis (N, K): x is (N, 1)."""
+        window, local = self.steps(x.unsqueeze(-2), patch, slice(axis, axis + 1))
+        return window[..., 0], local[..., 0]
+
+    def steps(self, x: Tensor, patch: Tensor, axes: slice) -> tuple[Tensor, Tensor]:
+        """The factors of w, and ξ, along some axes."""
+
+        def own(constant: Tensor) -> Tensor:
+            return constant[:, axes][patch]
+
+        lower = step((x - own(self.lower)) * own(self.steep_lower) + own(self.open_lower))
+        upper = step((own(self.upper) - x) * own(self.steep_upper) + own(self.open_upper))
+        return lower * upper, (x - own(self.centre)) * own(self.inverse_half_width)
 
 
 class Patches(Network):
@@ -142,6 +153,7 @@ class Patches(Network):
         self.layout, self.windows = layout, Windows(layout)
         self.features.build(len(layout), len(layout.lower))
         self.output = Coefficients(len(layout), outputs, self.features.count)
+        self.per_point = self.windows.most * self.features.count
 
     def remember(self) -> None:
         """Let the recipe of this network be that of its present patches."""

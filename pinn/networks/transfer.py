@@ -32,11 +32,13 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
     new = Local(network)
     unit = unit_points(PER_FEATURE * features.count, len(layout.lower), "sobol", 0)
     ends = -torch.cos(torch.pi * unit).to(like)  # dense at the ends, as polynomials ask for
+    fit: Fit | None = None
     with torch.no_grad():
         for patch, parent in enumerate(parents):
             at = new.position(ends, patch)
-            values = old.values(at, parent)
-            network.output.weight[patch] = fitted(new.functions(at, patch), values).T
+            if fit is None or not isinstance(features, Polynomials):  # which are alike everywhere
+                fit = Fit(new.functions(at, patch))
+            network.output.weight[patch] = fit.coefficients(old.values(at, parent)).T
     network.remember()
 
 
@@ -85,16 +87,25 @@ class Local:
         return self.functions(at, patch) @ self.weight[patch].T
 
 
-def fitted(functions: Tensor, values: Tensor) -> Tensor:
+class Fit:
     """c (F, C):  min |Φc − f|² + (ε|Φ|)² |c|²,  by a QR factor.
 
     `torch.linalg.lstsq` gives other last digits in another process (torch 2.13), and a resumed run
     would not be the same to the bit.
+
+    Args:
+        functions: Φ (N, F).
     """
-    count = functions.shape[1]
-    least = torch.finfo(functions.dtype).eps * functions.norm() * torch.eye(count).to(functions)
-    Q, R = torch.linalg.qr(torch.cat([functions, least]))
-    return torch.linalg.solve_triangular(R, Q[: len(functions)].T @ values, upper=True)
+
+    def __init__(self, functions: Tensor) -> None:
+        count = functions.shape[1]
+        least = torch.finfo(functions.dtype).eps * functions.norm() * torch.eye(count).to(functions)
+        Q, self.R = torch.linalg.qr(torch.cat([functions, least]))
+        self.Q = Q[: len(functions)]
+
+    def coefficients(self, values: Tensor) -> Tensor:
+        """c for f (N, C)."""
+        return torch.linalg.solve_triangular(self.R, self.Q.T @ values, upper=True)
 
 
 def parents_of(count: int, layout: Layout) -> Sequence[int]:

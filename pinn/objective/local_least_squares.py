@@ -176,12 +176,17 @@ class LocalLeastSquares(LeastSquares):
         return torch.stack([sums[name] for name in order])
 
     @torch.no_grad()
-    def squares(self) -> dict[str, Tensor]:
-        """|r|² (N,) at the points of every region, in the order of the groups."""
-        return {
-            region: self.rows_of(region, placed, self.outputs(placed)).square().sum(1)
-            for region, placed in self.placed.items()
-        }
+    def squares(self, zero: bool = False) -> dict[str, Tensor]:
+        """|r|² (N,) at the points of every region, in the order of the groups.
+
+        Args:
+            zero: of networks that are zero, in place of the present ones.
+        """
+        found = dict[str, Tensor]()
+        for region, placed in self.placed.items():
+            outputs = [u * (not zero) for u in self.outputs(placed)]
+            found[region] = self.rows_of(region, placed, outputs).square().sum(1)
+        return found
 
     @torch.no_grad()
     def unknowns(self, region: str, placed: Placed) -> dict[str, Tensor]:

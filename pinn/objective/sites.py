@@ -18,6 +18,7 @@ from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
 from pinn.networks.patches import Patches
+from pinn.objective.product_features import is_product, product_features
 
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
 Seen = tuple[int, ...]
@@ -87,6 +88,8 @@ def together(placed: Placed, site: Site, network: Patches, groups: list[int]) ->
     at = torch.cat([site.at[placed.slices[g]] for g in groups])
     patch = torch.tensor([site.patches[g] for g in groups], device=at.device)
     patch = patch.repeat_interleave(torch.tensor(counts, device=at.device), 0)
+    if is_product(network):
+        return list(product_features(network, at, patch, site.plan).split(counts, 1))
     y = evaluate(lambda x: network.local(x, patch).flatten(-2), at, site.plan, "taylor")
     rows = [y.value, *(y.stream(channel) for channel in site.plan.channels)]
     return list(torch.stack(rows).detach().split(counts, 1))

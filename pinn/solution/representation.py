@@ -28,6 +28,8 @@ from pinn.solution.gauge_offsets import Offset, shifted
 from pinn.solution.queries import is_traced, warn_outside
 
 SHARED = "all"
+NUMBERS = 2**23  # that a network of many numbers per point holds of each step of its evaluation
+FEW = 100  # numbers per point, up to which all points are evaluated together
 TOGETHER = 2**14  # points evaluated at a time, divided by the derivatives
 Plans = Mapping[str, Plan]
 # What stands for the networks while residuals are differentiated by their outputs.
@@ -142,7 +144,14 @@ class Representation(nn.Module):
         given = OUTPUTS.get()
         if given is not None:
             return given(name, at, plan)
-        return evaluate(self.networks[name], at, plan, self.strategy[name])
+        network, strategy = self.networks[name], self.strategy[name]
+        many = getattr(network, "per_point", 1) * (1 + len(plan.channels))
+        at_once = max(NUMBERS // many, 1)
+        if at_once >= NUMBERS // FEW or torch.is_grad_enabled() or is_traced():
+            return evaluate(network, at, plan, strategy)
+        parts = [evaluate(network, some, plan, strategy) for some in at.split(at_once)]
+        streams = {c: torch.cat([part.stream(c) for part in parts]) for c in plan.channels}
+        return Jet(torch.cat([part.value for part in parts]), streams, lead=1)
 
     def shifted(self, unknowns: Fields, at: Tensor, offsets: Iterable[Offset]) -> Fields:
         """The unknowns at points (N, D) as fields, less what the gauges subtract."""

@@ -7,7 +7,13 @@ over the domain; a small one leaves it at the face, where the layer is, and patc
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from pinn.base.processes import agreed_numbers
+from pinn.objective.sites import Placed
 
 MOST, LEAST = 100.0, 0.01
 JUMP = 100.0  # from round to round, at most
@@ -28,6 +34,21 @@ class Emphasis:
     now: float = MOST
     is_new: bool = False
     parts: list[tuple[float, float]] = field(default_factory=list)
+
+    def note(self, placed: Mapping[str, Placed], squares: Mapping[str, Tensor]) -> float:
+        """Take down |r|² of a round, and return it.
+
+        Args:
+            placed: region → its held-out points.
+            squares: region → |r|² (N,) there.
+        """
+        sums = [0.0, 0.0]
+        for region, values in squares.items():
+            sums[placed[region].points.normal is not None] += float(values.sum())
+        device = next(iter(squares.values())).device
+        inner, faces = agreed_numbers(sums, device)
+        self.parts.append((inner, faces / self.now))
+        return inner + faces
 
     def fall(self, emphasis: float | None = None) -> float:
         """|r_end| / |r_before| of the last round; 1 in the first one.

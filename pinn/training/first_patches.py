@@ -5,7 +5,7 @@ from pinn.networks.layout import Cut, even, grid_cuts
 from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 
-START = {1: 12, 2: 8, 3: 8, 4: 8}  # degree at first, by dimensions; beyond, 4
+START = {1: 12, 2: 8, 3: 12, 4: 8}  # degree at first, by dimensions; beyond, 4
 LONG = 6  # patches along the longest axis at first, at most
 
 

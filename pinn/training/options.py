@@ -15,7 +15,7 @@ from pinn.training.decay import Decay
 from pinn.training.effort import Effort, effort
 from pinn.training.trust import Trust
 
-MOST = {1: 40, 2: 28, 3: 16, 4: 12}  # degree, by dimensions; beyond, 8
+MOST = {1: 40, 2: 28, 3: 32, 4: 16}  # degree, by dimensions; beyond, 8
 RAISES = (1, 2, 3, 4, 6)  # degrees at a time
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size

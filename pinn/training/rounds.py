@@ -65,6 +65,7 @@ class Rounds:
         self.density, self.emphasis, self.trust = Density(), Emphasis(), Trust()
         self.former: dict[str, Patches] = {}  # the networks of the round before
         self.errors: dict[str, float] = {}  # estimated, of the last round that could
+        self.changed: dict[str, float] = {}  # what the last round changed, in relative L2
         self.next: Plan | None = None
         self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
@@ -122,12 +123,9 @@ class Rounds:
         held.place({r: self.at_home(r, system) for r in regions}, system.weights)
         squares = held.squares()
         self.width = held.placed["interior"].width if "interior" in held.placed else 1
-        sums = [0.0, 0.0]
-        for region, values in squares.items():
-            sums[held.placed[region].points.normal is not None] += float(values.sum())
-        inner, faces = agreed_numbers(sums, self.like.device)
-        self.emphasis.parts.append((inner, faces / self.emphasis.now))
-        held_loss = inner + faces
+        if not self.errors:  # zero networks have an error of 1
+            self.emphasis.note(held.placed, held.squares(zero=True))
+        held_loss = self.emphasis.note(held.placed, squares)
         self.best.note(self.emphasis.largest, self.networks)
         geometry = self.solution.problem.geometry
         if any(map(geometry.is_measured, squares)):
@@ -146,12 +144,13 @@ class Rounds:
         if self.former:
             errors = self.estimates(held)
             if max(errors.values()) <= self.tolerance:
-                left = self.errors, system, optimizer, held_loss
+                left = self.changed, system, optimizer, held_loss
                 errors, self.open = with_hidden(errors, *left)
             self.errors = outcome.errors = errors
         else:  # the first round, or that of another coefficient
-            jump = max(self.emphasis.fall(MOST), 1.0)
-            self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
+            names, fall = self.solution.problem.component_places, self.emphasis.fall(MOST)
+            jump = max(fall, 1.0) if self.errors else fall**FASTER
+            self.errors = {n: min(jump * self.errors.get(n, 1.0), 1.0) for n in names}
             del self.emphasis.parts[:-1]
         self.outcomes.append(outcome)
         self.next = self.decide(outcome, *self.by_patch(held, squares))
@@ -175,8 +174,8 @@ class Rounds:
         left = fall / (1 - fall)  # of a geometric series, behind this round
         places = self.solution.problem.component_places
         gauged = {name for name in now if self.solution.constant_of(*places[name]) is not None}
-        changed, errors = changes(now, before, gauged, placed.points.weights), {}
-        for name, change in changed.items():
+        self.changed, errors = changes(now, before, gauged, placed.points.weights), {}
+        for name, change in self.changed.items():
             least = self.errors.get(name, 1.0) * min(self.emphasis.fall(MOST), 1.0) ** FASTER
             errors[name] = max(change * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))

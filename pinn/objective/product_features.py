@@ -1,0 +1,107 @@
+"""Features of patches that are products along the axes, and their derivatives as products too.
+
+    w(x) Πₐ T_{kₐ}(ξₐ) = Πₐ gₐ(xₐ),   ∂ᵐ of it = Πₐ ∂^{mₐ} gₐ
+
+Functions of one coordinate alone are differentiated: a few per point and axis, where there are
+thousands of products.
+"""
+
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from pinn.algebra.channels import Channel, Plan
+from pinn.derivatives.evaluate import evaluate
+from pinn.networks.local_features import Polynomials, chebyshev
+from pinn.networks.patches import Patches, Windows
+
+VALUE: Channel = ((),)
+
+
+def is_product(network: Patches) -> bool:
+    """Whether the features of a network are such products."""
+    plain = type(network).local is Patches.local and type(network.windows) is Windows
+    return plain and type(network.features) is Polynomials
+
+
+@torch.no_grad()
+def product_features(network: Patches, at: Tensor, patch: Tensor, plan: Plan) -> Tensor:
+    """Φ (1 + S, N, k F): the features, then the channels of a plan.
+
+    Args:
+        network: whose features are products.
+        at: points (N, D).
+        patch: the patches (N, k) that each point sees.
+        plan: its S channels.
+    """
+    count, rows = network.features.count, patch.numel()
+    result = at.new_empty(1 + len(plan.channels), rows, count)
+    factors, scratch = Factors(network, at, patch, plan), at.new_empty(rows, count)
+    for out, channel in zip(result, (VALUE, *plan.channels), strict=True):
+        for number, (indices, times) in enumerate(Counter(channel).items()):
+            first, *others = factors.of(indices)
+            into = scratch if number else out
+            if others:
+                torch.mul(first, others[0], out=into)
+            else:
+                into.copy_(first)
+            for other in others[1:]:
+                into.mul_(other)
+            if number:
+                out.add_(into, alpha=times)
+            elif times > 1:
+                out.mul_(times)
+    return result.view(len(result), len(at), -1)
+
+
+class Factors:
+    """∂^m gₐ for every feature, made as they are asked for.
+
+    Args:
+        network: whose features are products.
+        at: points (N, D).
+        patch: the patches (N, k).
+        plan: the channels that are asked for.
+    """
+
+    def __init__(self, network: Patches, at: Tensor, patch: Tensor, plan: Plan) -> None:
+        features = network.features
+        assert isinstance(features, Polynomials)
+        powers: Tensor = features.powers  # type: ignore[assignment]
+        terms = [Counter(indices) for channel in plan.channels for indices in channel]
+        self.tables = [
+            along(network, at, patch, axis, max([0, *(term[axis] for term in terms)]))
+            for axis in range(at.shape[1])
+        ]
+        degrees = torch.arange(features.degree + 1, device=at.device)
+        # A column of ones and zeros picks one number, to the last bit.
+        self.picks = (powers[:, None] == degrees[:, None]).to(at)  # (D, degree + 1, F)
+        self.made = dict[tuple[int, int], Tensor]()
+
+    def of(self, indices: tuple[int, ...]) -> list[Tensor]:
+        """The factors (N k, F) of one derivative, axis by axis."""
+        orders = Counter(indices)
+        return [self.factor(axis, orders[axis]) for axis in range(len(self.tables))]
+
+    def factor(self, axis: int, order: int) -> Tensor:
+        """∂^order g along one axis."""
+        if (axis, order) not in self.made:
+            self.made[axis, order] = self.tables[axis][order] @ self.picks[axis]
+        return self.made[axis, order]
+
+
+def along(network: Patches, at: Tensor, patch: Tensor, axis: int, highest: int) -> Tensor:
+    """∂^m of step · T_k along one axis, (highest + 1, N k, degree + 1)."""
+    features = network.features
+    assert isinstance(features, Polynomials)
+    degree = features.degree
+
+    def values(x: Tensor) -> Tensor:
+        window, local = network.windows.along(x, patch, axis)
+        return torch.stack([window * t for t in chebyshev(local, degree)], -1).flatten(-2)
+
+    channels = tuple(((0,) * order,) for order in range(1, highest + 1))
+    jet = evaluate(values, at[:, axis : axis + 1], Plan(channels), "taylor")
+    streams = [jet.value, *map(jet.stream, channels)]
+    return torch.stack(streams).view(highest + 1, patch.numel(), degree + 1)
