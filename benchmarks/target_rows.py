@@ -70,7 +70,7 @@ VALUES = {
 MEAN = {"mean_velocity": [1.0, 0.5], "sides": "residual"}
 
 ROWS: dict[str, Row] = {
-    "cylinder": Row("CylinderFlow", 1e-3, 180, "none inside", {}, "quantities", INTERVALS),
+    "cylinder": Row("CylinderFlow", 2e-4, 180, "none inside", {}, "quantities", INTERVALS),
     "cylinder_fine": Row("CylinderFlow", 2e-4, 600, "none inside", {}, "quantities", VALUES),
     "cavity_1000": cavity(1000.0, 1e-3, 600, "1–3e-3, smoothed lid, 90 min GPU"),
     "cavity_3200": cavity(3200.0, 3e-3, 1200, "1.7e-2"),

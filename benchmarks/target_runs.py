@@ -92,8 +92,9 @@ def watch(arguments: list[str], folder: str, seconds: float) -> dict[str, Any]:
         for line in process.stdout:
             last = line.strip() or last
             said += [last[:WIDTH]] if SAID.match(line) else []
-            for name, value in ESTIMATE.findall(line) if TOLD in line else ():
+            if TOLD in line:
                 told = told or time.monotonic() - begun
+            for name, value in ESTIMATE.findall(line) if TOLD in line else ():
                 estimates[name] = float(value)
             unsolved = next(iter(UNSOLVED.findall(line)), unsolved)
     status, spent = process.wait(), time.monotonic() - begun

@@ -1,5 +1,7 @@
 """Estimates see what a small residual hides, as where a condition is missing."""
 
+import re
+
 import pinn
 from pinn.assessment.scores import errors
 from pinn.problems import Advection, ClampedPlate, Kovasznay, KovasznayViscosity, Poiseuille
@@ -30,13 +32,16 @@ def estimate(told: str, name: str) -> float:
 
 
 def test_conditions_of_a_fourth_order_equation_are_not_rounding_beside_it(tmp_path, capfd):
-    solution = pinn.fit(ClampedPlate(), accuracy=1e-5, folder=tmp_path)
-    assert error(solution, "w") < 10 * estimate(capfd.readouterr().out, "w")
+    solution = pinn.fit(ClampedPlate(), accuracy=1e-7, folder=tmp_path)
+    estimated = estimate(capfd.readouterr().out, "w")
+    assert estimated <= 1e-7
+    assert error(solution, "w") < min(10 * estimated, 1e-7)
 
 
 def test_a_flow_that_few_measurements_leave_open_is_not_solved(tmp_path, capfd):
-    pinn.fit(KovasznayViscosity(samples=9), accuracy=1e-4, max_steps=60, folder=tmp_path)
-    assert "not solved: equations and conditions leave u, v, p open" in capfd.readouterr().out
+    pinn.fit(KovasznayViscosity(samples=9), accuracy=1e-2, max_steps=200, folder=tmp_path)
+    told = capfd.readouterr().out
+    assert re.search("not solved: equations and conditions leave (u, )?v, p open", told)
 
 
 def test_what_is_exact_at_once_is_said_to_be_so(tmp_path, capfd):

@@ -14,7 +14,7 @@ from pinn.objective.chunks import InsufficientMemoryError
 from pinn.optim import LevenbergMarquardt, elimination, linear_model
 from pinn.optim.block_budget import BlockBudget
 from pinn.optim.block_factor import BlockFactor
-from pinn.optim.block_gram import BlockGram
+from pinn.optim.block_gram import BlockGram, eliminated
 from pinn.optim.budget import Budget
 from pinn.optim.gram import Gram
 from pinn.optim.grouped_rows import GroupedRows
@@ -49,6 +49,13 @@ PROBLEMS = {
 }
 
 
+@pytest.fixture
+def same_scale(monkeypatch):
+    """Columns are scaled as in the dense problem."""
+    for name in ("block_gram", "block_factor"):
+        monkeypatch.setattr(f"pinn.optim.{name}.LOCAL", 1.0)
+
+
 @pytest.fixture(params=[True, False], ids=["merged", "single"])
 def fronts(request, monkeypatch):
     """Fronts as they are merged, and one per block."""
@@ -63,7 +70,7 @@ def both(system):
     return BlockGram(rows), BlockFactor(rows)
 
 
-@pytest.mark.usefixtures("fronts")
+@pytest.mark.usefixtures("fronts", "same_scale")
 @pytest.mark.parametrize("damping", [1.0, 1e-3])
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_every_way_solves_what_is_defined(name, damping):
@@ -76,7 +83,7 @@ def test_every_way_solves_what_is_defined(name, damping):
         assert close(predicted, decrease, 1e-10)
 
 
-@pytest.mark.usefixtures("fronts")
+@pytest.mark.usefixtures("fronts", "same_scale")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_factor_is_that_of_the_dense_matrix(name):
     system = PROBLEMS[name]()
@@ -120,6 +127,7 @@ def nearly_dependent(condition):
     return system
 
 
+@pytest.mark.usefixtures("same_scale")
 def test_orthogonal_factors_keep_the_digits_that_squares_lose():
     system = nearly_dependent(1e10)
     J, r = system.dense(), system.residuals()
@@ -133,6 +141,25 @@ def test_orthogonal_factors_keep_the_digits_that_squares_lose():
     assert left(exact, 1e-26) < 1e-10
     assert left(squared, 1e-26) > 1e3 * left(exact, 1e-26)
     assert close(exact.solve(1e-18)[0], defined(J, r, 1e-18)[0], 1e-6)
+
+
+@pytest.mark.parametrize("border", [0, 5])
+@pytest.mark.parametrize("pivots", [3, 8, 20])
+def test_columns_are_eliminated_a_few_at_a_time(pivots, border, monkeypatch):
+    monkeypatch.setattr("pinn.optim.block_gram.PIVOTS", pivots)
+    monkeypatch.setattr("pinn.optim.block_gram.STRIPE", 4)
+    A = torch.randn(
+        13 + border, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    matrix = A @ A.T
+    columns = matrix[:, :13].clone()
+    failures = eliminated(columns)
+    expected = torch.linalg.cholesky(matrix)[:, :13]
+    torch.testing.assert_close(columns[:13].tril(), expected[:13])
+    torch.testing.assert_close(columns[13:], expected[13:])
+    assert not any(map(bool, failures))
+    columns = -matrix[:, :13].clone()
+    assert any(map(bool, eliminated(columns)))
 
 
 def test_a_failed_cholesky_says_so_and_qr_takes_its_place(monkeypatch):
@@ -153,6 +180,7 @@ def budget(system, given=1e12):
     return BlockBudget(structure, len(system.residuals()), given)
 
 
+@pytest.mark.usefixtures("same_scale")
 def test_rows_that_do_not_fit_are_asked_for_again():
     system = PROBLEMS["grid"]()
     J, r = system.dense(), system.residuals()
@@ -284,6 +312,7 @@ class Whole:
             yield spread(J, seen, self.system.sizes()), r
 
 
+@pytest.mark.usefixtures("same_scale")
 @pytest.mark.parametrize("safety", [linear_model.SAFETY, 1e30])
 def test_a_whole_run_is_that_of_the_dense_problem(monkeypatch, safety):
     monkeypatch.setattr(linear_model, "SAFETY", safety)

@@ -59,6 +59,29 @@ def errors(solution):
 # --- from coarse to fine
 
 
+def test_a_round_that_does_not_fit_after_all_is_given_up(tmp_path, capfd, monkeypatch):
+    """Memory may be taken by others between the decision and the step."""
+    from pinn.objective.chunks import InsufficientMemoryError
+    from pinn.optim import LevenbergMarquardt
+
+    step = LevenbergMarquardt.step
+
+    def short(self, closure=None):
+        if sum(p.numel() for p in self.parameters) > 200:
+            closure()
+            raise InsufficientMemoryError("LevenbergMarquardt needs 20 GB and has 10 GB")
+        return step(self, closure)
+
+    monkeypatch.setattr(LevenbergMarquardt, "step", short)
+    solution = solve(tmp_path, accuracy=1e-9)
+    told = capfd.readouterr().out
+    assert "no finer patches fit into the memory" in told
+    assert "the error asked for, 1e-09, is not reached" in told
+    assert errors(solution)["u"] < 1e-1
+    assert solution.networks["all"].output.weight.numel() <= 200
+    assert newest(tmp_path)["pinn"]["rounds"]["next"] is None
+
+
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_refinement_keeps_the_function(dimensions):
     axes = dict(list({"x": (0, 1), "y": (-1, 2), "z": (0, 0.5)}.items())[:dimensions])

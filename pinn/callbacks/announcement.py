@@ -13,6 +13,7 @@ from pinn.solution.missing_conditions import missing_conditions
 from pinn.solution.plans import unread_parameters
 from pinn.solution.solution import Solution
 from pinn.training.loss_weights import PERIOD
+from pinn.training.outcome import in_words
 from pinn.training.solver import Solver
 
 
@@ -210,6 +211,6 @@ def phase_lines(solver: Solver) -> list[str]:
     many = len(rounds.network.layout)
     return [
         f"accuracy  {rounds.tolerance:g}, by the solution's own estimate",
-        f"rounds    of least squares on patches, from {many} of degree {rounds.degree} on; "
+        f"rounds    of least squares on patches, from {many} of {in_words(rounds.degrees)} on; "
         f"at most {phases[0].steps} steps",
     ]

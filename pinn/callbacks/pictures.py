@@ -13,6 +13,7 @@ from pinn.assessment.scores import component_values
 from pinn.base.console import Activity, say
 from pinn.base.messages import whole
 from pinn.training.decay import decay
+from pinn.training.outcome import in_words
 from pinn.training.solver import Solver
 
 if TYPE_CHECKING:
@@ -132,9 +133,9 @@ def patches(solver: Solver, heading: str) -> "Figure":
     from pinn.assessment.patch_map import patch_map
 
     assert solver.rounds is not None
-    network, degree = solver.rounds.network, solver.rounds.degree
+    network, degrees = solver.rounds.network, in_words(solver.rounds.degrees)
     boxes = network.layout.boxes()
-    many = f"{len(network.layout)} patches, polynomials of degree {degree}"
+    many = f"{len(network.layout)} patches, polynomials of {degrees}"
     left = decay(network).tails.sum(1).sqrt().double().cpu().numpy()
     names = solver.problem.geometry.coordinates
     label = "last coefficients, relative"

@@ -3,11 +3,12 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
-from pinn.base.messages import one_of, whole
+from pinn.base.messages import echo, one_of, whole
 from pinn.base.recipe import Restorable
 from pinn.networks.mlp import ACTIVATIONS
 
@@ -28,22 +29,35 @@ class LocalFeatures(Restorable, ABC):
 
 
 class Polynomials(LocalFeatures):
-    """Products of Chebyshev polynomials  Πₐ T_{kₐ}(ξₐ)  of total degree  Σ kₐ ≤ degree.
+    """Products of Chebyshev polynomials  Πₐ T_{kₐ}(ξₐ),  Σ kₐ/pₐ ≤ 1,  with degrees pₐ.
 
     Args:
-        degree: of the polynomials.
+        degree: p, the total degree; or pₐ of every coordinate.
 
     Raises:
-        ValueError: the degree is out of range.
+        ValueError: a degree is out of range; when built, there are more or fewer than coordinates.
     """
 
-    def __init__(self, degree: int = 8) -> None:
+    def __init__(self, degree: int | list[int] = 8) -> None:
         super().__init__()
-        self.degree = whole("Polynomials degree", degree, most=100)
+        given = degree if isinstance(degree, Sequence) else [degree]
+        self.given = [whole("Polynomials degree", p, most=100) for p in given]
+        self.is_one = not isinstance(degree, Sequence)
+
+    @property
+    def degree(self) -> int:
+        """The largest one."""
+        return max(self.given)
 
     def build(self, patches: int, dimensions: int) -> None:
         """Lists the exponents."""
-        self.exponents = list(exponents(self.degree, dimensions))
+        if not self.is_one and len(self.given) != dimensions:
+            raise ValueError(
+                f"Polynomials degree is {echo(self.given)}: give one, or one for each of the "
+                f"{dimensions} coordinates"
+            )
+        self.degrees = tuple(self.given * dimensions if self.is_one else self.given)
+        self.exponents = list(exponents(self.degrees))
         self.count = len(self.exponents)
         self.register_buffer("powers", torch.tensor(self.exponents).T.contiguous())
 
@@ -119,11 +133,28 @@ def chebyshev(x: Tensor, degree: int) -> list[Tensor]:
     return values[: degree + 1]
 
 
-def exponents(degree: int, dimensions: int) -> Iterator[Sequence[int]]:
-    """All (k₁, …, k_D) with a sum of at most `degree`."""
-    if dimensions == 0:
+def exponents(degrees: Sequence[int]) -> Iterator[Sequence[int]]:
+    """All (k₁, …, k_D) with  Σ kₐ/pₐ ≤ 1."""
+    one = math.lcm(*degrees)
+    yield from within([one // p for p in degrees], one)
+
+
+def within(steps: Sequence[int], room: int) -> Iterator[Sequence[int]]:
+    """All (k₁, …) with  Σ kₐ stepₐ ≤ room."""
+    if not steps:
         yield ()
         return
-    for first in range(degree + 1):
-        for rest in exponents(degree - first, dimensions - 1):
+    for first in range(room // steps[0] + 1):
+        for rest in within(steps[1:], room - first * steps[0]):
             yield (first, *rest)
+
+
+def as_given(degrees: Sequence[int]) -> int | list[int]:
+    """Degrees as `Polynomials` takes them: one where all are alike."""
+    return degrees[0] if len(set(degrees)) == 1 else list(degrees)
+
+
+@cache
+def number(degrees: tuple[int, ...]) -> int:
+    """How many exponents there are."""
+    return sum(1 for _ in exponents(degrees))

@@ -15,6 +15,8 @@ from pinn.networks.layout import Cut, Layout, even, grid_cuts, step
 from pinn.networks.local_features import LocalFeatures, Polynomials
 from pinn.networks.network import Network
 
+TOGETHER = 2**24  # points times patches that are looked at together
+
 
 class Coefficients(nn.Module):
     """c: (patches, outputs, features), zero at first."""
@@ -74,6 +76,21 @@ class Windows(KeepsDigits):
         first = torch.topk(order, self.most, dim=-1, largest=False, sorted=True).values
         counts = first < many
         return torch.where(counts, first, first[..., :1].clamp(max=many - 1)), counts
+
+    def members(self, at: Tensor) -> Tensor:
+        """The patches (N, K) that points (N, D) see, increasing, then −1: as `seen`, not traced."""
+        parts = []
+        for some in at.detach().split(max(TOGETHER // len(self.lower), 1)):
+            inside = some.new_ones(len(some), len(self.lower), dtype=torch.bool)
+            for axis, x in enumerate(some.T[..., None]):
+                inside &= (x > self.reach_lower[:, axis]) & (x < self.reach_upper[:, axis])
+            row, patch = inside.nonzero(as_tuple=True)
+            counts = inside.sum(1)
+            before = counts.cumsum(0) - counts
+            found = patch.new_full((len(some), self.most), -1)
+            found[row, torch.arange(len(row), device=row.device) - before[row]] = patch
+            parts.append(found)
+        return torch.cat(parts)
 
     def forward(self, x: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
         """w (..., K, 1) and ξ (..., K, D) of points (..., D) in patches (..., K)."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinn.geometry.sampling import unit_points
 from pinn.networks.layout import Layout
-from pinn.networks.local_features import LocalFeatures, Polynomials
+from pinn.networks.local_features import LocalFeatures, Polynomials, as_given
 from pinn.networks.patches import Patches
 
 PER_FEATURE = 3  # points at which a patch is fitted
@@ -121,7 +121,7 @@ def kept(network: Patches) -> dict[str, Any]:
     assert isinstance(network.features, Polynomials)
     return {
         "cuts": [list(cut) for cut in network.layout.cuts],
-        "degree": network.features.degree,
+        "degree": as_given(network.features.degrees),
         "weight": network.output.weight.detach().clone(),
     }
 

@@ -9,7 +9,6 @@ is formed or differentiated in the parameters goes here.
     local_least_squares  the same where the networks are patches
     correction        local polynomials beside the networks, by least squares
     sites             where their features are evaluated
-    product_features  features that are products along the axes
     parameter_blocks  the coefficients of one patch each
     coupled_jacobian  J of residuals that see all points
     losses            from residuals to numbers

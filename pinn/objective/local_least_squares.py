@@ -91,9 +91,8 @@ class LocalLeastSquares(LeastSquares):
 
         def note(name: str, at: Tensor, plan: Plan) -> Jet:
             network = self.networks[name]
-            patches, counts = network.seen(at)
             sites.append(Site(name, at, plan))
-            seen.append(torch.where(counts, patches, -1))
+            seen.append(network.windows.members(at))
             zero = at.new_zeros(len(at), network.output.weight.shape[1])
             return Jet(zero, dict.fromkeys(plan.channels, zero), lead=1)
 
@@ -176,17 +175,12 @@ class LocalLeastSquares(LeastSquares):
         return torch.stack([sums[name] for name in order])
 
     @torch.no_grad()
-    def squares(self, zero: bool = False) -> dict[str, Tensor]:
-        """|r|² (N,) at the points of every region, in the order of the groups.
-
-        Args:
-            zero: of networks that are zero, in place of the present ones.
-        """
-        found = dict[str, Tensor]()
-        for region, placed in self.placed.items():
-            outputs = [u * (not zero) for u in self.outputs(placed)]
-            found[region] = self.rows_of(region, placed, outputs).square().sum(1)
-        return found
+    def squares(self) -> dict[str, Tensor]:
+        """|r|² (N,) at the points of every region, in the order of the groups."""
+        return {
+            region: self.rows_of(region, placed, self.outputs(placed)).square().sum(1)
+            for region, placed in self.placed.items()
+        }
 
     @torch.no_grad()
     def unknowns(self, region: str, placed: Placed) -> dict[str, Tensor]:

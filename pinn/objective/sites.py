@@ -18,7 +18,7 @@ from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
 from pinn.networks.patches import Patches
-from pinn.objective.product_features import is_product, product_features
+from pinn.solution.product_features import is_product, product_features
 
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
 Seen = tuple[int, ...]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pinn.base.processes import total
-from pinn.optim.elimination import Front
-from pinn.optim.gram import STRIPE, Step, scale
+from pinn.optim.elimination import PIVOTS, Front
+from pinn.optim.gram import LOCAL, STRIPE, Step, scale
 from pinn.optim.grouped_rows import GroupedRows
 
 
@@ -45,7 +45,7 @@ class BlockGram:
             self.add(seen, some)
         total(flat)
         diagonal = [self.blocks[block, block].diagonal() for block in range(len(sizes))]
-        self.scale = scale(torch.cat(diagonal))
+        self.scale = scale(torch.cat(diagonal), LOCAL)
         self.slope.mul_(self.scale)
         for (b, a), block in self.blocks.items():
             block.mul_(self.scale[rows.slices[b], None]).mul_(self.scale[rows.slices[a]])
@@ -103,13 +103,10 @@ class BlockGram:
             self.assemble(front, self.columns[number].zero_(), rest)
             top, below = self.panels[number]
             top.diagonal().add_(damping)
-            root, failed = torch.linalg.cholesky_ex(top)
-            top.copy_(root)
-            torch.linalg.solve_triangular(top.mT, below, upper=True, left=False, out=below)
+            failures += eliminated(self.columns[number])
             for start in range(0, len(rest), STRIPE):
                 end = start + STRIPE
                 rest[start:end, :end].addmm_(below[start:end], below[:end].T, alpha=-1)
-            failures.append(failed)
         one = torch.ones_like(self.slope[0])
         return torch.where(torch.stack(failures).any(), torch.nan, one)
 
@@ -150,3 +147,26 @@ class BlockGram:
             part = x[own] - below.T @ x[border]
             x[own] = torch.linalg.solve_triangular(root.mT, part, upper=True)
         return x[:, 0]
+
+
+def eliminated(columns: Tensor) -> list[Tensor]:
+    """Put L₁₁ and L₂₁ in the place of F₁₁ and F₂₁ (p + b, p), a few columns at a time.
+
+    Returns:
+        Of each step zero if its part is positive definite.
+    """
+    failures, p = [], columns.shape[1]
+    for first in range(0, p, PIVOTS):
+        last = min(first + PIVOTS, p)
+        root, failed = torch.linalg.cholesky_ex(columns[first:last, first:last])
+        columns[first:last, first:last] = root
+        below = columns[last:, first:last]
+        below.copy_(torch.linalg.solve_triangular(root.mT, below, upper=True, left=False))
+        for start in range(last, p if last < p else last, STRIPE):
+            end = min(start + STRIPE, p)
+            part, left = columns[start:end, last:end], below[start - last : end - last]
+            part.addmm_(left, below[: end - last].T, alpha=-1)
+        if last < p:
+            columns[p:, last:].addmm_(below[p - last :], below[: p - last].T, alpha=-1)
+        failures.append(failed)
+    return failures

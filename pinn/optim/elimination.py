@@ -18,6 +18,7 @@ from pinn.optim.ordering import Graph, graph_of, orders
 # What it takes to make, move and add one number of a front, and to begin one, in operations.
 PER_NUMBER = 100.0
 PER_FRONT = 5e6
+PIVOTS = 2048  # unknowns of a front that are eliminated at a time
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,9 @@ class Elimination:
 
     @property
     def working(self) -> int:
-        """Numbers beside the factor: what waits for a parent, and copies of the pivots."""
-        return self.waiting + 2 * max(self.shape(front)[0] ** 2 for front in self.fronts)
+        """Numbers beside the factor: what waits for a parent, and copies of some columns."""
+        shapes = map(self.shape, self.fronts)
+        return self.waiting + max(2 * (p + b) * min(p, PIVOTS) for p, b in shapes)
 
 
 def operations(pivots: int, border: int) -> float:

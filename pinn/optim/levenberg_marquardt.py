@@ -46,6 +46,8 @@ class LevenbergMarquardt(Optimizer):
 
     system: System | None = None
     room: Budget | BlockBudget | None = None
+    model: LinearModel | None = None  # of the last step, where it is kept
+    keeps_model = False
 
     def __init__(
         self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
@@ -109,8 +111,10 @@ class LevenbergMarquardt(Optimizer):
         if reads_are_free(r.device):
             check_finite(float(square))
         here = torch.cat([p.reshape(-1) for p in self.parameters])
+        self.model = None  # its memory is free before there is another
         model = LinearModel(self.owner, here, self.budget(here, total_count(r)), len(r))
         loss = self.search(model, here, r, square)
+        self.model = model if self.keeps_model else None
         return loss if closure is None else value
 
     def budget(self, here: Tensor, count: int) -> Budget | BlockBudget:

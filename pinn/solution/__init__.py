@@ -5,6 +5,7 @@ reads.
 
     solution          what users ask: `Solution`
     representation    unknowns as fields of networks
+    product_features  polynomials on patches, evaluated as products along the axes
     plans             the derivatives that each residual reads
     evaluation        values and derivatives at points and on grids
     named_derivatives names such as `u.xy` and `vorticity`
@@ -19,5 +20,5 @@ reads.
     smoothness        whether a network has the derivatives that are read
 
 May import: dry_run, physics, export, choosing, checking, derivatives, fields, algebra, networks,
-geometry, base.
+geometry, cache, base.
 """

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pinn.algebra.channels import HIGHEST, MANY, Channel, Plan, common_channels, order
 from pinn.algebra.jet import Jet
+from pinn.cache.tracing import is_transformed, keeps_graph
 from pinn.choosing.memo import hold
 from pinn.derivatives.evaluate import evaluate
 from pinn.dry_run.gauge import Constant, choose_gauges, constants
@@ -25,6 +26,7 @@ from pinn.physics.return_values import Fields
 from pinn.solution.bare_network import guard, within_solution
 from pinn.solution.foreign_network import check_network, check_width
 from pinn.solution.gauge_offsets import Offset, shifted
+from pinn.solution.product_features import is_product, product_jet
 from pinn.solution.queries import is_traced, warn_outside
 
 SHARED = "all"
@@ -145,9 +147,12 @@ class Representation(nn.Module):
         if given is not None:
             return given(name, at, plan)
         network, strategy = self.networks[name], self.strategy[name]
+        is_plain = not (keeps_graph() or is_transformed(at))
+        if is_plain and at.dtype == torch.float64 and is_product(network):
+            return product_jet(network, at, plan)
         many = getattr(network, "per_point", 1) * (1 + len(plan.channels))
         at_once = max(NUMBERS // many, 1)
-        if at_once >= NUMBERS // FEW or torch.is_grad_enabled() or is_traced():
+        if at_once >= NUMBERS // FEW or not is_plain:
             return evaluate(network, at, plan, strategy)
         parts = [evaluate(network, some, plan, strategy) for some in at.split(at_once)]
         streams = {c: torch.cat([part.stream(c) for part in parts]) for c in plan.channels}

@@ -15,9 +15,10 @@ from torch import Tensor
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.levenberg_marquardt import total_count
-from pinn.optim.linear_model import LinearModel
+from pinn.training.change import gauged, mean, without_constant
 
 DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
+AGAIN = 5  # solves
 OPEN = 0.03  # of a random change, from which on what is not seen makes a component open
 
 
@@ -47,8 +48,8 @@ def hidden(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Component → relative size (L2, interior) of the change that such a residual stands for.
 
-    And component → the share of a random change that no residual sees. Components with a constant
-    that depends on time or a parameter are left out.
+    And component → the share of a random change that no residual sees; without components with a
+    constant that depends on time or a parameter, of which no residual sees much.
 
     Args:
         system: at the solution.
@@ -56,16 +57,19 @@ def hidden(
         loss: |r|² at points that training does not see.
     """
     here = torch.cat([p.detach().reshape(-1) for p in system.parameters()])
+    model = optimizer.model
+    assert model is not None  # of the last step, which was a short one
     r = system.residuals()
     count = total_count(r)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
-    model = LinearModel(system, here, optimizer.budget(here, count), len(r))
     form = model.squared
     form.solve(DAMPING)
     change = form.again(math.sqrt(loss / count) * drawn)
     random = torch.randn(len(here), generator=generator, dtype=torch.float64).to(here)
-    unseen = random - form.again(-model.rows.times(random))
+    unseen = random
+    for _ in range(AGAIN):  # what damping alone has held back is seen in the end
+        unseen = unseen - form.again(-model.rows.times(unseen))
     before = values(system)
     steps = {"change": change, "random": random, "unseen": unseen}
     after = {}
@@ -74,13 +78,19 @@ def hidden(
         after[name] = values(system)
         optimizer.move(here)
     sizes, shares = dict[str, float](), dict[str, float]()
-    solution = system.objective.solution
+    points = system.placed["interior"].points
+    open_along = gauged(system.objective.solution, points.at)
+
+    def length(value: Tensor, along: Tensor | None) -> float:
+        if along is not None:
+            value = without_constant(value, along, points.weights)
+        return float(mean(value**2, points.weights).sqrt())
+
     for name, value in before.items():
-        constant = solution.constant_of(*solution.problem.component_places[name])
-        if constant is None or not constant.along:
-            gauged = constant is not None
-            moved = {n: float(spread(u[name] - value, gauged)) for n, u in after.items()}
-            sizes[name] = moved["change"] / max(float(spread(value, gauged)), 1e-300)
+        along = open_along.get(name)
+        moved = {n: length(u[name] - value, along) for n, u in after.items()}
+        sizes[name] = moved["change"] / max(length(value, along), 1e-300)
+        if along is None or not along.shape[1]:
             shares[name] = moved["unseen"] / max(moved["random"], 1e-300)
     return sizes, shares
 
@@ -88,8 +98,3 @@ def hidden(
 def values(system: LocalLeastSquares) -> dict[str, Tensor]:
     """The components at the points of the interior."""
     return system.unknowns("interior", system.placed["interior"])
-
-
-def spread(value: Tensor, gauged: bool) -> Tensor:
-    """|f|, up to a constant where one is open."""
-    return (value - value.mean() if gauged else value).norm()

@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass
 
 from pinn.geometry.pieces import FLAT
+from pinn.networks.local_features import number
 
 FIRST, MOST = 1.3, 3.0  # points along an axis per degree of a polynomial
 PER_FEATURE = 2  # points of a piece in more than two dimensions, at first
 MORE = 1.4  # times as many, along an axis
 ROUGH, EVEN = 4.0, 2.0  # times the training loss: more points are needed, or fewer are enough
+Degrees = tuple[int, ...]  # of polynomials, along each axis
 
 
 @dataclass
@@ -21,20 +23,19 @@ class Density:
 
     now: float = FIRST
 
-    def along(self, degree: int) -> int:
+    def along(self, degrees: Degrees) -> int:
         """The degree that the points of a piece are made for."""
-        return math.ceil(self.now * degree)
+        return math.ceil(self.now * max(degrees))
 
-    def drawn(self, degree: int, dimensions: int) -> int:
+    def drawn(self, degrees: Degrees) -> int:
         """How many points a piece has where they are no product."""
-        features = math.comb(degree + dimensions, dimensions)
-        return math.ceil(self.now / FIRST * PER_FEATURE * features)
+        return math.ceil(self.now / FIRST * PER_FEATURE * number(degrees))
 
-    def count(self, degree: int, dimensions: int) -> int:
+    def count(self, degrees: Degrees) -> int:
         """How many points a whole patch has."""
-        if dimensions <= FLAT:
-            return (self.along(degree) + 1) ** dimensions
-        return self.drawn(degree, dimensions)
+        if len(degrees) <= FLAT:
+            return (self.along(degrees) + 1) ** len(degrees)
+        return self.drawn(degrees)
 
     def follow(self, loss: float, held_out: float) -> bool:
         """More points where the held-out loss is far above that of training; whether there are."""

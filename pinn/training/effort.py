@@ -13,7 +13,7 @@ from pinn.networks.layout import Layout
 from pinn.optim.elimination import elimination
 
 BYTES = 8
-TWICE = 2  # rows are there with the features that they are made of
+TWICE = 2  # JᵀJ, and its factor
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def effort(layout: Layout, unknowns: int, rows: int) -> Effort:
     """
     boxes = layout.boxes()
     shared = (boxes.below + boxes.above) / 2 / (boxes.upper - boxes.lower)  # with one more each
-    seen, squares = (float((1 + n * shared).prod(1).sum()) for n in (1, 3))
+    squares = float((1 + 3 * shared).prod(1).sum())
     tree = elimination([unknowns] * len(layout), neighbours(*boxes.support))
-    numbers = TWICE * rows * unknowns * seen + 2 * tree.numbers + tree.working
+    numbers = TWICE * tree.numbers + tree.working  # rows are kept only where there is room too
     return Effort(rows * unknowns**2 * squares + tree.operations, BYTES * numbers)
 
 

@@ -21,7 +21,7 @@ from pinn.geometry import Points
 from pinn.geometry.pieces import pieces
 from pinn.networks.embeddings import shortest_periods
 from pinn.networks.layout import Layout
-from pinn.networks.local_features import Polynomials
+from pinn.networks.local_features import Polynomials, number
 from pinn.networks.patches import Patches
 from pinn.networks.transfer import refine
 from pinn.objective.correction import Correction
@@ -31,6 +31,7 @@ from pinn.optim.budget import allowance
 from pinn.solution.plans import RegionPlan
 from pinn.solution.representation import OUTPUTS
 from pinn.solution.solution import Solution
+from pinn.training.by_patch import by_patch
 from pinn.training.correction_patches import halved
 from pinn.training.density import Density
 from pinn.training.effort import Effort, effort
@@ -164,7 +165,8 @@ class Estimator:
         """Those of a region."""
         density = Density()
         sides = [(lower, upper) for lower, upper in self.layout.sides]
-        along, drawn = density.along(self.degree) + 1, density.drawn(self.degree, self.dimensions)
+        degrees = (self.degree,) * self.dimensions
+        along, drawn = density.along(degrees) + 1, density.drawn(degrees)
         return pieces(self.geometry, region, sides, along, drawn, HELD_OUT).to(self.like)
 
     @torch.no_grad()
@@ -231,21 +233,9 @@ class Estimator:
         pays = len(falls) < 2 or falls[-1] < SMOOTH * falls[-2]
         if pays and higher <= HIGHEST[self.dimensions]:
             return self.layout, higher
-        layout = halved(self.layout, self.by_patch())
+        squares, _ = by_patch(self.layout, self.system.placed, self.system.squares())
+        layout = halved(self.layout, squares)
         return None if layout is None else (layout, self.degree)
-
-    def by_patch(self) -> Tensor:
-        """The squared residual (n,) of every patch."""
-        boxes = self.layout.boxes()
-        total = self.like.new_zeros(len(self.layout))
-        lower, upper = boxes.lower.to(total), boxes.upper.to(total)
-        for region, values in self.system.squares().items():
-            at = self.system.placed[region].points.at
-            for some, part in zip(at.split(4096), values.split(4096), strict=True):
-                inside = ((some[:, None] >= lower) & (some[:, None] <= upper)).all(-1)
-                total.index_add_(0, inside.to(torch.uint8).argmax(1), part)
-        same = agreed_numbers(total.tolist(), total.device)
-        return torch.tensor(same, dtype=total.dtype)
 
     def quantities(self) -> dict[str, float]:
         """Quantity → how much the correction changes it, relative."""
@@ -271,9 +261,9 @@ class Estimator:
     def effort(self, layout: Layout, degree: int) -> Effort:
         """What a step in a space takes."""
         outputs = sum(net.output.weight.shape[1] for net in self.networks.values())
-        features = math.comb(degree + self.dimensions, self.dimensions)
-        rows = Density().count(degree, self.dimensions) * self.system.placed["interior"].width
-        return effort(layout, outputs * features, rows)
+        degrees = (degree,) * self.dimensions
+        rows = Density().count(degrees) * self.system.placed["interior"].width
+        return effort(layout, outputs * number(degrees), rows)
 
 
 def mean(values: Tensor, weights: Tensor | None) -> Tensor:

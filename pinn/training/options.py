@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from pinn.geometry.pieces import FLAT
 from pinn.networks.layout import Cut, Layout
-from pinn.networks.local_features import Polynomials
+from pinn.networks.local_features import Polynomials, number
 from pinn.networks.patches import Patches
 from pinn.training.decay import Decay
+from pinn.training.density import Degrees
 from pinn.training.effort import Effort, effort
+from pinn.training.outcome import in_words
 from pinn.training.trust import Trust
 
 MOST = {1: 40, 2: 28, 3: 32, 4: 16}  # degree, by dimensions; beyond, 8
@@ -22,6 +25,8 @@ EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
+RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
+LOWEST = 4  # degree
 
 
 @dataclass
@@ -36,7 +41,8 @@ class Facts:
         faces: (n, D) what of it the conditions on faces have, by the axis of their normal.
         wanted: the logarithm of what the error has to fall by.
         trust: how much higher degrees and cuts keep of what they promise.
-        rows: degree → how many rows a patch has.
+        tolerance: the error that is asked for.
+        rows: degrees → how many rows a patch has.
         room: bytes that a round may take.
     """
 
@@ -47,30 +53,46 @@ class Facts:
     faces: Tensor
     wanted: float
     trust: Trust
-    rows: Callable[[int], int]
+    tolerance: float
+    rows: Callable[[Degrees], int]
     room: float
 
     @property
-    def degree(self) -> int:
+    def degrees(self) -> Degrees:
         """Of the polynomials now."""
         features = self.network.features
         assert isinstance(features, Polynomials)
-        return features.degree
+        return features.degrees
 
-    def effort(self, layout: Layout, degree: int) -> Effort:
+    @cached_property
+    def needed(self) -> list[float]:
+        """The degrees that resolve what is asked for, along each axis."""
+        if len(self.degrees) <= FLAT:  # few features to save, and the points are products
+            return [math.inf] * len(self.degrees)
+        return self.falls.needed(RESOLVED * self.tolerance)
+
+    def raised(self, more: int) -> Degrees:
+        """The degrees, so much higher where they do not resolve it yet; lower where they are more.
+
+        An axis along which nothing is left costs features, and gains nothing.
+        """
+        needed = [max(math.ceil(min(n, 100)), LOWEST) for n in self.needed]
+        short = min(p + more - n for p, n in zip(self.degrees, needed, strict=True))
+        enough = [n + max(short, 0) for n in needed]  # the axis that is worst is raised by `more`
+        return tuple(min(p + more, n) for p, n in zip(self.degrees, enough, strict=True))
+
+    def effort(self, layout: Layout, degrees: Degrees) -> Effort:
         """Of a step with other patches and degrees."""
-        d = len(layout.lower)
-        unknowns = self.outputs * math.comb(degree + d, d)
-        return effort(layout, unknowns, self.rows(degree))
+        return effort(layout, self.outputs * number(degrees), self.rows(degrees))
 
     @cached_property
     def now(self) -> Effort:
         """That of a step as it is."""
-        return self.effort(self.network.layout, self.degree)
+        return self.effort(self.network.layout, self.degrees)
 
-    def cost(self, layout: Layout, degree: int) -> float:
+    def cost(self, layout: Layout, degrees: Degrees) -> float:
         """The logarithm of how much longer a round takes than this one; infinite without room."""
-        new = self.effort(layout, degree)
+        new = self.effort(layout, degrees)
         if new.memory > self.room:
             return math.inf
         return EACH + math.log((new.operations + FIXED) / (self.now.operations + FIXED))
@@ -96,14 +118,14 @@ class Option(NamedTuple):
         gain: the fall of the error's logarithm.
         cost: the growth of the logarithm of the time.
         cuts: of patches.
-        degree: of the polynomials.
+        degrees: of the polynomials.
         words: the same for people.
     """
 
     gain: float
     cost: float
     cuts: list[Cut]
-    degree: int
+    degrees: Degrees
     words: str
 
     @property
@@ -121,10 +143,10 @@ def raised(facts: Facts) -> Iterator[Option]:
     )
     enough = facts.wanted / max(rate, 1e-3)
     for more in RAISES:
-        new = facts.degree + more
-        if new <= MOST.get(d, 8):
-            gain = facts.trust.degrees * rate * more
-            yield Option(gain, facts.cost(facts.network.layout, new), [], new, f"degree {new}")
+        new = facts.raised(more)
+        if max(new) <= MOST.get(d, 8) and new != facts.degrees:
+            gain = min(facts.trust.degrees * rate * more, facts.wanted)
+            yield Option(gain, facts.cost(facts.network.layout, new), [], new, in_words(new))
         if more >= enough:
             return
 
@@ -140,14 +162,16 @@ def halved(facts: Facts, share: float) -> Option:
     for patch in marked:
         rate = math.inf if facts.is_layer(patch) else facts.falls.rate(patch)
         rate = min(rate, math.log(2))
-        falling += float(squares[patch]) * facts.degree * rate
+        falling += float(squares[patch]) * max(facts.degrees) * rate
         pieces = [patch]
         for axis in facts.axes(patch):
             pieces += [finer.halve(piece, axis) for piece in list(pieces)]
     reached = float(squares[marked].sum())
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
     gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)
-    cost = facts.cost(finer, facts.degree)
+    gain = min(gain, facts.wanted)  # more than what is asked for is worth nothing
+    degrees = facts.raised(0)
+    cost = facts.cost(finer, degrees)
     cuts = finer.cuts[len(layout.cuts) :]
     many = f"{len(marked)} patch{'es' if len(marked) != 1 else ''} halved"
-    return Option(gain, cost, cuts, facts.degree, many)
+    return Option(gain, cost, cuts, degrees, many)

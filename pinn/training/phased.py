@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from pinn.assessment.scores import Scores
@@ -17,6 +19,7 @@ from pinn.training.judge import Judge
 from pinn.training.kept_rounds import restore
 from pinn.training.lightning_adapter import LeanModule, replace_optimizer
 from pinn.training.loss_weights import Balance
+from pinn.training.outcome import FULL
 from pinn.training.rounds import Rounds
 from pinn.training.schedule import Schedule
 from pinn.training.stopwatch import Stopwatch
@@ -43,6 +46,7 @@ class PhasedModule(LeanModule):
     balance: Balance
     system: LeastSquares | None
     terms: dict[str, Any]
+    loss: Tensor | None
 
     @property
     def is_local(self) -> bool:
@@ -71,6 +75,19 @@ class PhasedModule(LeanModule):
         if self.rounds.next is None:
             self.schedule.end("accuracy", reason(self.rounds))
 
+    def retreat(self) -> bool:
+        """End at the best round, where the next one does not fit into the memory after all."""
+        if self.rounds is None or not self.rounds.outcomes:
+            return False
+        self.rounds.best.restore(self.rounds.networks)
+        last = self.rounds.outcomes[-1]
+        last.decision, self.loss = FULL, torch.tensor(last.loss, dtype=torch.float64)
+        self.collocation.place(self.rounds.points)
+        self.training_step(None, 0)  # the residuals at the points of this round
+        self.schedule.advance(self.loss, False, self.loss.device)
+        self.schedule.end("accuracy", FULL)
+        return True
+
     def restore_rounds(self, saved: Mapping[str, Any]) -> None:
         """Be in the round of a checkpoint."""
         if self.rounds is not None and saved.get("rounds") is not None:
@@ -89,6 +106,9 @@ class PhasedModule(LeanModule):
             self.to(new)
             replace_optimizer(self.trainer, self.configure_optimizers, self.release() or new != old)
         self.begin_round()
+        if self.rounds is not None:
+            optimizer: Any = self.trainer.optimizers[0]
+            optimizer.keeps_model = True
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)

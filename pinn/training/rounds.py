@@ -10,7 +10,6 @@ the error that it began with, and the fall of the residual how much of that is l
 
 import copy
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -20,7 +19,7 @@ from pinn.base.processes import agreed_numbers
 from pinn.geometry import Points
 from pinn.geometry.pieces import pieces
 from pinn.networks.layout import Layout
-from pinn.networks.local_features import Polynomials
+from pinn.networks.local_features import Polynomials, as_given
 from pinn.networks.patches import Patches
 from pinn.networks.transfer import begin, refine
 from pinn.objective.local_least_squares import LocalLeastSquares
@@ -29,22 +28,26 @@ from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
 from pinn.training.amplification import with_hidden
 from pinn.training.best import Best
-from pinn.training.change import changes
+from pinn.training.by_patch import by_patch
+from pinn.training.change import changes, gauged
 from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
-from pinn.training.density import Density
-from pinn.training.emphasis import MOST, Emphasis
+from pinn.training.density import Degrees, Density
+from pinn.training.emphasis import MOST, WELL, Emphasis
 from pinn.training.first_patches import first_cuts, first_degree
 from pinn.training.noise import DATA, Noise
 from pinn.training.options import SAFE, SHARES, Facts, halved, raised
-from pinn.training.outcome import Outcome, Plan
+from pinn.training.outcome import FULL, Outcome, Plan
 from pinn.training.trust import Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
 SHORT = 5  # short steps after which no other is tried
 ROUNDING = 1e-26  # of the largest loss: there is nothing below
 FREE = 1e-8  # damping below which a step is one of Gauss and Newton
+FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
+LEAST_DAMPING = 1e-12
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
+SURE = 10  # times what a round that went well has changed: the error before it was no larger
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
@@ -77,10 +80,10 @@ class Rounds:
         return next(iter(self.networks.values()))
 
     @property
-    def degree(self) -> int:
-        """Of the polynomials now."""
+    def degrees(self) -> Degrees:
+        """Of the polynomials now, along each axis."""
         assert isinstance(self.network.features, Polynomials)
-        return self.network.features.degree
+        return self.network.features.degrees
 
     def points(self, region: str, held_out: bool = False) -> Points:
         """Those of a region for this round."""
@@ -89,8 +92,8 @@ class Rounds:
             geometry,
             region,
             [(lower, upper) for lower, upper in layout.sides],
-            self.density.along(self.degree) + more,
-            self.density.drawn(self.degree, len(layout.lower)) + more,
+            self.density.along(self.degrees) + more,
+            self.density.drawn(self.degrees) + more,
             HELD_OUT if held_out else len(self.outcomes),
         )
         if geometry.is_measured(region):
@@ -107,6 +110,8 @@ class Rounds:
         after, gain = optimizer.loss, optimizer.past["gain"]
         fell = before - after
         self.largest = max(self.largest, before)
+        if after > FINE * self.largest:  # a smaller damping asks for QR, and gains nothing yet
+            optimizer.past["damping"] = max(optimizer.past["damping"], LEAST_DAMPING)
         if optimizer.stalled or after <= ROUNDING * self.largest:
             return True
         if fell < LEFT**2 * after:  # a step that fell short of its model says little
@@ -123,8 +128,6 @@ class Rounds:
         held.place({r: self.at_home(r, system) for r in regions}, system.weights)
         squares = held.squares()
         self.width = held.placed["interior"].width if "interior" in held.placed else 1
-        if not self.errors:  # zero networks have an error of 1
-            self.emphasis.note(held.placed, held.squares(zero=True))
         held_loss = self.emphasis.note(held.placed, squares)
         self.best.note(self.emphasis.largest, self.networks)
         geometry = self.solution.problem.geometry
@@ -135,7 +138,7 @@ class Rounds:
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
-            self.degree,
+            self.degrees,
             sum(net.output.weight.numel() for net in self.networks.values()),
             len(held.placed["interior"].points) if "interior" in held.placed else 0,
             optimizer.loss,
@@ -148,12 +151,11 @@ class Rounds:
                 errors, self.open = with_hidden(errors, *left)
             self.errors = outcome.errors = errors
         else:  # the first round, or that of another coefficient
-            names, fall = self.solution.problem.component_places, self.emphasis.fall(MOST)
-            jump = max(fall, 1.0) if self.errors else fall**FASTER
-            self.errors = {n: min(jump * self.errors.get(n, 1.0), 1.0) for n in names}
+            jump = max(self.emphasis.fall(MOST), 1.0)
+            self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
             del self.emphasis.parts[:-1]
         self.outcomes.append(outcome)
-        self.next = self.decide(outcome, *self.by_patch(held, squares))
+        self.next = self.decide(outcome, *by_patch(self.network.layout, held.placed, squares))
         return outcome
 
     def at_home(self, region: str, system: LocalLeastSquares) -> Points:
@@ -172,11 +174,13 @@ class Rounds:
         before = self.before(at)
         fall = min(self.emphasis.fall(), SLOW)
         left = fall / (1 - fall)  # of a geometric series, behind this round
-        places = self.solution.problem.component_places
-        gauged = {name for name in now if self.solution.constant_of(*places[name]) is not None}
-        self.changed, errors = changes(now, before, gauged, placed.points.weights), {}
+        constants = gauged(self.solution, at)
+        self.changed, errors = changes(now, before, constants, placed.points.weights), {}
         for name, change in self.changed.items():
-            least = self.errors.get(name, 1.0) * min(self.emphasis.fall(MOST), 1.0) ** FASTER
+            former = self.errors.get(name, 1.0)
+            if fall < WELL:  # what such a round has changed was the error before it
+                former = min(former, SURE * change)
+            least = former * min(self.emphasis.fall(MOST), 1.0) ** FASTER
             errors[name] = max(change * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
 
@@ -193,27 +197,6 @@ class Rounds:
                 self.solution.networks[name] = net
         joined = {n: torch.cat([v[n] for v in values]) for n in values[0]}
         return self.solution.problem.by_component(joined)
-
-    def by_patch(
-        self, held: LocalLeastSquares, squares: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """The squared residual (n,) of every patch, and (n, D) that on faces, by their normal."""
-        layout = self.network.layout
-        total = self.like.new_zeros(len(layout), 1 + len(layout.lower))
-        boxes = layout.boxes()
-        lower, upper = boxes.lower.to(total), boxes.upper.to(total)
-        for region, values in squares.items():
-            points = held.placed[region].points
-            parts = values.new_zeros(len(values), total.shape[1])
-            parts[:, 0] = values
-            if points.normal is not None:
-                parts[:, 1 : 1 + points.normal.shape[1]] = values[:, None] * points.normal**2
-            for at, part in zip(points.at.split(4096), parts.split(4096), strict=True):
-                inside = (at[:, None] >= lower) & (at[:, None] <= upper)
-                total.index_add_(0, inside.all(-1).to(torch.uint8).argmax(1), part)
-        numbers = agreed_numbers(total.flatten().tolist(), total.device)
-        same = torch.tensor(numbers, dtype=total.dtype).view(total.shape)
-        return same[:, 0], same[:, 1:]
 
     @property
     def error(self) -> float:
@@ -242,14 +225,15 @@ class Rounds:
             return None
         if move := self.continuation.after(self.error):
             outcome.decision = self.continuation.told(move)
-            degree = first_degree(self.solution.problem.geometry)
-            degree = degree if move.fresh else self.degree
-            return Plan([], degree, self.density.now, move.value, move.fresh)
-        self.trust.judge(self.emphasis.fall())
+            first = first_degree(self.solution.problem.geometry)
+            degrees = (first,) * len(self.degrees) if move.fresh else self.degrees
+            return Plan([], degrees, self.density.now, move.value, move.fresh)
+        if self.former or self.is_fresh:
+            self.trust.judge(self.emphasis.fall())
         self.emphasis.follow()
         if self.density.follow(outcome.loss, outcome.held_out) and self.emphasis.fall() > 1:
             outcome.decision = "more points"
-            return Plan([], self.degree, self.density.now)
+            return Plan([], self.degrees, self.density.now)
         facts = Facts(
             self.network,
             sum(net.output.weight.shape[1] for net in self.networks.values()),
@@ -258,19 +242,25 @@ class Rounds:
             faces,
             self.wanted,
             self.trust,
-            lambda degree: self.width * self.density.count(degree, faces.shape[1]),
+            self.tolerance,
+            lambda degrees: self.width * self.density.count(degrees),
             allowance(self.like.device, self.memory),
         )
         options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
         options = [option for option in options if math.isfinite(option.cost)]
         best = max(options, key=lambda option: option.promise, default=None)
         if best is None:
-            outcome.decision = "no finer patches fit into the memory"
+            outcome.decision = FULL
             self.best.restore(self.networks)
             return None
-        self.trust.promise(best.gain, best.degree > self.degree)
+        self.trust.promise(best.gain, max(best.degrees) > max(self.degrees))
         outcome.decision = best.words
-        return Plan(best.cuts, best.degree, self.density.now)
+        return Plan(best.cuts, best.degrees, self.density.now)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the present value of the coefficient was begun from zero."""
+        return not self.continuation.now > self.continuation.start
 
     @property
     def wanted(self) -> float:
@@ -293,4 +283,5 @@ class Rounds:
             old, geometry = network.layout, self.solution.problem.geometry
             cuts = first_cuts(geometry) if plan.fresh else [*old.cuts, *plan.cuts]
             change = begin if plan.fresh else refine
-            change(network, Layout(old.lower, old.upper, cuts), Polynomials(plan.degree))
+            degree = plan.degree if isinstance(plan.degree, int) else as_given(plan.degree)
+            change(network, Layout(old.lower, old.upper, cuts), Polynomials(degree))

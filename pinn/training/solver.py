@@ -20,6 +20,7 @@ from pinn.choosing.choice import NAMES, Choice
 from pinn.derivatives.evaluate import StrategyName
 from pinn.geometry import Points
 from pinn.networks import Stack
+from pinn.objective.chunks import InsufficientMemoryError
 from pinn.objective.compilation import Compilation, Compile, choose_compilation
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.local_least_squares import system_of
@@ -211,7 +212,12 @@ class Solver(PhasedModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step, and see whether it ends the phase, before anyone saves or shows it."""
         with explained(self.solution, self.plans, lambda: self.drawn):
-            super().optimizer_step(*args, **kwargs)
+            try:
+                super().optimizer_step(*args, **kwargs)
+            except InsufficientMemoryError:
+                if self.retreat():
+                    return
+                raise
         optimizer, self.loss = self.trainer.optimizers[0], self.terms["total"]
         if isinstance(optimizer, LevenbergMarquardt):  # which knows where the step has led to
             self.loss = torch.tensor(optimizer.loss, dtype=self.loss.dtype)

@@ -27,7 +27,7 @@ def verdict(rounds: Rounds) -> list[str]:
         return [
             "estimated relative error: that of rounding, since the residual has no more than that"
         ]
-    if not rounds.outcomes or not rounds.errors:
+    if not any(outcome.errors for outcome in rounds.outcomes):
         more = "memory" if rounds.outcomes and rounds.next is None else "steps"
         return [f"not solved: the run ended before an error could be estimated: give more {more}"]
     told = ", ".join(f"{n} {e:.0e}" for n, e in rounds.errors.items())

@@ -1,0 +1,90 @@
+"""Features that are made as products along the axes are those of the network."""
+
+import pytest
+import torch
+from test_patches import filled, points_in, tree
+
+from pinn.algebra.channels import Plan, bilaplace, every_channel
+from pinn.derivatives.evaluate import evaluate
+from pinn.networks import Patches, Polynomials, Ridges
+from pinn.networks.local_features import exponents, number
+from pinn.solution.product_features import is_product, product_features, product_jet
+
+F64 = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(F64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def network(dimensions, degree=5):
+    made = Patches(None, Polynomials(degree))
+    made.lay(tree(dimensions, 6, dimensions), 2)
+    made._built = ()
+    return filled(made)
+
+
+PLANS = {
+    1: Plan(every_channel(1, (0,), 4)),
+    2: Plan((*every_channel(2, (0, 1), 4), bilaplace((0, 1)))),
+    3: Plan(every_channel(3, (0, 1), 3)),
+    4: Plan(every_channel(4, (0, 1, 2), 2)),
+}
+
+
+@pytest.mark.parametrize("dimensions", PLANS)
+def test_products_are_what_the_jets_of_the_features_are(dimensions):
+    own, plan = network(dimensions), PLANS[dimensions]
+    at = points_in(own.layout, 40)
+    patch, _ = own.seen(at)
+    jet = evaluate(lambda x: own.local(x, patch).flatten(-2), at, plan, "taylor")
+    expected = torch.stack([jet.value, *map(jet.stream, plan.channels)])
+    found = product_features(own, at, patch, plan)
+    size = expected.abs().amax((1, 2), keepdim=True)
+    torch.testing.assert_close(found / size, expected / size, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dimensions", PLANS)
+def test_values_and_derivatives_are_those_of_the_network(dimensions):
+    own, plan = network(dimensions), PLANS[dimensions]
+    at = points_in(own.layout, 60)
+    expected, found = evaluate(own, at, plan, "taylor"), product_jet(own, at, plan)
+    for channel in plan.channels:
+        size = float(expected.stream(channel).detach().abs().max())
+        torch.testing.assert_close(
+            found.stream(channel), expected.stream(channel).detach(), rtol=1e-10, atol=1e-12 * size
+        )
+    torch.testing.assert_close(found.value, expected.value.detach())
+
+
+@pytest.mark.parametrize("dimensions", PLANS)
+def test_the_patches_of_a_point_are_found_alike(dimensions):
+    own = network(dimensions)
+    at = points_in(own.layout, 200)
+    patch, counts = own.seen(at)
+    assert torch.equal(own.windows.members(at), torch.where(counts, patch, -1))
+
+
+def test_other_features_are_no_products():
+    ridges = Patches(None, Ridges(4))
+    ridges.lay(tree(2, 2, 0), 1)
+    single = network(2).to(torch.float32)
+    assert [is_product(n) for n in (ridges, single, network(2))] == [False, False, True]
+
+
+def test_degrees_along_each_axis():
+    features = Polynomials([4, 2])
+    features.build(3, 2)
+    expected = [(a, b) for a in range(5) for b in range(3) if a / 4 + b / 2 <= 1]
+    assert sorted(map(tuple, features.exponents)) == sorted(expected)
+    assert number((4, 2)) == len(expected) == features.count
+    assert list(exponents((3, 3))) == [(a, b) for a in range(4) for b in range(4 - a)]
+
+
+def test_too_few_degrees_are_one_line():
+    with pytest.raises(ValueError, match="give one, or one for each of the 3 coordinates"):
+        Polynomials([4, 2]).build(1, 3)
