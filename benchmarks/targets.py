@@ -8,10 +8,11 @@
 
 Every run is `train.py` in a process of its own, with a configuration of three keys. Seconds count
 from the start of the process to its end, imports and report included; `told` are those until the
-line with the estimated error. The error is measured afterwards from the checkpoint, against a
-reference that training does not see. The target is met if the median over the seeds meets it in
-the time, and every seed ends within ten times of it. A run is stored as one line of
-`results/targets.jsonl` when it is finished, so that the benchmark can be interrupted and continued.
+line with the estimated error, before figures are drawn. The error is measured afterwards from the
+checkpoint, against a reference that training does not see. The target is met if the median over the
+seeds meets it and is told in the time, and every seed ends within ten times of it. A run is stored
+as one line of `results/targets.jsonl` when it is finished, so that the benchmark can be interrupted
+and continued.
 A stored run is outdated if the package was another one: `pinn` in its line is the hash of the tree.
 """
 
