@@ -77,13 +77,13 @@ LINES = {
 
 @pytest.fixture
 def quick(folder, capsys):
-    """A function that runs a command line and gives its one line, within a second of this CPU."""
+    """A function that runs a command line and gives its one line, within seconds of this CPU."""
     os.mkfifo("pipe")
 
     def line(argv):
         began = time.process_time()
         assert main(argv) == 2
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < 5
         said = capsys.readouterr()
         assert "loading" not in said.out
         (line,) = said.err.splitlines()
