@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lightning as L
 import pytest
+import torch
 from matplotlib.figure import Figure
 from small import FLOW, SMALL
 
@@ -113,3 +114,19 @@ def checkpoint(folder):
     assert main(["--config", "small", "--trainer.max_steps", "2"]) == 0
     (run,) = Path("runs/small").iterdir()
     return run / "checkpoints" / "step-0000002.ckpt"
+
+
+@pytest.fixture
+def double_precision():
+    """Networks are made in float64 here."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def same_scale(monkeypatch):
+    """Columns of blocks are scaled as in the dense problem."""
+    for name in ("block_gram", "block_factor"):
+        monkeypatch.setattr(f"pinn.optim.{name}.LOCAL", 1.0)

@@ -49,13 +49,6 @@ PROBLEMS = {
 }
 
 
-@pytest.fixture
-def same_scale(monkeypatch):
-    """Columns are scaled as in the dense problem."""
-    for name in ("block_gram", "block_factor"):
-        monkeypatch.setattr(f"pinn.optim.{name}.LOCAL", 1.0)
-
-
 @pytest.fixture(params=[True, False], ids=["merged", "single"])
 def fronts(request, monkeypatch):
     """Fronts as they are merged, and one per block."""

@@ -139,13 +139,6 @@ def test_groups_know_how_many_rows_and_columns_they_have(name):
         assert J.shape == (len(r), sum(sizes[block] for block in seen))
 
 
-@pytest.fixture
-def same_scale(monkeypatch):
-    """Columns are scaled as in the dense system."""
-    for name in ("block_gram", "block_factor"):
-        monkeypatch.setattr(f"pinn.optim.{name}.LOCAL", 1.0)
-
-
 @pytest.mark.usefixtures("same_scale")
 @pytest.mark.parametrize("name", ["a network per unknown", "stream function", "measured data"])
 def test_levenberg_marquardt_goes_the_way_of_the_dense_one(name):

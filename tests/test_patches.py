@@ -22,13 +22,7 @@ from pinn.solution.solution import Solution
 F64 = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Networks are made in float64 here."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(F64)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def tree(dimensions, count, seed):

@@ -13,12 +13,7 @@ from pinn.solution.product_features import is_product, product_features, product
 F64 = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def double_precision():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(F64)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def network(dimensions, degree=5):
