@@ -14,7 +14,9 @@ from torch import Tensor
 
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
+from pinn.optim.block_gram import BlockGram
 from pinn.optim.levenberg_marquardt import total_count
+from pinn.optim.linear_model import LinearModel, Squared
 from pinn.training.change import gauged, mean, without_constant
 
 DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
@@ -63,8 +65,7 @@ def hidden(
     count = total_count(r)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
-    form = model.squared
-    form.solve(DAMPING)
+    form = factored(model)
     change = form.again(math.sqrt(loss / count) * drawn)
     random = torch.randn(len(here), generator=generator, dtype=torch.float64).to(here)
     unseen = random
@@ -93,6 +94,14 @@ def hidden(
         if along is None or not along.shape[1]:
             shares[name] = moved["unseen"] / max(moved["random"], 1e-300)
     return sizes, shares
+
+
+def factored(model: LinearModel) -> Squared:
+    """JᵀJ + μD with its factor, which the last step may have made."""
+    form = model.squared
+    if not (isinstance(form, BlockGram) and form.damping == DAMPING):
+        form.solve(DAMPING)
+    return form
 
 
 def values(system: LocalLeastSquares) -> dict[str, Tensor]:
