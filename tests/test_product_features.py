@@ -1,13 +1,17 @@
 """Features that are made as products along the axes are those of the network."""
 
+import math
+
 import pytest
 import torch
 from test_patches import filled, points_in, tree
 
+import pinn
 from pinn.algebra.channels import Plan, bilaplace, every_channel
 from pinn.derivatives.evaluate import evaluate
 from pinn.networks import Patches, Polynomials, Ridges
 from pinn.networks.local_features import exponents, number
+from pinn.problems import Poisson
 from pinn.solution.product_features import is_product, product_features, product_jet
 
 F64 = torch.float64
@@ -69,6 +73,58 @@ def test_other_features_are_no_products():
     ridges.lay(tree(2, 2, 0), 1)
     single = network(2).to(torch.float32)
     assert [is_product(n) for n in (ridges, single, network(2))] == [False, False, True]
+
+
+class Doubled(Patches):
+    """A network of a user's own."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def changed_networks():
+    own = Doubled(None, Polynomials(3))
+    own.lay(tree(2, 2, 0), 1)
+    yield "a subclass", own
+    hooked = network(2)
+    hooked.register_forward_hook(lambda module, x, y: 2 * y)
+    yield "a hook", hooked
+    replaced = network(2)
+    replaced.value = lambda x: 2 * x
+    yield "a method of the object", replaced
+    normed = network(2)
+    torch.nn.utils.parametrizations.weight_norm(normed.output)
+    yield "a parametrization", normed
+
+
+def test_what_a_user_has_changed_is_not_passed_over():
+    assert {name: is_product(own) for name, own in changed_networks()} == {
+        "a subclass": False,
+        "a hook": False,
+        "a method of the object": False,
+        "a parametrization": False,
+    }
+
+
+def test_a_solution_evaluates_a_hook():
+    solution = pinn.Solution(Poisson(), Patches(None, Polynomials(3)))
+    filled(solution.networks["all"])
+    before = solution([[0.3, 0.4]])["u"]
+    solution.networks["all"].register_forward_hook(lambda module, x, y: 2 * y)
+    assert solution([[0.3, 0.4]])["u"].item() == pytest.approx(2 * before.item())
+
+
+@pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
+def test_what_is_no_place_has_no_value(lost):
+    own = network(2)
+    at = points_in(own.layout, 5)
+    at[3, 1] = lost
+    with torch.no_grad():
+        expected = evaluate(own, at, PLANS[2], "taylor")
+    found = product_jet(own, at, PLANS[2])
+    assert found.value[3].isnan().all()
+    assert expected.value[3].isnan().all()
+    torch.testing.assert_close(found.value[:3], expected.value[:3])
 
 
 def test_degrees_along_each_axis():

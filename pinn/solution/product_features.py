@@ -6,6 +6,7 @@ Functions of one coordinate alone are differentiated: a few per point and axis, 
 thousands of products.
 """
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from pinn.algebra.channels import Channel, Plan
 from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.networks.local_features import Polynomials, chebyshev
-from pinn.networks.patches import Patches
+from pinn.networks.patches import Coefficients, Patches, Windows
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -26,12 +27,13 @@ NUMBERS = 2**22  # of features that are made at a time
 
 
 def is_product(network: nn.Module) -> "TypeIs[Patches]":
-    """Whether the features of a network are such products, and it is their sum."""
-    if not isinstance(network, Patches):
+    """Whether a network is the sum of such products, and nobody has changed what it does."""
+    if type(network) is not Patches or "value" in vars(network):
         return False
-    plain = type(network).local is Patches.local and type(network).value is Patches.value
-    own = network.output.weight.dtype == torch.float64  # not rounded in matrix products
-    return plain and own and type(network.features) is Polynomials
+    parts = (network.windows, network.features, network.output)
+    hooks = (m._forward_hooks or m._forward_pre_hooks for m in (network, *parts))
+    plain = tuple(map(type, parts)) == (Windows, Polynomials, Coefficients) and not any(hooks)
+    return plain and network.output.weight.dtype == torch.float64  # exact in products
 
 
 @torch.no_grad()
@@ -75,7 +77,8 @@ def product_jet(network: Patches, at: Tensor, plan: Plan) -> Jet:
     """
     weight, found = network.output.weight, network.windows.members(at)
     counts, channels = (found >= 0).sum(1), 1 + len(plan.channels)
-    result = at.new_zeros(channels, len(at), weight.shape[1])
+    # What is no place, such as NaN, sees no patch, and has no value.
+    result = at.new_full((channels, len(at), weight.shape[1]), math.nan)
     for many in counts.unique().tolist():
         rows = (counts == many).nonzero()[:, 0]
         at_once = max(NUMBERS // max(channels * many * network.features.count, 1), 1)
