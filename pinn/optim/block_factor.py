@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.processes import processes, stacked, total
-from pinn.optim.gram import LOCAL, Step, scale
+from pinn.optim.gram import Step, local_scale
 from pinn.optim.grouped_rows import GroupedRows
 from pinn.optim.structure import Seen
 
@@ -62,7 +62,7 @@ class BlockFactor:
             members.get(seen, []).append(some)
             for block, part in rows.parts(seen, some[:, :-1].square().sum(0)):
                 squares[rows.slices[block]] += part
-        self.scale = scale(total(squares), LOCAL)
+        self.scale = local_scale(total(squares), rows.structure.sizes)
         self.members: list[list[tuple[Seen, Tensor]]] = [[] for _ in self.tree.fronts]
         for seen, parts in members.items():
             if processes() > 1:

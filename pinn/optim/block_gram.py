@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pinn.base.processes import total
 from pinn.optim.elimination import PIVOTS, Front
-from pinn.optim.gram import LOCAL, STRIPE, Step, scale
+from pinn.optim.gram import STRIPE, Step, local_scale
 from pinn.optim.grouped_rows import GroupedRows
 
 
@@ -47,7 +47,7 @@ class BlockGram:
             self.add(seen, some)
         total(flat)
         diagonal = [self.blocks[block, block].diagonal() for block in range(len(sizes))]
-        self.scale = scale(torch.cat(diagonal), LOCAL)
+        self.scale = local_scale(torch.cat(diagonal), sizes)
         self.slope.mul_(self.scale)
         for (b, a), block in self.blocks.items():
             block.mul_(self.scale[rows.slices[b], None]).mul_(self.scale[rows.slices[a]])

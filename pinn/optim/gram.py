@@ -7,6 +7,8 @@ J's columns are scaled by D^-½, to length one at most. Singular values of J bel
 the rounding of G and K, so μ has to stay above it.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,8 @@ from pinn.base.processes import stacked, total
 from pinn.optim.system import JacobianRows
 
 STRIPE = 256  # rows; a matrix product would compute both halves of a symmetric matrix
-LOCAL = 1e-3  # floor of D where features are local, see `scale`
+LOCAL = 1e-3  # floor of D where features are local, in parts of its block's mean
+LEAST = 1e-9  # and in parts of the mean of all: blocks that no residual sees have none of their own
 
 Step = tuple[Tensor, Tensor]  # δ (P,), and by how much |r + Jδ|² is below |r|²
 
@@ -91,16 +94,27 @@ def mirror(squares: Tensor) -> None:
         squares[end:, start:end] = squares[start:end, end:].T
 
 
-def scale(squares: Tensor, floor: float = 1.0) -> Tensor:
-    """D^-½ (P,),  D = max(diag JᵀJ, floor · mean diag JᵀJ),  from the diagonal.
+def scale(squares: Tensor) -> Tensor:
+    """D^-½ (P,),  D = max(diag JᵀJ, mean diag JᵀJ),  from the diagonal.
 
     Without the mean a column of almost zero, as of a neuron whose output weight is small, would be
-    free to move: Kovasznay flow with 300 neurons then takes twice the steps. Local features are
-    never that small, and may differ by much: beside ∇⁴ of a high degree the mean would hold those
-    of a low one where they are, and a clamped plate end 200 times less exact.
+    free to move: Kovasznay flow with 300 neurons then takes twice the steps.
     """
     tiny = torch.finfo(squares.dtype).tiny
-    return squares.clamp_min(floor * squares.mean() + tiny).rsqrt()
+    return squares.clamp_min(squares.mean() + tiny).rsqrt()
+
+
+def local_scale(squares: Tensor, sizes: Sequence[int]) -> Tensor:
+    """D^-½ (P,) of local features,  D = max(diag JᵀJ, LOCAL · mean of the block, LEAST · mean).
+
+    Local features are never almost zero, and may differ by much. Beside ∇⁴ of a high degree the
+    mean would hold those of a low one where they are, and a clamped plate end 200 times less exact;
+    beside those of a small patch it would hold those of a large one.
+    """
+    tiny = torch.finfo(squares.dtype).tiny
+    floor = LEAST * squares.mean() + tiny
+    parts = [own.clamp_min(LOCAL * own.mean() + floor) for own in squares.split([*sizes])]
+    return torch.cat(parts).rsqrt()
 
 
 def cholesky(matrix: Tensor, damping: float) -> tuple[Tensor, Tensor]:
