@@ -11,7 +11,7 @@ from pinn.algebra.channels import Plan, bilaplace, every_channel
 from pinn.derivatives.evaluate import evaluate
 from pinn.networks import Patches, Polynomials, Ridges
 from pinn.networks.local_features import exponents, number
-from pinn.problems import Poisson
+from pinn.problems import Kovasznay, Poisson
 from pinn.solution.product_features import is_product, product_features, product_jet
 
 F64 = torch.float64
@@ -104,6 +104,13 @@ def test_what_a_user_has_changed_is_not_passed_over():
         "a method of the object": False,
         "a parametrization": False,
     }
+
+
+def test_what_only_refuses_an_export_is_no_change():
+    solution = pinn.Solution(Kovasznay(), Patches(None, Polynomials(3)))  # the pressure has a gauge
+    network = solution.networks["all"].double()
+    assert network._forward_pre_hooks
+    assert is_product(network)
 
 
 def test_a_solution_evaluates_a_hook():

@@ -44,6 +44,11 @@ def guard(network: nn.Module, problem: Problem, constants: Sequence[Constant]) -
         network.register_forward_pre_hook(partial(refuse, line))
 
 
+def is_guard(hook: Any) -> bool:
+    """Whether a hook is that of `guard`, which changes no value."""
+    return isinstance(hook, partial) and hook.func is refuse
+
+
 def is_exported() -> bool:
     """Whether operations are being written down to be run elsewhere."""
     return torch.compiler.is_exporting() or torch.jit.is_tracing()

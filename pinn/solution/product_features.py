@@ -8,6 +8,7 @@ thousands of products.
 
 import math
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +19,7 @@ from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.networks.local_features import Polynomials, chebyshev
 from pinn.networks.patches import Coefficients, Patches, Windows
+from pinn.solution.bare_network import is_guard
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -31,8 +33,9 @@ def is_product(network: nn.Module) -> "TypeIs[Patches]":
     if type(network) is not Patches or "value" in vars(network):
         return False
     parts = (network.windows, network.features, network.output)
-    hooks = (m._forward_hooks or m._forward_pre_hooks for m in (network, *parts))
-    plain = tuple(map(type, parts)) == (Windows, Polynomials, Coefficients) and not any(hooks)
+    held = [(*m._forward_hooks.values(), *m._forward_pre_hooks.values()) for m in (network, *parts)]
+    plain = tuple(map(type, parts)) == (Windows, Polynomials, Coefficients)
+    plain = plain and all(map(is_guard, chain.from_iterable(held)))
     return plain and network.output.weight.dtype == torch.float64  # exact in products
 
 
