@@ -1,6 +1,6 @@
 """What a residual as large as the present one can hide, through the linearised problem.
 
-    e = (JᵀJ + μD)⁻¹ Jᵀ v,   v random, |v| = |r| at points that training does not see
+    e = (JᵀJ + μD)⁻¹ Jᵀ v,   v random, |v| = 2 |r| at points that training does not see
 
 Where a condition is missing, or hardly counts, small residuals stand for large changes of the
 solution: neither the residual nor its fall from round to round tells. One solve with JᵀJ does. A
@@ -21,6 +21,7 @@ from pinn.training.change import gauged, mean, without_constant
 
 DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
 AGAIN = 5  # solves
+MARGIN = 2.0  # standard deviations: where few directions are soft, what one draw gives varies
 OPEN = 0.03  # of a random change, from which on what is not seen makes a component open
 
 
@@ -66,7 +67,7 @@ def hidden(
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
     form = factored(model)
-    change = form.again(math.sqrt(loss / count) * drawn)
+    change = form.again(MARGIN * math.sqrt(loss / count) * drawn)
     random = torch.randn(len(here), generator=generator, dtype=torch.float64).to(here)
     unseen = random
     for _ in range(AGAIN):  # what damping alone has held back is seen in the end
