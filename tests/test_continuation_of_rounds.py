@@ -30,7 +30,7 @@ def test_failed_start_goes_down_and_climbs_to_the_goal():
     while move is not None:
         values.append(round(move.value, 6))
         continuation.enter(move.value)
-        assert continuation.problem.reynolds == move.value
+        assert continuation.way.problem.reynolds == move.value
         assert continuation.after(0.5) is None
         move = continuation.after(0.05)
     assert values == [100.0, pytest.approx(316.227766), 1000.0]

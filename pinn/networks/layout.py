@@ -117,6 +117,28 @@ class Layout:
         return min(len(self), 2**axes)
 
 
+def extended(layout: Layout, axis: int, upper: float) -> Layout:
+    """A layout that reaches farther along an axis: beyond its end each patch there goes on.
+
+    Patch 0 is still the first one, and the number of each other one grows by 1.
+    """
+    ends = (*layout.upper[:axis], upper, *layout.upper[axis + 1 :])
+    finer = Layout(layout.lower, ends, [(0, axis, layout.upper[axis])])
+    behind, cuts = {0: 1}, list[Cut]()  # patch at the former end → the one behind it; their cuts
+    for number, (patch, along, position) in enumerate(layout.cuts, start=1):
+        finer.cut(patch + (patch > 0), along, position)
+        if patch not in behind:
+            continue
+        if along == axis:
+            behind[number] = behind.pop(patch)
+        else:
+            cuts.append((behind[patch], along, position))
+            behind[number] = len(layout) + len(cuts)
+    for cut in cuts:
+        finer.cut(*cut)
+    return finer
+
+
 def grid_cuts(axes: Mapping[int, Sequence[float]], dimensions: int) -> list[Cut]:
     """The cuts of a grid: axis → positions inside, increasing."""
     cuts: list[Cut] = []

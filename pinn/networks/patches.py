@@ -16,6 +16,7 @@ from pinn.networks.local_features import LocalFeatures, Polynomials
 from pinn.networks.network import Network
 
 TOGETHER = 2**24  # points times patches that are looked at together
+BEYOND = 1 + 1e-9  # local coordinate of the end of the domain, and what rounding adds
 
 
 class Coefficients(nn.Module):
@@ -27,7 +28,12 @@ class Coefficients(nn.Module):
 
 
 class Windows(KeepsDigits):
-    """The partition of unity  wₚ(x),  Σₚ wₚ = 1,  and the local coordinates ξₚ(x) of patches."""
+    """The partition of unity  wₚ(x),  Σₚ wₚ = 1,  and the local coordinates ξₚ(x) of patches.
+
+    Args:
+        layout: the patches.
+        ends_early: whether the domain goes on behind them; there ξₚ stays what it was.
+    """
 
     lower: Tensor
     upper: Tensor
@@ -40,9 +46,9 @@ class Windows(KeepsDigits):
     centre: Tensor
     inverse_half_width: Tensor
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, ends_early: bool = False) -> None:
         super().__init__()
-        self.most = layout.most_seen()
+        self.most, self.ends_early = layout.most_seen(), ends_early
         boxes = layout.boxes()
         low, high = boxes.support
         first, last = boxes.below == 0, boxes.above == 0  # where the domain ends: no step there
@@ -113,7 +119,8 @@ class Windows(KeepsDigits):
 
         lower = step((x - own(self.lower)) * own(self.steep_lower) + own(self.open_lower))
         upper = step((own(self.upper) - x) * own(self.steep_upper) + own(self.open_upper))
-        return lower * upper, (x - own(self.centre)) * own(self.inverse_half_width)
+        local = (x - own(self.centre)) * own(self.inverse_half_width)
+        return lower * upper, local.clamp(-math.inf, BEYOND) if self.ends_early else local
 
 
 class Patches(Network):
@@ -132,10 +139,12 @@ class Patches(Network):
         features: of each patch; polynomials of degree 8 by default.
         cuts: further cuts, one after the other: the number of a patch, that of an axis, a position.
             The part above the cut gets the next number.
+        until: the time at which the patches end, where a run has solved a part of it; later,
+            values are those at that time.
 
     Raises:
-        ValueError: the grid is no mapping; when built, a coordinate is unknown, or a cut misses its
-            patch.
+        ValueError: the grid is no mapping; when built, a coordinate is unknown, a cut misses its
+            patch, or there is no such time.
     """
 
     is_local = True
@@ -145,6 +154,7 @@ class Patches(Network):
         grid: dict[str, Any] | None = None,
         features: LocalFeatures | None = None,
         cuts: list[list[float]] | None = None,
+        until: float | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(grid, Mapping | None):
@@ -155,6 +165,8 @@ class Patches(Network):
         self.features = Polynomials() if features is None else features
         self.is_drawn = not self.features.trained
         self.cuts = [cut_of(given) for given in cuts or []]
+        self.until = until
+        self.end: tuple[float, ...] = ()  # of the domain
 
     def create(self, geometry: Geometry, outputs: int) -> None:
         """Cuts the bounds of the domain; all coefficients are zero."""
@@ -163,22 +175,33 @@ class Patches(Network):
             for name, given in self.grid.items()
         }
         cuts = [*grid_cuts(axes, len(geometry.lower)), *self.cuts]
-        self.lay(Layout(geometry.lower, geometry.upper, cuts), outputs)
+        self.end = geometry.upper
+        if self.until is not None:
+            check_time(self.until, geometry)
+        self.lay(Layout(geometry.lower, self.reach(self.until), cuts), outputs)
+
+    def reach(self, until: float | None) -> tuple[float, ...]:
+        """The upper bounds of patches that end at a time; those of the domain for None."""
+        return self.end if until is None else (*self.end[:-1], until)
 
     def lay(self, layout: Layout, outputs: int) -> None:
         """Take these patches; all coefficients are zero."""
-        self.layout, self.windows = layout, Windows(layout)
+        self.end = self.end or layout.upper
+        self.until = None if layout.upper == self.end else layout.upper[-1]
+        self.layout, self.windows = layout, Windows(layout, self.until is not None)
         self.features.build(len(layout), len(layout.lower))
         self.output = Coefficients(len(layout), outputs, self.features.count)
         self.per_point = self.windows.most * self.features.count
 
     def remember(self) -> None:
         """Let the recipe of this network be that of its present patches."""
-        given = {
+        given: dict[str, Any] = {
             "grid": None,
             "features": self.features,
             "cuts": [list(c) for c in self.layout.cuts],
         }
+        if self.until is not None:
+            given["until"] = self.until
         object.__setattr__(self, "_spec", {**self._spec, "init_args": given})
 
     def seen(self, at: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,6 +235,21 @@ def cut_of(given: Sequence[float]) -> Cut:
         raise ValueError(
             f"Patches cut {echo(given)}: give a patch, an axis and a position, as in [0, 1, 0.5]"
         ) from None
+
+
+def check_time(until: Any, geometry: Geometry) -> None:
+    """Refuse a time at which no patches can end.
+
+    Raises:
+        ValueError: the domain has no time, or not that one.
+    """
+    if geometry.coordinates.time is None:
+        raise ValueError(f"Patches until is {echo(until)}, but the problem has no time: remove it")
+    start, end = geometry.lower[-1], geometry.upper[-1]
+    if isinstance(until, bool) or not isinstance(until, int | float) or not start < until <= end:
+        raise ValueError(
+            f"Patches until is {echo(until)}: give a time between {start:g} and {end:g}"
+        )
 
 
 def positions(name: str, given: Any, geometry: Geometry) -> Sequence[float]:

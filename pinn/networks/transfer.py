@@ -1,5 +1,6 @@
 """From one set of patches to a finer one: the same function, to what the features can hold."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn.geometry.sampling import unit_points
-from pinn.networks.layout import Layout
+from pinn.networks.layout import Layout, extended
 from pinn.networks.local_features import LocalFeatures, Polynomials, as_given
 from pinn.networks.patches import Patches
 
@@ -28,10 +29,7 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
     old = Local(network)
     parents = parents_of(len(old.layout), layout)
     begin(network, layout, features)
-    like = network.output.weight.detach()
-    new = Local(network)
-    unit = unit_points(PER_FEATURE * features.count, len(layout.lower), "sobol", 0)
-    ends = -torch.cos(torch.pi * unit).to(like)  # dense at the ends, as polynomials ask for
+    new, ends = Local(network), fitted(network)
     fit: Fit | None = None
     with torch.no_grad():
         for patch, parent in enumerate(parents):
@@ -40,6 +38,31 @@ def refine(network: Patches, layout: Layout, features: LocalFeatures) -> None:
                 fit = Fit(new.functions(at, patch))
             network.output.weight[patch] = fit.coefficients(old.values(at, parent)).T
     network.remember()
+
+
+def extend(network: Patches, until: float | None, features: LocalFeatures) -> None:
+    """Let patches reach a later time; behind the former end values are those at that end.
+
+    Args:
+        network: changed in place.
+        until: the time; None for that of the domain.
+        features: of every patch.
+    """
+    former, axis = copy.deepcopy(network), len(network.layout.lower) - 1
+    begin(network, extended(network.layout, axis, network.reach(until)[axis]), features)
+    new, ends = Local(network), fitted(network)
+    with torch.no_grad():
+        fit = Fit(new.functions(new.position(ends, 0), 0))
+        for patch in range(len(network.layout)):
+            values = former.value(new.position(ends, patch))
+            network.output.weight[patch] = fit.coefficients(values).T
+    network.remember()
+
+
+def fitted(network: Patches) -> Tensor:
+    """Local coordinates (N, D) at which a patch is fitted: dense at the ends."""
+    unit = unit_points(PER_FEATURE * network.features.count, len(network.layout.lower), "sobol", 0)
+    return -torch.cos(torch.pi * unit).to(network.output.weight)
 
 
 def begin(network: Patches, layout: Layout, features: LocalFeatures) -> None:
@@ -122,16 +145,18 @@ def kept(network: Patches) -> dict[str, Any]:
     return {
         "cuts": [list(cut) for cut in network.layout.cuts],
         "degree": as_given(network.features.degrees),
+        "until": network.until,
         "weight": network.output.weight.detach().clone(),
     }
 
 
 def take(network: Patches, saved: Mapping[str, Any]) -> None:
     """Give a network what `kept` has of it."""
-    old, like = network.layout, network.output.weight.detach()
+    like = network.output.weight.detach()
     network.features = Polynomials(saved["degree"])
     cuts = [(int(patch), int(axis), position) for patch, axis, position in saved["cuts"]]
-    network.lay(Layout(old.lower, old.upper, cuts), like.shape[1])
+    upper = network.reach(saved["until"])
+    network.lay(Layout(network.layout.lower, upper, cuts), like.shape[1])
     network.to(like)
     with torch.no_grad():
         network.output.weight.copy_(saved["weight"])

@@ -266,9 +266,10 @@ def evaluate_on_grid(
     at = torch.cartesian_prod(*map(torch.from_numpy, axes.values())).reshape(count, -1)
     shape = tuple(len(axis) for name, axis in axes.items() if name not in fixed)
     if geometry.is_box:
-        warn_outside(geometry, at)
+        warn_outside(geometry, solution.networks.values(), at)
         return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed)
     inside = inside_of(geometry, at)
     if not bool(inside.any()):
         raise ValueError(f"none of the {count} points of the grid lies in {geometry!r}")
+    warn_outside(geometry, solution.networks.values(), at[inside])
     return Evaluation(solution, Query(at, shape, True), derivatives, axes, fixed, inside)

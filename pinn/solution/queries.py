@@ -1,7 +1,7 @@
 """Points in any form: tensors, arrays, lists, columns; answers come in the same form."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pinn.base.messages import check_name
 from pinn.geometry import Coordinates, Geometry
+from pinn.networks.patches import Patches
 
 NONE: Mapping[str, Any] = {}
 
@@ -192,14 +193,22 @@ def evaluating(solution: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def warn_outside(geometry: Geometry, at: Tensor) -> None:
-    """Say that points (N, D) lie outside the domain, where nothing was trained."""
+def warn_outside(geometry: Geometry, networks: Iterable[nn.Module], at: Tensor) -> None:
+    """Say that points (N, D) lie outside the domain, or behind the time that a run has come to."""
     # Printed or single-precision positions may miss a wall by their rounding error.
     outside = int((~geometry.contains(at, slack=1e-6)).sum())
     if outside:
         warnings.warn(
             f"{outside} of {len(at)} points lie outside {geometry!r}, where the solution was not "
             "trained: do not rely on its values there",
+            stacklevel=3,
+        )
+    ends = [net.until for net in networks if isinstance(net, Patches) and net.until is not None]
+    behind = int((at[:, -1] > min(ends) + 1e-6 * abs(min(ends))).sum()) if ends else 0
+    if behind:
+        warnings.warn(
+            f"{behind} of {len(at)} points lie behind t = {min(ends):.4g}, up to which the run has "
+            "solved its problem: continue it, and do not rely on the values there",
             stacklevel=3,
         )
 

@@ -129,7 +129,7 @@ class Representation(nn.Module):
         self.check_precision(at)
         if plans is None:
             if not is_traced() and at.is_floating_point():
-                warn_outside(self.problem.geometry, at)
+                warn_outside(self.problem.geometry, self.networks.values(), at)
             return self.gauged_fields(at, self.up_to(2))
         raw: Fields = {}
         with within_solution():

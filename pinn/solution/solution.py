@@ -54,7 +54,7 @@ class Solution(Representation):
         """Points of any form as (N, D), checked."""
         asked = query(points, self.problem.geometry.coordinates, parameters)
         self.check_precision(asked.at)
-        warn_outside(self.problem.geometry, asked.at)
+        warn_outside(self.problem.geometry, self.networks.values(), asked.at)
         return asked
 
     def at(self, points: Any, derivatives: Sequence[str] = (), **parameters: Any) -> Evaluation:

@@ -5,7 +5,10 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
 
     solver             the LightningModule
     rounds       refinement until the estimated error is small
-    continuation the coefficient of a problem, through easier values
+    continuation through easier values of a coefficient, or a shorter time
+    coefficient  what a problem may be continued in
+    horizon      the time up to which a problem is solved
+    next_patches the patches of the next round
     first_patches the patches of the first round
     first_round  what a run that is given an accuracy begins with
     noise        when only the noise of measured data is left

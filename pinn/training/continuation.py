@@ -4,6 +4,7 @@
 
 Newton's method from zero ends at another minimum of |r|² where an equation is far from linear. Its
 steps then fall short of what the linear model promises, while the estimated error stays large.
+Where no coefficient is named, a problem with a time is solved for a part of that.
 """
 
 import math
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 
 from pinn.optim import LevenbergMarquardt
 from pinn.physics.problem import Problem
+from pinn.training.coefficient import Coefficient
+from pinn.training.horizon import Horizon, can_grow
 
 EASIER = 10.0  # by what the coefficient is divided where a start from zero fails
 STRIDE = math.sqrt(10)  # by what it is multiplied at first, once a value is solved
@@ -20,6 +23,8 @@ GOOD = 0.1  # estimated error from which on a value is solved well enough for th
 POOR = 0.3  # estimated error of a solution that may be another one
 PROMISED = 0.5  # of the decrease that the linear model predicts: below, a step was a hard one
 PATIENCE = 5  # rounds at one value
+STAYS = 3  # rounds of a time, one after the other, in which next to nothing falls
+STUCK = 0.9  # the fall of the residual in such a round
 
 
 class Move(NamedTuple):
@@ -35,25 +40,24 @@ class Move(NamedTuple):
 
 
 class Continuation:
-    """Chooses the values of the coefficient that a problem names, if it names one.
+    """Chooses the values of the coefficient that a problem names, or of its duration, if it can.
 
-    The problem has the goal at first; its attribute is set by `enter`.
+    The problem has the goal at first; another value is set by `enter`.
 
     Args:
         problem: whose `continuation` is the name of the coefficient, or None.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.name = None if problem.continuation in problem.ranges else problem.continuation
-        self.goal = self.now
-        self.start, self.stride = self.goal, STRIDE
-        self.rounds, self.was_hard, self.given_up = 0, False, self.name is None
+        self.way = way_of(problem)
+        self.goal = self.start = self.now
+        self.stride = STRIDE
+        self.rounds, self.was_hard, self.given_up = 0, False, self.way is None
 
     @property
     def now(self) -> float:
         """The present value; NaN without a coefficient."""
-        return math.nan if self.name is None else float(getattr(self.problem, self.name))
+        return math.nan if self.way is None else self.way.now
 
     @property
     def is_underway(self) -> bool:
@@ -64,19 +68,25 @@ class Continuation:
         """Take down whether the last step of a round was a hard one."""
         self.was_hard |= optimizer.stalled or optimizer.past["gain"] < PROMISED
 
-    def after(self, error: float) -> Move | None:
+    def after(self, error: float, fall: float = 1.0) -> Move | None:
         """What follows a round; None where the next one stays at the same value.
 
         Args:
             error: the largest estimated error, infinite where there is no estimate.
+            fall: of the residual in the round; a time is shortened only where nothing falls.
         """
-        self.rounds += 1
-        # The first steps at a value that was climbed to are hard ones, and end well.
-        was_hard, self.was_hard = self.was_hard and self.now <= self.start, False
+        in_time = isinstance(self.way, Horizon)
+        begins = in_time and (fall < STUCK or math.isinf(error))
+        self.rounds = 0 if begins else self.rounds + 1
+        # The first steps at a value that was climbed to are hard ones, and end well. So do most of
+        # those over all of a time; where they do not, nothing falls.
+        was_hard = self.was_hard and self.now <= self.start and not in_time
+        self.was_hard = False
         if self.is_underway and error <= GOOD:
             return Move(min(self.stride * self.now, self.goal), fresh=False)
         is_poor = POOR <= error < math.inf
-        if self.given_up or not (is_poor and (was_hard or self.rounds >= PATIENCE)):
+        stays = self.rounds >= (STAYS if in_time else PATIENCE)
+        if self.given_up or not (is_poor and (was_hard or stays)):
             return None
         return self.retreat()
 
@@ -91,12 +101,18 @@ class Continuation:
 
     def told(self, move: Move) -> str:
         """The move in words."""
-        return f"{self.name} {move.value:.4g}" + (", from zero" if move.fresh else "")
+        assert self.way is not None
+        return self.way.told(move.value) + (", from zero" if move.fresh else "")
+
+    @property
+    def until(self) -> float | None:
+        """The time at which patches end; None where they fill the domain."""
+        return self.way.until if isinstance(self.way, Horizon) else None
 
     def enter(self, value: float) -> None:
         """Set the coefficient."""
-        assert self.name is not None
-        setattr(self.problem, self.name, value)
+        assert self.way is not None
+        self.way.enter(value)
         self.rounds, self.was_hard = 0, False
 
     def state(self) -> dict[str, Any]:
@@ -106,7 +122,16 @@ class Continuation:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint kept."""
-        if self.name is not None:
+        if self.way is not None:
             self.enter(state["now"])
         for name in ("start", "stride", "rounds", "was_hard", "given_up"):
             setattr(self, name, state[name])
+
+
+def way_of(problem: Problem) -> Coefficient | Horizon | None:
+    """What a problem is continued in: the coefficient that it names, else its time."""
+    if problem.continuation is not None and problem.continuation not in problem.ranges:
+        return Coefficient(problem)
+    if can_grow(problem.geometry, problem.regions()):
+        return Horizon(problem.geometry)
+    return None

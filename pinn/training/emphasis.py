@@ -68,12 +68,17 @@ class Emphasis:
         inner, faces = self.parts[-1]
         return inner + MOST * faces
 
-    def follow(self) -> None:
-        """Small where nothing falls; it grows again where the residual falls well."""
+    def follow(self, may_shrink: bool) -> None:
+        """Small where nothing falls; it grows again where the residual falls well.
+
+        Args:
+            may_shrink: not where a solution was begun from that of an easier coefficient, whose
+                conditions hold and keep it near: without them Newton goes to another one.
+        """
         if len(self.parts) < 2:
             return
         fall = self.fall()
-        if fall > FLAT:
+        if fall > FLAT and may_shrink:
             self.now, self.is_new = LEAST, True
         elif self.is_new:
             self.is_new = False

@@ -25,6 +25,7 @@ EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
+HALF = 0.5  # of the memory that a round may take which does not promise to be the last
 RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
 LOWEST = 4  # degree
 
@@ -90,12 +91,16 @@ class Facts:
         """That of a step as it is."""
         return self.effort(self.network.layout, self.degrees)
 
-    def cost(self, layout: Layout, degrees: Degrees) -> float:
-        """The logarithm of how much longer a round takes than this one; infinite without room."""
-        new = self.effort(layout, degrees)
-        if new.memory > self.room:
-            return math.inf
+    def cost(self, new: Effort) -> float:
+        """The logarithm of how much longer a round takes than this one."""
         return EACH + math.log((new.operations + FIXED) / (self.now.operations + FIXED))
+
+    def option(self, gain: float, cuts: list[Cut], degrees: Degrees, words: str) -> "Option":
+        """One way to go on, which is believed no more than what is wanted."""
+        layout = self.network.layout
+        finer = Layout(layout.lower, layout.upper, [*layout.cuts, *cuts])
+        new, gain = self.effort(finer, degrees), min(gain, self.wanted)
+        return Option(gain, self.cost(new), cuts, degrees, words, new.memory / self.room)
 
     def is_layer(self, patch: int) -> bool:
         """Whether conditions fail beside a smooth function, as where a layer is not resolved."""
@@ -120,6 +125,7 @@ class Option(NamedTuple):
         cuts: of patches.
         degrees: of the polynomials.
         words: the same for people.
+        share: of the memory.
     """
 
     gain: float
@@ -127,6 +133,7 @@ class Option(NamedTuple):
     cuts: list[Cut]
     degrees: Degrees
     words: str
+    share: float
 
     @property
     def promise(self) -> float:
@@ -145,8 +152,7 @@ def raised(facts: Facts) -> Iterator[Option]:
     for more in RAISES:
         new = facts.raised(more)
         if max(new) <= MOST.get(d, 8) and new != facts.degrees:
-            gain = min(facts.trust.degrees * rate * more, facts.wanted)
-            yield Option(gain, facts.cost(facts.network.layout, new), [], new, in_words(new))
+            yield facts.option(facts.trust.degrees * rate * more, [], new, in_words(new))
         if more >= enough:
             return
 
@@ -169,9 +175,16 @@ def halved(facts: Facts, share: float) -> Option:
     reached = float(squares[marked].sum())
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
     gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)
-    gain = min(gain, facts.wanted)  # more than what is asked for is worth nothing
-    degrees = facts.raised(0)
-    cost = facts.cost(finer, degrees)
-    cuts = finer.cuts[len(layout.cuts) :]
     many = f"{len(marked)} patch{'es' if len(marked) != 1 else ''} halved"
-    return Option(gain, cost, cuts, degrees, many)
+    return facts.option(gain, finer.cuts[len(layout.cuts) :], facts.raised(0), many)
+
+
+def chosen(facts: Facts) -> Option | None:
+    """The option that promises most for its cost; None where none fits into the memory.
+
+    One that does not promise to be the last leaves room for another round, if any does.
+    """
+    options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
+    fitting = [option for option in options if option.share <= 1]
+    roomy = [o for o in fitting if o.share <= HALF or o.gain >= facts.wanted]
+    return max(roomy or fitting, key=lambda option: option.promise, default=None)

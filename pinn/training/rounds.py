@@ -18,10 +18,8 @@ from torch import Tensor
 from pinn.base.processes import agreed_numbers
 from pinn.geometry import Points
 from pinn.geometry.pieces import pieces
-from pinn.networks.layout import Layout
-from pinn.networks.local_features import Polynomials, as_given
+from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
-from pinn.networks.transfer import begin, refine
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
@@ -34,16 +32,17 @@ from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Degrees, Density
 from pinn.training.emphasis import MOST, WELL, Emphasis
-from pinn.training.first_patches import first_cuts, first_degree
+from pinn.training.first_patches import first_degree
+from pinn.training.next_patches import lay
 from pinn.training.noise import DATA, Noise
-from pinn.training.options import SAFE, SHARES, Facts, halved, raised
+from pinn.training.options import SAFE, Facts, chosen
 from pinn.training.outcome import FULL, Outcome, Plan
-from pinn.training.trust import Trust
+from pinn.training.trust import UNPROVEN, Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
 SHORT = 5  # short steps after which no other is tried
 ROUNDING = 1e-26  # of the largest loss: there is nothing below
-FREE = 1e-8  # damping below which a step is one of Gauss and Newton
+FREE = 1e-11  # damping below which a step is one of Gauss and Newton, along soft directions too
 FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
 LEAST_DAMPING = 1e-12
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
@@ -226,17 +225,17 @@ class Rounds:
         if why := self.noise.obstacle(self.open):
             outcome.decision = why
             return None
-        if move := self.continuation.after(self.error):
+        if move := self.continuation.after(self.error, self.emphasis.fall(MOST)):
             outcome.decision = self.continuation.told(move)
             first = first_degree(self.solution.problem.geometry)
             degrees = (first,) * len(self.degrees) if move.fresh else self.degrees
             return Plan([], degrees, self.density.now, move.value, move.fresh)
         if self.former or self.is_fresh:
             self.trust.judge(self.emphasis.fall())
-        self.emphasis.follow()
         if self.density.follow(outcome.loss, outcome.held_out) and self.emphasis.fall() > 1:
             outcome.decision = "more points"
             return Plan([], self.degrees, self.density.now)
+        self.emphasis.follow(may_shrink=self.is_fresh)
         return self.finer(outcome, squares, faces)
 
     def finer(self, outcome: Outcome, squares: Tensor, faces: Tensor) -> Plan | None:
@@ -253,10 +252,7 @@ class Rounds:
             lambda degrees: self.width * self.density.count(degrees),
             allowance(self.like.device, self.memory),
         )
-        options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
-        options = [option for option in options if math.isfinite(option.cost)]
-        best = max(options, key=lambda option: option.promise, default=None)
-        if best is None:
+        if (best := chosen(facts)) is None:
             outcome.decision = FULL
             self.best.restore(self.networks)
             return None
@@ -287,13 +283,9 @@ class Rounds:
         self.density.now = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         if plan.value is not None:
-            self.former, self.trust, self.best = {}, Trust(), Best()  # of another problem
+            self.former, self.trust, self.best = {}, Trust(UNPROVEN), Best()  # of another problem
             if plan.fresh:
-                self.emphasis, self.errors = Emphasis(), {}
+                self.emphasis, self.trust, self.errors = Emphasis(), Trust(), {}
             self.continuation.enter(plan.value)
         for network in self.networks.values():
-            old, geometry = network.layout, self.solution.problem.geometry
-            cuts = first_cuts(geometry) if plan.fresh else [*old.cuts, *plan.cuts]
-            change = begin if plan.fresh else refine
-            degree = plan.degree if isinstance(plan.degree, int) else as_given(plan.degree)
-            change(network, Layout(old.lower, old.upper, cuts), Polynomials(degree))
+            lay(network, plan, self.solution.problem.geometry, self.continuation.until)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pinn.training.emphasis import WELL
 
 LEAST, LEAST_OF_CUTS = 0.1, 0.7  # the smallest shares that are believed
+UNPROVEN = LEAST  # of degrees, at first where the solution was begun from that of another problem
 STUCK = 0.8  # the fall of a round in which next to nothing has changed
 
 

@@ -1,5 +1,6 @@
 """What is said of the result of a run in rounds."""
 
+from pinn.training.outcome import FULL
 from pinn.training.rounds import Rounds
 
 SHOWN = 0.1  # an estimated error from which on a problem counts as not solved
@@ -27,9 +28,12 @@ def verdict(rounds: Rounds) -> list[str]:
         return [
             "estimated relative error: that of rounding, since the residual has no more than that"
         ]
+    more = "memory" if rounds.outcomes and rounds.outcomes[-1].decision == FULL else "steps"
     if not any(outcome.errors for outcome in rounds.outcomes):
-        more = "memory" if rounds.outcomes and rounds.next is None else "steps"
         return [f"not solved: the run ended before an error could be estimated: give more {more}"]
+    if (until := rounds.continuation.until) is not None:
+        end = rounds.solution.problem.geometry.upper[-1]
+        return [f"not solved beyond t = {until:.4g}, of {end:.4g}: give more {more}"]
     told = ", ".join(f"{n} {e:.0e}" for n, e in rounds.errors.items())
     lines = [f"estimated relative error of {told}"]
     if rounds.error > SHOWN:

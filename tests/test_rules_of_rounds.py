@@ -1,0 +1,148 @@
+"""The rules by which rounds go on: weights of conditions, steps, memory, scales of columns."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from pinn.optim import LevenbergMarquardt
+from pinn.optim.gram import LEAST, LOCAL, local_scale
+from pinn.problems import Poisson
+from pinn.solution.solution import Solution
+from pinn.training import options
+from pinn.training.emphasis import LEAST as SMALL
+from pinn.training.emphasis import MOST, Emphasis
+from pinn.training.first_patches import first_patches
+from pinn.training.options import Option, chosen
+from pinn.training.outcome import Outcome
+from pinn.training.rounds import LEAST_DAMPING, Rounds
+from pinn.training.trust import UNPROVEN
+
+
+@pytest.fixture
+def rounds():
+    problem = Poisson()
+    return Rounds(Solution(problem, first_patches(problem.geometry)), 1e-3)
+
+
+def outcome(errors, number=2, loss=1e-4):
+    return Outcome(number, 1, 8, 45, 144, loss, loss, errors)
+
+
+# --- weights of conditions
+
+
+def emphasis(*parts, now=MOST):
+    return Emphasis(now, parts=list(parts))
+
+
+def test_conditions_count_little_where_nothing_falls():
+    flat = emphasis((1.0, 0.0), (1.0, 0.0))
+    flat.follow(may_shrink=True)
+    assert flat.now == SMALL
+    for _ in range(4):  # one round may rise at first; then they grow with what falls
+        flat.parts.append((flat.parts[-1][0] / 100, 0.0))
+        flat.follow(may_shrink=True)
+    assert SMALL < flat.now <= MOST
+
+
+def test_beside_an_easier_coefficient_they_count_in_full():
+    flat = emphasis((1.0, 0.0), (1.0, 0.0))
+    flat.follow(may_shrink=False)
+    assert flat.now == MOST
+
+
+def test_they_count_in_full_again_before_a_run_ends(rounds):
+    rounds.emphasis = emphasis((1.0, 0.0), (1e-9, 0.0), now=SMALL)
+    last = outcome({"u": 1e-5})
+    rounds.outcomes.append(last)
+    plan = rounds.decide(last, torch.ones(1), torch.zeros(1, 2))
+    assert last.decision == "conditions count in full again"
+    assert plan.cuts == []
+    assert rounds.emphasis.now == MOST
+    assert rounds.decide(last, torch.ones(1), torch.zeros(1, 2)) is None
+    assert last.decision == "done"
+
+
+# --- steps
+
+
+def stepped(loss, damping, gain=1.0):
+    optimizer = LevenbergMarquardt([nn.Parameter(torch.zeros(1, dtype=torch.float64))])
+    optimizer.past.update(gain=gain, loss=loss, damping=damping)
+    return optimizer
+
+
+def test_damping_stays_where_no_orthogonal_factor_is_needed(rounds):
+    optimizer = stepped(1e-3, 1e-16)
+    rounds.is_solved(optimizer, 1.0)
+    assert optimizer.damping == LEAST_DAMPING
+    optimizer = stepped(1e-22, 1e-16)
+    rounds.is_solved(optimizer, 1e-10)
+    assert optimizer.damping == 1e-16
+
+
+@pytest.mark.parametrize(("damping", "is_solved"), [(1e-12, True), (1e-9, False)])
+def test_a_damped_step_is_not_the_last_one(rounds, damping, is_solved):
+    """It may hardly move along soft directions, which decide on the error."""
+    assert rounds.is_solved(stepped(0.5, damping), 1.0) is is_solved
+
+
+# --- what is chosen
+
+
+def option(gain, cost, share, words):
+    return Option(gain, cost, [], (8, 8), words, share)
+
+
+def chosen_of(monkeypatch, *given, wanted=10.0):
+    monkeypatch.setattr(options, "halved", lambda facts, share: given[0])
+    monkeypatch.setattr(options, "raised", lambda facts: iter(given[1:]))
+    return chosen(SimpleNamespace(wanted=wanted))
+
+
+def test_a_round_in_between_leaves_room_for_another(monkeypatch):
+    large, small = option(5.0, 1.0, 0.9, "large"), option(2.0, 1.0, 0.3, "small")
+    assert chosen_of(monkeypatch, large, small).words == "small"
+    assert chosen_of(monkeypatch, large, small, wanted=5.0).words == "large"  # it ends the run
+    assert chosen_of(monkeypatch, large).words == "large"  # there is no other
+    assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large")) is None
+
+
+def test_a_promise_is_believed_up_to_what_is_wanted(rounds):
+    facts = SimpleNamespace(
+        network=rounds.network,
+        wanted=2.0,
+        room=1e12,
+        cost=lambda new: 1.0,
+        effort=lambda layout, degrees: SimpleNamespace(memory=1e9),
+    )
+    assert options.Facts.option(facts, 7.0, [], (9, 9), "degree 9").gain == 2.0
+    assert options.Facts.option(facts, 1.0, [], (9, 9), "degree 9").gain == 1.0
+
+
+def test_after_a_step_of_the_coefficient_degrees_are_not_believed():
+    from pinn.problems import LidDrivenCavity
+    from pinn.training.outcome import Plan
+
+    problem = LidDrivenCavity(1000.0)
+    rounds = Rounds(Solution(problem, first_patches(problem.geometry)), 1e-3)
+    rounds.next = Plan([], 8, 1.3, 100.0, fresh=True)
+    rounds.enter()
+    assert rounds.trust.degrees == 1.0
+    rounds.next = Plan([], 8, 1.3, 316.0)
+    rounds.enter()
+    assert rounds.trust.degrees == UNPROVEN
+    assert problem.reynolds == 316.0
+
+
+# --- scales
+
+
+def test_columns_of_a_patch_are_scaled_beside_its_own():
+    squares = torch.tensor([1e8, 1.0, 4e-4, 1e-9, 0.0], dtype=torch.float64)
+    found = local_scale(squares, [1, 3, 1]) ** -2
+    mean, floor = squares[1:4].mean(), LEAST * squares.mean()
+    exact = torch.stack([squares[0], squares[1], LOCAL * mean + floor, LOCAL * mean + floor, floor])
+    torch.testing.assert_close(found, exact)
