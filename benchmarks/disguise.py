@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
+from target_rows import SCALE
 from torch import Tensor
 
 from pinn import problems
@@ -22,7 +23,7 @@ from pinn.physics.problem import Fields
 from pinn.physics.references import Reference
 
 BOXES = {1: Interval, 2: Rectangle, 3: Box}
-SCALE, SHIFT = 1.7, (3.0, -2.0, 0.5)  # s, and a along each axis of space
+SHIFT = (3.0, -2.0, 0.5)  # a along each axis of space
 
 
 class Moved:

@@ -13,6 +13,7 @@ import torch
 import pinn
 from pinn import MLP, problems
 from pinn.fields.field import coordinate_field
+from pinn.problems import NaturalConvection
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
 
@@ -110,6 +111,15 @@ def test_every_disguise_is_judged_like_the_problem(scripts):
             assert torch.equal(found.values[component][found.judged], values[known.judged])
         low = torch.tensor(problem.geometry.lower, dtype=torch.float64)
         torch.testing.assert_close(found.at.min(0).values, low)
+
+
+def test_integrals_along_a_wall_grow_with_it(scripts):
+    disguise, plain = scripts["disguise"].DISGUISES["NaturalConvection"](), NaturalConvection()
+    grown = disguise.geometry.measure("hot") / plain.geometry.measure("hot")
+    rows = scripts["target_rows"]
+    value, within = rows.DISGUISED["convection_1e5 (disguised)"].quantities["nusselt"]
+    known, given = rows.ROWS["convection_1e5"].quantities["nusselt"]
+    assert (value / known, within / given) == pytest.approx((grown, grown))
 
 
 def test_a_problem_in_disguise_is_solved(scripts, tmp_path):
