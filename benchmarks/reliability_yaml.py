@@ -23,6 +23,7 @@ from pinn.cli.main import main
 ROOT = Path(__file__).parents[1]
 LEVELS = list(zip("abcdefghij", "bcdefghijk", strict=True))
 LONG = "x" * 1_000_000
+MOST = 5  # seconds of a processor for a refusal, which tell a busy machine from no end
 TEXTS = {
     "bomb": "a: &a [x,x,x,x,x,x,x,x,x]\n"
     + "".join(f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in LEVELS),
@@ -101,9 +102,9 @@ def bombs(short: bool, folder: Path) -> Iterable[Row]:
         answers = {name: answered(argv) for name, argv in cases.items()}
         answers |= {f"{n}, anew": answered_anew(cases[n], folder / f"log-{n}") for n in asked}
         for name, (code, said, seconds) in answers.items():
-            if code != 2 or len(said.splitlines()) != 1 or len(said) > 1600 or seconds > 1:
+            if code != 2 or len(said.splitlines()) != 1 or len(said) > 1600 or seconds > MOST:
                 wrong[name] = f"{code}, {len(said)} characters, {seconds:.1f} s"
-    promised = "one line within a second"
+    promised = f"one line within {MOST} s"
     yield row("input without an end", promised, wrong, len(answers), len(asked))
 
 

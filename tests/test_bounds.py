@@ -1,4 +1,4 @@
-"""Input without an end: one line within a second, before torch is loaded."""
+"""Input without an end: one line soon, before torch is loaded."""
 
 import contextlib
 import os
