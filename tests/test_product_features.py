@@ -12,7 +12,8 @@ from pinn.derivatives.evaluate import evaluate
 from pinn.networks import Patches, Polynomials, Ridges
 from pinn.networks.local_features import exponents, number
 from pinn.problems import Kovasznay, Poisson
-from pinn.solution.product_features import is_product, product_features, product_jet
+from pinn.solution.product_features import is_product, product_features
+from pinn.solution.product_sums import product_jet
 
 F64 = torch.float64
 

@@ -6,7 +6,7 @@ Residuals are differentiated by the few numbers U of their own point; Φ follows
 alone and is kept. Points that see the same patches are a group, with one dense block of J.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from pinn.objective.least_squares import Block, LeastSquares
 from pinn.objective.losses import counts, side_by_side, squares
 from pinn.objective.objective import Objective
 from pinn.objective.parameter_blocks import ParameterBlocks
-from pinn.objective.sites import Placed, Seen, Site, evaluated, grouped, handed_out
+from pinn.objective.sites import Placed, Seen, Site, batches, evaluated, grouped, handed_out, summed
 from pinn.solution.representation import OUTPUTS
 
 SHARE = 0.25  # of the free memory that features may be kept in
@@ -133,22 +133,19 @@ class LocalLeastSquares(LeastSquares):
         """Φ (1 + S, n, k F) of some groups."""
         return evaluated(placed, site, self.networks[site.network], groups)
 
-    def features_of(self, placed: Placed, site: Site, g: int) -> Tensor:
-        """Φ (1 + S, n, k F) of a group."""
-        kept = site.features
-        return kept[g] if kept else self.features_at(placed, site, range(g, g + 1))[0]
+    def features(self, placed: Placed, site: Site) -> Iterator[Tensor]:
+        """Φ (1 + S, n, k F) of one group after the other."""
+        yield from site.features
+        if not site.features:
+            for groups in batches(placed, site, self.networks[site.network]):
+                yield from self.features_at(placed, site, groups)
 
     def outputs(self, placed: Placed) -> list[Tensor]:
         """U (1 + S, N, C) of every site."""
-        result = []
-        for site in placed.sites:
-            weight = self.networks[site.network].output.weight.detach()
-            parts = [
-                self.features_of(placed, site, g) @ weight[list(own)].movedim(0, 1).flatten(1).T
-                for g, own in enumerate(site.patches)
-            ]
-            result.append(torch.cat(parts, 1))
-        return result
+        return [
+            summed(placed, site, self.networks[site.network], self.features(placed, site))
+            for site in placed.sites
+        ]
 
     def rows_of(self, region: str, placed: Placed, outputs: list[Tensor]) -> Tensor:
         """The rows (N, K) as a function of U."""
@@ -194,10 +191,11 @@ class LocalLeastSquares(LeastSquares):
         """Of each group the blocks that it sees, J (m, their lengths) and r (m,)."""
         for region, placed in self.placed.items():
             slopes, border, rows = self.slopes(region, placed)
-            for g, seen in enumerate(self.seen_by(placed)):
+            features = zip(*(self.features(placed, site) for site in placed.sites), strict=True)
+            for g, (seen, phi) in enumerate(zip(self.seen_by(placed), features, strict=True)):
                 own = placed.slices[g]
                 part = None if border is None else border[own]
-                J = self.block(placed, g, seen, [s[:, :, own] for s in slopes], part)
+                J = self.block(placed, g, seen, phi, [s[:, :, own] for s in slopes], part)
                 yield seen, J, rows[own].reshape(-1)
 
     def slopes(self, region: str, placed: Placed) -> tuple[list[Tensor], Tensor | None, Tensor]:
@@ -215,9 +213,15 @@ class LocalLeastSquares(LeastSquares):
         return slopes, coupled.by_shared(rows, others) if others else None, rows.detach()
 
     def block(
-        self, placed: Placed, g: int, seen: Seen, slopes: list[Tensor], border: Tensor | None
+        self,
+        placed: Placed,
+        g: int,
+        seen: Seen,
+        features: Sequence[Tensor],
+        slopes: list[Tensor],
+        border: Tensor | None,
     ) -> Tensor:
-        """J (n K, Σ sizes) of a group."""
+        """J (n K, Σ sizes) of a group, from the features at each site."""
         sizes, first = self.theta.sizes, self.theta.first
         starts, width = {}, 0
         for block in seen:
@@ -225,9 +229,9 @@ class LocalLeastSquares(LeastSquares):
             width += sizes[block]
         k, _, n, _ = slopes[0].shape
         J = slopes[0].new_zeros(n, k, width)
-        for site, slope in zip(placed.sites, slopes, strict=True):
-            phi, c = self.features_of(placed, site, g).movedim(0, 1), slope.shape[-1]
-            product = torch.bmm(slope.permute(2, 0, 3, 1).reshape(n, k * c, -1), phi)
+        for site, phi, slope in zip(placed.sites, features, slopes, strict=True):
+            c, channels = slope.shape[-1], phi.movedim(0, 1)
+            product = torch.bmm(slope.permute(2, 0, 3, 1).reshape(n, k * c, -1), channels)
             parts = product.reshape(n, k, c, len(site.patches[g]), -1).unbind(3)
             for patch, part in zip(site.patches[g], parts, strict=True):
                 start = starts[first[site.network] + patch]
@@ -271,7 +275,8 @@ class LocalLeastSquares(LeastSquares):
                 few.sites.append(Site(site.network, site.at[some], site.plan, [site.patches[g]]))
             slopes, border, rows = self.slopes(region, few)
             seen = self.seen_by(few)[0]
-            J = self.spread(seen, self.block(few, 0, seen, slopes, border))
+            phi = [next(self.features(few, site)) for site in few.sites]
+            J = self.spread(seen, self.block(few, 0, seen, phi, slopes, border))
             expected = self.graph_of(Chunk(region, few.points))
             size = rows.norm() + J.abs().sum(1).max()  # of which rounding is a part
             right = coupled.near(rows.reshape(-1), expected.detach(), size)

@@ -5,7 +5,7 @@
 Points that see the same patches are a group; Φ follows from the points alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -19,8 +19,10 @@ from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
 from pinn.networks.patches import Patches
 from pinn.solution.product_features import is_product, product_features
+from pinn.solution.product_sums import product_sums
 
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
+MANY = 2**24  # of groups, some of which see equally many patches
 Seen = tuple[int, ...]
 
 
@@ -65,6 +67,24 @@ class Placed:
         ends = torch.tensor([0, *self.sizes]).cumsum(0).tolist()
         return [slice(a, b) for a, b in pairwise(ends)]
 
+    def members(self, site: Site) -> Tensor:
+        """The patches (N, K) that each point sees at a site, −1 where there are fewer."""
+        most = max(map(len, site.patches))
+        padded = torch.tensor([(*own, *[-1] * (most - len(own))) for own in site.patches])
+        return padded.repeat_interleave(torch.tensor(self.sizes), 0).to(site.at.device)
+
+
+def batches(placed: Placed, site: Site, network: Patches) -> Iterator[range]:
+    """Groups one after the other, as many at a time as are evaluated well together."""
+    row = network.features.count * (1 + len(site.plan.channels))
+    first, filled = 0, 0
+    for g, (count, patches) in enumerate(zip(placed.sizes, site.patches, strict=True)):
+        if filled >= MANY:
+            yield range(first, g)
+            first, filled = g, 0
+        filled += count * len(patches) * row
+    yield range(first, len(placed.sizes))
+
 
 def evaluated(placed: Placed, site: Site, network: Patches, groups: range) -> list[Tensor]:
     """Φ (1 + S, n, k F) of some groups, those of equally many patches together."""
@@ -93,6 +113,25 @@ def together(placed: Placed, site: Site, network: Patches, groups: list[int]) ->
     y = evaluate(lambda x: network.local(x, patch).flatten(-2), at, site.plan, "taylor")
     rows = [y.value, *(y.stream(channel) for channel in site.plan.channels)]
     return list(torch.stack(rows).detach().split(counts, 1))
+
+
+def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tensor]) -> Tensor:
+    """U (1 + S, N, C) = Φ c, of features that are kept or without making them.
+
+    Args:
+        placed: the points of a region.
+        site: of them.
+        network: whose site.
+        features: Φ (1 + S, n, k F) of one group after the other, if they are needed.
+    """
+    if not site.features and is_product(network):
+        return product_sums(network, site.at, placed.members(site), site.plan)
+    weight = network.output.weight.detach()
+    parts = [
+        phi @ weight[list(own)].movedim(0, 1).flatten(1).T
+        for own, phi in zip(site.patches, features, strict=True)
+    ]
+    return torch.cat(parts, 1)
 
 
 def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -> Placed:

@@ -6,6 +6,7 @@ reads.
     solution          what users ask: `Solution`
     representation    unknowns as fields of networks
     product_features  polynomials on patches, evaluated as products along the axes
+    product_sums      their sums, half of the axes after the other half
     plans             the derivatives that each residual reads
     evaluation        values and derivatives at points and on grids
     named_derivatives names such as `u.xy` and `vorticity`

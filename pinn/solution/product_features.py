@@ -6,7 +6,6 @@ Functions of one coordinate alone are differentiated: a few per point and axis, 
 thousands of products.
 """
 
-import math
 from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from pinn.algebra.channels import Channel, Plan
-from pinn.algebra.jet import Jet
 from pinn.derivatives.evaluate import evaluate
 from pinn.networks.local_features import Polynomials, chebyshev
 from pinn.networks.patches import Coefficients, Patches, Windows
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 VALUE: Channel = ((),)
-NUMBERS = 2**22  # of features that are made at a time
 
 
 def is_product(network: nn.Module) -> "TypeIs[Patches]":
@@ -67,30 +64,6 @@ def product_features(network: Patches, at: Tensor, patch: Tensor, plan: Plan) ->
             elif times > 1:
                 out.mul_(times)
     return result.view(len(result), len(at), -1)
-
-
-@torch.no_grad()
-def product_jet(network: Patches, at: Tensor, plan: Plan) -> Jet:
-    """f(x) and its derivatives: as `evaluate`, with features only of the patches that are seen.
-
-    Args:
-        network: whose features are products.
-        at: points (N, D).
-        plan: its channels.
-    """
-    weight, found = network.output.weight, network.windows.members(at)
-    counts, channels = (found >= 0).sum(1), 1 + len(plan.channels)
-    # What is no place, such as NaN, sees no patch, and has no value.
-    result = at.new_full((channels, len(at), weight.shape[1]), math.nan)
-    for many in counts.unique().tolist():
-        rows = (counts == many).nonzero()[:, 0]
-        at_once = max(NUMBERS // max(channels * many * network.features.count, 1), 1)
-        for some in rows.split(at_once) if many else ():
-            patch = found[some, :many]
-            features = product_features(network, at[some], patch, plan).movedim(0, 1)
-            own = weight[patch].movedim(2, 3).flatten(1, 2)  # (n, k F, C)
-            result[:, some] = torch.bmm(features, own).movedim(0, 1)
-    return Jet(result[0], dict(zip(plan.channels, result[1:], strict=True)), lead=1)
 
 
 class Factors:

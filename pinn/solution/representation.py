@@ -26,7 +26,8 @@ from pinn.physics.return_values import Fields
 from pinn.solution.bare_network import guard, within_solution
 from pinn.solution.foreign_network import check_network, check_width
 from pinn.solution.gauge_offsets import Offset, shifted
-from pinn.solution.product_features import is_product, product_jet
+from pinn.solution.product_features import is_product
+from pinn.solution.product_sums import product_jet
 from pinn.solution.queries import is_traced, warn_outside
 
 SHARED = "all"
