@@ -100,6 +100,15 @@ def test_what_is_behind_the_end_is_cut_as_the_end_is():
     assert behind == sorted((s[0][0], s[1][0]) for s in at_end)
 
 
+def test_older_checkpoints_fill_the_domain():
+    from pinn.networks.transfer import kept, take
+
+    network = built(None)
+    saved = {name: part for name, part in kept(network).items() if name != "until"}
+    take(network, saved)
+    assert network.until is None
+
+
 @pytest.mark.parametrize("until", [2.0, None])
 def test_a_later_end_keeps_the_function(until, double_precision):
     network = built(1.5, [[0, 0, 0.2], [0, 1, 1.25]], degree=16)
@@ -230,5 +239,7 @@ def test_a_run_that_ends_within_says_how_far_it_came_and_goes_on(run, tmp_path, 
     assert "not solved beyond t = 0.3162, of 1: give more steps" in told
     with pytest.warns(UserWarning, match=r"1 of 2 points lie behind t = 0.3162, up to which"):
         early.at([[0.2, 0.3], [0.2, 0.7]])
+    with pytest.warns(UserWarning, match=r"u.pt2 ends at t = 0.3162, up to which"):
+        early.export(tmp_path / "u.pt2")
     solve(tmp_path, Phases(), 1e-2, resume="auto")
     assert equal(newest(tmp_path)["state_dict"], whole["state_dict"])

@@ -102,11 +102,10 @@ def chosen_of(monkeypatch, *given, wanted=10.0):
     return chosen(SimpleNamespace(wanted=wanted))
 
 
-def test_a_round_in_between_leaves_room_for_another(monkeypatch):
+def test_of_ways_that_fit_the_best_one_is_taken(monkeypatch):
     large, small = option(5.0, 1.0, 0.9, "large"), option(2.0, 1.0, 0.3, "small")
-    assert chosen_of(monkeypatch, large, small).words == "small"
-    assert chosen_of(monkeypatch, large, small, wanted=5.0).words == "large"  # it ends the run
-    assert chosen_of(monkeypatch, large).words == "large"  # there is no other
+    assert chosen_of(monkeypatch, large, small).words == "large"
+    assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large"), small).words == "small"
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large")) is None
 
 
@@ -118,8 +117,9 @@ def test_a_promise_is_believed_up_to_what_is_wanted(rounds):
         cost=lambda new: 1.0,
         effort=lambda layout, degrees: SimpleNamespace(memory=1e9),
     )
-    assert options.Facts.option(facts, 7.0, [], (9, 9), "degree 9").gain == 2.0
-    assert options.Facts.option(facts, 1.0, [], (9, 9), "degree 9").gain == 1.0
+    layout = rounds.network.layout
+    assert options.Facts.option(facts, 7.0, layout, (9, 9), "degree 9").gain == 2.0
+    assert options.Facts.option(facts, 1.0, layout, (9, 9), "degree 9").gain == 1.0
 
 
 def test_after_a_step_of_the_coefficient_degrees_are_not_believed():

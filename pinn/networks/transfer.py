@@ -155,7 +155,7 @@ def take(network: Patches, saved: Mapping[str, Any]) -> None:
     like = network.output.weight.detach()
     network.features = Polynomials(saved["degree"])
     cuts = [(int(patch), int(axis), position) for patch, axis, position in saved["cuts"]]
-    upper = network.reach(saved["until"])
+    upper = network.reach(saved.get("until"))  # older checkpoints fill the domain
     network.lay(Layout(network.layout.lower, upper, cuts), like.shape[1])
     network.to(like)
     with torch.no_grad():

@@ -6,6 +6,7 @@ program(points)["vorticity"]
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -18,7 +19,7 @@ from pinn.export import onnx
 from pinn.export.program_checks import Expected, ExportError, first_line, quietly
 from pinn.solution.evaluation import evaluate, sizes
 from pinn.solution.named_derivatives import NamedDerivative, named_derivatives, plan_of
-from pinn.solution.queries import evaluating
+from pinn.solution.queries import evaluating, solved_until
 from pinn.solution.representation import Representation
 
 SAMPLE = 7  # points that a program is traced with
@@ -100,6 +101,12 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
     wanted = named_derivatives(derivatives, solution)
+    if (end := solved_until(solution.networks.values())) is not None:
+        warnings.warn(
+            f"{path.name} ends at t = {end:.4g}, up to which the run has solved its problem, and "
+            "gives no word of warning behind it: continue the run first",
+            stacklevel=3,
+        )
     if suffix == ".onnx":
         onnx.require()
     with torch.inference_mode(False), torch.no_grad(), evaluating(solution):

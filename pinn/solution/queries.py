@@ -203,14 +203,20 @@ def warn_outside(geometry: Geometry, networks: Iterable[nn.Module], at: Tensor) 
             "trained: do not rely on its values there",
             stacklevel=3,
         )
-    ends = [net.until for net in networks if isinstance(net, Patches) and net.until is not None]
-    behind = int((at[:, -1] > min(ends) + 1e-6 * abs(min(ends))).sum()) if ends else 0
+    end = solved_until(networks)
+    behind = 0 if end is None else int((at[:, -1] > end + 1e-6 * abs(end)).sum())
     if behind:
         warnings.warn(
-            f"{behind} of {len(at)} points lie behind t = {min(ends):.4g}, up to which the run has "
+            f"{behind} of {len(at)} points lie behind t = {end:.4g}, up to which the run has "
             "solved its problem: continue it, and do not rely on the values there",
             stacklevel=3,
         )
+
+
+def solved_until(networks: Iterable[nn.Module]) -> float | None:
+    """The time up to which a run has solved its problem; None where that is all of it."""
+    ends = [net.until for net in networks if isinstance(net, Patches) and net.until is not None]
+    return min(ends, default=None)
 
 
 def spread(per_axis: Any, names: Sequence[str]) -> dict[str, Any]:

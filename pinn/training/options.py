@@ -25,7 +25,6 @@ EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
-HALF = 0.5  # of the memory that a round may take which does not promise to be the last
 RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
 LOWEST = 4  # degree
 
@@ -95,11 +94,10 @@ class Facts:
         """The logarithm of how much longer a round takes than this one."""
         return EACH + math.log((new.operations + FIXED) / (self.now.operations + FIXED))
 
-    def option(self, gain: float, cuts: list[Cut], degrees: Degrees, words: str) -> "Option":
+    def option(self, gain: float, layout: Layout, degrees: Degrees, words: str) -> "Option":
         """One way to go on, which is believed no more than what is wanted."""
-        layout = self.network.layout
-        finer = Layout(layout.lower, layout.upper, [*layout.cuts, *cuts])
-        new, gain = self.effort(finer, degrees), min(gain, self.wanted)
+        new, gain = self.effort(layout, degrees), min(gain, self.wanted)
+        cuts = layout.cuts[len(self.network.layout.cuts) :]
         return Option(gain, self.cost(new), cuts, degrees, words, new.memory / self.room)
 
     def is_layer(self, patch: int) -> bool:
@@ -152,7 +150,8 @@ def raised(facts: Facts) -> Iterator[Option]:
     for more in RAISES:
         new = facts.raised(more)
         if max(new) <= MOST.get(d, 8) and new != facts.degrees:
-            yield facts.option(facts.trust.degrees * rate * more, [], new, in_words(new))
+            gain = facts.trust.degrees * rate * more
+            yield facts.option(gain, facts.network.layout, new, in_words(new))
         if more >= enough:
             return
 
@@ -176,15 +175,11 @@ def halved(facts: Facts, share: float) -> Option:
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
     gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)
     many = f"{len(marked)} patch{'es' if len(marked) != 1 else ''} halved"
-    return facts.option(gain, finer.cuts[len(layout.cuts) :], facts.raised(0), many)
+    return facts.option(gain, finer, facts.raised(0), many)
 
 
 def chosen(facts: Facts) -> Option | None:
-    """The option that promises most for its cost; None where none fits into the memory.
-
-    One that does not promise to be the last leaves room for another round, if any does.
-    """
+    """The option that promises most for its cost; None where none fits into the memory."""
     options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
     fitting = [option for option in options if option.share <= 1]
-    roomy = [o for o in fitting if o.share <= HALF or o.gain >= facts.wanted]
-    return max(roomy or fitting, key=lambda option: option.promise, default=None)
+    return max(fitting, key=lambda option: option.promise, default=None)
