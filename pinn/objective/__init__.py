@@ -7,6 +7,7 @@ is formed or differentiated in the parameters goes here.
     known_gradient    a loss that brings its gradient along
     least_squares     the residual vector and its Jacobian
     local_least_squares  the same where the networks are patches
+    alone             the rows of each patch without the others
     correction        local polynomials beside the networks, by least squares
     sites             where their features are evaluated
     parameter_blocks  the coefficients of one patch each

@@ -35,12 +35,13 @@ class LocalLeastSquares(LeastSquares):
 
     Args:
         objective: the residuals.
+        keeps: whether features are kept for J, where they fit.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, keeps: bool = True) -> None:
         super().__init__(objective, record=False)
         self.networks = only_patches(dict(objective.solution.networks.items()))
-        self.placed: dict[str, Placed] = {}
+        self.placed, self.keeps = dict[str, Placed](), keeps
 
     @property
     def is_local(self) -> bool:
@@ -82,7 +83,8 @@ class LocalLeastSquares(LeastSquares):
         self.placed = {
             region: self.sorted(region, points) for region, points in self.points.items()
         }
-        self.keep()
+        if self.keeps:
+            self.keep()
         self.check()
 
     def sorted(self, region: str, points: Points) -> Placed:

@@ -5,6 +5,7 @@
 Points that see the same patches are a group; Φ follows from the points alone.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,6 +73,21 @@ class Placed:
         most = max(map(len, site.patches))
         padded = torch.tensor([(*own, *[-1] * (most - len(own))) for own in site.patches])
         return padded.repeat_interleave(torch.tensor(self.sizes), 0).to(site.at.device)
+
+
+def thinned(placed: Placed, most: int) -> Placed:
+    """At most so many of the points, evenly over the groups."""
+    every = math.ceil(len(placed.points) / most)
+    if every <= 1:
+        return placed
+    some = torch.arange(0, len(placed.points), every, device=placed.points.at.device)
+    sizes = [len(range(-own.start % every, own.stop - own.start, every)) for own in placed.slices]
+    here = [g for g, size in enumerate(sizes) if size]
+    sites = [
+        Site(site.network, site.at[some], site.plan, [site.patches[g] for g in here])
+        for site in placed.sites
+    ]
+    return Placed(placed.points.select(some), [sizes[g] for g in here], sites, placed.width)
 
 
 def batches(placed: Placed, site: Site, network: Patches) -> Iterator[range]:

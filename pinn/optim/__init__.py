@@ -17,6 +17,7 @@ A new optimiser is a file here and a name in `named`; a new key of a phase goes 
     block_gram           the damped minimum by a sparse Cholesky factor
     block_factor         the damped minimum by sparse orthogonal factors
     block_budget         the memory that these take
+    condensation         the few unknowns that the equations leave to a patch
 
 May import: objective, solution, base.
 """

@@ -17,6 +17,7 @@ from pinn.base.processes import agreed, processes, total
 from pinn.base.transfers import reads_are_free
 from pinn.optim.block_budget import BlockBudget
 from pinn.optim.budget import Budget, allowance
+from pinn.optim.condensation import condensed
 from pinn.optim.linear_model import LinearModel, Minimum
 from pinn.optim.structure import structure_of
 from pinn.optim.system import System
@@ -48,6 +49,7 @@ class LevenbergMarquardt(Optimizer):
     room: Budget | BlockBudget | None = None
     model: LinearModel | None = None  # of the last step, where it is kept
     keeps_model = False
+    condenses = False  # whether patches take the unknowns alone that their equations leave
 
     def __init__(
         self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
@@ -112,16 +114,19 @@ class LevenbergMarquardt(Optimizer):
             check_finite(float(square))
         here = torch.cat([p.reshape(-1) for p in self.parameters])
         self.model = None  # its memory is free before there is another
-        model = LinearModel(self.owner, here, self.budget(here, total_count(r)), len(r))
+        system = condensed(self.owner) if self.condenses else self.owner
+        room = self.budget(system, here, total_count(r))
+        model = LinearModel(system, here, room, len(r))
         loss = self.search(model, here, r, square)
         self.model = model if self.keeps_model else None
         return loss if closure is None else value
 
-    def budget(self, here: Tensor, count: int) -> Budget | BlockBudget:
+    def budget(self, system: System, here: Tensor, count: int) -> Budget | BlockBudget:
         """The memory, asked for once: what others take later does not change the steps."""
-        room, structure = self.room, structure_of(self.owner, len(here))
+        room, structure = self.room, structure_of(system, len(here))
         known = None if room is None else (room.parameters, room.residuals, room.structure)
-        if room is None or known != (len(here), count, structure):
+        unknowns = len(here) if structure is None else sum(structure.sizes)
+        if room is None or known != (unknowns, count, structure):
             memory, before = self.param_groups[0]["memory"], self.past.get("room", 0.0)
             given = allowance(here.device, memory, before)
             if structure is None:
@@ -166,7 +171,7 @@ class LevenbergMarquardt(Optimizer):
         delta = least.delta
         if model.bends:
             delta = model.bent(delta, self.curvature(model, here, r, delta))
-        self.move(here + delta)
+        self.move(here + model.expanded(delta))
         there = total_square(self.owner.residuals())
         facts = torch.cat([torch.stack([square, there]), least.facts]).tolist()
         loss, after, predicted, exists, is_finite = facts
@@ -181,7 +186,7 @@ class LevenbergMarquardt(Optimizer):
 
     def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:
         """∂²r/∂δ² (M,):   2/h ((r(θ + hδ) − r)/h − Jδ)."""
-        self.move(here + APART * delta)
+        self.move(here + APART * model.expanded(delta))
         there = self.owner.residuals()
         self.move(here)
         return 2 / APART * ((there - r) / APART - model.rows.times(delta))

@@ -17,6 +17,7 @@ from pinn.optim.block_budget import BlockBudget
 from pinn.optim.block_factor import BlockFactor
 from pinn.optim.block_gram import BlockGram
 from pinn.optim.budget import Budget
+from pinn.optim.condensation import Condensed
 from pinn.optim.factor import Factor, Reflectors
 from pinn.optim.gram import Gram, Kernel
 from pinn.optim.grouped_rows import GroupedRows
@@ -33,7 +34,8 @@ class Minimum(NamedTuple):
     """A damped minimum.
 
     Args:
-        delta: δ (P,), of zeros where the damping is too small for rounding.
+        delta: δ (P,), of zeros where the damping is too small for rounding; of a condensed system
+            the step of its unknowns, see `expanded`.
         facts: the decrease of |r|² to expect; 1 if there is such a δ, else 0; 1 if J and its
             squares are finite.
     """
@@ -55,7 +57,7 @@ class LinearModel:
     def __init__(
         self, system: System, like: Tensor, budget: Budget | BlockBudget, count: int
     ) -> None:
-        self.like, self.budget = like, budget
+        self.like, self.budget, self.system = like, budget, system
         self.rows: JacobianRows | GroupedRows
         if isinstance(budget, BlockBudget):
             self.rows = GroupedRows(system, like, budget.structure, budget.keeps)
@@ -82,6 +84,15 @@ class LinearModel:
         is_finite = (form.scale.isfinite() & (form.scale > 0)).all()
         facts = torch.stack([packed[-1], exists.to(packed), is_finite.to(packed)])
         return Minimum(torch.where(exists, packed[:-1], 0.0), facts)
+
+    @property
+    def unknowns(self) -> int:
+        """The length of a step before it is expanded."""
+        return self.budget.parameters
+
+    def expanded(self, step: Tensor) -> Tensor:
+        """The step of θ (P,) that a step of the unknowns stands for."""
+        return self.system.expanded(step) if isinstance(self.system, Condensed) else step
 
     @property
     def bends(self) -> bool:

@@ -107,8 +107,8 @@ def structure_of(system: System, size: int) -> Structure | None:
     """
     if not hasattr(system, "sizes") or len((grouped := cast(GroupedSystem, system)).sizes()) < 2:
         return None
-    if sum(grouped.sizes()) != size:
-        raise ValueError(f"the blocks have {sum(grouped.sizes())} parameters, expected {size}")
+    if (length := getattr(system, "length", sum(grouped.sizes()))) != size:
+        raise ValueError(f"the blocks have {length} parameters, expected {size}")
     own = tuple(zip(grouped.groups(), grouped.row_counts(), strict=True))
     return Structure(grouped.sizes(), tuple(gathered(own)))
 

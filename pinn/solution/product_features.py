@@ -6,6 +6,7 @@ Functions of one coordinate alone are differentiated: a few per point and axis, 
 thousands of products.
 """
 
+import math
 from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from pinn.algebra.channels import Channel, Plan
 from pinn.derivatives.evaluate import evaluate
-from pinn.networks.local_features import Polynomials, chebyshev
+from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Coefficients, Patches, Windows
 from pinn.solution.bare_network import is_guard
 
@@ -98,21 +99,35 @@ class Factors:
     def factor(self, axis: int, order: int) -> Tensor:
         """∂^order g along one axis."""
         if (axis, order) not in self.made:
-            self.made[axis, order] = self.tables[axis][order] @ self.picks[axis]
+            self.made[axis, order] = self.tables[axis][order].T @ self.picks[axis]
         return self.made[axis, order]
 
 
 def along(network: Patches, at: Tensor, patch: Tensor, axis: int, highest: int) -> Tensor:
-    """∂^m of step · T_k along one axis, (highest + 1, N k, degree + 1)."""
+    """∂^m of step · T_k along one axis, (highest + 1, degree + 1, N k).
+
+    T_{k+1} = 2ξ T_k − T_{k−1},   ∂^m(2ξ T_k) = 2ξ ∂^m T_k + 2m ξ' ∂^{m−1} T_k
+    """
     features = network.features
     assert isinstance(features, Polynomials)
-    degree = features.degree
 
     def values(x: Tensor) -> Tensor:
-        window, local = network.windows.along(x, patch, axis)
-        return torch.stack([window * t for t in chebyshev(local, degree)], -1).flatten(-2)
+        return torch.stack(network.windows.along(x, patch, axis), 1).flatten(1)
 
     channels = tuple(((0,) * order,) for order in range(1, highest + 1))
     jet = evaluate(values, at[:, axis : axis + 1], Plan(channels), "taylor")
-    streams = [jet.value, *map(jet.stream, channels)]
-    return torch.stack(streams).view(highest + 1, patch.numel(), degree + 1)
+    streams = torch.stack([jet.value, *map(jet.stream, channels)])
+    window, local = streams.view(highest + 1, len(at), 2, -1).movedim(2, 0).flatten(2)
+    table = at.new_zeros(highest + 1, features.degree + 1, patch.numel())
+    table[0, 0] = 1.0
+    table[:, 1] = local
+    for k in range(1, features.degree):
+        torch.mul(table[:, k], 2 * local[0], out=table[:, k + 1])
+        for m in range(1, highest + 1):
+            table[m, k + 1].addcmul_(table[m - 1, k], local[1], value=2 * m)
+        table[:, k + 1] -= table[:, k - 1]
+    for m in range(highest, -1, -1):
+        table[m] *= window[0]
+        for j in range(1, m + 1):
+            table[m].addcmul_(table[m - j], window[j], value=math.comb(m, j))
+    return table

@@ -19,7 +19,7 @@ from pinn.networks.local_features import Polynomials
 from pinn.networks.patches import Patches
 from pinn.solution.product_features import VALUE, along
 
-NUMBERS = 2**20  # of products of half of the axes that are made at a time
+NUMBERS = 2**19  # of products of half of the axes that are made at a time
 POINTS = 2**16  # that are looked at together
 Orders = tuple[int, ...]  # of derivatives, along each axis
 
@@ -32,23 +32,20 @@ class Half:
         axes: the first of these axes, and the end.
     """
 
-    def __init__(self, powers: Tensor, axes: slice, degree: int) -> None:
+    def __init__(self, powers: Tensor, axes: slice) -> None:
         self.axes = axes
         none = torch.zeros_like(powers[:1])  # there may be no axes
-        sets, self.which = torch.unique(
-            torch.cat([none, powers[axes]]).T, dim=0, return_inverse=True
-        )
-        self.count = len(sets)
-        degrees = torch.arange(degree + 1, device=powers.device)
-        # A column of ones and zeros picks one number, to the last bit.
-        self.picks = (sets.T[1:, None] == degrees[:, None]).double()  # (d, degree + 1, n)
+        every = torch.cat([none, powers[axes]]).T
+        sets, self.which = torch.unique(every, dim=0, return_inverse=True)
+        self.count, self.powers = len(sets), sets.T[1:].contiguous()
 
     def products(self, tables: Sequence[Tensor], orders: Orders) -> Tensor:
-        """∂ᵒg of the axes multiplied (rows, n), from tables (orders, rows, degree + 1)."""
-        product = tables[0].new_ones(tables[0].shape[1], self.count)
-        own = zip(tables[self.axes], orders[self.axes], self.picks, strict=True)
-        for table, order, pick in own:
-            product.mul_(table[order] @ pick)
+        """∂ᵒg of the axes multiplied (count, n), from tables (orders, degree + 1, n)."""
+        own = zip(tables[self.axes], orders[self.axes], self.powers, strict=True)
+        factors = [table[order].index_select(0, power) for table, order, power in own]
+        product = factors[0] if factors else tables[0].new_ones(1, tables[0].shape[2])
+        for factor in factors[1:]:
+            product.mul_(factor)
         return product
 
 
@@ -68,7 +65,7 @@ class Sums:
         powers: Tensor = features.powers  # type: ignore[assignment]
         middle = (self.dimensions + 1) // 2
         first, last = slice(middle), slice(middle, self.dimensions)
-        self.left, self.right = (Half(powers, axes, features.degree) for axes in (first, last))
+        self.left, self.right = (Half(powers, axes) for axes in (first, last))
 
     def orders(self, indices: tuple[int, ...]) -> Orders:
         """How often each axis is among the indices of a derivative."""
@@ -82,15 +79,14 @@ class Sums:
 
     @cached_property
     def coefficients(self) -> Tensor:
-        """c (patches, right, left · outputs)."""
+        """c (patches, left · outputs, right)."""
         weight = self.network.output.weight.detach()
-        sizes = self.right.count, self.left.count
-        full = weight.new_zeros(len(weight), *sizes, weight.shape[1])
-        full[:, self.right.which, self.left.which] = weight.movedim(1, 2)
-        return full.flatten(2)
+        full = weight.new_zeros(len(weight), self.left.count, weight.shape[1], self.right.count)
+        full.movedim(2, 3)[:, self.left.which, self.right.which] = weight.movedim(1, 2)
+        return full.flatten(1, 2)
 
     def at(self, at: Tensor, patch: Tensor) -> Tensor:
-        """(1 + S, n, C) of points (n, D), each in one of the patches (n,), which increase."""
+        """(1 + S, C, n) of points (n, D), each in one of the patches (n,), which increase."""
         tables = [
             along(self.network, at, patch[:, None], axis, highest)
             for axis, highest in enumerate(self.highest)
@@ -98,13 +94,13 @@ class Sums:
         row = self.left.count * self.network.output.weight.shape[1] * len(self.channels)
         few = range(0, len(at), max(NUMBERS // row, 1))
         parts = [slice(start, start + few.step) for start in few]
-        return torch.cat([self.of([t[:, own] for t in tables], patch[own]) for own in parts], 1)
+        return torch.cat([self.of([t[..., own] for t in tables], patch[own]) for own in parts], 2)
 
     def of(self, tables: Sequence[Tensor], patch: Tensor) -> Tensor:
-        """The same from ∂ᵐ of step · T along each axis, (orders, n, degree + 1)."""
+        """The same from ∂ᵐ of step · T along each axis, (orders, degree + 1, n)."""
         inner, outer = dict[Orders, Tensor](), dict[Orders, Tensor]()
         outputs = self.network.output.weight.shape[1]
-        result = tables[0].new_zeros(len(self.channels), len(patch), outputs)
+        result = tables[0].new_zeros(len(self.channels), outputs, len(patch))
         for out, channel in zip(result, self.channels, strict=True):
             for orders, times in channel.items():
                 first, last = orders[self.left.axes], orders[self.right.axes]
@@ -112,15 +108,15 @@ class Sums:
                     inner[last] = self.contracted(self.right.products(tables, orders), patch)
                 if first not in outer:
                     outer[first] = self.left.products(tables, orders)[:, None]
-                out.add_(torch.bmm(outer[first], inner[last])[:, 0], alpha=times)
+                out.add_((outer[first] * inner[last]).sum(0), alpha=times)
         return result
 
     def contracted(self, products: Tensor, patch: Tensor) -> Tensor:
-        """Σ_r c_lr B_r (n, left, C)."""
+        """Σ_r c_lr B_r (left, C, n)."""
         present, counts = torch.unique_consecutive(patch, return_counts=True)
-        parts = zip(products.split(counts.tolist()), present.tolist(), strict=True)
-        sums = torch.cat([part @ self.coefficients[number] for part, number in parts])
-        return sums.view(len(products), self.left.count, -1)
+        parts = zip(products.split(counts.tolist(), 1), present.tolist(), strict=True)
+        sums = torch.cat([self.coefficients[number] @ part for part, number in parts], 1)
+        return sums.view(self.left.count, -1, len(patch))
 
 
 @torch.no_grad()
@@ -142,7 +138,7 @@ def product_sums(network: Patches, at: Tensor, members: Tensor, plan: Plan) -> T
         values, start = sums.at(at[points], patches), 0
         for count in torch.unique_consecutive(patches, return_counts=True)[1].tolist():
             part = slice(start, start + count)  # points of one patch, each of them once
-            result[:, points[part]] += values[:, part]
+            result[:, points[part]] += values[..., part].movedim(1, 2)
             start += count
     return result
 

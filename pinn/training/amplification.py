@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pinn.objective.local_least_squares import LocalLeastSquares
+from pinn.objective.sites import thinned
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.block_gram import BlockGram
 from pinn.optim.levenberg_marquardt import total_count
@@ -22,6 +23,7 @@ from pinn.training.change import gauged, mean, without_constant
 DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
 AGAIN = 5  # solves
 MARGIN = 2.0  # standard deviations: where few directions are soft, what one draw gives varies
+POINTS = 20_000  # at which changes are measured
 OPEN = 0.03  # of a random change, from which on what is not seen makes a component open
 
 
@@ -68,19 +70,20 @@ def hidden(
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
     form = factored(model)
     change = form.again(MARGIN * math.sqrt(loss / count) * drawn)
-    random = torch.randn(len(here), generator=generator, dtype=torch.float64).to(here)
+    random = torch.randn(model.unknowns, generator=generator, dtype=torch.float64).to(here)
     unseen = random
     for _ in range(AGAIN):  # what damping alone has held back is seen in the end
         unseen = unseen - form.again(-model.rows.times(unseen))
-    before = values(system)
+    placed = thinned(system.placed["interior"], POINTS)
+    before = system.unknowns("interior", placed)
     steps = {"change": change, "random": random, "unseen": unseen}
     after = {}
     for name, step in steps.items():
-        optimizer.move(here + step)
-        after[name] = values(system)
+        optimizer.move(here + model.expanded(step))
+        after[name] = system.unknowns("interior", placed)
         optimizer.move(here)
     sizes, shares = dict[str, float](), dict[str, float]()
-    points = system.placed["interior"].points
+    points = placed.points
     open_along = gauged(system.objective.solution, points.at)
 
     def length(value: Tensor, along: Tensor | None) -> float:
@@ -103,8 +106,3 @@ def factored(model: LinearModel) -> Squared:
     if not (isinstance(form, BlockGram) and form.damping == DAMPING):
         form.solve(DAMPING)
     return form
-
-
-def values(system: LocalLeastSquares) -> dict[str, Tensor]:
-    """The components at the points of the interior."""
-    return system.unknowns("interior", system.placed["interior"])

@@ -2,8 +2,10 @@
 
 rows      Σ m (k F C)² operations: m rows of a patch, of which each sees k patches
 factor    by the elimination tree of patches whose windows overlap
+patches   (F C)³ operations each, where their equations are solved one by one, see `condensation`
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,7 @@ from pinn.optim.elimination import elimination
 
 BYTES = 8
 TWICE = 2  # JᵀJ, and its factor
+EACH = 9  # times n³ operations, for the squares and eigenvectors of the n coefficients of a patch
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,19 @@ def effort(layout: Layout, unknowns: int, rows: int) -> Effort:
     tree = elimination([unknowns] * len(layout), neighbours(*boxes.support))
     numbers = TWICE * tree.numbers + tree.working  # rows are kept only where there is room too
     return Effort(rows * unknowns**2 * squares + tree.operations, BYTES * numbers)
+
+
+def condensed_effort(layout: Layout, unknowns: int, rows: int, left: float) -> Effort:
+    """The same where the equations of a patch leave it a part of its unknowns."""
+    own = math.ceil(left * unknowns)
+    rest = effort(layout, own, rows)
+    boxes = layout.boxes()
+    shared = (boxes.below + boxes.above) / 2 / (boxes.upper - boxes.lower)
+    columns = rows * unknowns * own * float((1 + shared).prod(1).sum())
+    alone = EACH * unknowns**3 * len(layout)
+    return Effort(
+        rest.operations + columns + alone, rest.memory + BYTES * unknowns * own * len(layout)
+    )
 
 
 def neighbours(lower: Tensor, upper: Tensor) -> list[tuple[int, int]]:

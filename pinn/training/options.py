@@ -12,9 +12,11 @@ from pinn.geometry.pieces import FLAT
 from pinn.networks.layout import Cut, Layout
 from pinn.networks.local_features import Polynomials, number
 from pinn.networks.patches import Patches
+from pinn.optim.condensation import Condensed
+from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.training.decay import Decay
 from pinn.training.density import Degrees
-from pinn.training.effort import Effort, effort
+from pinn.training.effort import Effort, condensed_effort, effort
 from pinn.training.outcome import in_words
 from pinn.training.trust import Trust
 
@@ -27,6 +29,7 @@ LAYER = 0.5  # of a patch's squared residual, from which on its conditions say w
 SAFE = 0.5  # of the tolerance that the next round aims at
 RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
 LOWEST = 4  # degree
+GUESS = 2.0  # times what a trace has
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Facts:
         tolerance: the error that is asked for.
         rows: degrees → how many rows a patch has.
         room: bytes that a round may take.
+        left: the part of the unknowns of a patch that its equations leave, where they are asked.
     """
 
     network: Patches
@@ -56,6 +60,7 @@ class Facts:
     tolerance: float
     rows: Callable[[Degrees], int]
     room: float
+    left: float
 
     @property
     def degrees(self) -> Degrees:
@@ -83,7 +88,11 @@ class Facts:
 
     def effort(self, layout: Layout, degrees: Degrees) -> Effort:
         """Of a step with other patches and degrees."""
-        return effort(layout, self.outputs * number(degrees), self.rows(degrees))
+        d, given = len(degrees), (layout, self.outputs * number(degrees), self.rows(degrees))
+        if d <= FLAT or len(layout) == 1:
+            return effort(*given)
+        left = self.left * (max(self.degrees) + d) / (max(degrees) + d)  # as on a boundary
+        return condensed_effort(*given, min(left, 1.0))
 
     @cached_property
     def now(self) -> Effort:
@@ -112,6 +121,16 @@ class Facts:
         if self.is_layer(patch):
             return [i for i, face in enumerate(faces) if face >= LAYER * faces.max()]
         return self.falls.axes(patch)
+
+
+def left_by(optimizer: LevenbergMarquardt, degrees: Degrees) -> float:
+    """The part of the unknowns of a patch that its equations have left in the last step.
+
+    Twice that of a trace on its boundary where they were not asked.
+    """
+    if (model := optimizer.model) is not None and isinstance(model.system, Condensed):
+        return model.unknowns / model.system.length
+    return GUESS * len(degrees) / (max(degrees) + len(degrees))
 
 
 class Option(NamedTuple):

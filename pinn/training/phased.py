@@ -108,7 +108,7 @@ class PhasedModule(LeanModule):
         self.begin_round()
         if self.rounds is not None:
             optimizer: Any = self.trainer.optimizers[0]
-            optimizer.keeps_model = True
+            optimizer.keeps_model = optimizer.condenses = True
         for group in self.trainer.optimizers[0].param_groups:
             base = group.setdefault("initial_lr", group["lr"])
             group["lr"] = base * schedule.current.factor(self.global_step - schedule.start)

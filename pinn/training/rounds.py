@@ -35,7 +35,7 @@ from pinn.training.emphasis import MOST, WELL, Emphasis
 from pinn.training.first_patches import first_degree
 from pinn.training.next_patches import lay
 from pinn.training.noise import DATA, Noise
-from pinn.training.options import SAFE, Facts, chosen
+from pinn.training.options import SAFE, Facts, chosen, left_by
 from pinn.training.outcome import FULL, Outcome, Plan
 from pinn.training.trust import UNPROVEN, Trust
 
@@ -72,6 +72,7 @@ class Rounds:
         self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
         self.noise, self.open = Noise(), list[str]()  # the components that nothing decides on
+        self.left = 1.0  # the part of its unknowns that the equations leave to a patch
 
     @property
     def network(self) -> Patches:
@@ -122,7 +123,7 @@ class Rounds:
 
     def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
-        held = LocalLeastSquares(system.objective)
+        held = LocalLeastSquares(system.objective, keeps=False)
         regions = system.objective.plans
         held.place({r: self.at_home(r, system) for r in regions}, system.weights)
         squares = held.squares()
@@ -154,6 +155,7 @@ class Rounds:
             self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
             del self.emphasis.parts[:-1]
         self.outcomes.append(outcome)
+        self.left = left_by(optimizer, self.degrees)
         self.next = self.decide(outcome, *by_patch(self.network.layout, held.placed, squares))
         return outcome
 
@@ -251,6 +253,7 @@ class Rounds:
             self.tolerance,
             lambda degrees: self.width * self.density.count(degrees),
             allowance(self.like.device, self.memory),
+            self.left,
         )
         if (best := chosen(facts)) is None:
             outcome.decision = FULL

@@ -1,0 +1,177 @@
+"""Least squares in few combinations of the coefficients of each patch: what its equations leave.
+
+    JₖᵀJₖ = D^½ Q S Qᵀ D^½   of the rows of patch k alone
+    Vₖ = D^-½ [Q(S ≤ τ² S_max), x],   δ = V a
+
+No other combination solves the equations on the patch, whatever is around it; x is the step that
+they ask for there. A patch with F polynomials of degree p in d dimensions has some F d/(p + d)
+unknowns in a step, as a trace on its boundary has. What a step gives is not the least-squares
+solution of all coefficients, but as good as that of polynomials one or two degrees lower.
+
+C. Lehrenfeld and P. Stocker, Embedded Trefftz discontinuous Galerkin methods, 2023,
+doi:10.1002/nme.7258.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pinn.base.processes import agreed
+from pinn.objective.alone import Alone
+from pinn.objective.local_least_squares import LocalLeastSquares
+from pinn.optim.gram import local_scale
+from pinn.optim.structure import Seen
+from pinn.optim.system import GroupedSystem, System
+
+LEFT = 0.05  # τ: singular values beside the largest one, of columns of length 1
+ROUNDING = 1e-13  # of the largest eigenvalue: what is below is rounding
+FIRST, MORE, FEW = 0.1, 1.3, 0.6  # of all vectors at first; times as many; up to which it pays
+ITERATIONS, POWERS = 2, 20
+
+
+class Condensed:
+    """A system of fewer unknowns: the coefficients of some combinations.
+
+    Args:
+        system: the residuals; θ has to stay.
+        parts: of each patch the blocks of θ that are combined, and V (Σ their lengths, n).
+    """
+
+    def __init__(self, system: GroupedSystem, parts: Sequence[tuple[Seen, Tensor]]) -> None:
+        self.system, self.lengths = system, system.sizes()
+        self.owners, self.bases = [seen for seen, _ in parts], [basis for _, basis in parts]
+        taken = {block for seen in self.owners for block in seen}
+        for block, length in enumerate(self.lengths):
+            if block not in taken:  # such as coefficients of the problem: as they are
+                self.owners.append((block,))
+                self.bases.append(torch.eye(length).to(self.bases[0]))
+        self.home = {block: n for n, seen in enumerate(self.owners) for block in seen}
+
+    @property
+    def length(self) -> int:
+        """P."""
+        return sum(self.lengths)
+
+    def residuals(self) -> Tensor:
+        """r (M,)."""
+        return self.system.residuals()
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of the whole system."""
+        return self.system.blocks()
+
+    def sizes(self) -> tuple[int, ...]:
+        """How many combinations each patch has."""
+        return tuple(basis.shape[1] for basis in self.bases)
+
+    def seen(self, blocks: Seen) -> Seen:
+        """The numbers of the patches that some blocks of θ belong to."""
+        return tuple(sorted({self.home[block] for block in blocks}))
+
+    def groups(self) -> tuple[Seen, ...]:
+        """The patches that each group sees."""
+        return tuple(map(self.seen, self.system.groups()))
+
+    def row_counts(self) -> tuple[int, ...]:
+        """As in the whole system."""
+        return self.system.row_counts()
+
+    def grouped(self) -> Iterator[tuple[Seen, Tensor, Tensor]]:
+        """Of each group the patches that it sees, J V and r."""
+        for blocks, J, r in self.system.grouped():
+            columns = dict(zip(blocks, J.split([self.lengths[b] for b in blocks], 1), strict=True))
+            seen = self.seen(blocks)
+            parts = [self.combined(columns, n) for n in seen]
+            yield seen, torch.cat(parts, 1), r
+
+    def combined(self, columns: dict[int, Tensor], number: int) -> Tensor:
+        """The columns of a patch times its V; those that are not seen are zero."""
+        own = self.rows_of(number)
+        return sum(
+            (columns[block] @ part for block, part in own if block in columns),
+            start=self.bases[number].new_zeros(1, self.bases[number].shape[1]),
+        )
+
+    def rows_of(self, number: int) -> Iterator[tuple[int, Tensor]]:
+        """The blocks of a patch, with their rows of V."""
+        owner = self.owners[number]
+        parts = self.bases[number].split([self.lengths[block] for block in owner])
+        return zip(owner, parts, strict=True)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each block of θ begins."""
+        return torch.tensor([0, *self.lengths]).cumsum(0).tolist()
+
+    def expanded(self, step: Tensor) -> Tensor:
+        """δ (P,) = V a."""
+        delta = step.new_zeros(self.starts[-1])
+        for number, own in enumerate(step.split(self.sizes())):
+            for block, part in self.rows_of(number):
+                delta[self.starts[block] : self.starts[block + 1]] = part @ own
+        return delta
+
+
+def condensed(system: System) -> System:
+    """A system at the θ of a step, with the unknowns that its patches leave, where these say it."""
+    if type(system) is not LocalLeastSquares or not (apart := Alone(system)).is_apart:
+        return system
+    parts, guess = list[tuple[Seen, Tensor]](), 0
+    for seen, J, r in apart.by_patch():
+        basis = basis_of(J, r, guess)
+        guess = math.ceil(MORE * basis.shape[1])
+        parts.append((seen, basis))
+    return Condensed(system, parts) if parts else system
+
+
+def basis_of(J: Tensor, r: Tensor, guess: int) -> Tensor:
+    """V (n, k + 1) from the rows of a patch alone: J (m, n) and r (m,); k is guessed."""
+    scale = local_scale(J.square().sum(0), [J.shape[1]])
+    scaled = J * scale
+    squares = agreed(scaled.T @ scaled)
+    largest = largest_eigenvalue(squares)
+    squares.diagonal().add_(ROUNDING * largest)
+    root = torch.linalg.cholesky(squares)
+    free = lowest(squares, root, LEFT**2 * largest, guess)
+    own = torch.cholesky_solve(scaled.T @ r[:, None], root)
+    own = own - free @ (free.T @ own)
+    own = own / own.norm().clamp(min=torch.finfo(own.dtype).tiny)
+    return agreed(scale[:, None] * torch.cat([free, own], 1))
+
+
+def lowest(squares: Tensor, root: Tensor, most: Tensor, guess: int) -> Tensor:
+    """The eigenvectors (n, k) of squares (n, n) with eigenvalues up to `most`.
+
+    Inverse iteration of a block takes a quarter of the time of all eigenvectors. The block is made
+    larger until it has one that is not asked for; all are taken where they are not many fewer.
+
+    Args:
+        squares: positive definite.
+        root: its Cholesky factor.
+        most: of the eigenvalues.
+        guess: of their number; 0 for none.
+    """
+    n = len(squares)
+    guess = max(guess, math.ceil(FIRST * n))
+    while guess < FEW * n:
+        generator = torch.Generator().manual_seed(0)
+        block = torch.randn(n, guess, generator=generator, dtype=torch.float64).to(squares)
+        for _ in range(ITERATIONS):
+            block = torch.linalg.qr(torch.cholesky_solve(block, root)).Q
+        values, vectors = torch.linalg.eigh(block.T @ squares @ block)
+        if values[-1] > most:
+            return block @ vectors[:, values <= most]
+        guess = math.ceil(MORE * guess)
+    values, vectors = torch.linalg.eigh(squares)
+    return vectors[:, values <= most]
+
+
+def largest_eigenvalue(squares: Tensor) -> Tensor:
+    """Of a symmetric matrix, by its powers: to a few per cent."""
+    vector = squares.sum(1)
+    for _ in range(POWERS):
+        vector = squares @ (vector / vector.norm())
+    return vector.norm()

@@ -1,0 +1,198 @@
+"""The few unknowns that their equations leave to patches in three dimensions."""
+
+import math
+
+import pytest
+import torch
+from test_resume_cli import equal
+from test_rounds import newest, solve
+
+from pinn import Problem, dt, laplacian, on
+from pinn.geometry import Rectangle
+from pinn.networks import Patches, Polynomials
+from pinn.networks.layout import Layout
+from pinn.objective.alone import REGION, Alone
+from pinn.objective.local_least_squares import LocalLeastSquares
+from pinn.objective.objective import Objective
+from pinn.objective.sites import thinned
+from pinn.optim import LevenbergMarquardt
+from pinn.optim.condensation import Condensed, condensed, largest_eigenvalue, lowest
+from pinn.problems import Continuity, Kovasznay, TaylorGreen2D
+from pinn.solution.plans import plan_regions
+from pinn.solution.solution import Solution
+from pinn.training.effort import condensed_effort, effort
+from pinn.training.rounds import Rounds
+
+pytestmark = pytest.mark.usefixtures("double_precision")
+
+TWICE = {"x": 2, "y": 2, "t": 2}
+
+
+def system_of(problem, degree, grid=TWICE, fill=0.0):
+    """Least squares of a problem on a grid of patches, at the points that a round has."""
+    solution = Solution(problem, Patches(grid, Polynomials(degree))).double()
+    for number, parameter in enumerate(solution.networks.parameters()):
+        generator = torch.Generator().manual_seed(number)
+        with torch.no_grad():
+            parameter.copy_(fill * torch.randn(parameter.shape, generator=generator))
+    objective = Objective(solution, plan_regions(solution))
+    system = LocalLeastSquares(objective)
+    rounds = Rounds(solution, 1e-3)
+    system.place(
+        {region: rounds.points(region) for region in objective.plans},
+        dict.fromkeys(objective.order, 1.0),
+    )
+    return system
+
+
+def steps(system, count, condenses=True):
+    """The losses of so many steps, and the optimizer."""
+    optimizer = LevenbergMarquardt(system.parameters(), damping=1e-12, memory=4.0)
+    optimizer.system, optimizer.condenses, optimizer.keeps_model = system, condenses, True
+    losses = [optimizer.step() for _ in range(count)]
+    return [*losses[1:], optimizer.loss], optimizer
+
+
+# --- a patch alone
+
+
+@pytest.mark.parametrize("problem", [Continuity(), TaylorGreen2D(sides="residual")])
+def test_the_rows_of_a_patch_alone_are_those_of_one_patch_in_its_place(problem):
+    system = system_of(problem, 4, fill=0.1)
+    apart = Alone(system)
+    (seen, J, r), patch = list(apart.by_patch())[5], 5
+    network = next(iter(system.networks.values()))
+    lower, upper = (side[patch].tolist() for side in network.layout.boxes().support)
+    solution = Solution(problem, Patches(None, Polynomials(4))).double()
+    for name, own in solution.networks.items():
+        own.lay(Layout(lower, upper), system.networks[name].output.weight.shape[1])
+        with torch.no_grad():
+            own.output.weight.copy_(system.networks[name].output.weight[patch : patch + 1])
+    one = LocalLeastSquares(Objective(solution, plan_regions(solution)))
+    one.place({**system.points, REGION: apart.points_of(patch)}, system.weights)
+    placed = {REGION: one.placed[REGION]}
+    one.placed = placed
+    ((_, expected, rows),) = one.grouped()
+    # the weights of a region's points have mean 1 over all patches there, and over this one here
+    factor = rows.norm() / r.norm()
+    torch.testing.assert_close(r * factor, rows)
+    torch.testing.assert_close(J * factor, expected)
+    assert seen == apart.blocks_of(patch)
+
+
+def test_where_the_equations_of_a_patch_decide_nothing_all_unknowns_are_taken():
+    flat = system_of(Kovasznay(), 4, {"x": 2, "y": 2})
+    single = system_of(Continuity(), 4, {})
+    assert condensed(flat) is flat
+    assert condensed(single) is single
+    assert isinstance(condensed(system_of(Continuity(), 4)), Condensed)
+
+
+class Diffusivity(Problem):
+    """∂u/∂t = κ Δu with κ trained."""
+
+    coordinates = ("x", "y", "t")
+    unknowns = {"u": 1}
+
+    def __init__(self):
+        super().__init__(Rectangle(x=(0.0, 1.0), y=(0.0, 1.0), time=(0.0, 1.0)))
+        self.kappa = torch.nn.Parameter(torch.tensor(0.5))
+
+    @on("interior")
+    def diffusion(self, u):
+        """∂u/∂t − κ Δu."""
+        return dt(u) - self.kappa * laplacian(u)
+
+    @on("initial")
+    def initial(self, u, x):
+        """u − x."""
+        return u - x
+
+
+def test_equations_with_a_trained_coefficient_do_not_settle_a_patch():
+    system = system_of(Diffusivity(), 4)
+    assert condensed(system) is system
+
+
+# --- the unknowns that are left
+
+
+def test_a_block_of_vectors_finds_the_lowest_eigenvectors():
+    n, generator = 60, torch.Generator().manual_seed(0)
+    Q = torch.linalg.qr(torch.randn(n, n, generator=generator)).Q
+    values = torch.logspace(-12, 0, n)
+    squares = (Q * values) @ Q.T
+    squares = (squares + squares.T) / 2 + 1e-13 * torch.eye(n)
+    root = torch.linalg.cholesky(squares)
+    many = int((values <= 1e-3).sum())
+    assert float(largest_eigenvalue(squares)) == pytest.approx(1.0, rel=0.05)
+    for guess in (0, many + 5, n):  # the block grows; it is large enough; all are taken
+        found = lowest(squares, root, torch.tensor(1e-3), guess)
+        assert abs(found.shape[1] - many) <= 1
+        inside = Q[:, : many - 2]
+        assert float((inside - found @ (found.T @ inside)).norm()) < 1e-3
+
+
+@pytest.mark.parametrize("problem", [Continuity(), TaylorGreen2D(sides="residual")])
+def test_few_unknowns_reach_what_all_reach_two_degrees_lower(problem):
+    degree = 7
+    (*_, few), optimizer = steps(system_of(problem, degree), 2)
+    (*_, lower), _ = steps(system_of(problem, degree - 3), 2, condenses=False)
+    (*_, all_of_them), _ = steps(system_of(problem, degree), 2, condenses=False)
+    model = optimizer.model
+    assert model.unknowns < 0.45 * model.system.length
+    assert all_of_them <= few < lower
+
+
+def test_a_linear_step_decreases_the_loss_as_it_has_promised():
+    system = system_of(Continuity(), 6, fill=0.1)
+    steps(system, 1)
+    _, optimizer = steps(system_of(Continuity(), 6, fill=0.1), 1)
+    assert optimizer.past["gain"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_step_is_made_of_the_combinations():
+    whole = system_of(TaylorGreen2D(sides="residual"), 4, fill=0.1)
+    few = condensed(whole)
+    step = torch.randn(sum(few.sizes()), generator=torch.Generator().manual_seed(1))
+    delta = few.expanded(step)
+    assert few.row_counts() == whole.row_counts()
+    spread = [whole.spread(seen, J) @ delta for seen, J, _ in whole.grouped()]
+    starts = torch.tensor([0, *few.sizes()]).cumsum(0).tolist()
+    parts = []
+    for seen, J, _ in few.grouped():
+        parts.append(J @ torch.cat([step[starts[n] : starts[n + 1]] for n in seen]))
+    torch.testing.assert_close(torch.cat(parts), torch.cat(spread))
+
+
+def test_a_step_takes_less_than_with_all_unknowns():
+    layout = system_of(Continuity(), 4, {"x": 4, "y": 4, "t": 4}).networks
+    layout = next(iter(layout.values())).layout
+    whole, few = effort(layout, 969, 1938), condensed_effort(layout, 969, 1938, 0.2)
+    assert few.operations < whole.operations / 5
+    assert few.memory < whole.memory / 5
+
+
+# --- in a run
+
+
+def test_a_run_in_three_dimensions_resumes_bit_for_bit(tmp_path):
+    goal = {"problem": Continuity(), "accuracy": 5e-2}
+    solve(tmp_path / "whole", **goal)
+    whole = newest(tmp_path / "whole")
+    solve(tmp_path / "part", max_steps=2, **goal)
+    solve(tmp_path / "part", resume="auto", **goal)
+    assert equal(newest(tmp_path / "part")["state_dict"], whole["state_dict"])
+    assert whole["pinn"]["rounds"]["outcomes"][-1]["patches"] > 1
+
+
+def test_fewer_points_are_spread_evenly_over_the_groups():
+    placed = system_of(Continuity(), 4).placed[REGION]
+    few = thinned(placed, 100)
+    assert 50 <= len(few.points) <= 100
+    assert sum(few.sizes) == len(few.points)
+    assert thinned(placed, 10**6) is placed
+    every = math.ceil(len(placed.points) / 100)
+    assert torch.equal(few.points.at, placed.points.at[::every])
+    members = placed.members(placed.sites[0])[::every]
+    assert torch.equal(few.members(few.sites[0]), members[:, : few.members(few.sites[0]).shape[1]])
