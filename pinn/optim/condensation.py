@@ -134,7 +134,9 @@ def basis_of(J: Tensor, r: Tensor, guess: int) -> Tensor:
     squares = agreed(scaled.T @ scaled)
     largest = largest_eigenvalue(squares)
     squares.diagonal().add_(ROUNDING * largest)
-    root = torch.linalg.cholesky(squares)
+    root, failed = torch.linalg.cholesky_ex(squares)
+    if failed or not largest > 0:  # the equations say nothing, or not in numbers
+        return torch.eye(len(squares)).to(squares)
     free = lowest(squares, root, LEFT**2 * largest, guess)
     own = torch.cholesky_solve(scaled.T @ r[:, None], root)
     own = own - free @ (free.T @ own)
@@ -171,7 +173,8 @@ def lowest(squares: Tensor, root: Tensor, most: Tensor, guess: int) -> Tensor:
 
 def largest_eigenvalue(squares: Tensor) -> Tensor:
     """Of a symmetric matrix, by its powers: to a few per cent."""
-    vector = squares.sum(1)
+    generator = torch.Generator().manual_seed(0)
+    vector = torch.randn(len(squares), generator=generator, dtype=torch.float64).to(squares)
     for _ in range(POWERS):
-        vector = squares @ (vector / vector.norm())
+        vector = squares @ (vector / vector.norm().clamp(min=torch.finfo(vector.dtype).tiny))
     return vector.norm()
