@@ -239,7 +239,7 @@ def test_a_run_that_ends_within_says_how_far_it_came_and_goes_on(run, tmp_path, 
     assert "not solved beyond t = 0.3162, of 1: give more steps" in told
     with pytest.warns(UserWarning, match=r"1 of 2 points lie behind t = 0.3162, up to which"):
         early.at([[0.2, 0.3], [0.2, 0.7]])
-    with pytest.warns(UserWarning, match=r"u.pt2 ends at t = 0.3162, up to which"):
+    with pytest.warns(UserWarning, match=r"u.pt2 is right up to t = 0.3162"):
         early.export(tmp_path / "u.pt2")
     solve(tmp_path, Phases(), 1e-2, resume="auto")
     assert equal(newest(tmp_path)["state_dict"], whole["state_dict"])

@@ -12,6 +12,7 @@ from pinn.derivatives.evaluate import evaluate
 from pinn.networks import Patches, Polynomials, Ridges
 from pinn.networks.local_features import exponents, number
 from pinn.problems import Kovasznay, Poisson
+from pinn.solution import product_sums
 from pinn.solution.product_features import is_product, product_features
 from pinn.solution.product_sums import product_jet
 
@@ -59,6 +60,29 @@ def test_values_and_derivatives_are_those_of_the_network(dimensions):
             found.stream(channel), expected.stream(channel).detach(), rtol=1e-10, atol=1e-12 * size
         )
     torch.testing.assert_close(found.value, expected.value.detach())
+
+
+def test_few_points_at_a_time_give_the_same(monkeypatch):
+    own, plan = network(3), PLANS[3]
+    at = points_in(own.layout, 60)
+    whole = product_jet(own, at, plan)
+    monkeypatch.setattr(product_sums, "NUMBERS", 2000)
+    monkeypatch.setattr(product_sums, "POINTS", 17)
+    parts = product_jet(own, at, plan)
+    torch.testing.assert_close(parts.value, whole.value, rtol=1e-13, atol=1e-13)
+    for channel in plan.channels:
+        size = float(whole.stream(channel).abs().max())
+        torch.testing.assert_close(
+            parts.stream(channel), whole.stream(channel), rtol=0, atol=1e-13 * size
+        )
+
+
+@pytest.mark.parametrize("dimensions", PLANS)
+def test_no_points_and_no_places_have_no_values(dimensions):
+    own, plan = network(dimensions), PLANS[dimensions]
+    assert product_jet(own, torch.empty(0, dimensions), plan).value.shape == (0, 2)
+    nowhere = product_jet(own, torch.full((3, dimensions), math.nan), plan)
+    assert bool(nowhere.value.isnan().all())
 
 
 @pytest.mark.parametrize("dimensions", PLANS)

@@ -39,9 +39,9 @@ class Alone(LocalLeastSquares):
 
     @property
     def is_apart(self) -> bool:
-        """Whether the interior says something of a patch alone that is worth the asking.
+        """Whether a patch takes fewer unknowns by its equations in the interior.
 
-        In one and two dimensions there are few features to save. Where coefficients of the problem
+        In one and two dimensions it has few from the start. Where coefficients of the problem
         are trained, the equations of a patch are not settled by its own unknowns.
         """
         cuts = [network.layout.cuts for network in self.networks.values()]

@@ -20,10 +20,10 @@ from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Points
 from pinn.networks.patches import Patches
 from pinn.solution.product_features import is_product, product_features
-from pinn.solution.product_sums import product_sums
+from pinn.solution.product_sums import ByPatch, product_sums
 
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
-MANY = 2**24  # of groups, some of which see equally many patches
+MANY = 2**24  # numbers of features that are handed on at a time
 Seen = tuple[int, ...]
 
 
@@ -37,6 +37,7 @@ class Site:
         plan: what it produces.
         patches: the patches that each group sees.
         features: of each group Φ (1 + S, n, k F), where they are kept.
+        by_patch: its points by patches, once somebody has asked.
     """
 
     network: str
@@ -44,6 +45,7 @@ class Site:
     plan: Plan
     patches: list[Seen] = field(default_factory=list)
     features: list[Tensor] = field(default_factory=list)
+    by_patch: ByPatch | None = None
 
 
 @dataclass
@@ -72,7 +74,13 @@ class Placed:
         """The patches (N, K) that each point sees at a site, −1 where there are fewer."""
         most = max(map(len, site.patches))
         padded = torch.tensor([(*own, *[-1] * (most - len(own))) for own in site.patches])
-        return padded.repeat_interleave(torch.tensor(self.sizes), 0).to(site.at.device)
+        return padded.repeat_interleave(torch.tensor(self.sizes), 0)
+
+    def by_patch(self, site: Site) -> ByPatch:
+        """The points of a site by the patches that they see, sorted once."""
+        if site.by_patch is None:
+            site.by_patch = ByPatch(self.members(site), site.at.device)
+        return site.by_patch
 
 
 def thinned(placed: Placed, most: int) -> Placed:
@@ -132,7 +140,7 @@ def together(placed: Placed, site: Site, network: Patches, groups: list[int]) ->
 
 
 def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tensor]) -> Tensor:
-    """U (1 + S, N, C) = Φ c, of features that are kept or without making them.
+    """U (1 + S, N, C) = Φ c, without features where these are products.
 
     Args:
         placed: the points of a region.
@@ -140,8 +148,8 @@ def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tens
         network: whose site.
         features: Φ (1 + S, n, k F) of one group after the other, if they are needed.
     """
-    if not site.features and is_product(network):
-        return product_sums(network, site.at, placed.members(site), site.plan)
+    if is_product(network):  # whether or not there are features: with the same digits
+        return product_sums(network, site.at, placed.by_patch(site), site.plan)
     weight = network.output.weight.detach()
     parts = [
         phi @ weight[list(own)].movedim(0, 1).flatten(1).T

@@ -5,8 +5,9 @@
 
 No other combination solves the equations on the patch, whatever is around it; x is the step that
 they ask for there. A patch with F polynomials of degree p in d dimensions has some F d/(p + d)
-unknowns in a step, as a trace on its boundary has. What a step gives is not the least-squares
-solution of all coefficients, but as good as that of polynomials one or two degrees lower.
+unknowns in a step, times the order of its equations, as traces on its boundary have. What a step
+gives is not the least-squares solution of all coefficients, but as good as that of polynomials up
+to three degrees lower.
 
 C. Lehrenfeld and P. Stocker, Embedded Trefftz discontinuous Galerkin methods, 2023,
 doi:10.1002/nme.7258.
@@ -19,16 +20,18 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pinn.base.processes import agreed
+from pinn.base.processes import agreed, agreed_numbers
 from pinn.objective.alone import Alone
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim.gram import local_scale
 from pinn.optim.structure import Seen
 from pinn.optim.system import GroupedSystem, System
 
-LEFT = 0.05  # τ: singular values beside the largest one, of columns of length 1
+OPEN = 0.05  # τ: singular values beside the largest one, of columns of length 1
 ROUNDING = 1e-13  # of the largest eigenvalue: what is below is rounding
-FIRST, MORE, FEW = 0.1, 1.3, 0.6  # of all vectors at first; times as many; up to which it pays
+FIRST, FEW = 0.1, 0.6  # of all vectors: the size of a block at first, and the largest one
+MORE = 1.3  # times the vectors of the last patch, or of a block that was too small
+GUARDS, NEAR = 8, 0.5  # vectors that look for others; of the threshold, where none is missed
 ITERATIONS, POWERS = 2, 20
 
 
@@ -55,13 +58,13 @@ class Condensed:
         """P."""
         return sum(self.lengths)
 
-    def residuals(self) -> Tensor:
-        """r (M,)."""
-        return self.system.residuals()
-
-    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of the whole system."""
-        return self.system.blocks()
+    @property
+    def held(self) -> int:
+        """Bytes of V, and of the rows of one group before they are combined."""
+        groups = zip(self.system.groups(), self.system.row_counts(), strict=True)
+        rows = max(n * sum(self.lengths[block] for block in seen) for seen, n in groups)
+        basis = self.bases[0]
+        return basis.element_size() * (rows + sum(each.numel() for each in self.bases))
 
     def sizes(self) -> tuple[int, ...]:
         """How many combinations each patch has."""
@@ -115,8 +118,11 @@ class Condensed:
         return delta
 
 
-def condensed(system: System) -> System:
-    """A system at the θ of a step, with the unknowns that its patches leave, where these say it."""
+def condensed(system: System) -> System | Condensed:
+    """The system with the unknowns that the equations of its patches leave, at the θ of a step.
+
+    The system itself where they leave all of them, or are not known for a patch alone.
+    """
     if type(system) is not LocalLeastSquares or not (apart := Alone(system)).is_apart:
         return system
     parts, guess = list[tuple[Seen, Tensor]](), 0
@@ -128,27 +134,41 @@ def condensed(system: System) -> System:
 
 
 def basis_of(J: Tensor, r: Tensor, guess: int) -> Tensor:
-    """V (n, k + 1) from the rows of a patch alone: J (m, n) and r (m,); k is guessed."""
+    """V (n, k + 1) of the first process from the rows of a patch alone: J (m, n) and r (m,).
+
+    Args:
+        J: of its equations.
+        r: of the same.
+        guess: of k; 0 for none.
+    """
+    basis = own_basis(J, r, guess)
+    (k,) = agreed_numbers([basis.shape[1]], basis.device)  # rounding may decide otherwise elsewhere
+    return agreed(basis if k == basis.shape[1] else basis.new_zeros(len(basis), int(k)))
+
+
+def own_basis(J: Tensor, r: Tensor, guess: int) -> Tensor:
+    """The same of this process."""
     scale = local_scale(J.square().sum(0), [J.shape[1]])
     scaled = J * scale
-    squares = agreed(scaled.T @ scaled)
+    squares = scaled.T @ scaled
     largest = largest_eigenvalue(squares)
     squares.diagonal().add_(ROUNDING * largest)
     root, failed = torch.linalg.cholesky_ex(squares)
     if failed or not largest > 0:  # the equations say nothing, or not in numbers
         return torch.eye(len(squares)).to(squares)
-    free = lowest(squares, root, LEFT**2 * largest, guess)
+    free = lowest(squares, root, OPEN**2 * largest, guess)
     own = torch.cholesky_solve(scaled.T @ r[:, None], root)
     own = own - free @ (free.T @ own)
     own = own / own.norm().clamp(min=torch.finfo(own.dtype).tiny)
-    return agreed(scale[:, None] * torch.cat([free, own], 1))
+    return scale[:, None] * torch.cat([free, own], 1)
 
 
 def lowest(squares: Tensor, root: Tensor, most: Tensor, guess: int) -> Tensor:
     """The eigenvectors (n, k) of squares (n, n) with eigenvalues up to `most`.
 
     Inverse iteration of a block takes a quarter of the time of all eigenvectors. The block is made
-    larger until it has one that is not asked for; all are taken where they are not many fewer.
+    larger until other vectors find no low eigenvalue beside it. Where it would have most of the
+    vectors, all of them are computed.
 
     Args:
         squares: positive definite.
@@ -159,16 +179,27 @@ def lowest(squares: Tensor, root: Tensor, most: Tensor, guess: int) -> Tensor:
     n = len(squares)
     guess = max(guess, math.ceil(FIRST * n))
     while guess < FEW * n:
-        generator = torch.Generator().manual_seed(0)
-        block = torch.randn(n, guess, generator=generator, dtype=torch.float64).to(squares)
-        for _ in range(ITERATIONS):
-            block = torch.linalg.qr(torch.cholesky_solve(block, root)).Q
-        values, vectors = torch.linalg.eigh(block.T @ squares @ block)
-        if values[-1] > most:
-            return block @ vectors[:, values <= most]
+        values, vectors = inverse_iteration(squares, root, torch.zeros_like(squares[:, :0]), guess)
+        found = vectors[:, values <= most]
+        others, _ = inverse_iteration(squares, root, found, GUARDS)
+        if others[0] > NEAR * most:
+            return found
         guess = math.ceil(MORE * guess)
     values, vectors = torch.linalg.eigh(squares)
     return vectors[:, values <= most]
+
+
+def inverse_iteration(
+    squares: Tensor, root: Tensor, beside: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """The lowest eigenvalues (count,), increasing, and vectors (n, count), beside known vectors."""
+    generator = torch.Generator().manual_seed(beside.shape[1])
+    block = torch.randn(len(squares), count, generator=generator, dtype=torch.float64).to(squares)
+    for _ in range(ITERATIONS):
+        block = torch.cholesky_solve(block, root)
+        block = torch.linalg.qr(block - beside @ (beside.T @ block)).Q
+    values, vectors = torch.linalg.eigh(block.T @ squares @ block)
+    return values, block @ vectors
 
 
 def largest_eigenvalue(squares: Tensor) -> Tensor:

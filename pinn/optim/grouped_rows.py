@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from pinn.optim.condensation import Condensed
 from pinn.optim.structure import Seen, Structure, slices
 from pinn.optim.system import GroupedSystem, System
 
@@ -20,7 +21,9 @@ class GroupedRows:
         keeps: whether the rows are held, else they are evaluated each time.
     """
 
-    def __init__(self, system: System, like: Tensor, structure: Structure, keeps: bool) -> None:
+    def __init__(
+        self, system: System | Condensed, like: Tensor, structure: Structure, keeps: bool
+    ) -> None:
         self.system, self.like = cast(GroupedSystem, system), like
         self.structure, self.keeps = structure, keeps
         self.slices = list(slices(structure.sizes))

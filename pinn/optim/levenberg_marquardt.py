@@ -17,7 +17,7 @@ from pinn.base.processes import agreed, processes, total
 from pinn.base.transfers import reads_are_free
 from pinn.optim.block_budget import BlockBudget
 from pinn.optim.budget import Budget, allowance
-from pinn.optim.condensation import condensed
+from pinn.optim.condensation import Condensed, condensed
 from pinn.optim.linear_model import LinearModel, Minimum
 from pinn.optim.structure import structure_of
 from pinn.optim.system import System
@@ -49,7 +49,7 @@ class LevenbergMarquardt(Optimizer):
     room: Budget | BlockBudget | None = None
     model: LinearModel | None = None  # of the last step, where it is kept
     keeps_model = False
-    condenses = False  # whether patches take the unknowns alone that their equations leave
+    condenses = False  # whether the unknowns are those that the equations of a patch leave
 
     def __init__(
         self, params: Iterable[Tensor], damping: float = 1e-3, memory: float | None = None
@@ -121,20 +121,27 @@ class LevenbergMarquardt(Optimizer):
         self.model = model if self.keeps_model else None
         return loss if closure is None else value
 
-    def budget(self, system: System, here: Tensor, count: int) -> Budget | BlockBudget:
+    def budget(self, system: System | Condensed, here: Tensor, count: int) -> Budget | BlockBudget:
         """The memory, asked for once: what others take later does not change the steps."""
         room, structure = self.room, structure_of(system, len(here))
         known = None if room is None else (room.parameters, room.residuals, room.structure)
         unknowns = len(here) if structure is None else sum(structure.sizes)
         if room is None or known != (unknowns, count, structure):
-            memory, before = self.param_groups[0]["memory"], self.past.get("room", 0.0)
-            given = allowance(here.device, memory, before)
+            given = self.given(here.device)
             if structure is None:
                 room = Budget(len(here), count, given)
             else:
-                room = BlockBudget(structure, count, given)
-            self.room, self.past["room"] = room, given
+                held = system.held if isinstance(system, Condensed) else 0
+                room = BlockBudget(structure, count, given - held)
+            self.room = room
         return room
+
+    def given(self, device: torch.device) -> float:
+        """The bytes that may be taken."""
+        if self.room is None:
+            memory, before = self.param_groups[0]["memory"], self.past.get("room", 0.0)
+            self.past["room"] = allowance(device, memory, before)
+        return self.past["room"]
 
     def search(self, model: LinearModel, here: Tensor, r: Tensor, square: Tensor) -> float:
         """Raise the damping until the loss |r|² decreases, and return what it was before."""

@@ -55,13 +55,14 @@ class LinearModel:
     """
 
     def __init__(
-        self, system: System, like: Tensor, budget: Budget | BlockBudget, count: int
+        self, system: System | Condensed, like: Tensor, budget: Budget | BlockBudget, count: int
     ) -> None:
         self.like, self.budget, self.system = like, budget, system
         self.rows: JacobianRows | GroupedRows
         if isinstance(budget, BlockBudget):
             self.rows = GroupedRows(system, like, budget.structure, budget.keeps)
         else:
+            assert not isinstance(system, Condensed)  # which has several blocks
             self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
         self.form: Form | None = None
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from pinn.base.processes import gathered
 from pinn.optim.elimination import Elimination, elimination
-from pinn.optim.system import GroupedSystem, System
+from pinn.optim.system import GroupedSystem
 
 COPIES = 4  # of a front: its rows, the front itself, and LAPACK's two
 Seen = tuple[int, ...]  # numbers of blocks, increasing
@@ -95,7 +95,7 @@ class Structure:
         return peak
 
 
-def structure_of(system: System, size: int) -> Structure | None:
+def structure_of(system: object, size: int) -> Structure | None:
     """The structure of a problem's residuals now; none of one whose θ is one block.
 
     Args:

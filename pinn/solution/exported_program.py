@@ -103,8 +103,8 @@ def export(solution: Representation, path: str | Path, derivatives: Sequence[str
     wanted = named_derivatives(derivatives, solution)
     if (end := solved_until(solution.networks.values())) is not None:
         warnings.warn(
-            f"{path.name} ends at t = {end:.4g}, up to which the run has solved its problem, and "
-            "gives no word of warning behind it: continue the run first",
+            f"{path.name} is right up to t = {end:.4g}, where the run has ended, and does not warn "
+            "at later times: continue the run before you export it",
             stacklevel=3,
         )
     if suffix == ".onnx":

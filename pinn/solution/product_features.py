@@ -117,7 +117,7 @@ def along(network: Patches, at: Tensor, patch: Tensor, axis: int, highest: int) 
     channels = tuple(((0,) * order,) for order in range(1, highest + 1))
     jet = evaluate(values, at[:, axis : axis + 1], Plan(channels), "taylor")
     streams = torch.stack([jet.value, *map(jet.stream, channels)])
-    window, local = streams.view(highest + 1, len(at), 2, -1).movedim(2, 0).flatten(2)
+    window, local = streams.view(highest + 1, len(at), 2, patch.shape[1]).movedim(2, 0).flatten(2)
     table = at.new_zeros(highest + 1, features.degree + 1, patch.numel())
     table[0, 0] = 1.0
     table[:, 1] = local

@@ -5,6 +5,7 @@
 Where a condition is missing, or hardly counts, small residuals stand for large changes of the
 solution: neither the residual nor its fall from round to round tells. One solve with JᵀJ does. A
 random change d − (JᵀJ + μD)⁻¹ JᵀJ d is what no residual sees at all: then the solution is open.
+d is a change of the unknowns of a step, see `condensation`.
 """
 
 import math
@@ -12,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from pinn.base.processes import agreed_numbers
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.objective.sites import thinned
 from pinn.optim import LevenbergMarquardt
@@ -97,7 +99,12 @@ def hidden(
         sizes[name] = moved["change"] / max(length(value, along), 1e-300)
         if along is None or not along.shape[1]:
             shares[name] = moved["unseen"] / max(moved["random"], 1e-300)
-    return sizes, shares
+    return same(sizes, here.device), same(shares, here.device)
+
+
+def same(values: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Those of the first process."""
+    return dict(zip(values, agreed_numbers([*values.values()], device), strict=True))
 
 
 def factored(model: LinearModel) -> Squared:

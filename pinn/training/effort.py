@@ -16,7 +16,7 @@ from pinn.optim.elimination import elimination
 
 BYTES = 8
 TWICE = 2  # JᵀJ, and its factor
-EACH = 9  # times n³ operations, for the squares and eigenvectors of the n coefficients of a patch
+ALONE = 9  # times n³ operations, for the squares and eigenvectors of the n coefficients of a patch
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def condensed_effort(layout: Layout, unknowns: int, rows: int, left: float) -> E
     boxes = layout.boxes()
     shared = (boxes.below + boxes.above) / 2 / (boxes.upper - boxes.lower)
     columns = rows * unknowns * own * float((1 + shared).prod(1).sum())
-    alone = EACH * unknowns**3 * len(layout)
+    alone = ALONE * unknowns**3 * len(layout)
     return Effort(
         rest.operations + columns + alone, rest.memory + BYTES * unknowns * own * len(layout)
     )

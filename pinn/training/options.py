@@ -12,6 +12,7 @@ from pinn.geometry.pieces import FLAT
 from pinn.networks.layout import Cut, Layout
 from pinn.networks.local_features import Polynomials, number
 from pinn.networks.patches import Patches
+from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim.condensation import Condensed
 from pinn.optim.levenberg_marquardt import LevenbergMarquardt
 from pinn.training.decay import Decay
@@ -47,7 +48,7 @@ class Facts:
         tolerance: the error that is asked for.
         rows: degrees → how many rows a patch has.
         room: bytes that a round may take.
-        left: the part of the unknowns of a patch that its equations leave, where they are asked.
+        left: the part of the unknowns of a patch that its equations leave; 1 where it takes all.
     """
 
     network: Patches
@@ -89,7 +90,7 @@ class Facts:
     def effort(self, layout: Layout, degrees: Degrees) -> Effort:
         """Of a step with other patches and degrees."""
         d, given = len(degrees), (layout, self.outputs * number(degrees), self.rows(degrees))
-        if d <= FLAT or len(layout) == 1:
+        if self.left >= 1 or len(layout) == 1:
             return effort(*given)
         left = self.left * (max(self.degrees) + d) / (max(degrees) + d)  # as on a boundary
         return condensed_effort(*given, min(left, 1.0))
@@ -123,13 +124,17 @@ class Facts:
         return self.falls.axes(patch)
 
 
-def left_by(optimizer: LevenbergMarquardt, degrees: Degrees) -> float:
-    """The part of the unknowns of a patch that its equations have left in the last step.
+def left_by(system: LocalLeastSquares, optimizer: LevenbergMarquardt, degrees: Degrees) -> float:
+    """The part of the unknowns of a patch that its equations leave, by the last step.
 
-    Twice that of a trace on its boundary where they were not asked.
+    A single patch takes all of its unknowns. Several patches are then expected to have twice those
+    of a trace on their boundary.
     """
     if (model := optimizer.model) is not None and isinstance(model.system, Condensed):
         return model.unknowns / model.system.length
+    single = all(len(network.layout) == 1 for network in system.networks.values())
+    if not single or len(degrees) <= FLAT or system.theta.others:
+        return 1.0
     return GUESS * len(degrees) / (max(degrees) + len(degrees))
 
 

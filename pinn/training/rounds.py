@@ -155,7 +155,7 @@ class Rounds:
             self.errors = {name: min(jump * e, 1.0) for name, e in self.errors.items()}
             del self.emphasis.parts[:-1]
         self.outcomes.append(outcome)
-        self.left = left_by(optimizer, self.degrees)
+        self.left = left_by(system, optimizer, self.degrees)
         self.next = self.decide(outcome, *by_patch(self.network.layout, held.placed, squares))
         return outcome
 
