@@ -238,7 +238,7 @@ def test_a_run_in_three_dimensions_resumes_bit_for_bit(tmp_path):
     goal = {"problem": Continuity(), "accuracy": 5e-2}
     solve(tmp_path / "whole", **goal)
     whole = newest(tmp_path / "whole")
-    solve(tmp_path / "part", max_steps=2, **goal)
+    solve(tmp_path / "part", max_steps=1, **goal)
     solve(tmp_path / "part", resume="auto", **goal)
     assert equal(newest(tmp_path / "part")["state_dict"], whole["state_dict"])
     assert whole["pinn"]["rounds"]["outcomes"][-1]["patches"] > 1

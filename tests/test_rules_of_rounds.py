@@ -146,3 +146,11 @@ def test_columns_of_a_patch_are_scaled_beside_its_own():
     mean, floor = squares[1:4].mean(), LEAST * squares.mean()
     exact = torch.stack([squares[0], squares[1], LOCAL * mean + floor, LOCAL * mean + floor, floor])
     torch.testing.assert_close(found, exact)
+
+
+@pytest.mark.parametrize(("left", "more"), [(1.0, 0), (0.3, options.SPARE)])
+def test_a_step_with_few_unknowns_asks_for_more_degrees(left, more):
+    falls = SimpleNamespace(needed=lambda level: [9.0, 7.0, 5.0])
+    facts = SimpleNamespace(degrees=(12, 12, 12), falls=falls, tolerance=1e-3, left=left)
+    found = options.Facts.needed.func(facts)
+    assert found == [9.0 + more, 7.0 + more, 5.0 + more]

@@ -30,6 +30,7 @@ LAYER = 0.5  # of a patch's squared residual, from which on its conditions say w
 SAFE = 0.5  # of the tolerance that the next round aims at
 RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
 LOWEST = 4  # degree
+SPARE = 3  # degrees more that a step with few unknowns needs, see `condensation`
 GUESS = 2.0  # times what a trace has
 
 
@@ -75,7 +76,8 @@ class Facts:
         """The degrees that resolve what is asked for, along each axis."""
         if len(self.degrees) <= FLAT:  # few features to save, and the points are products
             return [math.inf] * len(self.degrees)
-        return self.falls.needed(RESOLVED * self.tolerance)
+        spare = SPARE if self.left < 1 else 0
+        return [n + spare for n in self.falls.needed(RESOLVED * self.tolerance)]
 
     def raised(self, more: int) -> Degrees:
         """The degrees, so much higher where they do not resolve it yet; lower where they are more.
