@@ -30,10 +30,11 @@ def wait(what, seconds=20.0):
 
 @contextmanager
 def forked(count, act):
-    """Processes 1, 2, … that run `act(presence)`, and the presence of process 0."""
+    """Processes 1, 2, … that run `act(presence)` once all are connected, and that of process 0."""
     presence = Presence(0, dict, 0, lambda loss: None)
     _, port, token = presence.open()
     children = []
+    reader, writer = os.pipe()
     for rank in range(1, count + 1):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -42,11 +43,15 @@ def forked(count, act):
             mine = Presence(rank, dict, 0, lambda loss: os._exit(7))
             mine.connect(HOST, port, token)
             mine.start()
+            os.close(writer)
+            os.read(reader, 1)  # nothing, once the last writer is closed
             act(mine)
             os._exit(0)
     presence.start()
-    wait(lambda: sorted(presence.links.values()) == list(range(1, count + 1)))
     try:
+        wait(lambda: sorted(presence.links.values()) == list(range(1, count + 1)))
+        os.close(writer)
+        os.close(reader)
         yield presence, children
     finally:
         presence.leave()
