@@ -89,6 +89,23 @@ def test_a_damped_step_is_not_the_last_one(rounds, damping, is_solved):
     assert rounds.is_solved(stepped(0.5, damping), 1.0) is is_solved
 
 
+@pytest.mark.parametrize(
+    ("errors", "loss", "gain", "is_solved"),
+    [
+        ({"u": 1e-1}, 1e-14, 0.9, True),  # expected: 1e-6 of 1e-3
+        ({"u": 1e-1}, 1e-7, 0.9, False),  # expected: about enough
+        ({"u": 1e-1}, 1e-14, 0.4, False),  # far less than the linear model promised
+        ({}, 1e-14, 0.9, False),
+    ],
+)
+def test_a_round_whose_error_is_far_below_takes_no_other_step(
+    rounds, errors, loss, gain, is_solved
+):
+    rounds.outcomes.append(outcome(errors))
+    rounds.former = rounds.networks
+    assert rounds.is_solved(stepped(loss, 1e-12, gain), 1e-4) is is_solved
+
+
 # --- what is chosen
 
 

@@ -18,7 +18,7 @@ class Later(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         text = self.__spec__.loader.get_source(self.__name__)  # type: ignore[union-attr]
-        if re.search(rf"\b{re.escape(name)}\b", text or "") is None:
+        if re.search(rf"{re.escape(name)}(?<!\w{re.escape(name)})\b", text or "") is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return getattr(self.run(), name)
 

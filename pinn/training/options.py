@@ -23,7 +23,7 @@ from pinn.training.trust import Trust
 
 MOST = {1: 40, 2: 28, 3: 32, 4: 16}  # degree, by dimensions; beyond, 8
 RAISES = (1, 2, 3, 4, 6)  # degrees at a time
-SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
+SHARES = (0.5, 0.8, 0.95, 0.99, 1.0)  # of the squared residual that the patches to be halved have
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut

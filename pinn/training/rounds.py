@@ -43,6 +43,7 @@ LEFT = 0.1  # of its loss that a solved round may still hope for
 SHORT = 5  # short steps after which no other is tried
 ROUNDING = 1e-26  # of the largest loss: there is nothing below
 FREE = 1e-11  # damping below which a step is one of Gauss and Newton, along soft directions too
+FAR = 0.01  # of the tolerance: a round that is expected to be below needs no other step
 FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
 LEAST_DAMPING = 1e-12
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
@@ -118,14 +119,22 @@ class Rounds:
             self.short = 0 if gain > PROMISED else self.short + 1
             return self.short in (0, SHORT)
         self.short = 0
-        is_newton = optimizer.damping < FREE  # the step went to the minimum of the linear model
-        return is_newton and fell * abs(1 / gain - 1) < LEFT * after
+        if optimizer.damping >= FREE:  # the step did not go to the minimum of the linear model
+            return False
+        return fell * abs(1 / gain - 1) < LEFT * after or (gain > PROMISED and self.is_far(after))
+
+    def is_far(self, loss: float) -> bool:
+        """Whether the loss has fallen by so much that the error is expected far below enough."""
+        if not self.former or not self.outcomes[-1].errors:
+            return False
+        return self.error * math.sqrt(loss / self.outcomes[-1].loss) < FAR * self.tolerance
 
     def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
         held = LocalLeastSquares(system.objective, keeps=False)
         regions = system.objective.plans
-        held.place({r: self.at_home(r, system) for r in regions}, system.weights)
+        points = {r: self.points(r, held_out=True).to(self.like) for r in regions}
+        held.place(points, system.weights)
         squares = held.squares()
         self.width = held.placed["interior"].width if "interior" in held.placed else 1
         held_loss = self.emphasis.note(held.placed, squares)
@@ -158,10 +167,6 @@ class Rounds:
         self.left = left_by(system, optimizer, self.degrees)
         self.next = self.decide(outcome, *by_patch(self.network.layout, held.placed, squares))
         return outcome
-
-    def at_home(self, region: str, system: LocalLeastSquares) -> Points:
-        """The held-out points of a region, where the system has its own."""
-        return self.points(region, held_out=True).to(self.like)
 
     @property
     def like(self) -> Tensor:
