@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import math
 import os
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 OWN = ["disguise", "further_problems"]  # modules here whose classes a configuration may name
 PATIENCE, LEAST = 3.0, 120.0  # times the seconds of a row, until a run is stopped; at least
+UNCOMPILED = "PYTHONDONTWRITEBYTECODE"  # not for a run: an installed package has its byte code
 LONGEST = 4000  # characters of the settings that are kept
 TOLD = "estimated relative error"
 ESTIMATE = re.compile(r"\b([A-Za-z_]\w*):? +([0-9.]+(?:e[+-]?\d+)?)(?![\w.])")
@@ -74,12 +76,14 @@ def measured(row: Row, seed: int) -> dict[str, Any]:
 
 def watch(arguments: list[str], folder: str, seconds: float) -> dict[str, Any]:
     """Run a command to its end, or to the end of patience, and read what it prints."""
+    compileall.compile_dir(ROOT / "pinn", quiet=1)
+    given = {name: value for name, value in os.environ.items() if name != UNCOMPILED}
     paths = os.pathsep.join([str(HERE), str(ROOT)])
     before, begun = busy(), time.monotonic()
     process = subprocess.Popen(
         ["timeout", f"{max(LEAST, PATIENCE * seconds):.0f}", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
+        env={**given, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
