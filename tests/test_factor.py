@@ -287,3 +287,13 @@ def test_without_room_for_a_factor_cholesky_alone_is_used():
     J = torch.ones(40, 12, dtype=torch.float64)
     tight, _ = model(J, r, given=8 * (3 * 13**2 + 40 * 13))
     assert solved(tight, 1e-30) is None
+
+
+@pytest.mark.parametrize(("is_local", "form"), [(True, Gram), (False, Factor)])
+def test_the_coefficients_of_a_patch_are_solved_for_by_the_fast_factor(is_local, form):
+    """As those of several patches are, at the damping with which rounds go on."""
+    torch.manual_seed(0)
+    J, r = (torch.randn(600, *n, dtype=torch.float64) for n in ((500,), ()))
+    made = LinearModel(Linear(J, r, None), r, Budget(500, 600, MANY, is_local), 600)
+    assert next(made.minima(1e-12)).facts[1]
+    assert isinstance(made.form, form)

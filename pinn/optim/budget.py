@@ -22,6 +22,7 @@ class Budget:
         parameters: P.
         residuals: M, of all processes.
         given: bytes.
+        is_local: whether the unknowns are the coefficients of one patch.
 
     Raises:
         InsufficientMemoryError: not even the smallest square matrix fits.
@@ -30,6 +31,7 @@ class Budget:
     parameters: int
     residuals: int
     given: float
+    is_local: bool = False
     structure: ClassVar[None] = None  # one block
 
     def __post_init__(self) -> None:
@@ -42,8 +44,11 @@ class Budget:
 
     @property
     def rounding(self) -> float:
-        """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up."""
-        return self.parameters
+        """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up.
+
+        Of a patch √P, as of several ones, see `BlockBudget`.
+        """
+        return self.parameters**0.5 if self.is_local else self.parameters
 
     @property
     def wide(self) -> bool:

@@ -129,7 +129,7 @@ class LevenbergMarquardt(Optimizer):
         if room is None or known != (unknowns, count, structure):
             given = self.given(here.device)
             if structure is None:
-                room = Budget(len(here), count, given)
+                room = Budget(len(here), count, given, is_local=hasattr(system, "sizes"))
             else:
                 held = system.held if isinstance(system, Condensed) else 0
                 room = BlockBudget(structure, count, given - held)
