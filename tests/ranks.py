@@ -11,6 +11,7 @@ import sys
 import lightning as L
 import torch
 import torch.distributed as dist
+from condensing import condensed_steps
 from lightning.pytorch.strategies import DDPStrategy
 from oracle import choose
 from quadrature import answers, sensors
@@ -201,5 +202,6 @@ if __name__ == "__main__":
     save("sensors", sensors(dist.get_rank()))
     choices()
     steps = {case: four_steps(case, dist.get_rank()) for case in CASES}
-    save("shares", steps | {case: sparse_steps(case, dist.get_rank()) for case in SPARSE})
+    steps |= {case: sparse_steps(case, dist.get_rank()) for case in SPARSE}
+    save("shares", steps | {"condensed": condensed_steps("condensed", dist.get_rank())})
     run("fails", [Phase(9)])

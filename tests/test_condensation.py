@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from condensing import TWICE, steps, system_of
 from test_resume_cli import equal
 from test_rounds import newest, solve
 
@@ -16,7 +17,7 @@ from pinn.objective.alone import REGION, Alone
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.objective.objective import Objective
 from pinn.objective.sites import thinned
-from pinn.optim import LevenbergMarquardt, condensation
+from pinn.optim import condensation
 from pinn.optim.condensation import Condensed, basis_of, condensed, largest_eigenvalue, lowest
 from pinn.problems import Continuity, Kovasznay, TaylorGreen2D
 from pinn.solution.plans import plan_regions
@@ -26,34 +27,6 @@ from pinn.training.options import Facts
 from pinn.training.rounds import Rounds
 
 pytestmark = pytest.mark.usefixtures("double_precision")
-
-TWICE = {"x": 2, "y": 2, "t": 2}
-
-
-def system_of(problem, degree, grid=TWICE, fill=0.0):
-    """Least squares of a problem on a grid of patches, at the points that a round has."""
-    solution = Solution(problem, Patches(grid, Polynomials(degree))).double()
-    for number, parameter in enumerate(solution.networks.parameters()):
-        generator = torch.Generator().manual_seed(number)
-        with torch.no_grad():
-            parameter.copy_(fill * torch.randn(parameter.shape, generator=generator))
-    objective = Objective(solution, plan_regions(solution))
-    system = LocalLeastSquares(objective)
-    rounds = Rounds(solution, 1e-3)
-    system.place(
-        {region: rounds.points(region) for region in objective.plans},
-        dict.fromkeys(objective.order, 1.0),
-    )
-    return system
-
-
-def steps(system, count, condenses=True):
-    """The losses of so many steps, and the optimizer."""
-    optimizer = LevenbergMarquardt(system.parameters(), damping=1e-12, memory=4.0)
-    optimizer.system, optimizer.condenses, optimizer.keeps_model = system, condenses, True
-    losses = [optimizer.step() for _ in range(count)]
-    return [*losses[1:], optimizer.loss], optimizer
-
 
 # --- a patch alone
 

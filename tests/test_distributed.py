@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from condensing import condensed_steps
 from conftest import QUIET
 from lightning import Trainer
 from quadrature import answers, sensors
@@ -292,7 +293,10 @@ def test_the_first_process_decides_for_all(runs):
 
 
 @pytest.mark.parametrize(
-    ("case", "alone"), [(c, four_steps) for c in CASES] + [(c, sparse_steps) for c in SPARSE]
+    ("case", "alone"),
+    [(c, four_steps) for c in CASES]
+    + [(c, sparse_steps) for c in SPARSE]
+    + [("condensed", condensed_steps)],
 )
 def test_rows_of_two_processes_equal_those_of_one(runs, case, alone):
     (mine, losses, past), (other, *same) = (rank[case] for rank in runs[-1]("shares"))

@@ -2,7 +2,7 @@
 
     U = Φ c,   Φ = (φ, ∂φ, …)  at the points
 
-Points that see the same patches are a group; Φ follows from the points alone.
+Points that see the same patches are a group, or several; Φ follows from the points alone.
 """
 
 import math
@@ -22,6 +22,7 @@ from pinn.networks.patches import Patches
 from pinn.solution.product_features import is_product, product_features
 from pinn.solution.product_sums import ByPatch, product_sums
 
+LARGEST = 2048  # points of a group
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
 MANY = 2**24  # numbers of features that are handed on at a time
 Seen = tuple[int, ...]
@@ -161,6 +162,8 @@ def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tens
 def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -> Placed:
     """The points of a region, sorted by the patches that all their sites see.
 
+    A large group is several: the rows of J of one group are in the memory at a time.
+
     Args:
         points: of the region.
         sites: in the order of the points.
@@ -169,11 +172,15 @@ def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -
     """
     sets, inverse = torch.unique(torch.cat(seen, -1), dim=0, return_inverse=True)
     order = torch.argsort(inverse, stable=True)
+    counts = torch.bincount(inverse, minlength=len(sets)).tolist()
+    parts = [
+        (g, min(LARGEST, n - start)) for g, n in enumerate(counts) for start in range(0, n, LARGEST)
+    ]
     for site, columns in zip(sites, sets.split([k.shape[-1] for k in seen], 1), strict=True):
         site.at = site.at[order]
-        site.patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
-    sizes = torch.bincount(inverse, minlength=len(sets)).tolist()
-    return Placed(points.select(order), sizes, sites, width)
+        patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]
+        site.patches = [patches[g] for g, _ in parts]
+    return Placed(points.select(order), [n for _, n in parts], sites, width)
 
 
 def handed_out(outputs: list[Tensor]) -> Callable[[str, Tensor, Plan], Jet]:

@@ -28,6 +28,7 @@ from pinn.optim.structure import Seen
 from pinn.optim.system import GroupedSystem, System
 
 OPEN = 0.05  # τ: singular values beside the largest one, of columns of length 1
+BESIDE = 1e-9  # of a least-squares solution: with less outside of what is open, that is rounding
 ROUNDING = 1e-13  # of the largest eigenvalue: what is below is rounding
 FIRST, FEW = 0.1, 0.6  # of all vectors: the size of a block at first, and the largest one
 MORE = 1.3  # times the vectors of the last patch, or of a block that was too small
@@ -157,9 +158,10 @@ def own_basis(J: Tensor, r: Tensor, guess: int) -> Tensor:
     if failed or not largest > 0:  # the equations say nothing, or not in numbers
         return torch.eye(len(squares)).to(squares)
     free = lowest(squares, root, OPEN**2 * largest, guess)
-    own = torch.cholesky_solve(scaled.T @ r[:, None], root)
-    own = own - free @ (free.T @ own)
-    own = own / own.norm().clamp(min=torch.finfo(own.dtype).tiny)
+    whole = torch.cholesky_solve(scaled.T @ r[:, None], root)
+    own = whole - free @ (free.T @ whole)
+    length = own.norm()
+    own = torch.where(length > BESIDE * whole.norm(), own / length, torch.zeros_like(own))
     return scale[:, None] * torch.cat([free, own], 1)
 
 
