@@ -42,7 +42,10 @@ def steps(system, count, condenses=True):
 
 
 def condensed_steps(case, rank=None):
-    """θ, the losses and the state of a step, with all points or those of one process."""
+    """θ, the losses and the state of a step, with all points or those of one process.
+
+    There is one case, and its name says nothing more.
+    """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:

@@ -55,6 +55,18 @@ def test_the_rows_of_a_patch_alone_are_those_of_one_patch_in_its_place(problem):
     assert seen == apart.blocks_of(patch)
 
 
+def test_a_part_beside_what_is_open_that_is_rounding_is_no_unknown():
+    """Processes that add up in another order would go on with other unknowns."""
+    _, J, r = list(Alone(system_of(TaylorGreen2D(sides="residual"), 4, fill=0.1)).by_patch())[5]
+    basis = condensation.own_basis(J, torch.zeros_like(r), 0)
+    assert not basis[:, -1].any()
+    generator = torch.Generator().manual_seed(0)
+    open_ones = torch.randn(basis.shape[1], generator=generator, dtype=torch.float64)
+    again = condensation.own_basis(J, J @ (basis @ open_ones), 0)
+    assert not again[:, -1].any()
+    assert condensation.own_basis(J, r, 0)[:, -1].any()
+
+
 def test_flat_domains_and_single_patches_take_all_unknowns():
     flat = system_of(Kovasznay(), 4, {"x": 2, "y": 2})
     single = system_of(Continuity(), 4, {})

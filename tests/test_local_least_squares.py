@@ -162,6 +162,21 @@ def test_features_that_are_not_kept_are_the_same(monkeypatch):
         torch.testing.assert_close(r, s, rtol=1e-12, atol=1e-13)
 
 
+def test_many_points_that_see_the_same_patches_are_several_groups(monkeypatch):
+    local, _ = systems("velocity and pressure")
+    whole = [local.spread(seen, J) for seen, J, _ in local.grouped()]
+    r, counts = local.residuals(), local.row_counts()
+    largest = max(counts) // 9
+    monkeypatch.setattr("pinn.objective.sites.LARGEST", largest)
+    local.lay_out()
+    assert len(local.row_counts()) > len(counts)
+    assert max(max(placed.sizes) for placed in local.placed.values()) <= largest
+    assert torch.equal(local.residuals(), r)
+    assert torch.equal(
+        torch.cat([local.spread(s, J) for s, J, _ in local.grouped()]), torch.cat(whole)
+    )
+
+
 def test_a_wrong_jacobian_is_refused(monkeypatch):
     local, _ = systems("poisson")
     local.check()

@@ -1,5 +1,6 @@
 """The rules by which rounds go on: weights of conditions, steps, memory, scales of columns."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -92,10 +93,10 @@ def test_a_damped_step_is_not_the_last_one(rounds, damping, is_solved):
 @pytest.mark.parametrize(
     ("errors", "loss", "gain", "is_solved"),
     [
-        ({"u": 1e-1}, 1e-14, 0.9, True),  # expected: 1e-6 of 1e-3
-        ({"u": 1e-1}, 1e-7, 0.9, False),  # expected: about enough
-        ({"u": 1e-1}, 1e-14, 0.4, False),  # far less than the linear model promised
-        ({}, 1e-14, 0.9, False),
+        ({"u": 1e-1}, 1e-14, 0.95, True),  # expected: 1e-6 of 1e-3
+        ({"u": 1e-1}, 1e-7, 0.95, False),  # expected: about enough
+        ({"u": 1e-1}, 1e-14, 0.8, False),  # less than the linear model promised
+        ({}, 1e-14, 0.95, False),
     ],
 )
 def test_a_round_whose_error_is_far_below_takes_no_other_step(
@@ -104,6 +105,15 @@ def test_a_round_whose_error_is_far_below_takes_no_other_step(
     rounds.outcomes.append(outcome(errors))
     rounds.former = rounds.networks
     assert rounds.is_solved(stepped(loss, 1e-12, gain), 1e-4) is is_solved
+
+
+def test_the_first_round_of_a_coefficient_takes_every_step(rounds):
+    rounds.outcomes.append(outcome({"u": 1e-1}))
+    assert not rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)
+    rounds.former = rounds.networks
+    assert rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)
+    rounds.emphasis.now = SMALL  # losses with other weights are not compared
+    assert not rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)
 
 
 # --- what is chosen
@@ -126,10 +136,21 @@ def test_of_ways_that_fit_the_best_one_is_taken(monkeypatch):
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large")) is None
 
 
-def test_a_round_that_takes_hundreds_of_times_as_long_is_the_last_resort(monkeypatch):
-    long, short = option(9.0, 6.0, 0.1, "halves"), option(0.2, 3.0, 0.1, "degree 10")
-    assert chosen_of(monkeypatch, long, short).words == "degree 10"
-    assert chosen_of(monkeypatch, long, long).words == "halves"
+def test_degrees_that_take_a_hundred_times_as_long_are_raised_in_two_rounds(monkeypatch):
+    halves = option(0.1, 2.0, 0.1, "halves")
+    many, few = option(5.0, 5.7, 0.1, "degree 16"), option(2.4, 3.6, 0.1, "degree 13")
+    assert chosen_of(monkeypatch, halves, many, few).words == "degree 13"
+    large = option(9.0, 3.0, 1.1, "does not fit")
+    assert chosen_of(monkeypatch, large, many).words == "degree 16"
+
+
+def test_halves_are_taken_however_long_once_an_error_is_known(monkeypatch):
+    """The coefficients of a single patch fall slowly, and a patch has no smaller cut."""
+    halves, degree = option(1.2, 4.8, 0.1, "halves"), option(0.1, 3.9, 0.1, "degree 16")
+    far = option(9.0, 6.0, 0.1, "halves")
+    assert chosen_of(monkeypatch, halves, degree, wanted=math.inf).words == "halves"
+    assert chosen_of(monkeypatch, far, degree, wanted=math.inf).words == "degree 16"
+    assert chosen_of(monkeypatch, far, degree).words == "halves"
 
 
 def test_a_promise_is_believed_up_to_what_is_wanted(rounds):

@@ -3,7 +3,7 @@
     u(x) = Φ(x) c,   r = r(x, U),  U = (u, ∂u, …)(x)   →   ∂r/∂c = Σₛ ∂r/∂Uₛ Φₛ
 
 Residuals are differentiated by the few numbers U of their own point; Φ follows from the points
-alone and is kept. Points that see the same patches are a group, with one dense block of J.
+alone and is kept. Points that see the same patches are a group or several, with a dense block of J.
 """
 
 from collections.abc import Callable, Iterator, Sequence

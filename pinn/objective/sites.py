@@ -22,7 +22,7 @@ from pinn.networks.patches import Patches
 from pinn.solution.product_features import is_product, product_features
 from pinn.solution.product_sums import ByPatch, product_sums
 
-LARGEST = 2048  # points of a group
+LARGEST = 2048  # points of a group at most
 TOGETHER = 2**22  # numbers of features that are evaluated at a time
 MANY = 2**24  # numbers of features that are handed on at a time
 Seen = tuple[int, ...]
@@ -162,7 +162,7 @@ def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tens
 def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -> Placed:
     """The points of a region, sorted by the patches that all their sites see.
 
-    A large group is several: the rows of J of one group are in the memory at a time.
+    More points than LARGEST are several groups: all rows of J of a group are in the memory at once.
 
     Args:
         points: of the region.
@@ -173,9 +173,10 @@ def grouped(points: Points, sites: list[Site], seen: list[Tensor], width: int) -
     sets, inverse = torch.unique(torch.cat(seen, -1), dim=0, return_inverse=True)
     order = torch.argsort(inverse, stable=True)
     counts = torch.bincount(inverse, minlength=len(sets)).tolist()
-    parts = [
-        (g, min(LARGEST, n - start)) for g, n in enumerate(counts) for start in range(0, n, LARGEST)
-    ]
+    parts = list[tuple[int, int]]()  # the number of a set, and how many points
+    for g, n in enumerate(counts):
+        many = math.ceil(n / LARGEST)
+        parts += [(g, n // many + (k < n % many)) for k in range(many)]
     for site, columns in zip(sites, sets.split([k.shape[-1] for k in seen], 1), strict=True):
         site.at = site.at[order]
         patches = [tuple(p for p in row if p >= 0) for row in columns.tolist()]

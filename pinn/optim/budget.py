@@ -46,7 +46,7 @@ class Budget:
     def rounding(self) -> float:
         """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up.
 
-        Of a patch √P, as of several ones, see `BlockBudget`.
+        Of the coefficients of one patch √P, see `BlockBudget`.
         """
         return self.parameters**0.5 if self.is_local else self.parameters
 

@@ -20,7 +20,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pinn.base.processes import agreed, agreed_numbers
+from pinn.base.processes import agreed, agreed_numbers, gathered
 from pinn.objective.alone import Alone
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim.gram import local_scale
@@ -28,7 +28,7 @@ from pinn.optim.structure import Seen
 from pinn.optim.system import GroupedSystem, System
 
 OPEN = 0.05  # τ: singular values beside the largest one, of columns of length 1
-BESIDE = 1e-9  # of a least-squares solution: with less outside of what is open, that is rounding
+BESIDE = 1e-9  # of a least-squares solution: a smaller part outside of what is open is rounding
 ROUNDING = 1e-13  # of the largest eigenvalue: what is below is rounding
 FIRST, FEW = 0.1, 0.6  # of all vectors: the size of a block at first, and the largest one
 MORE = 1.3  # times the vectors of the last patch, or of a block that was too small
@@ -61,9 +61,10 @@ class Condensed:
 
     @property
     def held(self) -> int:
-        """Bytes of V, and of the rows of one group before they are combined."""
+        """Bytes of V, and of the rows of one group before they are combined; on all processes."""
         groups = zip(self.system.groups(), self.system.row_counts(), strict=True)
         rows = max(n * sum(self.lengths[block] for block in seen) for seen, n in groups)
+        rows = max(gathered(rows))
         basis = self.bases[0]
         return basis.element_size() * (rows + sum(each.numel() for each in self.bases))
 

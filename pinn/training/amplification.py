@@ -65,7 +65,7 @@ def hidden(
     """
     here = torch.cat([p.detach().reshape(-1) for p in system.parameters()])
     model = optimizer.model
-    assert model is not None  # of the last step, which was a short one
+    assert model is not None  # of the last step, which kept what its linear model promised
     r = system.residuals()
     count = total_count(r)
     generator = torch.Generator().manual_seed(0)

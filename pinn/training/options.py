@@ -25,7 +25,8 @@ MOST = {1: 40, 2: 28, 3: 32, 4: 16}  # degree, by dimensions; beyond, 8
 RAISES = (1, 2, 3, 4, 6)  # degrees at a time
 SHARES = (0.5, 0.8, 0.95, 0.99, 1.0)  # of the squared residual that the patches to be halved have
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
-LONGEST = 4.0  # cost of a round at most: some 20 times that of the last one
+LONGEST = 4.0  # cost of higher degrees at most: some 20 times as long as the last round
+UNTRIED = 5.0  # and of halves while no error is known: some 50 times
 FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
@@ -208,10 +209,13 @@ def halved(facts: Facts, share: float) -> Option:
 def chosen(facts: Facts) -> Option | None:
     """The option that promises most for its cost; None where none fits into the memory.
 
-    Promises are careful: a round that takes hundreds of times as long as the last one, as halves
-    and six more degrees do in four dimensions, is better taken in two.
+    Promises are careful: a round that takes a hundred times as long as the last one, as six more
+    degrees do in four dimensions, is better taken in two. Halves have no such smaller step.
     """
-    options = [*(halved(facts, share) for share in SHARES), *raised(facts)]
-    fitting = [option for option in options if option.share <= 1]
-    fitting = [option for option in fitting if option.cost <= LONGEST] or fitting
-    return max(fitting, key=lambda option: option.promise, default=None)
+    untried = math.isinf(facts.wanted)
+    limits = [(halved(facts, s), UNTRIED if untried else math.inf) for s in SHARES]
+    limits += [(option, LONGEST) for option in raised(facts)]
+    fitting = [(option, limit) for option, limit in limits if option.share <= 1]
+    short = [option for option, limit in fitting if option.cost <= limit]
+    some = short or [option for option, _ in fitting]
+    return max(some, key=lambda option: option.promise, default=None)

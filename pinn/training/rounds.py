@@ -121,13 +121,14 @@ class Rounds:
         self.short = 0
         if optimizer.damping >= FREE:  # the step did not go to the minimum of the linear model
             return False
-        return fell * abs(1 / gain - 1) < LEFT * after or (gain > PROMISED and self.is_far(after))
+        off = abs(1 / gain - 1)  # by how much the linear model was wrong
+        return fell * off < LEFT * after or (off < LEFT and self.is_far(after))
 
     def is_far(self, loss: float) -> bool:
-        """Whether the loss has fallen by so much that the error is expected far below enough."""
-        if not self.former or not self.outcomes[-1].errors:
+        """Whether the residual fell by so much that the error is expected far below enough."""
+        if not self.former or not self.outcomes[-1].errors or self.is_lenient:
             return False
-        return self.error * math.sqrt(loss / self.outcomes[-1].loss) < FAR * self.tolerance
+        return self.error**2 * loss < (FAR * self.tolerance) ** 2 * self.outcomes[-1].loss
 
     def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
