@@ -32,7 +32,7 @@ UNCOMPILED = "PYTHONDONTWRITEBYTECODE"  # not for a run: an installed package ha
 LONGEST = 4000  # characters of the settings that are kept
 TOLD = "estimated relative error"
 ESTIMATE = re.compile(r"\b([A-Za-z_]\w*):? +([0-9.]+(?:e[+-]?\d+)?)(?![\w.])")
-SAID = re.compile(r"[a-z]+ {2,}\S.*")  # a line of the run's log: a word, and what it says
+SAID = re.compile(r"[a-z]+( \d+)? {2,}\S.*")  # a line of the run's log: a word, and what it says
 MOST, WIDTH = 40, 160  # such lines that are kept, and characters of each
 UNSOLVED = re.compile(r"not solved.*")
 

@@ -126,7 +126,7 @@ def option(gain, cost, share, words):
 def chosen_of(monkeypatch, *given, wanted=10.0):
     monkeypatch.setattr(options, "halved", lambda facts, share: given[0])
     monkeypatch.setattr(options, "raised", lambda facts: iter(given[1:]))
-    return chosen(SimpleNamespace(wanted=wanted))
+    return chosen(SimpleNamespace(wanted=wanted, degrees=(8, 8)))
 
 
 def test_of_ways_that_fit_the_best_one_is_taken(monkeypatch):

@@ -23,7 +23,8 @@ from pinn.training.trust import Trust
 
 MOST = {1: 40, 2: 28, 3: 32, 4: 16}  # degree, by dimensions; beyond, 8
 RAISES = (1, 2, 3, 4, 6)  # degrees at a time
-SHARES = (0.5, 0.8, 0.95, 0.99, 1.0)  # of the squared residual that the patches to be halved have
+SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
+ALL = 1.0  # in more than two dimensions, where higher degrees take far longer
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
 LONGEST = 4.0  # cost of higher degrees at most: some 20 times as long as the last round
 UNTRIED = 5.0  # and of halves while no error is known: some 50 times
@@ -212,8 +213,9 @@ def chosen(facts: Facts) -> Option | None:
     Promises are careful: a round that takes a hundred times as long as the last one, as six more
     degrees do in four dimensions, is better taken in two. Halves have no such smaller step.
     """
-    untried = math.isinf(facts.wanted)
-    limits = [(halved(facts, s), UNTRIED if untried else math.inf) for s in SHARES]
+    most = UNTRIED if math.isinf(facts.wanted) else math.inf
+    shares = SHARES if len(facts.degrees) <= FLAT else (*SHARES, ALL)
+    limits = [(halved(facts, share), most) for share in shares]
     limits += [(option, LONGEST) for option in raised(facts)]
     fitting = [(option, limit) for option, limit in limits if option.share <= 1]
     short = [option for option, limit in fitting if option.cost <= limit]
