@@ -129,9 +129,11 @@ def chosen_of(monkeypatch, *given, wanted=10.0):
     return chosen(SimpleNamespace(wanted=wanted, degrees=(8, 8)))
 
 
-def test_of_ways_that_fit_the_best_one_is_taken(monkeypatch):
+def test_a_round_in_between_leaves_room_for_another(monkeypatch):
     large, small = option(5.0, 1.0, 0.9, "large"), option(2.0, 1.0, 0.3, "small")
-    assert chosen_of(monkeypatch, large, small).words == "large"
+    assert chosen_of(monkeypatch, large, small).words == "small"
+    assert chosen_of(monkeypatch, large, small, wanted=5.0).words == "large"  # it ends the run
+    assert chosen_of(monkeypatch, large).words == "large"  # there is no other
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large"), small).words == "small"
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large")) is None
 

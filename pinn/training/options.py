@@ -212,7 +212,8 @@ def chosen(facts: Facts) -> Option | None:
     """The option that promises most for its cost; None where none fits into the memory.
 
     Promises are careful: a round that takes a hundred times as long as the last one, as six more
-    degrees do in four dimensions, is better taken in two. Halves have no such smaller step.
+    degrees do in four dimensions, is better taken in two. Halves have no such smaller step. A
+    round that does not promise to be the last leaves room for another, if any does.
     """
     most = UNTRIED if math.isinf(facts.wanted) else math.inf
     shares = SHARES if len(facts.degrees) <= FLAT else (*SHARES, ALL)
