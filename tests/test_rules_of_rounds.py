@@ -134,6 +134,8 @@ def test_a_round_in_between_leaves_room_for_another(monkeypatch):
     assert chosen_of(monkeypatch, large, small).words == "small"
     assert chosen_of(monkeypatch, large, small, wanted=5.0).words == "large"  # it ends the run
     assert chosen_of(monkeypatch, large).words == "large"  # there is no other
+    higher = large._replace(degrees=(10, 10), words="degree 10")
+    assert chosen_of(monkeypatch, large, higher, small).words == "degree 10"
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large"), small).words == "small"
     assert chosen_of(monkeypatch, option(5.0, 1.0, 1.1, "too large")) is None
 

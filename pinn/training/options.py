@@ -26,7 +26,7 @@ RAISES = (1, 2, 3, 4, 6)  # degrees at a time
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 ALL = 1.0  # in more than two dimensions, where higher degrees take far longer
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
-HALF = 0.5  # of the memory that a round may take which does not promise to be the last
+HALF = 0.5  # of the memory that halves may take which do not promise to be the last
 LONGEST = 4.0  # cost of higher degrees at most: some 20 times as long as the last round
 UNTRIED = 5.0  # and of halves while no error is known: some 50 times
 FIXED = 3e8  # operations that a round takes as long as, however small it is
@@ -212,8 +212,8 @@ def chosen(facts: Facts) -> Option | None:
     """The option that promises most for its cost; None where none fits into the memory.
 
     Promises are careful: a round that takes a hundred times as long as the last one, as six more
-    degrees do in four dimensions, is better taken in two. Halves have no such smaller step. A
-    round that does not promise to be the last leaves room for another, if any does.
+    degrees do in four dimensions, is better taken in two. Halves have no such smaller step.
+    Those that do not promise to be the last leave room for another round, if any do.
     """
     most = UNTRIED if math.isinf(facts.wanted) else math.inf
     shares = SHARES if len(facts.degrees) <= FLAT else (*SHARES, ALL)
@@ -222,5 +222,6 @@ def chosen(facts: Facts) -> Option | None:
     fitting = [(option, limit) for option, limit in limits if option.share <= 1]
     short = [option for option, limit in fitting if option.cost <= limit]
     some = short or [option for option, _ in fitting]
-    roomy = [o for o in some if o.share <= HALF or o.gain >= facts.wanted]
+    now = max(facts.degrees)
+    roomy = [o for o in some if o.share <= HALF or o.gain >= facts.wanted or max(o.degrees) > now]
     return max(roomy or some, key=lambda option: option.promise, default=None)
