@@ -13,8 +13,8 @@ from pinn.base.recipe import build, spec_of
 from pinn.derivatives.evaluate import evaluate
 from pinn.geometry import Rectangle
 from pinn.networks import MLP, Patches, Polynomials, Ridges
-from pinn.networks.layout import Layout, step
-from pinn.networks.patches import Windows
+from pinn.networks.layout import Layout, step, step_slopes
+from pinn.networks.windows import BEYOND, Windows
 from pinn.optim import Phase, usual_phases
 from pinn.problems import Kovasznay, Poisson
 from pinn.solution.solution import Solution
@@ -84,6 +84,32 @@ def test_a_patch_sees_its_local_box():
         window, xi = windows(corner, every)
         torch.testing.assert_close(xi[:, 0], sign * torch.ones_like(low))
         assert window.shape == (len(layout), 1, 1)
+
+
+def test_the_slopes_of_a_step_are_those_of_nested_autograd():
+    t = torch.linspace(-0.7, 0.7, 58, dtype=F64, requires_grad=True)
+    expected = [step(t)]
+    for _ in range(4):
+        (slope,) = torch.autograd.grad(expected[-1].sum(), t, create_graph=True)
+        expected.append(slope)
+    found = step_slopes(t.detach(), 4)
+    for own, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(
+            own, other, rtol=0, atol=1e-13 * float(other.detach().abs().max())
+        )
+    assert bool((found[1:, t.abs() > 0.5] == 0).all())
+
+
+def test_behind_the_end_of_patches_nothing_changes_along_the_axis():
+    layout = tree(2, 2, 0)
+    windows = Windows(layout, ends_early=True)
+    end = windows.upper[:, 1].max()
+    x = torch.stack([end - 1e-3, end, end + 0.5])[:, None]
+    last = torch.full((3, 1), int(windows.upper[:, 1].argmax()))
+    _, local, slope = windows.along(x, last, 1, 1)
+    expected = windows.inverse_half_width[last[0], 1].expand(2, 1)
+    assert torch.equal(slope, torch.cat([expected, torch.zeros(1, 1)]))
+    assert float(local[2]) == BEYOND
 
 
 def test_the_step_is_four_times_continuously_differentiable():

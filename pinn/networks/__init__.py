@@ -8,6 +8,7 @@ A new network or a new embedding goes here.
     embeddings  Fourier features, periodic and graded coordinates
     polar       polar coordinates about holes and corners
     patches     local features on patches of the domain
+    windows     their partition of unity
     layout      the patches of a box, and smooth steps
     local_features  what a patch is made of
     transfer    from patches to finer ones

@@ -164,3 +164,21 @@ def step(t: Tensor) -> Tensor:
     t = (2 * t).clamp(-1.0, 1.0)
     s = t * t
     return 0.5 + t * (315 - s * (420 - s * (378 - s * (180 - s * 35)))) / 256
+
+
+def step_slopes(t: Tensor, highest: int) -> Tensor:
+    """∂ᵐ step (highest + 1, ...) for m = 0 … highest, at most 4.
+
+    ∂ step = 315/128 (1 − z²)⁴,   z = 2t, between −1 and 1
+    """
+    z = (2 * t).clamp(-1.0, 1.0)
+    square = z * z
+    q = 1 - square
+    made = [step(t), 315 / 128 * q**4]
+    if highest > 1:
+        made.append(-315 / 8 * z * q**3)
+    if highest > 2:
+        made.append(315 / 4 * (7 * square - 1) * q**2)
+    if highest > 3:
+        made.append(945 * z * (3 - 7 * square) * q)
+    return torch.stack(made[: highest + 1])

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from pinn.algebra.channels import Channel, Plan
-from pinn.derivatives.evaluate import evaluate
 from pinn.networks.local_features import Polynomials
-from pinn.networks.patches import Coefficients, Patches, Windows
+from pinn.networks.patches import Coefficients, Patches
+from pinn.networks.windows import Windows
 from pinn.solution.bare_network import is_guard
 
 if TYPE_CHECKING:
@@ -110,21 +110,17 @@ def along(network: Patches, at: Tensor, patch: Tensor, axis: int, highest: int) 
     """
     features = network.features
     assert isinstance(features, Polynomials)
-
-    def values(x: Tensor) -> Tensor:
-        return torch.stack(network.windows.along(x, patch, axis), 1).flatten(1)
-
-    channels = tuple(((0,) * order,) for order in range(1, highest + 1))
-    jet = evaluate(values, at[:, axis : axis + 1], Plan(channels), "taylor")
-    streams = torch.stack([jet.value, *map(jet.stream, channels)])
-    window, local = streams.view(highest + 1, len(at), 2, patch.shape[1]).movedim(2, 0).flatten(2)
+    parts = network.windows.along(at[:, axis : axis + 1], patch, axis, highest)
+    window, local, slope = (part.flatten(-2) for part in parts)
     table = at.new_zeros(highest + 1, features.degree + 1, patch.numel())
     table[0, 0] = 1.0
-    table[:, 1] = local
+    table[0, 1] = local
+    if highest:
+        table[1, 1] = slope
     for k in range(1, features.degree):
-        torch.mul(table[:, k], 2 * local[0], out=table[:, k + 1])
+        torch.mul(table[:, k], 2 * local, out=table[:, k + 1])
         for m in range(1, highest + 1):
-            table[m, k + 1].addcmul_(table[m - 1, k], local[1], value=2 * m)
+            table[m, k + 1].addcmul_(table[m - 1, k], slope, value=2 * m)
         table[:, k + 1] -= table[:, k - 1]
     for m in range(highest, -1, -1):
         table[m] *= window[0]
