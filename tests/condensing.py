@@ -16,9 +16,9 @@ from pinn.training.rounds import Rounds
 TWICE = {"x": 2, "y": 2, "t": 2}
 
 
-def system_of(problem, degree, grid=TWICE, fill=0.0):
+def system_of(problem, degree, grid=TWICE, fill=0.0, until=None):
     """Least squares of a problem on a grid of patches, at the points that a round has."""
-    solution = Solution(problem, Patches(grid, Polynomials(degree))).double()
+    solution = Solution(problem, Patches(grid, Polynomials(degree), None, until)).double()
     for number, parameter in enumerate(solution.networks.parameters()):
         generator = torch.Generator().manual_seed(number)
         with torch.no_grad():
@@ -33,9 +33,9 @@ def system_of(problem, degree, grid=TWICE, fill=0.0):
     return system
 
 
-def steps(system, count, condenses=True):
+def steps(system, count, condenses=True, damping=1e-12):
     """The losses of so many steps, and the optimizer."""
-    optimizer = LevenbergMarquardt(system.parameters(), damping=1e-12, memory=4.0)
+    optimizer = LevenbergMarquardt(system.parameters(), damping=damping, memory=4.0)
     optimizer.system, optimizer.condenses, optimizer.keeps_model = system, condenses, True
     losses = [optimizer.step() for _ in range(count)]
     return [*losses[1:], optimizer.loss], optimizer

@@ -9,7 +9,7 @@ from condensing import TWICE, steps, system_of
 from test_resume_cli import equal
 from test_rounds import newest, solve
 
-from pinn import Problem, dt, laplacian, on
+from pinn import Interval, Problem, dt, laplacian, on
 from pinn.geometry import Rectangle
 from pinn.networks import Patches, Polynomials
 from pinn.networks.layout import Layout
@@ -168,12 +168,46 @@ def test_equations_that_say_nothing_leave_all_unknowns(value):
     assert torch.equal(basis_of(rows, rows[:, 0], 0), torch.eye(4))
 
 
-@pytest.mark.parametrize("problem", [Continuity(), TaylorGreen2D(sides="residual")])
-def test_few_unknowns_reach_what_all_reach_three_degrees_lower(problem):
-    degree = 8
-    (*_, few), optimizer = steps(system_of(problem, degree), 1)
-    (*_, lower), _ = steps(system_of(problem, degree - 3), 1, condenses=False)
-    (*_, all_of_them), _ = steps(system_of(problem, degree), 1, condenses=False)
+class Decay(Problem):
+    """∂u/∂t = κ ∂²u/∂x² with κ as a coordinate:  u = e^{−κπ²t} sin πx."""
+
+    coordinates = ("x", "kappa", "t")
+    unknowns = {"u": 1}
+
+    def __init__(self):
+        super().__init__(Interval(x=(0, 1), time=(0, 1)).with_ranges({"kappa": (0.1, 0.3)}))
+
+    @on("interior")
+    def diffusion(self, u, kappa):
+        """∂u/∂t − κ ∂²u/∂x²."""
+        return dt(u) - kappa * laplacian(u)
+
+    @on("initial")
+    def initial(self, u, x):
+        """u − sin πx."""
+        return u - torch.sin(math.pi * x)
+
+    @on("boundary")
+    def ends(self, u):
+        """u."""
+        return u
+
+
+REACHED = {
+    "continuity": (Continuity(), TWICE, None),
+    "a time that ends early": (Continuity(), TWICE | {"t": [0.15]}, 0.3),
+    "Taylor-Green": (TaylorGreen2D(sides="residual"), TWICE, None),
+    "a parameter": (Decay(), {"x": 2, "kappa": 2, "t": 2}, None),
+}
+
+
+@pytest.mark.parametrize("case", REACHED)
+def test_few_unknowns_reach_what_all_reach_three_degrees_lower(case):
+    problem, grid, until = REACHED[case]
+    degree, given = 8, {"grid": grid, "until": until}
+    (*_, few), optimizer = steps(system_of(problem, degree, **given), 1)
+    (*_, lower), _ = steps(system_of(problem, degree - 3, **given), 1, condenses=False)
+    (*_, all_of_them), _ = steps(system_of(problem, degree, **given), 1, condenses=False)
     model = optimizer.model
     assert model.unknowns < 0.5 * model.system.length
     assert all_of_them <= few < lower
