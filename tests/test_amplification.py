@@ -2,9 +2,23 @@
 
 import re
 
+import pytest
+from condensing import steps, system_of
+
 import pinn
 from pinn.assessment.scores import errors
-from pinn.problems import Advection, ClampedPlate, Kovasznay, KovasznayViscosity, Poiseuille
+from pinn.problems import (
+    Advection,
+    ClampedPlate,
+    Kovasznay,
+    KovasznayViscosity,
+    Poiseuille,
+    Poisson,
+)
+from pinn.training.amplification import hidden
+from pinn.training.kept_rounds import restore, state
+from pinn.training.outcome import Outcome
+from pinn.training.rounds import Rounds
 
 
 def test_a_missing_condition_shows_in_the_estimate(tmp_path, capfd):
@@ -48,3 +62,37 @@ def test_what_is_exact_at_once_is_said_to_be_so(tmp_path, capfd):
     solution = pinn.fit(Poiseuille(), accuracy=1e-8, folder=tmp_path)
     assert error(solution, "u") < 1e-13
     assert "that of rounding" in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_what_damping_has_held_back_is_part_of_the_estimate():
+    """Along soft directions a step moves a part of the way, and the residual hardly tells."""
+    system = system_of(Poisson(), 6, {"x": 2, "y": 2})
+    _, optimizer = steps(system, 1, condenses=False, damping=1e-4)
+    held = system.unknowns("interior", system.placed["interior"])["u"]
+    (told, _) = hidden(system, optimizer, optimizer.loss * 1e-12)
+    _, optimizer = steps(system, 1, condenses=False, damping=1e-12)
+    solved = system.unknowns("interior", system.placed["interior"])["u"]
+    true = float((held - solved).norm() / solved.norm())
+    assert true > 1e-3
+    assert true / 2 < told["u"] < 2 * true
+    (told, _) = hidden(system, optimizer, optimizer.loss * 1e-12)
+    assert told["u"] < 1e-8
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize(("error", "is_held"), [(1e-3, True), (1e3, False)])
+def test_a_round_that_may_be_the_last_takes_what_damping_has_held_back(error, is_held):
+    system = system_of(Poisson(), 6, {"x": 2, "y": 2})
+    _, optimizer = steps(system, 1, condenses=False, damping=1e-4)
+    rounds = Rounds(system.objective.solution, 1e-3)
+    rounds.former = rounds.networks
+    last = Outcome(1, 4, (6, 6), 112, 100, optimizer.loss, optimizer.loss, {"u": error})
+    rounds.outcomes.append(last)
+    before = optimizer.damping
+    assert rounds.is_held_back(system, optimizer) is is_held
+    assert optimizer.damping == (optimizer.least_damping if is_held else before)
+    other = Rounds(rounds.solution, 1e-3)
+    restore(other, state(rounds))
+    assert other.held is is_held
+    assert not (is_held and rounds.is_held_back(system, optimizer))  # once in a round

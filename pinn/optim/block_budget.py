@@ -45,7 +45,8 @@ class BlockBudget:
 
         Roundings of both signs add up so. The bound n is 50 times larger for 10,000 features on
         patches, and between the two the orthogonal factor takes five times as long for the same
-        decrease to half a percent.
+        decrease to half a percent. With a tenfold margin, damping would hold back directions that
+        decide on the solution.
         """
         tree = self.structure.tree
         return max(sum(tree.shape(front)) for front in tree.fronts) ** 0.5

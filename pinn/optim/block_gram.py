@@ -5,7 +5,6 @@
 Of JᵀJ those blocks are held that some residual sees both of, in the order of elimination one half.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -34,7 +33,6 @@ class BlockGram:
 
     def __init__(self, rows: GroupedRows) -> None:
         self.rows, self.tree = rows, rows.structure.tree
-        self.damping = math.nan  # of the factor that is there
         sizes, pairs = rows.structure.sizes, rows.structure.pairs
         flat = rows.like.new_zeros(rows.structure.numbers)
         parts = flat.split([sizes[b] * sizes[a] for b, a in pairs] + [sum(sizes)])
@@ -97,7 +95,7 @@ class BlockGram:
 
     def factor(self, damping: float) -> Tensor:
         """Make the factor; 1 if to rounding the matrix is positive definite, else NaN."""
-        self.damping, failures = damping, []
+        failures: list[Tensor] = []
         for number, front in enumerate(self.tree.fronts):
             rest = self.left[number]
             for start in range(0, len(rest), STRIPE):

@@ -12,6 +12,7 @@ from pinn.objective.chunks import InsufficientMemoryError
 SHARE = 0.5  # of what is available
 BYTES = 8  # float64
 PIECE = 256  # rows of a small piece
+MARGIN = 10  # of nearly dependent features, whose last digits an orthogonal factor finds
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class Budget:
 
     @property
     def rounding(self) -> float:
-        """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up.
+        """Of a Cholesky factor, in units of ε:  P, if all numbers of a column add up; tenfold.
 
         Of the coefficients of one patch √P, see `BlockBudget`.
         """
-        return self.parameters**0.5 if self.is_local else self.parameters
+        return self.parameters**0.5 if self.is_local else MARGIN * self.parameters
 
     @property
     def wide(self) -> bool:

@@ -18,7 +18,7 @@ from pinn.base.transfers import reads_are_free
 from pinn.optim.block_budget import BlockBudget
 from pinn.optim.budget import Budget, allowance
 from pinn.optim.condensation import Condensed, condensed
-from pinn.optim.linear_model import LinearModel, Minimum
+from pinn.optim.linear_model import LinearModel, Minimum, least_damping
 from pinn.optim.structure import structure_of
 from pinn.optim.system import System
 
@@ -81,6 +81,12 @@ class LevenbergMarquardt(Optimizer):
     def damping(self) -> float:
         """That of the next step's first trial."""
         return self.past["damping"]
+
+    @property
+    def least_damping(self) -> float:
+        """That down to which a Cholesky factor is used; zero before the first step."""
+        dtype = self.parameters[0].dtype
+        return 0.0 if self.room is None else least_damping(self.room, dtype)
 
     @property
     def stalled(self) -> bool:

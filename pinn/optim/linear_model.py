@@ -5,6 +5,7 @@
 D makes the damping a number without unit (D. W. Marquardt, 1963, doi:10.1137/0111030).
 """
 
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -23,8 +24,8 @@ from pinn.optim.gram import Gram, Kernel
 from pinn.optim.grouped_rows import GroupedRows
 from pinn.optim.system import JacobianRows, System
 
-# A Cholesky factor is used while the damping is so much larger than its rounding.
-SAFETY = 10.0
+# A Cholesky factor is used while the damping is at least so many times its rounding.
+SAFETY = 1.0
 Squared = Gram | Kernel | BlockGram
 Form = Squared | Factor | Reflectors | BlockFactor
 BEND = 0.75  # |a|/|δ| up to which a step is a parabola
@@ -42,6 +43,11 @@ class Minimum(NamedTuple):
 
     delta: Tensor
     facts: Tensor
+
+
+def least_damping(budget: Budget | BlockBudget, dtype: torch.dtype) -> float:
+    """The damping down to which a Cholesky factor is used."""
+    return SAFETY * torch.finfo(dtype).eps * budget.rounding
 
 
 class LinearModel:
@@ -64,20 +70,20 @@ class LinearModel:
         else:
             assert not isinstance(system, Condensed)  # which has several blocks
             self.rows = JacobianRows(system, like, budget.parameters, count, budget.rows)
-        self.form: Form | None = None
+        self.form: Form | None = None  # of the last minimum, which has the factor
+        self.damping = math.nan  # of the same
 
     def minima(self, damping: float) -> Iterator[Minimum]:
         """The fast one, then where that does not exist an exact one, made when it is asked for."""
-        least = SAFETY * torch.finfo(self.like.dtype).eps * self.budget.rounding
         exact = self.budget.has_room_for_factor
-        if damping > least or not exact:
+        if damping >= least_damping(self.budget, self.like.dtype) or not exact:
             yield self.minimum(self.squared, damping)
         if exact:
             yield self.minimum(self.orthogonal, damping)
 
     def minimum(self, form: Form, damping: float) -> Minimum:
         """The first process's solution, and nothing read of it."""
-        self.form = form
+        self.form, self.damping = form, damping
         delta, decrease = form.solve(damping)
         packed = agreed(torch.cat([delta, decrease[None]]))
         exists = packed.isfinite().all()

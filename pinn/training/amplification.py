@@ -5,10 +5,12 @@
 Where a condition is missing, or hardly counts, small residuals stand for large changes of the
 solution: neither the residual nor its fall from round to round tells. One solve with JᵀJ does. A
 random change d − (JᵀJ + μD)⁻¹ JᵀJ d is what no residual sees at all: then the solution is open.
-d is a change of the unknowns of a step, see `condensation`.
+d is a change of the unknowns of a step, see `condensation`. And −(JᵀJ + μD)⁻¹ Jᵀr is what other
+steps would still change, as along directions so soft that damping has held them back.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +19,11 @@ from pinn.base.processes import agreed_numbers
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.objective.sites import thinned
 from pinn.optim import LevenbergMarquardt
-from pinn.optim.block_gram import BlockGram
 from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.linear_model import LinearModel, Squared
-from pinn.training.change import gauged, mean, without_constant
+from pinn.training.change import changes, gauged
 
-DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
+DAMPING = 1e-12  # μ at most, in units of the diagonal of JᵀJ
 AGAIN = 5  # solves
 MARGIN = 2.0  # standard deviations: where few directions are soft, what one draw gives varies
 POINTS = 20_000  # at which changes are measured
@@ -55,51 +56,59 @@ def hidden(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Component → relative size (L2, interior) of the change that such a residual stands for.
 
-    And component → the share of a random change that no residual sees; without components with a
-    constant that depends on time or a parameter, of which no residual sees much.
+    It is at least what other steps would still change. And component → the share of a random change
+    that no residual sees; without components with a constant that depends on time or a parameter,
+    of which no residual sees much.
 
     Args:
         system: at the solution.
         optimizer: of it, which knows the memory.
         loss: |r|² at points that training does not see.
     """
-    here = torch.cat([p.detach().reshape(-1) for p in system.parameters()])
-    model = optimizer.model
+    model, r = optimizer.model, system.residuals()
     assert model is not None  # of the last step, which kept what its linear model promised
-    r = system.residuals()
     count = total_count(r)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
     form = factored(model)
     change = form.again(MARGIN * math.sqrt(loss / count) * drawn)
-    random = torch.randn(model.unknowns, generator=generator, dtype=torch.float64).to(here)
-    unseen = random
-    for _ in range(AGAIN):  # what damping alone has held back is seen in the end
-        unseen = unseen - form.again(-model.rows.times(unseen))
+    random = torch.randn(model.unknowns, generator=generator, dtype=torch.float64).to(r)
+    unseen = repeated(model, form, random, torch.zeros_like(r))
+    left = repeated(model, form, torch.zeros_like(random), r)
+    changed, still, moved, stayed = moves(system, optimizer, (change, left, random, unseen))
+    sizes = {name: max(size, still[name]) for name, size in changed.items()}
+    constants = gauged(system.objective.solution, system.placed["interior"].points.at)
+    seen = [n for n in moved if n not in constants or not constants[n].shape[1]]
+    shares = {n: stayed[n] / max(moved[n], 1e-300) for n in seen}
+    return same(sizes, r.device), same(shares, r.device)
+
+
+@torch.no_grad()
+def held_back(system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> float:
+    """The largest change of a component by another step with the same factor, see `changes`."""
+    model = optimizer.model
+    assert model is not None
+    step = factored(model).again(system.residuals())
+    (changed,) = moves(system, optimizer, [step])
+    return max(same(changed, step.device).values())
+
+
+def moves(
+    system: LocalLeastSquares, optimizer: LevenbergMarquardt, steps: Sequence[Tensor]
+) -> list[dict[str, float]]:
+    """Of each step, component → what it would change, see `changes`."""
+    model = optimizer.model
+    assert model is not None
+    here = torch.cat([p.detach().reshape(-1) for p in system.parameters()])
     placed = thinned(system.placed["interior"], POINTS)
-    before = system.unknowns("interior", placed)
-    steps = {"change": change, "random": random, "unseen": unseen}
-    after = {}
-    for name, step in steps.items():
+    points, before = placed.points, system.unknowns("interior", placed)
+    constants, found = gauged(system.objective.solution, points.at), []
+    for step in steps:
         optimizer.move(here + model.expanded(step))
-        after[name] = system.unknowns("interior", placed)
+        after = system.unknowns("interior", placed)
         optimizer.move(here)
-    sizes, shares = dict[str, float](), dict[str, float]()
-    points = placed.points
-    open_along = gauged(system.objective.solution, points.at)
-
-    def length(value: Tensor, along: Tensor | None) -> float:
-        if along is not None:
-            value = without_constant(value, along, points.weights)
-        return float(mean(value**2, points.weights).sqrt())
-
-    for name, value in before.items():
-        along = open_along.get(name)
-        moved = {n: length(u[name] - value, along) for n, u in after.items()}
-        sizes[name] = moved["change"] / max(length(value, along), 1e-300)
-        if along is None or not along.shape[1]:
-            shares[name] = moved["unseen"] / max(moved["random"], 1e-300)
-    return same(sizes, here.device), same(shares, here.device)
+        found.append(changes(before, after, constants, points.weights))
+    return found
 
 
 def same(values: dict[str, float], device: torch.device) -> dict[str, float]:
@@ -107,9 +116,19 @@ def same(values: dict[str, float], device: torch.device) -> dict[str, float]:
     return dict(zip(values, agreed_numbers([*values.values()], device), strict=True))
 
 
+def repeated(model: LinearModel, form: Squared, step: Tensor, r: Tensor) -> Tensor:
+    """A step after some more with the same factor: what damping alone holds back moves in the end.
+
+    d ← d − (JᵀJ + μD)⁻¹ Jᵀ(r + Jd)
+    """
+    for _ in range(AGAIN):
+        step = step + form.again(r + model.rows.times(step))
+    return step
+
+
 def factored(model: LinearModel) -> Squared:
     """JᵀJ + μD with its factor, which the last step may have made."""
     form = model.squared
-    if not (isinstance(form, BlockGram) and form.damping == DAMPING):
+    if not (model.form is form and model.damping <= DAMPING):
         form.solve(DAMPING)
     return form

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinn.networks.local_features import chebyshev, exponents
 from pinn.solution.solution import Solution
@@ -34,6 +34,23 @@ def changes(
         sizes[name], steps[name] = (mean(v**2, weights).sqrt() for v in (size, step))
     least = (ZERO * torch.stack([*sizes.values()]).max()).clamp(min=1e-300)
     return {name: float(steps[name] / torch.maximum(sizes[name], least)) for name in now}
+
+
+@torch.no_grad()
+def with_networks(
+    solution: Solution, others: Mapping[str, nn.Module], at: Tensor
+) -> dict[str, Tensor]:
+    """The unknowns by component at points (N, D), with other networks in their place."""
+    own = {name: solution.networks[name] for name in others}
+    try:
+        for name, network in others.items():
+            solution.networks[name] = network
+        values = [solution.values(part) for part in at.split(2**13)]
+    finally:
+        for name, network in own.items():
+            solution.networks[name] = network
+    joined = {name: torch.cat([part[name] for part in values]) for name in values[0]}
+    return solution.problem.by_component(joined)
 
 
 def gauged(solution: Solution, at: Tensor) -> dict[str, Tensor]:

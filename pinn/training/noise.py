@@ -4,8 +4,14 @@ The equations are exact and the data are not. So the data count little, and a re
 that finer patches do not make smaller is noise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pinn.base.processes import agreed_numbers
+from pinn.geometry import Geometry
 
 DATA = 1e-3  # what a measured value counts beside an equation
 FLAT = 0.8  # the fall of |r|² of the data in a round, from which on it stays
@@ -21,6 +27,14 @@ class Noise:
     """
 
     parts: list[tuple[float, float]] = field(default_factory=list)
+
+    def note(self, geometry: Geometry, squares: Mapping[str, Tensor], loss: float) -> None:
+        """Split the loss at the end of a round: |r|² (N,) of every region sum up to it."""
+        measured = [each.sum() for region, each in squares.items() if geometry.is_measured(region)]
+        if measured:
+            whole = torch.stack(measured).sum()
+            (data,) = agreed_numbers([float(whole)], whole.device)
+            self.parts.append((data, loss - data))
 
     @property
     def is_reached(self) -> bool:

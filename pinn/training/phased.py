@@ -71,6 +71,8 @@ class PhasedModule(LeanModule):
             return
         if not self.rounds.is_solved(optimizer, float(self.terms["total"])):
             return
+        if self.rounds.is_held_back(self.system, optimizer):
+            return
         say(self.rounds.end(self.system, optimizer).line)
         if self.rounds.next is None:
             self.schedule.end("accuracy", reason(self.rounds))

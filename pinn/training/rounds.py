@@ -12,7 +12,6 @@ import copy
 import math
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from pinn.base.processes import agreed_numbers
@@ -24,10 +23,10 @@ from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
 from pinn.solution.solution import Solution
-from pinn.training.amplification import with_hidden
+from pinn.training.amplification import held_back, with_hidden
 from pinn.training.best import Best
 from pinn.training.by_patch import by_patch
-from pinn.training.change import changes, gauged
+from pinn.training.change import changes, gauged, with_networks
 from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Degrees, Density
@@ -44,8 +43,9 @@ SHORT = 5  # short steps after which no other is tried
 ROUNDING = 1e-26  # of the largest loss: there is nothing below
 FREE = 1e-11  # damping below which a step is one of Gauss and Newton, along soft directions too
 FAR = 0.01  # of the tolerance: a round that is expected to be below needs no other step
+HELD = 0.1  # of the tolerance: what damping holds back beyond it is worth another step
+NEAR = 10  # times the tolerance: a round that is expected to have less may be the last
 FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
-LEAST_DAMPING = 1e-12
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 SURE = 10  # times what a round that went well has changed: the error before it was no larger
 FASTER = 2  # the power of the residual's fall that the error falls with, at most
@@ -73,6 +73,7 @@ class Rounds:
         self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
         self.noise, self.open = Noise(), list[str]()  # the components that nothing decides on
+        self.held = False  # whether damping has held back what this round needs
         self.left = 1.0  # the part of its unknowns that the equations leave to a patch
 
     @property
@@ -112,7 +113,7 @@ class Rounds:
         fell = before - after
         self.largest = max(self.largest, before)
         if after > FINE * self.largest:  # a smaller damping asks for QR, and gains nothing yet
-            optimizer.past["damping"] = max(optimizer.past["damping"], LEAST_DAMPING)
+            optimizer.past["damping"] = max(optimizer.past["damping"], optimizer.least_damping)
         if optimizer.stalled or after <= ROUNDING * self.largest:
             return True
         if fell < LEFT**2 * after:  # a step that fell short of its model says little
@@ -122,13 +123,28 @@ class Rounds:
         if optimizer.damping >= FREE:  # the step did not go to the minimum of the linear model
             return False
         off = abs(1 / gain - 1)  # by how much the linear model was wrong
-        return fell * off < LEFT * after or (off < LEFT and self.is_far(after))
+        is_far = self.expected(after) < FAR * self.tolerance and not self.is_lenient
+        return fell * off < LEFT * after or (off < LEFT and is_far)
 
-    def is_far(self, loss: float) -> bool:
-        """Whether the residual fell by so much that the error is expected far below enough."""
-        if not self.former or not self.outcomes[-1].errors or self.is_lenient:
+    def expected(self, loss: float) -> float:
+        """The error of a round of which nothing but the loss is known yet."""
+        if not self.former or not self.outcomes[-1].errors:
+            return math.inf
+        return self.error * math.sqrt(loss / max(self.outcomes[-1].loss, 1e-300))
+
+    def is_held_back(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> bool:
+        """Whether a round that may be the last needs another step, once; that has less damping.
+
+        Damping holds back what hardly changes the residual, as the strength of a vortex. It also
+        holds coefficients together where points are few, so a round begins with more of it.
+        """
+        model, least = optimizer.model, optimizer.least_damping
+        if self.held or optimizer.stalled or not model or model.damping <= least:
             return False
-        return self.error**2 * loss < (FAR * self.tolerance) ** 2 * self.outcomes[-1].loss
+        if self.expected(optimizer.loss) <= NEAR * self.tolerance:
+            self.held = held_back(system, optimizer) > HELD * self.tolerance
+            optimizer.past["damping"] = least if self.held else optimizer.damping
+        return self.held
 
     def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
@@ -140,11 +156,7 @@ class Rounds:
         self.width = held.placed["interior"].width if "interior" in held.placed else 1
         held_loss = self.emphasis.note(held.placed, squares)
         self.best.note(self.emphasis.largest, self.networks)
-        geometry = self.solution.problem.geometry
-        if any(map(geometry.is_measured, squares)):
-            data = sum(float(v.sum()) for r, v in squares.items() if geometry.is_measured(r))
-            (data,) = agreed_numbers([data], self.like.device)
-            self.noise.parts.append((data, held_loss - data))
+        self.noise.note(self.solution.problem.geometry, squares, held_loss)
         outcome = Outcome(
             len(self.outcomes) + 1,
             len(self.network.layout),
@@ -178,9 +190,9 @@ class Rounds:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
         now, at = held.unknowns("interior", placed), placed.points.at
-        before = self.before(at)
+        before = with_networks(self.solution, self.former, at)
         fall = min(self.emphasis.fall(), SLOW)
-        left = fall / (1 - fall)  # of a geometric series, behind this round
+        left = fall / (1 - fall)  # of a geometric series
         constants = gauged(self.solution, at)
         self.changed, errors = changes(now, before, constants, placed.points.weights), {}
         for name, change in self.changed.items():
@@ -190,20 +202,6 @@ class Rounds:
             least = former * min(self.emphasis.fall(MOST), 1.0) ** FASTER
             errors[name] = max(change * left, least)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
-
-    @torch.no_grad()
-    def before(self, at: Tensor) -> dict[str, Tensor]:
-        """The unknowns by component at points (N, D), as the round before had them."""
-        network = self.networks
-        for name, old in self.former.items():
-            self.solution.networks[name] = old
-        try:
-            values = [self.solution.values(part) for part in at.split(2**13)]
-        finally:
-            for name, net in network.items():
-                self.solution.networks[name] = net
-        joined = {n: torch.cat([v[n] for v in values]) for n in values[0]}
-        return self.solution.problem.by_component(joined)
 
     @property
     def error(self) -> float:
@@ -287,7 +285,7 @@ class Rounds:
 
     def enter(self) -> None:
         """Make the networks those of the next round."""
-        plan, self.next = self.next, None
+        plan, self.next, self.held = self.next, None, False
         assert plan is not None
         self.density.now = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
