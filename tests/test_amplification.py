@@ -90,9 +90,9 @@ def test_a_round_that_may_be_the_last_takes_what_damping_has_held_back(error, is
     last = Outcome(1, 4, (6, 6), 112, 100, optimizer.loss, optimizer.loss, {"u": error})
     rounds.outcomes.append(last)
     before = optimizer.damping
-    assert rounds.is_held_back(system, optimizer) is is_held
+    assert rounds.ease(system, optimizer) is is_held
     assert optimizer.damping == (optimizer.least_damping if is_held else before)
     other = Rounds(rounds.solution, 1e-3)
     restore(other, state(rounds))
-    assert other.held is is_held
-    assert not (is_held and rounds.is_held_back(system, optimizer))  # once in a round
+    assert other.eased is is_held
+    assert not (is_held and rounds.ease(system, optimizer))  # once in a round

@@ -21,6 +21,8 @@ from pinn.networks.transfer import Local, refine
 from pinn.physics.problem import Problem
 from pinn.physics.residuals import on
 from pinn.problems import Kovasznay, Poisson
+from pinn.training import rounds
+from pinn.training.rounds import HELD
 from pinn.training.solver import Solver
 
 ACCURACY = """\
@@ -149,17 +151,21 @@ def test_an_accuracy_is_reached_and_estimated(problem, tmp_path, capsys):
     assert torch.equal(pinn.load(checkpoint)(at)["u"], solution(at)["u"])
 
 
-def test_a_run_goes_on_from_every_step_to_the_same_bits(tmp_path):
-    """Also from a step at which a decision is not yet carried out."""
+@pytest.mark.parametrize("part", [HELD, 0.0])
+def test_a_run_goes_on_from_every_step_to_the_same_bits(part, tmp_path, monkeypatch):
+    """Also from a step at which a decision is not yet carried out, or damping was made less."""
+    monkeypatch.setattr(rounds, "HELD", part)
     goal = {"problem": Kovasznay(), "accuracy": 1e-3}
     solve(tmp_path / "whole", **goal)
     whole = newest(tmp_path / "whole")
-    steps, pending = whole["global_step"], []
+    steps, pending, eased = whole["global_step"], [], []
     assert steps >= 3
     for step in range(1, steps):
         folder = tmp_path / str(step)
         solve(folder, max_steps=step, **goal)
-        pending.append(newest(folder)["pinn"]["rounds"]["next"] is not None)
+        kept = newest(folder)["pinn"]["rounds"]
+        pending.append(kept["next"] is not None)
+        eased.append(kept["eased"])
         solve(folder, resume="auto", **goal)
         again = newest(folder)
         assert again["global_step"] == steps
@@ -168,6 +174,7 @@ def test_a_run_goes_on_from_every_step_to_the_same_bits(tmp_path):
         assert outcomes[0] == outcomes[1]
     assert any(pending)
     assert not all(pending)
+    assert any(eased) is (part == 0)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path):

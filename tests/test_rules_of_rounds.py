@@ -81,10 +81,16 @@ def test_damping_stays_where_no_orthogonal_factor_is_needed(rounds):
     optimizer = stepped(1e-3, 1e-16)
     optimizer.room = Budget(100, 300, 1e9, is_local=True)
     rounds.is_solved(optimizer, 1.0)
-    assert optimizer.damping == least_damping(optimizer.room, torch.float64) > 1e-16
+    assert optimizer.damping > least_damping(optimizer.room, torch.float64) > 1e-16
     optimizer = stepped(1e-22, 1e-16)
     rounds.is_solved(optimizer, 1e-10)
     assert optimizer.damping == 1e-16
+
+
+def test_a_round_ends_after_five_steps_that_fell_short(rounds):
+    rounds.short = 4
+    ends = [rounds.is_solved(stepped(1.0, 1e-12, gain=0.3), 1.0) for _ in range(3)]
+    assert ends == [True, True, True]  # also where it went on once more, with less damping
 
 
 @pytest.mark.parametrize(("damping", "is_solved"), [(1e-12, True), (1e-9, False)])

@@ -84,9 +84,12 @@ class LevenbergMarquardt(Optimizer):
 
     @property
     def least_damping(self) -> float:
-        """That down to which a Cholesky factor is used; zero before the first step."""
+        """The least that takes a Cholesky factor, also of a next step with somewhat more unknowns.
+
+        Zero before the first step.
+        """
         dtype = self.parameters[0].dtype
-        return 0.0 if self.room is None else least_damping(self.room, dtype)
+        return 0.0 if self.room is None else 2 * least_damping(self.room, dtype)
 
     @property
     def stalled(self) -> bool:

@@ -24,8 +24,7 @@ from pinn.optim.gram import Gram, Kernel
 from pinn.optim.grouped_rows import GroupedRows
 from pinn.optim.system import JacobianRows, System
 
-# A Cholesky factor is used while the damping is at least so many times its rounding.
-SAFETY = 1.0
+SAFETY = 1.0  # of a Cholesky factor: used while the damping is so many times its rounding
 Squared = Gram | Kernel | BlockGram
 Form = Squared | Factor | Reflectors | BlockFactor
 BEND = 0.75  # |a|/|δ| up to which a step is a parabola

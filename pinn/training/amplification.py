@@ -23,7 +23,7 @@ from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.linear_model import LinearModel, Squared
 from pinn.training.change import changes, gauged
 
-DAMPING = 1e-12  # μ at most, in units of the diagonal of JᵀJ
+DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ; more where there is no factor
 AGAIN = 5  # solves
 MARGIN = 2.0  # standard deviations: where few directions are soft, what one draw gives varies
 POINTS = 20_000  # at which changes are measured
@@ -127,8 +127,19 @@ def repeated(model: LinearModel, form: Squared, step: Tensor, r: Tensor) -> Tens
 
 
 def factored(model: LinearModel) -> Squared:
-    """JᵀJ + μD with its factor, which the last step may have made."""
-    form = model.squared
-    if not (model.form is form and model.damping <= DAMPING):
-        form.solve(DAMPING)
+    """JᵀJ + μD with its factor, which the last step may have made.
+
+    Raises:
+        FloatingPointError: there is no factor, whatever μ.
+    """
+    form, damping = model.squared, DAMPING
+    while not (model.form is form and model.damping == damping):
+        _, decrease = form.solve(damping)
+        (told,) = agreed_numbers([float(decrease)], decrease.device)
+        if math.isfinite(told):
+            model.form, model.damping = form, damping
+        elif damping < 1:
+            damping *= 10
+        else:
+            raise FloatingPointError("the Jacobian of the residuals has no factor at any damping")
     return form

@@ -32,7 +32,7 @@ def state(rounds: Rounds) -> dict[str, Any]:
         "open": rounds.open,
         "best": asdict(rounds.best),
         "short": rounds.short,
-        "held": rounds.held,
+        "eased": rounds.eased,
         "largest": rounds.largest,
         "continuation": rounds.continuation.state(),
         "next": None if rounds.next is None else asdict(rounds.next),
@@ -48,7 +48,7 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.noise = Noise([(data, rest) for data, rest in saved["noise"]])
     rounds.continuation.restore(saved["continuation"])
     rounds.errors, rounds.short = saved["errors"], saved["short"]
-    rounds.held = saved.get("held", False)  # of an earlier version: not yet
+    rounds.eased = saved.get("eased", False)  # of an earlier version: not yet
     rounds.open = saved["open"]
     rounds.largest = saved["largest"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])

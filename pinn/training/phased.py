@@ -71,7 +71,7 @@ class PhasedModule(LeanModule):
             return
         if not self.rounds.is_solved(optimizer, float(self.terms["total"])):
             return
-        if self.rounds.is_held_back(self.system, optimizer):
+        if self.rounds.ease(self.system, optimizer):
             return
         say(self.rounds.end(self.system, optimizer).line)
         if self.rounds.next is None:

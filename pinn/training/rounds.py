@@ -73,7 +73,7 @@ class Rounds:
         self.width, self.short, self.largest = 1, 0, 0.0  # rows of a point; short steps; loss
         self.continuation, self.best = Continuation(solution.problem), Best()
         self.noise, self.open = Noise(), list[str]()  # the components that nothing decides on
-        self.held = False  # whether damping has held back what this round needs
+        self.eased = False  # whether this round has had its step with less damping
         self.left = 1.0  # the part of its unknowns that the equations leave to a patch
 
     @property
@@ -118,7 +118,7 @@ class Rounds:
             return True
         if fell < LEFT**2 * after:  # a step that fell short of its model says little
             self.short = 0 if gain > PROMISED else self.short + 1
-            return self.short in (0, SHORT)
+            return self.short == 0 or self.short >= SHORT
         self.short = 0
         if optimizer.damping >= FREE:  # the step did not go to the minimum of the linear model
             return False
@@ -132,19 +132,20 @@ class Rounds:
             return math.inf
         return self.error * math.sqrt(loss / max(self.outcomes[-1].loss, 1e-300))
 
-    def is_held_back(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> bool:
-        """Whether a round that may be the last needs another step, once; that has less damping.
+    def ease(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> bool:
+        """Go on with a round that may be the last where damping holds back, once: less of it.
 
         Damping holds back what hardly changes the residual, as the strength of a vortex. It also
         holds coefficients together where points are few, so a round begins with more of it.
         """
         model, least = optimizer.model, optimizer.least_damping
-        if self.held or optimizer.stalled or not model or model.damping <= least:
+        if self.eased or self.is_lenient or optimizer.stalled or not model:
             return False
-        if self.expected(optimizer.loss) <= NEAR * self.tolerance:
-            self.held = held_back(system, optimizer) > HELD * self.tolerance
-            optimizer.past["damping"] = least if self.held else optimizer.damping
-        return self.held
+        if model.damping > least and self.expected(optimizer.loss) <= NEAR * self.tolerance:
+            self.eased = held_back(system, optimizer) > HELD * self.tolerance
+        if self.eased:
+            optimizer.past["damping"] = least
+        return self.eased
 
     def end(self, system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> Outcome:
         """What a solved round has come to, and what follows."""
@@ -285,8 +286,9 @@ class Rounds:
 
     def enter(self) -> None:
         """Make the networks those of the next round."""
-        plan, self.next, self.held = self.next, None, False
+        plan, self.next = self.next, None
         assert plan is not None
+        self.eased, self.short = False, 0
         self.density.now = plan.density
         self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
         if plan.value is not None:
