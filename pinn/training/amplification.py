@@ -23,7 +23,7 @@ from pinn.optim.levenberg_marquardt import total_count
 from pinn.optim.linear_model import LinearModel, Squared
 from pinn.training.change import changes, gauged
 
-DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ; more where there is no factor
+DAMPING = 1e-12  # μ, in units of the diagonal of JᵀJ
 AGAIN = 5  # solves
 MARGIN = 2.0  # standard deviations: where few directions are soft, what one draw gives varies
 POINTS = 20_000  # at which changes are measured
@@ -45,6 +45,8 @@ def with_hidden(
         The errors, and the components that are open.
     """
     least, unseen = hidden(system, optimizer, loss)
+    if max(unseen.values(), default=0.0) > OPEN:  # which damping alone may do
+        least, unseen = hidden(system, optimizer, loss, optimizer.least_damping)
     stayed = {name: share * min(before.get(name, 1.0), 1.0) for name, share in unseen.items()}
     larger = {n: max(e, least.get(n, 0.0), stayed.get(n, 0.0)) for n, e in errors.items()}
     return larger, [name for name, share in unseen.items() if share > OPEN]
@@ -52,7 +54,10 @@ def with_hidden(
 
 @torch.no_grad()
 def hidden(
-    system: LocalLeastSquares, optimizer: LevenbergMarquardt, loss: float
+    system: LocalLeastSquares,
+    optimizer: LevenbergMarquardt,
+    loss: float,
+    damping: float = DAMPING,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Component → relative size (L2, interior) of the change that such a residual stands for.
 
@@ -64,13 +69,14 @@ def hidden(
         system: at the solution.
         optimizer: of it, which knows the memory.
         loss: |r|² at points that training does not see.
+        damping: μ.
     """
     model, r = optimizer.model, system.residuals()
     assert model is not None  # of the last step, which kept what its linear model promised
     count = total_count(r)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(len(r), generator=generator, dtype=torch.float64).to(r)
-    form = factored(model)
+    form = factored(model, damping)
     change = form.again(MARGIN * math.sqrt(loss / count) * drawn)
     random = torch.randn(model.unknowns, generator=generator, dtype=torch.float64).to(r)
     unseen = repeated(model, form, random, torch.zeros_like(r))
@@ -88,7 +94,7 @@ def held_back(system: LocalLeastSquares, optimizer: LevenbergMarquardt) -> float
     """The largest change of a component by another step with the same factor, see `changes`."""
     model = optimizer.model
     assert model is not None
-    step = factored(model).again(system.residuals())
+    step = factored(model, DAMPING).again(system.residuals())
     (changed,) = moves(system, optimizer, [step])
     return max(same(changed, step.device).values())
 
@@ -126,13 +132,13 @@ def repeated(model: LinearModel, form: Squared, step: Tensor, r: Tensor) -> Tens
     return step
 
 
-def factored(model: LinearModel) -> Squared:
-    """JᵀJ + μD with its factor, which the last step may have made.
+def factored(model: LinearModel, damping: float) -> Squared:
+    """JᵀJ + μD with its factor, which the last step may have made; with more μ where there is none.
 
     Raises:
         FloatingPointError: there is no factor, whatever μ.
     """
-    form, damping = model.squared, DAMPING
+    form = model.squared
     while not (model.form is form and model.damping == damping):
         _, decrease = form.solve(damping)
         (told,) = agreed_numbers([float(decrease)], decrease.device)

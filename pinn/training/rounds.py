@@ -44,7 +44,6 @@ ROUNDING = 1e-26  # of the largest loss: there is nothing below
 FREE = 1e-11  # damping below which a step is one of Gauss and Newton, along soft directions too
 FAR = 0.01  # of the tolerance: a round that is expected to be below needs no other step
 HELD = 0.1  # of the tolerance: what damping holds back beyond it is worth another step
-NEAR = 10  # times the tolerance: a round that is expected to have less may be the last
 FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
 SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
 SURE = 10  # times what a round that went well has changed: the error before it was no larger
@@ -136,12 +135,12 @@ class Rounds:
         """Go on with a round that may be the last where damping holds back, once: less of it.
 
         Damping holds back what hardly changes the residual, as the strength of a vortex. It also
-        holds coefficients together where points are few, so a round begins with more of it.
+        holds coefficients together where points are few, so other rounds keep more of it.
         """
         model, least = optimizer.model, optimizer.least_damping
         if self.eased or self.is_lenient or optimizer.stalled or not model:
             return False
-        if model.damping > least and self.expected(optimizer.loss) <= NEAR * self.tolerance:
+        if model.damping > least and self.expected(optimizer.loss) <= self.tolerance:
             self.eased = held_back(system, optimizer) > HELD * self.tolerance
         if self.eased:
             optimizer.past["damping"] = least
