@@ -162,6 +162,29 @@ def test_features_that_are_not_kept_are_the_same(monkeypatch):
         torch.testing.assert_close(r, s, rtol=1e-12, atol=1e-13)
 
 
+def test_what_is_evaluated_once_follows_every_number_of_the_network():
+    system, _ = systems("velocity and pressure")
+    placed = system.placed["interior"]
+    before = system.outputs(placed)
+    for name in system.networks:
+        system.networks[name].output.weight.data[0, 0] += 1.0  # which no counter of autograd sees
+    after = system.outputs(placed)
+    assert all(not torch.equal(new, old) for new, old in zip(after, before, strict=True))
+    for site in placed.sites:
+        site.last = None
+    assert all(map(torch.equal, system.outputs(placed), after))
+
+
+def test_who_writes_into_an_output_changes_no_other():
+    system, _ = systems("poisson")
+    placed = system.placed["interior"]
+    first = [u.clone() for u in system.outputs(placed)]
+    for _ in range(2):
+        for u in system.outputs(placed):
+            u.zero_()
+    assert all(map(torch.equal, system.outputs(placed), first))
+
+
 def test_many_points_that_see_the_same_patches_are_several_groups(monkeypatch):
     local, _ = systems("velocity and pressure")
     whole = [local.spread(seen, J) for seen, J, _ in local.grouped()]

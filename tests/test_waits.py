@@ -13,6 +13,7 @@ import pinn
 from pinn.base import transfers
 from pinn.callbacks import Checkpoints, FiniteLoss, NonFiniteError, finite_loss
 from pinn.networks import MLP, Patches, Polynomials, Ridges
+from pinn.objective import sites
 from pinn.objective.compilation import Compilation
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.objective import Objective
@@ -35,7 +36,7 @@ POINTS = {"interior": 40, "boundary": 16}
 @pytest.fixture
 def on_a_gpu(monkeypatch):
     """Every place that asks is told that reading waits."""
-    for module in (transfers, finite_loss, levenberg_marquardt, schedule):
+    for module in (transfers, finite_loss, levenberg_marquardt, schedule, sites):
         monkeypatch.setattr(module, "reads_are_free", lambda device: False)
 
 
