@@ -88,6 +88,11 @@ def test_the_factor_is_that_of_the_dense_matrix(name):
     assert torch.allclose(form.scale, dense.scale, rtol=1e-14)
     right = torch.sin(torch.arange(len(r), dtype=torch.float64))
     assert close(form.again(right), dense.again(right), 1e-11)
+    steps = torch.cos(torch.arange(2.0 * J.shape[1], dtype=torch.float64)).view(-1, 2)
+    two = torch.stack([right, r], 1)
+    for own in (form, dense):
+        expected = torch.stack([own.again(c) for c in (two + J @ steps).unbind(1)], 1)
+        assert close(own.after(two, steps), expected, 1e-10)
     order = torch.cat([own for own, _ in form.indices])
     permuted = dense.matrix[order][:, order] + 1e-3 * torch.eye(len(order), dtype=torch.float64)
     L = torch.zeros_like(permuted)

@@ -204,6 +204,8 @@ def test_a_step_is_bent_by_the_second_derivative(m, n):
     solved(made, 1e-2)
     expected = delta + defined(J, curvature, 1e-2)[0] / 2
     assert close(made.bent(delta, curvature), expected, 1e-10)
+    rest = curvature - 0.3 * (J @ delta)
+    assert close(made.bent(delta, rest, 0.3), expected, 1e-10)
     assert torch.equal(made.bent(delta, 1e6 * curvature), delta)  # no parabola any more
     assert torch.equal(made.bent(delta, torch.nan * curvature), delta)
 

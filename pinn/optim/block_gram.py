@@ -86,12 +86,18 @@ class BlockGram:
     def solve(self, damping: float) -> Step:
         """δ, and the decrease that the linear model predicts; NaN where there is no factor."""
         one = self.factor(damping)
-        delta = self.solved(self.slope).neg_()
+        delta = self.solved(self.slope[:, None])[:, 0].neg_()
         return self.scale * delta, one * (damping * (delta @ delta) - delta @ self.slope)
 
     def again(self, right: Tensor) -> Tensor:
         """δ for other residuals (M,) of this process, at the same damping."""
-        return -self.scale * self.solved(total(self.rows.transposed_times(right)) * self.scale)
+        slope = total(self.rows.transposed_times(right)) * self.scale
+        return -self.scale * self.solved(slope[:, None])[:, 0]
+
+    def after(self, r: Tensor, steps: Tensor) -> Tensor:
+        """δ (P, k) for residuals R (M, k) of this process, after steps Δ (P, k): for R + J Δ."""
+        slopes = total(self.rows.slopes(r, steps)) * self.scale[:, None]
+        return -self.scale[:, None] * self.solved(slopes)
 
     def factor(self, damping: float) -> Tensor:
         """Make the factor; 1 if to rounding the matrix is positive definite, else NaN."""
@@ -135,8 +141,8 @@ class BlockGram:
                             rest[into, column - p : column - p + end] += part
 
     def solved(self, right: Tensor) -> Tensor:
-        """(L Lᵀ)⁻¹ b (P,)."""
-        x = right.clone()[:, None]
+        """(L Lᵀ)⁻¹ B (P, k)."""
+        x = right.clone()
         for (own, border), (root, below) in zip(self.indices, self.panels, strict=True):
             part = torch.linalg.solve_triangular(root, x[own], upper=False)
             x[own] = part
@@ -146,7 +152,7 @@ class BlockGram:
         ):
             part = x[own] - below.T @ x[border]
             x[own] = torch.linalg.solve_triangular(root.mT, part, upper=True)
-        return x[:, 0]
+        return x
 
 
 def eliminated(columns: Tensor) -> list[Tensor]:

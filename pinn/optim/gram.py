@@ -50,6 +50,11 @@ class Gram:
         slope = total(self.rows.transposed_times(right)) * self.scale
         return -self.scale * torch.cholesky_solve(slope[:, None], self.root)[:, 0]
 
+    def after(self, r: Tensor, steps: Tensor) -> Tensor:
+        """δ (P, k) for residuals R (M, k) of this process, after steps Δ (P, k): for R + J Δ."""
+        slopes = total(self.rows.slopes(r, steps)) * self.scale[:, None]
+        return -self.scale[:, None] * torch.cholesky_solve(slopes, self.root)
+
 
 class Kernel:
     """JJᵀ, for fewer residuals than parameters.
@@ -78,6 +83,12 @@ class Kernel:
         """δ for other residuals (M,) of this process, at the same damping."""
         dual = torch.cholesky_solve(stacked(right[:, None]), self.root)
         return -self.scale * (self.rows.T @ dual)[:, 0]
+
+    def after(self, r: Tensor, steps: Tensor) -> Tensor:
+        """δ (P, k) for residuals R (M, k) of this process, after steps Δ (P, k): for R + J Δ."""
+        moved = self.rows @ (steps / self.scale[:, None])
+        dual = torch.cholesky_solve(stacked(r) + moved, self.root)
+        return -self.scale[:, None] * (self.rows.T @ dual)
 
 
 def add_square(squares: Tensor, rows: Tensor) -> None:

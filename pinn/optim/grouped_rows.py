@@ -41,7 +41,7 @@ class GroupedRows:
             yield seen, some
 
     def seen(self, vector: Tensor, blocks: Seen) -> Tensor:
-        """The part (n,) of a vector (P,) that belongs to some blocks."""
+        """The part (n, …) of a vector (P, …) that belongs to some blocks."""
         return torch.cat([vector[:0], *(vector[self.slices[block]] for block in blocks)])
 
     def times(self, vector: Tensor) -> Tensor:
@@ -56,6 +56,17 @@ class GroupedRows:
             part = some[:, :-1].T @ vector[start : start + len(some)]
             for block, own in self.parts(blocks, part):
                 product[self.slices[block]] += own
+            start += len(some)
+        return product
+
+    def slopes(self, r: Tensor, steps: Tensor) -> Tensor:
+        """Jᵀ(R + J Δ) (P, k), of R (M, k) and Δ (P, k), in one pass over the rows."""
+        product, start = torch.zeros_like(steps), 0
+        for blocks, some in self:
+            J, own = some[:, :-1], r[start : start + len(some)]
+            part = J.T @ (own + J @ self.seen(steps, blocks))
+            for block, values in self.parts(blocks, part):
+                product[self.slices[block]] += values
             start += len(some)
         return product
 

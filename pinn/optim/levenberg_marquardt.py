@@ -186,7 +186,9 @@ class LevenbergMarquardt(Optimizer):
         """
         delta = least.delta
         if model.bends:
-            delta = model.bent(delta, self.curvature(model, here, r, delta))
+            # ∂²r/∂δ² = 2/h ((r(θ + hδ) − r)/h − Jδ)
+            change = self.change(here, APART * model.expanded(delta), r)
+            delta = model.bent(delta, 2 / APART**2 * change, -2 / APART)
         self.move(here + model.expanded(delta))
         there = total_square(self.owner.residuals())
         facts = torch.cat([torch.stack([square, there]), least.facts]).tolist()
@@ -200,12 +202,12 @@ class LevenbergMarquardt(Optimizer):
             )
         return loss, after, predicted, bool(exists)
 
-    def curvature(self, model: LinearModel, here: Tensor, r: Tensor, delta: Tensor) -> Tensor:
-        """∂²r/∂δ² (M,):   2/h ((r(θ + hδ) − r)/h − Jδ)."""
-        self.move(here + APART * model.expanded(delta))
+    def change(self, here: Tensor, step: Tensor, r: Tensor) -> Tensor:
+        """r(θ + δ) − r (M,)."""
+        self.move(here + step)
         there = self.owner.residuals()
         self.move(here)
-        return 2 / APART * ((there - r) / APART - model.rows.times(delta))
+        return there - r
 
     @torch.no_grad()
     def move(self, values: Tensor) -> None:

@@ -105,13 +105,18 @@ class LinearModel:
         """Whether the last solution can be bent; J's smallest singular values forbid a square."""
         return isinstance(self.form, Squared)
 
-    def bent(self, delta: Tensor, curvature: Tensor) -> Tensor:
+    def bent(self, delta: Tensor, change: Tensor, times: float = 0.0) -> Tensor:
         """δ + a/2:   (JᵀJ + damping D) a = −Jᵀ (∂²r/∂δ²), if |a| is well below |δ|.
 
         M. K. Transtrum and J. P. Sethna, 2012, arXiv:1201.5885.
+
+        Args:
+            delta: δ.
+            change: c of this process.
+            times: s of  ∂²r/∂δ² = c + s Jδ.
         """
         assert isinstance(self.form, Squared)
-        second = self.form.again(curvature)
+        second = self.form.after(change[:, None], times * delta[:, None])[:, 0]
         added, length = ((t / self.form.scale).norm() for t in (second, delta))
         return agreed(torch.where(added <= BEND * length, delta + second / 2, delta))
 

@@ -106,6 +106,15 @@ class JacobianRows:
             start += len(some)
         return product
 
+    def slopes(self, r: Tensor, steps: Tensor) -> Tensor:
+        """Jᵀ(R + J Δ) (P, k), of R (M, k) and Δ (P, k), in one pass over the rows."""
+        product, start = torch.zeros_like(steps), 0
+        for some in self:
+            J, own = some[:, :-1], r[start : start + len(some)]
+            product.addmm_(J.T, own + J @ steps)
+            start += len(some)
+        return product
+
     def whole(self) -> Tensor:
         """[J r] (M, P + 1)."""
         return torch.cat([self.like.new_zeros(0, self.size + 1), *self])

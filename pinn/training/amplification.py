@@ -79,8 +79,7 @@ def hidden(
     form = factored(model, damping)
     change = form.again(MARGIN * math.sqrt(loss / count) * drawn)
     random = torch.randn(model.unknowns, generator=generator, dtype=torch.float64).to(r)
-    unseen = repeated(model, form, random, torch.zeros_like(r))
-    left = repeated(model, form, torch.zeros_like(random), r)
+    unseen, left = repeated(form, [random, torch.zeros_like(random)], [torch.zeros_like(r), r])
     changed, still, moved, stayed = moves(system, optimizer, (change, left, random, unseen))
     sizes = {name: max(size, still[name]) for name, size in changed.items()}
     constants = gauged(system.objective.solution, system.placed["interior"].points.at)
@@ -122,14 +121,20 @@ def same(values: dict[str, float], device: torch.device) -> dict[str, float]:
     return dict(zip(values, agreed_numbers([*values.values()], device), strict=True))
 
 
-def repeated(model: LinearModel, form: Squared, step: Tensor, r: Tensor) -> Tensor:
-    """A step after some more with the same factor: what damping alone holds back moves in the end.
+def repeated(form: Squared, steps: Sequence[Tensor], r: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Steps after some more with the same factor: what damping alone holds back moves in the end.
 
     d ← d − (JᵀJ + μD)⁻¹ Jᵀ(r + Jd)
+
+    Args:
+        form: with its factor.
+        steps: d (P,) of each to begin with.
+        r: of each, the residuals (M,) of this process.
     """
+    now, right = torch.stack([*steps], 1), torch.stack([*r], 1)
     for _ in range(AGAIN):
-        step = step + form.again(r + model.rows.times(step))
-    return step
+        now = now + form.after(right, now)
+    return now.unbind(1)
 
 
 def factored(model: LinearModel, damping: float) -> Squared:
