@@ -38,7 +38,6 @@ AIMS: dict[str, list[tuple[float, int]]] = {
     "taylor_green": [(1e-5, 300)],
     "beltrami": [(1e-4, 900)],
     "navier_stokes": [(1e-3, 180)],
-    "cavity_re1000": [(1e-2, 1800)],
     "advection": [(1e-5, 120)],
     "poisson": [(1e-8, 30)],
     "poisson-fastlsq": [(1e-14, 30)],
