@@ -148,3 +148,16 @@ FURTHER: dict[str, Row] = {
     "uneven_diffusion": Row("further_problems.UnevenDiffusion", 1e-7, 60),
     "darcy_plate": Row("further_problems.DarcyPlate", 1e-6, 60),
 }
+
+# Runs that are asked for little, and end coarse: what their estimates are worth. Of rows that ask
+# for the same problem the first one.
+LITTLE = (1e-1, 1e-3)
+FIRST = {(row.problem, str(row.arguments)): name for name, row in reversed(ROWS.items())}
+COARSE = {
+    f"{name} ({accuracy:.0e})": replace(
+        row, accuracy=accuracy, seconds=300, published="–", judge="all", quantities={}, config=""
+    )
+    for name, row in {**{n: ROWS[n] for n in ROWS if n in FIRST.values()}, **FURTHER}.items()
+    for accuracy in LITTLE
+    if row.problem != "CylinderFlow"  # which has no reference but integrals
+}

@@ -5,6 +5,7 @@
     python benchmarks/targets.py --table              # only the table, nothing is run
     python benchmarks/targets.py --disguised          # renamed, moved and scaled (`disguise.py`)
     python benchmarks/targets.py --further            # six further problems (`further_problems.py`)
+    python benchmarks/targets.py --coarse --seeds 0   # the same problems, asked for 10 % and 0.1 %
 
 Every run is `train.py` in a process of its own, with a configuration of three keys. Seconds count
 from the start of the process to its end, imports and report included; `told` are those until the
@@ -25,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from stored import RESULTS, machine
-from target_rows import DISGUISED, FURTHER, ROWS, Row
+from target_rows import COARSE, DISGUISED, FURTHER, ROWS, Row
 from target_runs import measured
-from target_table import draw, table
+from target_table import draw, promise, table
 
 Line = dict[str, Any]
 ROOT = Path(__file__).parents[1]
 FILE = RESULTS / "targets.jsonl"
-GROUPS = {"": ROWS, "disguised": DISGUISED, "further": FURTHER}
+GROUPS = {"": ROWS, "disguised": DISGUISED, "further": FURTHER, "coarse": COARSE}
 
 
 def tree(commit: str = "HEAD") -> str:
@@ -83,12 +84,13 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--again", action="store_true", help="measure what is stored, too")
-    parser.add_argument("--disguised", action="store_true", help="renamed, moved and scaled")
-    parser.add_argument("--further", action="store_true", help="the six further problems")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--disguised", action="store_true", help="renamed, moved and scaled")
+    group.add_argument("--further", action="store_true", help="the six further problems")
+    group.add_argument("--coarse", action="store_true", help="asked for 10 %% and 0.1 %%")
     parser.add_argument("--figure", type=Path, help="where to draw estimates against errors")
     options = parser.parse_args()
-    group = "disguised" if options.disguised else "further" if options.further else ""
-    rows = GROUPS[group]
+    rows = GROUPS[next((name for name in GROUPS if vars(options).get(name)), "")]
     chosen = options.rows.split(",") if options.rows else list(rows)
     unknown = [name for name in chosen if name not in rows]
     if unknown:
@@ -97,6 +99,8 @@ def main() -> None:
     if not options.table:
         run(rows, [int(seed) for seed in options.seeds.split(",")], options.again)
     print(table(rows, lines(), tree()))
+    every = {name: row for rows_of in GROUPS.values() for name, row in rows_of.items()}
+    print(f"Of all groups: {promise(every, lines())}")
     if options.figure:
         draw(lines(), options.figure)
 

@@ -196,6 +196,18 @@ def test_a_jacobian_that_does_not_fit_is_asked_for_again():
     assert close(tight.rows.times(delta), J @ delta, 1e-12)
 
 
+@pytest.mark.parametrize("most", [7, 40])
+@pytest.mark.parametrize(("m", "n"), [(40, 12), (12, 40)])
+def test_other_residuals_after_steps(m, n, most):
+    J, r = random(m, n)
+    rows, steps = JacobianRows(Linear(J, r, 5), r, n, m, most), torch.eye(n, 3).to(J)
+    right = torch.stack([r, 2 * r.flip(0), torch.zeros_like(r)], 1)
+    form = Gram(rows) if m > n else Kernel(whole(J, r))
+    form.solve(1e-2)
+    expected = [defined(J, each, 1e-2)[0] for each in (right + J @ steps).unbind(1)]
+    assert close(form.after(right, steps), torch.stack(expected, 1), 1e-10)
+
+
 @pytest.mark.parametrize(("m", "n"), [(40, 12), (12, 40)])
 def test_a_step_is_bent_by_the_second_derivative(m, n):
     J, r = random(m, n)

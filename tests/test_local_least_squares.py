@@ -10,6 +10,7 @@ from torch import nn
 import pinn
 from pinn.geometry import Rectangle
 from pinn.networks import Patches, Polynomials, Ridges
+from pinn.objective import sites
 from pinn.objective.least_squares import LeastSquares
 from pinn.objective.local_least_squares import LocalLeastSquares, system_of
 from pinn.objective.losses import residual_losses
@@ -162,12 +163,27 @@ def test_features_that_are_not_kept_are_the_same(monkeypatch):
         torch.testing.assert_close(r, s, rtol=1e-12, atol=1e-13)
 
 
-def test_what_is_evaluated_once_follows_every_number_of_the_network():
+def test_sums_are_made_once_for_the_same_numbers(monkeypatch):
+    system, _ = systems("velocity and pressure")
+    made, made_by = [], sites.product_sums
+    monkeypatch.setattr(sites, "product_sums", lambda *given: made.append(1) or made_by(*given))
+    first = [system.outputs(placed) for placed in system.placed.values()]
+    count = len(made)
+    again = [system.outputs(placed) for placed in system.placed.values()]
+    assert count >= len(system.networks)
+    assert len(made) == count
+    for new, old in zip(again, first, strict=True):
+        assert all(map(torch.equal, new, old))
+
+
+@pytest.mark.parametrize("of_windows", [False, True])
+def test_kept_sums_follow_every_number_of_the_network(of_windows):
     system, _ = systems("velocity and pressure")
     placed = system.placed["interior"]
     before = system.outputs(placed)
-    for name in system.networks:
-        system.networks[name].output.weight.data[0, 0] += 1.0  # which no counter of autograd sees
+    for network in system.networks.values():
+        changed = network.windows.centre if of_windows else network.output.weight
+        changed.data[0] += 0.01  # which no counter of autograd sees
     after = system.outputs(placed)
     assert all(not torch.equal(new, old) for new, old in zip(after, before, strict=True))
     for site in placed.sites:
@@ -179,7 +195,9 @@ def test_who_writes_into_an_output_changes_no_other():
     system, _ = systems("poisson")
     placed = system.placed["interior"]
     first = [u.clone() for u in system.outputs(placed)]
-    for _ in range(2):
+    for site in placed.sites:
+        site.last = None
+    for _ in range(2):  # what is made anew, and what was kept
         for u in system.outputs(placed):
             u.zero_()
     assert all(map(torch.equal, system.outputs(placed), first))
