@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,13 @@ def judged(row: Row, solution: Any) -> dict[str, Any]:
         "quantities": values,
         "settings": settings[:LONGEST],
     }
+
+
+def components(row: Row) -> dict[str, tuple[str, ...]]:
+    """Unknown → the names of its components."""
+    module, _, name = row.problem.rpartition(".")
+    problem = getattr(import_module(module or "pinn.problems"), name)(**row.arguments)
+    return {unknown: problem.components(unknown) for unknown in problem.unknowns}
 
 
 def largest(values: Iterable[float]) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
 from target_rows import Row
+from target_runs import components
 
 Lines = Mapping[tuple[str, int], Mapping[str, Any]]
 WORST = 10.0  # times the target, that no seed may exceed
@@ -57,43 +58,62 @@ def one(name: str, row: Row, runs: list[Mapping[str, Any]], tree: str) -> tuple[
     marks += sorted({"failed" for run in runs if run["failed"]})
     marks += sorted({"not solved, it says" for run in runs if run.get("unsolved")})
     return (
-        f"{about} {middle:.1e} | {worst:.1e} | {told:.1f} s, {ended:.0f} s | {ratio(runs)} "
+        f"{about} {middle:.1e} | {worst:.1e} | {told:.1f} s, {ended:.0f} s | {ratio(row, runs)} "
         f"| {row.published} | {', '.join(marks)} |"
     ), good
 
 
-def ratio(runs: list[Mapping[str, Any]]) -> str:
+def ratio(row: Row, runs: list[Mapping[str, Any]]) -> str:
     """The largest estimate over the largest error, of each run."""
-    found = [told / known for known, told in map(both, runs) if known and told]
+    parts = components(row)
+    pairs = (both(run, parts) for run in runs)
+    found = [told / known for known, told in pairs if known and told]
     return ", ".join(f"{each:.2g}" for each in found) or "–"
 
 
-def both(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """The largest error over the unknowns, and the largest estimate; None where there is none."""
+def both(
+    run: Mapping[str, Any], parts: Mapping[str, Sequence[str]]
+) -> tuple[float | None, float | None]:
+    """The largest error over the unknowns with a reference, and the largest estimate of these.
+
+    Args:
+        run: its line.
+        parts: unknown → its components, which have estimates.
+    """
     known, told = run.get("errors") or {}, run.get("estimates") or {}
-    return max(known.values(), default=None), max(told.values(), default=None)
+    judged = [told[part] for name in known for part in parts[name] if part in told]
+    return max(known.values(), default=None), max(judged, default=None)
+
+
+def pairs_of(rows: Mapping[str, Row], lines: Lines) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Of each stored run its row, its line, and what `both` finds."""
+    parts = {name: components(row) for name, row in rows.items()}
+    for (name, _), run in lines.items():
+        if name in rows:
+            yield name, run, *both(run, parts[name])
 
 
 def promise(rows: Mapping[str, Row], lines: Lines) -> str:
     """How often the estimate is within a factor of ten of the error, and runs that are silent."""
-    runs = [line for (of, _), line in lines.items() if of in rows]
-    pairs = [(known, told) for known, told in map(both, runs) if known and told]
-    near = sum(1 / FACTOR <= told / known <= FACTOR for known, told in pairs)
-    wrong = [run for run in runs if (both(run)[0] or 0.0) > SERIOUS]
-    silent = sum(not run.get("unsolved") and (both(run)[1] or 0.0) < SERIOUS for run in wrong)
+    every = list(pairs_of(rows, lines))
+    ratios = [told / known for _, _, known, told in every if known and told]
+    near = sum(1 / FACTOR <= each <= FACTOR for each in ratios)
+    small = sum(each < 1 / FACTOR for each in ratios)
+    wrong = [(run, told) for _, run, known, told in every if (known or 0.0) > SERIOUS]
+    silent = sum(not run.get("unsolved") and (told or 0.0) < SERIOUS for run, told in wrong)
     return (
-        f"The estimate is within a factor of {FACTOR:.0f} of the error in {near} of {len(pairs)} "
-        f"runs; of {len(wrong)} runs with an error above {SERIOUS:.0%}, {silent} do not say so."
+        f"The estimate is within a factor of {FACTOR:.0f} of the error in {near} of {len(ratios)} "
+        f"runs, and smaller in {small}; of {len(wrong)} runs with an error above {SERIOUS:.0%}, "
+        f"{silent} do not say so."
     )
 
 
-def draw(lines: Lines, path: Path) -> None:
+def draw(rows: Mapping[str, Row], lines: Lines, path: Path) -> None:
     """The estimated against the true error of every stored run, and a factor of ten about it."""
     figure = Figure(figsize=(5.0, 4.6), layout="constrained")
     axes = figure.subplots()
     groups: dict[str, list[tuple[float, float]]] = {}
-    for (name, _), run in lines.items():
-        known, told = both(run)
+    for name, _, known, told in pairs_of(rows, lines):
         if known and told:
             groups.setdefault(name.split(" (")[0], []).append((known, told))
     for number, (name, pairs) in enumerate(sorted(groups.items())):

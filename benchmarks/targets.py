@@ -102,7 +102,7 @@ def main() -> None:
     every = {name: row for rows_of in GROUPS.values() for name, row in rows_of.items()}
     print(f"Of all groups: {promise(every, lines())}")
     if options.figure:
-        draw(lines(), options.figure)
+        draw(every, lines(), options.figure)
 
 
 if __name__ == "__main__":
