@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pinn.geometry import Ball, Box, Disc, Interval, Rectangle
+from pinn.geometry.pieces import Box as Bounds
 from pinn.geometry.pieces import pieces
 from pinn.networks.layout import Layout, even, grid_cuts
 from pinn.problems import CylinderFlow, KovasznayViscosity, PlateWithHoles
@@ -18,7 +19,7 @@ def boxes_of(geometry, *counts, cuts=()):
     layout = Layout(geometry.lower, geometry.upper, grid_cuts(axes, len(ends)))
     for patch, axis in cuts:
         layout.halve(patch, axis)
-    return [(lower, upper) for lower, upper in layout.sides]
+    return [Bounds(*sides) for sides in layout.sides]
 
 
 def mean(points, f):
@@ -63,7 +64,7 @@ def test_every_box_has_its_share():
     geometry = Rectangle(x=(0, 1), y=(0, 1))
     boxes = boxes_of(geometry, 2, 2, cuts=[(3, 0), (4, 1)])
     points = drawn(geometry, "interior", boxes, degree=3)
-    for lower, upper in boxes:
+    for lower, upper, *_ in boxes:
         low, high = torch.tensor(lower), torch.tensor(upper)
         own = ((points.at > low) & (points.at < high)).all(1)
         assert int(own.sum()) == 16

@@ -21,7 +21,9 @@ those in `boxes` and `curved`. A new way to draw points goes into `sampling`.
     joined       several pieces of a boundary as one
     plane        shapes in the plane: exact boundaries, booleans, quadrature, distances
     solid        shapes in three-dimensional space
+    corners      where the boundary of a plane shape turns, and where its parts end
     pieces       points of a region, box by box
+    strips       points along an axis, with some of their own in thin strips at its ends
     translation  whether two faces match, and how far apart they are
     points       the points of a region
     clouds       the measured points of a geometry, by region

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pinn.base.messages import echo
+from pinn.geometry.pieces import Box
 
 OVERLAP = 1 / 3  # width of the strip about a cut, in widths of the thinnest patch beside it
 Cut = tuple[int, int, float]  # the patch, the axis, the position
@@ -91,6 +92,11 @@ class Layout:
         low, high = self.sides[patch][0][axis], self.sides[patch][1][axis]
         return self.cut(patch, axis, (low + high) / 2)
 
+    def holds(self, patch: int, at: Sequence[float]) -> bool:
+        """Whether a point, or one with these first coordinates, lies in a patch or on its side."""
+        lower, upper = self.sides[patch]
+        return all(a <= x <= b for a, x, b in zip(lower, at, upper, strict=False))
+
     def widths(self) -> list[float]:
         """The width of the strip about every cut."""
         least = [float("inf")] * len(self.cuts)
@@ -110,6 +116,12 @@ class Layout:
             for (axis, side), number in faces.items():
                 strips[side][patch, axis] = widths[number]
         return Boxes(lower, upper, *strips)
+
+    def with_strips(self) -> list[Box]:
+        """The patches, each with what of the strips about its cuts lies within it."""
+        boxes = self.boxes()
+        strips = (boxes.below / 2).tolist(), (boxes.above / 2).tolist()
+        return [Box(*sides, *own) for sides, *own in zip(self.sides, *strips, strict=True)]
 
     def most_seen(self) -> int:
         """How many windows a point can be in at most."""

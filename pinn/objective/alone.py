@@ -13,7 +13,7 @@ from torch import Tensor
 from pinn.algebra.channels import Plan
 from pinn.algebra.jet import Jet
 from pinn.geometry import Points
-from pinn.geometry.pieces import FLAT, own_weights, pieces_of
+from pinn.geometry.pieces import FLAT, Box, own_weights, pieces_of
 from pinn.networks.patches import Patches
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.objective.losses import scales_of
@@ -78,7 +78,7 @@ class Alone(LocalLeastSquares):
             points
             for part in geometry.regions_of(REGION)
             for points, _ in pieces_of(
-                geometry.shape, part, [(lower, upper)], 1, count, SEED + patch
+                geometry.shape, part, [Box(lower, upper)], 1, count, SEED + patch
             )
         ]
         return joined(made).to(self.first.output.weight) if made else None

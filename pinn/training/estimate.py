@@ -164,10 +164,10 @@ class Estimator:
     def points(self, region: str) -> Points:
         """Those of a region."""
         density = Density()
-        sides = [(lower, upper) for lower, upper in self.layout.sides]
         degrees = (self.degree,) * self.dimensions
         along, drawn = density.along(degrees) + 1, density.drawn(degrees)
-        return pieces(self.geometry, region, sides, along, drawn, HELD_OUT).to(self.like)
+        boxes = self.layout.with_strips()
+        return pieces(self.geometry, region, boxes, along, drawn, HELD_OUT).to(self.like)
 
     @torch.no_grad()
     def without_correction(self) -> float:

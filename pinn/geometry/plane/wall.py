@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.geometry.block import BoxPart
 from pinn.geometry.plane import pieces as pieces_
 from pinn.geometry.plane.cells import gauss
-from pinn.geometry.plane.curve import Array
+from pinn.geometry.plane.curve import Array, Curve
 from pinn.geometry.plane.pieces import Piece
 from pinn.geometry.plane.segment import Segment
 from pinn.geometry.points import Points
@@ -32,6 +33,12 @@ class Wall:
     def measure(self) -> float:
         """The length."""
         return float(self._lengths.sum())
+
+    def straightened(self) -> tuple[list[BoxPart], "Wall | None"]:
+        """The segments along an axis as faces of boxes, and what is left beside them."""
+        flat = [piece for piece in self.pieces if along_an_axis(piece.curve)]
+        rest = [piece for piece in self.pieces if not along_an_axis(piece.curve)]
+        return [face(piece.curve) for piece in flat], Wall(rest) if rest else None
 
     @property
     def joints(self) -> Tensor:
@@ -92,3 +99,16 @@ def numbers(at: Tensor) -> Array:
 def _placed(piece: Piece, share: Array) -> tuple[Array, Array]:
     t = piece.curve.times(share)
     return piece.curve.at(t), piece.curve.normal(t)
+
+
+def along_an_axis(curve: Curve) -> bool:
+    """Whether a curve is a segment on which one coordinate stays."""
+    return isinstance(curve, Segment) and bool((curve.start == curve.end).any())
+
+
+def face(curve: Curve) -> BoxPart:
+    """A segment along an axis as the face of a box."""
+    (axis,) = np.nonzero(curve.start == curve.end)[0].tolist()
+    (normal,) = curve.normal(np.zeros(1)).tolist()
+    lower, upper = curve.box.tolist()
+    return BoxPart(lower, upper, {axis: float(curve.start[axis])}, normal)
