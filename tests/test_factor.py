@@ -178,7 +178,7 @@ def test_the_jacobian_is_asked_for_once_where_it_fits(m, n):
     made, system = model(J, r, at_a_time=7)
     for damping in (1e-20, 1e-3, 1e-2):
         solved(made, damping)
-    made.bent(torch.ones(n, dtype=torch.float64), r)
+    made.bent(torch.ones(n, dtype=torch.float64), r, 0.0)
     assert system.asked == 1
 
 
@@ -192,7 +192,7 @@ def test_a_jacobian_that_does_not_fit_is_asked_for_again():
         assert close(solved(tight, damping)[0], solved(roomy, damping)[0], 1e-12)
         assert system.asked == asked
     delta, curvature = torch.ones(12, dtype=torch.float64), 0.1 * r
-    assert close(tight.bent(delta, curvature), roomy.bent(delta, curvature), 1e-12)
+    assert close(tight.bent(delta, curvature, 0.0), roomy.bent(delta, curvature, 0.0), 1e-12)
     assert close(tight.rows.times(delta), J @ delta, 1e-12)
 
 
@@ -215,11 +215,11 @@ def test_a_step_is_bent_by_the_second_derivative(m, n):
     made, _ = model(J, r)
     solved(made, 1e-2)
     expected = delta + defined(J, curvature, 1e-2)[0] / 2
-    assert close(made.bent(delta, curvature), expected, 1e-10)
+    assert close(made.bent(delta, curvature, 0.0), expected, 1e-10)
     rest = curvature - 0.3 * (J @ delta)
     assert close(made.bent(delta, rest, 0.3), expected, 1e-10)
-    assert torch.equal(made.bent(delta, 1e6 * curvature), delta)  # no parabola any more
-    assert torch.equal(made.bent(delta, torch.nan * curvature), delta)
+    assert torch.equal(made.bent(delta, 1e6 * curvature, 0.0), delta)  # no parabola any more
+    assert torch.equal(made.bent(delta, torch.nan * curvature, 0.0), delta)
 
 
 def test_fewer_residuals_than_parameters_by_either_space():

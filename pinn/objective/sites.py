@@ -40,7 +40,7 @@ class Site:
         patches: the patches that each group sees.
         features: of each group Φ (1 + S, n, k F), where they are kept.
         by_patch: its points by patches, once somebody has asked.
-        last: U where somebody has asked last, and the network's numbers then.
+        last: the sums U that were made last, and the numbers of the network that they were made of.
     """
 
     network: str
@@ -153,7 +153,7 @@ def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tens
         features: Φ (1 + S, n, k F) of one group after the other, if they are needed.
     """
     if is_product(network):  # whether or not there are features: with the same digits
-        return product_sums_once(placed, site, network)
+        return sums_once(placed, site, network)
     weight = network.output.weight.detach()
     parts = [
         phi @ weight[list(own)].movedim(0, 1).flatten(1).T
@@ -162,11 +162,11 @@ def summed(placed: Placed, site: Site, network: Patches, features: Iterator[Tens
     return torch.cat(parts, 1)
 
 
-def product_sums_once(placed: Placed, site: Site, network: Patches) -> Tensor:
+def sums_once(placed: Placed, site: Site, network: Patches) -> Tensor:
     """The sums of products; those of the last time, if each number of the network is as it was.
 
-    A step, its check and what is printed of it look at the same points. To compare numbers on a
-    GPU would make Python wait for it.
+    After a step its loss, its end and what is printed look at the points of the step. To compare
+    numbers on a GPU would make Python wait for it.
     """
     numbers = [*network.parameters(), *network.buffers()]
     if site.last is not None:
@@ -174,6 +174,7 @@ def product_sums_once(placed: Placed, site: Site, network: Patches) -> Tensor:
         same = len(before) == len(numbers) and all(map(torch.equal, before, numbers))
         if same:
             return sums.clone()  # a residual may write into what it is given
+    site.last = None  # what it holds is not needed beside the new ones
     sums = product_sums(network, site.at, placed.by_patch(site), site.plan)
     if reads_are_free(sums.device):
         site.last = sums.clone(), [number.detach().clone() for number in numbers]

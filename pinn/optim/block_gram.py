@@ -96,7 +96,7 @@ class BlockGram:
 
     def after(self, r: Tensor, steps: Tensor) -> Tensor:
         """δ (P, k) for residuals R (M, k) of this process, after steps Δ (P, k): for R + J Δ."""
-        slopes = total(self.rows.slopes(r, steps)) * self.scale[:, None]
+        slopes = total(self.rows.transposed_after(r, steps)) * self.scale[:, None]
         return -self.scale[:, None] * self.solved(slopes)
 
     def factor(self, damping: float) -> Tensor:

@@ -52,7 +52,7 @@ class Gram:
 
     def after(self, r: Tensor, steps: Tensor) -> Tensor:
         """δ (P, k) for residuals R (M, k) of this process, after steps Δ (P, k): for R + J Δ."""
-        slopes = total(self.rows.slopes(r, steps)) * self.scale[:, None]
+        slopes = total(self.rows.transposed_after(r, steps)) * self.scale[:, None]
         return -self.scale[:, None] * torch.cholesky_solve(slopes, self.root)
 
 

@@ -59,7 +59,7 @@ class GroupedRows:
             start += len(some)
         return product
 
-    def slopes(self, r: Tensor, steps: Tensor) -> Tensor:
+    def transposed_after(self, r: Tensor, steps: Tensor) -> Tensor:
         """Jᵀ(R + J Δ) (P, k), of R (M, k) and Δ (P, k), in one pass over the rows."""
         product, start = torch.zeros_like(steps), 0
         for blocks, some in self:

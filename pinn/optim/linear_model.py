@@ -105,7 +105,7 @@ class LinearModel:
         """Whether the last solution can be bent; J's smallest singular values forbid a square."""
         return isinstance(self.form, Squared)
 
-    def bent(self, delta: Tensor, change: Tensor, times: float = 0.0) -> Tensor:
+    def bent(self, delta: Tensor, change: Tensor, times: float) -> Tensor:
         """δ + a/2:   (JᵀJ + damping D) a = −Jᵀ (∂²r/∂δ²), if |a| is well below |δ|.
 
         M. K. Transtrum and J. P. Sethna, 2012, arXiv:1201.5885.

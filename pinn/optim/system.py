@@ -106,7 +106,7 @@ class JacobianRows:
             start += len(some)
         return product
 
-    def slopes(self, r: Tensor, steps: Tensor) -> Tensor:
+    def transposed_after(self, r: Tensor, steps: Tensor) -> Tensor:
         """Jᵀ(R + J Δ) (P, k), of R (M, k) and Δ (P, k), in one pass over the rows."""
         product, start = torch.zeros_like(steps), 0
         for some in self:
@@ -116,5 +116,6 @@ class JacobianRows:
         return product
 
     def whole(self) -> Tensor:
-        """[J r] (M, P + 1)."""
+        """[J r] (M, P + 1), where all rows are kept."""
+        assert self.keeps
         return torch.cat([self.like.new_zeros(0, self.size + 1), *self])

@@ -71,9 +71,9 @@ class LidDrivenCavity(NavierStokes):
         O. Botella, R. Peyret, Computers & Fluids 27 (1998) 421–433,
         doi:10.1016/S0045-7930(98)00002-4.
 
-    Good values: soft walls of weight 1,000; the output layer of one layer of tanh units, `Graded`
-    and by LevenbergMarquardt: 800 of spread 5 at Re = 100; 1,400 of spread 7 at Re = 1,000, by way
-    of 100 and 400, as it otherwise ends at another minimum.
+    Good values: `accuracy` of 1e-3. Or soft walls of weight 1,000; the output layer of one layer of
+    tanh units, `Graded` and by LevenbergMarquardt: 800 of spread 5 at Re = 100; 1,400 of spread 7
+    at Re = 1,000, by way of 100 and 400, as it otherwise ends at another minimum.
     """
 
     outputs: ClassVar = {"psi": 1, "p": 1}
