@@ -147,6 +147,10 @@ FURTHER: dict[str, Row] = {
     "korteweg_de_vries": Row("further_problems.KortewegDeVries", 1e-5, 120),
     "uneven_diffusion": Row("further_problems.UnevenDiffusion", 1e-7, 60),
     "darcy_plate": Row("further_problems.DarcyPlate", 1e-6, 60),
+    "l_shape": Row("corner_problems.LShape", 1e-4, 60),
+    "half_insulated": Row("corner_problems.HalfInsulated", 1e-4, 60),
+    "notch": Row("corner_problems.Notch", 1e-4, 60),
+    "insulated_ledge": Row("corner_problems.InsulatedLedge", 1e-3, 60),
 }
 
 # Runs that are asked for little, and end coarse: what their estimates are worth. Of rows that ask

@@ -27,7 +27,7 @@ from pinn.physics.references import Reference
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
-OWN = ["disguise", "further_problems"]  # modules here whose classes a configuration may name
+OWN = ["disguise", "further_problems", "corner_problems"]  # modules whose classes a run may name
 PATIENCE, LEAST = 3.0, 120.0  # times the seconds of a row, until a run is stopped; at least
 UNCOMPILED = "PYTHONDONTWRITEBYTECODE"  # not for a run: an installed package has its byte code
 LONGEST = 4000  # characters of the settings that are kept

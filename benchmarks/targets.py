@@ -4,7 +4,7 @@
     python benchmarks/targets.py --rows burgers,allen_cahn --seeds 0
     python benchmarks/targets.py --table              # only the table, nothing is run
     python benchmarks/targets.py --disguised          # renamed, moved and scaled (`disguise.py`)
-    python benchmarks/targets.py --further            # six further problems (`further_problems.py`)
+    python benchmarks/targets.py --further            # ten further problems
     python benchmarks/targets.py --coarse --seeds 0   # the same problems, asked for 10 % and 0.1 %
 
 Every run is `train.py` in a process of its own, with a configuration of three keys. Seconds count
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure what is stored, too")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--disguised", action="store_true", help="renamed, moved and scaled")
-    group.add_argument("--further", action="store_true", help="the six further problems")
+    group.add_argument("--further", action="store_true", help="the ten further problems")
     group.add_argument("--coarse", action="store_true", help="asked for 10 %% and 0.1 %%")
     parser.add_argument("--figure", type=Path, help="where to draw estimates against errors")
     options = parser.parse_args()

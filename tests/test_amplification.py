@@ -86,7 +86,7 @@ def test_a_round_that_may_be_the_last_takes_what_damping_has_held_back(error, is
     system = system_of(Poisson(), 6, {"x": 2, "y": 2})
     _, optimizer = steps(system, 1, condenses=False, damping=1e-4)
     rounds = Rounds(system.objective.solution, 1e-3)
-    rounds.former = rounds.networks
+    rounds.former.networks = rounds.networks
     last = Outcome(1, 4, (6, 6), 112, 100, optimizer.loss, optimizer.loss, {"u": error})
     rounds.outcomes.append(last)
     before = optimizer.damping

@@ -14,11 +14,13 @@ from pinn.optim.linear_model import least_damping
 from pinn.problems import Poisson
 from pinn.solution.solution import Solution
 from pinn.training import options
+from pinn.training.density import FIRST, Density
 from pinn.training.emphasis import LEAST as SMALL
 from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_patches
+from pinn.training.former import Former
 from pinn.training.options import Option, chosen
-from pinn.training.outcome import Outcome
+from pinn.training.outcome import Outcome, Plan
 from pinn.training.rounds import Rounds
 from pinn.training.trust import UNPROVEN
 
@@ -68,6 +70,55 @@ def test_they_count_in_full_again_before_a_run_ends(rounds):
     assert last.decision == "done"
 
 
+# --- errors
+
+
+def test_a_round_with_too_few_points_does_not_make_the_next_look_good():
+    """Its residual says nothing about its error; the best round before it does."""
+    parts = [(1e-4, 0.0), (1e2, 0.0), (1e-4, 0.0)]
+    former = Former({}, 2, {"u": 1e-2})
+    (error,) = former.errors({"u": 1e-3}, emphasis(*parts)).values()
+    assert error == pytest.approx(1.9e-2, rel=0.02)  # nothing has fallen: 0.95/0.05 times
+    (alone,) = Former({}, 2, {"u": 1e-2}).errors({"u": 1e-3}, emphasis(*parts[1:])).values()
+    assert alone < 1e-5
+
+
+def test_a_round_that_falls_well_has_changed_what_the_error_was():
+    (error,) = (
+        Former({}, 1, {"u": 1.0}).errors({"u": 1e-3}, emphasis((1.0, 0.0), (1e-4, 0.0))).values()
+    )
+    assert error == pytest.approx(1e-3 * 0.01 / 0.99)
+
+
+def test_more_points_alone_keep_the_former_solution(rounds):
+    """On the same patches nothing shows what the patches cannot."""
+    rounds.emphasis = emphasis((1.0, 0.0), (1e-2, 0.0))
+    rounds.errors = {"u": 1e-2}
+    rounds.next = Plan([(0, 0, 0.5)], 8, 1.3)
+    rounds.enter()
+    former = rounds.former
+    assert former.rounds == 2
+    assert former.estimates == {"u": 1e-2}
+    rounds.emphasis.parts.append((1e-2, 0.0))
+    rounds.errors = {"u": 1.0}
+    rounds.next = Plan([], rounds.degrees, 1.8)
+    rounds.enter()
+    assert rounds.former is former
+    rounds.next = Plan([], (9, 9), 1.8)
+    rounds.enter()
+    assert rounds.former.rounds == 3
+
+
+def test_points_that_were_too_few_once_do_not_become_fewer_again():
+    density = Density()
+    assert density.follow(1.0, 10.0)
+    assert not density.follow(1.0, 1.0)
+    assert density.now == FIRST
+    assert density.follow(1.0, 10.0)
+    assert not density.follow(1.0, 1.0)
+    assert density.now > FIRST
+
+
 # --- steps
 
 
@@ -112,14 +163,14 @@ def test_a_round_whose_error_is_far_below_takes_no_other_step(
     rounds, errors, loss, gain, is_solved
 ):
     rounds.outcomes.append(outcome(errors))
-    rounds.former = rounds.networks
+    rounds.former.networks = rounds.networks
     assert rounds.is_solved(stepped(loss, 1e-12, gain), 1e-4) is is_solved
 
 
 def test_the_first_round_of_a_coefficient_takes_every_step(rounds):
     rounds.outcomes.append(outcome({"u": 1e-1}))
     assert not rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)
-    rounds.former = rounds.networks
+    rounds.former.networks = rounds.networks
     assert rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)
     rounds.emphasis.now = SMALL  # losses with other weights are not compared
     assert not rounds.is_solved(stepped(1e-14, 1e-12, 0.95), 1e-4)

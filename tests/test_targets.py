@@ -16,6 +16,8 @@ from pinn.fields.field import coordinate_field
 from pinn.problems import NaturalConvection
 from pinn.solution.plans import plan_regions
 from pinn.solution.solution import Solution
+from pinn.training.first_patches import first_patches
+from pinn.training.singular_points import singular_points
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NAMES = (
@@ -25,6 +27,7 @@ NAMES = (
     "target_table",
     "disguise",
     "further_problems",
+    "corner_problems",
 )
 # Without an ansatz, so that the exact solution is what networks would give.
 PLAIN = (
@@ -155,6 +158,16 @@ def test_a_further_problem_has_the_solution_that_it_states(scripts, name):
             return exact | {unknown: exact[unknown] + bump}
 
         assert any(value > 1e-6 for _, value, _ in residuals(problem, perturbed))
+
+
+@pytest.mark.parametrize("name", ["LShape", "HalfInsulated", "Notch", "InsulatedLedge"])
+def test_a_solution_at_a_singular_point_is_one(scripts, name):
+    problem = getattr(scripts["corner_problems"], name)()
+    for residual, value, size in residuals(problem, problem.exact):
+        assert value < 1e-10 * size, residual
+    plans = plan_regions(Solution(problem, first_patches(problem.geometry)))
+    (point,) = singular_points(problem.geometry, plans)
+    assert point.at == (0.0, 0.0)
 
 
 def test_the_source_of_uneven_diffusion_by_nested_differentiation(scripts):

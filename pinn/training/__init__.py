@@ -13,6 +13,8 @@ does `lightning_adapter`, the only file that touches the inside of Lightning.
     first_round  what a run that is given an accuracy begins with
     noise        when only the noise of measured data is left
     amplification  what a residual can hide
+    former       the solution before the last refinement, which errors are measured against
+    singular_points  where derivatives are infinite, and what counts less there
     by_patch     the squared residual of every patch
     change       how much one solution differs from another
     equation_scale  how large an equation of high order is

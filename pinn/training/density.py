@@ -19,9 +19,13 @@ class Density:
 
     Args:
         now: points along an axis per degree.
+        least: what it does not fall below: fewer have turned out to be too few.
+        fell: whether it has fallen since it grew.
     """
 
     now: float = FIRST
+    least: float = FIRST
+    fell: bool = False
 
     def along(self, degrees: Degrees) -> int:
         """The degree that the points of a piece are made for."""
@@ -42,6 +46,8 @@ class Density:
         ratio, before = held_out / max(loss, 1e-300), self.now
         if ratio > ROUGH:
             self.now = min(MORE * self.now, MOST)
+            self.least, self.fell = (self.now if self.fell else self.least), False
         elif ratio < EVEN:
-            self.now = max(self.now / MORE, FIRST)
+            self.now = max(self.now / MORE, self.least)
+            self.fell = self.fell or self.now < before
         return self.now > before

@@ -50,16 +50,18 @@ class Emphasis:
         self.parts.append((inner, faces / self.now))
         return inner + faces
 
-    def fall(self, emphasis: float | None = None) -> float:
+    def fall(self, emphasis: float | None = None, since: int | None = None) -> float:
         """|r_end| / |r_before| of the last round; 1 in the first one.
 
         Args:
             emphasis: by which both are measured, the present one by default.
+            since: the best of so many first rounds is that before; by default the last but one is.
         """
         if len(self.parts) < 2:
             return 1.0
         factor = self.now if emphasis is None else emphasis
-        before, end = (inner + factor * faces for inner, faces in self.parts[-2:])
+        *sums, end = (inner + factor * faces for inner, faces in self.parts)
+        before = sums[-1] if since is None else min(sums[:since])
         return math.sqrt(end / before) if before > 0 else 1.0
 
     @property

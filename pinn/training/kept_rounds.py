@@ -9,6 +9,7 @@ from pinn.networks.transfer import kept, take
 from pinn.training.best import Best
 from pinn.training.density import Density
 from pinn.training.emphasis import Emphasis
+from pinn.training.former import Former
 from pinn.training.noise import Noise
 from pinn.training.outcome import Outcome, Plan
 from pinn.training.rounds import Rounds
@@ -17,14 +18,15 @@ from pinn.training.trust import Trust
 
 def state(rounds: Rounds) -> dict[str, Any]:
     """All that decisions depend on: plain data, and the coefficients of the round before."""
-    networks = {"now": rounds.networks, "former": rounds.former}
+    networks = {"now": rounds.networks, "former": rounds.former.networks}
     return {
         "networks": {
             when: {name: kept(network) for name, network in some.items()}
             for when, some in networks.items()
         },
         "outcomes": [asdict(outcome) for outcome in rounds.outcomes],
-        "density": rounds.density.now,
+        "former": {"rounds": rounds.former.rounds, "estimates": rounds.former.estimates},
+        "density": asdict(rounds.density),
         "emphasis": asdict(rounds.emphasis),
         "noise": [list(each) for each in rounds.noise.parts],
         "trust": asdict(rounds.trust),
@@ -42,7 +44,9 @@ def state(rounds: Rounds) -> dict[str, Any]:
 def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     """Be where a checkpoint was written."""
     rounds.outcomes = [Outcome(**each) for each in saved["outcomes"]]
-    rounds.density, rounds.trust = Density(saved["density"]), Trust(**saved["trust"])
+    density = saved["density"]  # of an earlier version: a number
+    rounds.density = Density(**density) if isinstance(density, dict) else Density(density)
+    rounds.trust = Trust(**saved["trust"])
     rounds.emphasis, rounds.best = Emphasis(**saved["emphasis"]), Best(**saved["best"])
     rounds.emphasis.parts = [(inner, faces) for inner, faces in rounds.emphasis.parts]
     rounds.noise = Noise([(data, rest) for data, rest in saved["noise"]])
@@ -53,7 +57,8 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.largest = saved["largest"]
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]
-    rounds.former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}
-    for when, networks in (("now", rounds.networks), ("former", rounds.former)):
+    former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}
+    rounds.former = Former(former, **saved.get("former", {}))  # of an earlier version: unknown
+    for when, networks in (("now", rounds.networks), ("former", former)):
         for name, own in some[when].items():
             take(networks[name], own)

@@ -5,13 +5,13 @@ that finer patches do not make smaller is noise.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from pinn.base.processes import agreed_numbers
-from pinn.geometry import Geometry
+from pinn.geometry import Geometry, Points
 
 DATA = 1e-3  # what a measured value counts beside an equation
 FLAT = 0.8  # the fall of |r|² of the data in a round, from which on it stays
@@ -49,3 +49,9 @@ class Noise:
         if open_components:
             return f"{', '.join(open_components)} left open by equations and conditions"
         return "the residual of the measured data is their noise" if self.is_reached else ""
+
+
+def weighed(points: Points) -> Points:
+    """Measured points, each of which counts little beside an equation."""
+    one = points.at.new_ones(len(points)) if points.importance is None else points.importance
+    return replace(points, importance=DATA * one)

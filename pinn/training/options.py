@@ -1,13 +1,14 @@
 """What the next round may do, and what each way promises: higher degrees, or halves of patches."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
 
+from pinn.geometry.corners import Place
 from pinn.geometry.pieces import FLAT
 from pinn.networks.layout import Cut, Layout
 from pinn.networks.local_features import Polynomials, number
@@ -33,6 +34,8 @@ FIXED = 3e8  # operations that a round takes as long as, however small it is
 LAYER = 0.5  # of a patch's squared residual, from which on its conditions say where it is cut
 SAFE = 0.5  # of the tolerance that the next round aims at
 RESOLVED = 0.01  # of the tolerance: smaller coefficients may be left out
+ROOT = 0.5  # the residual beside a singular point falls as this power of a patch's width, at least
+LEVELS = 3  # times that a patch at a singular point is halved in a round
 LOWEST = 4  # degree
 SPARE = 3  # degrees more that a step with few unknowns needs, see `condensation`
 GUESS = 2.0  # times what a trace has
@@ -54,6 +57,7 @@ class Facts:
         rows: degrees → how many rows a patch has.
         room: bytes that a round may take.
         left: the part of the unknowns of a patch that its equations leave; 1 where it takes all.
+        singular: the points where derivatives are infinite, in the plane.
     """
 
     network: Patches
@@ -67,6 +71,7 @@ class Facts:
     rows: Callable[[Degrees], int]
     room: float
     left: float
+    singular: Sequence[Place] = ()
 
     @property
     def degrees(self) -> Degrees:
@@ -116,14 +121,54 @@ class Facts:
         cuts = layout.cuts[len(self.network.layout.cuts) :]
         return Option(gain, self.cost(new), cuts, degrees, words, new.memory / self.room)
 
+    @cached_property
+    def meeting(self) -> list[set[int]]:
+        """Of each singular point the patches that it lies in."""
+        layout = self.network.layout
+        return [{k for k in range(len(layout)) if layout.holds(k, at)} for at in self.singular]
+
+    def is_singular(self, patch: int) -> bool:
+        """Whether derivatives are infinite at a point of a patch."""
+        return any(patch in each for each in self.meeting)
+
+    def beside(self, patches: Sequence[int]) -> list[int]:
+        """These patches, and with one at a singular point all others there that have a residual.
+
+        Were they of different sizes, the strip between two would be thin, and the larger one too
+        coarse for it.
+        """
+        met = [each for each in self.meeting if not each.isdisjoint(patches)]
+        more = {patch for each in met for patch in each if self.squares[patch] > 0}
+        return [*patches, *sorted(more.difference(patches))]
+
+    def halving(self, patch: int) -> float:
+        """The fall of the logarithm of a patch's residual when it is halved."""
+        if self.is_singular(patch):
+            return LEVELS * ROOT * math.log(2)
+        rate = math.inf if self.is_layer(patch) else self.falls.rate(patch)
+        return max(self.degrees) * min(rate, math.log(2))
+
+    def halve(self, layout: Layout, patch: int) -> None:
+        """Halve a patch of a finer layout; towards a singular point several times."""
+        singular = [at for at in self.singular if self.network.layout.holds(patch, at)]
+        near = [patch]
+        for _ in range(LEVELS if singular else 1):
+            for axis in self.axes(patch):
+                near += [layout.halve(piece, axis) for piece in list(near)]
+            near = [piece for piece in near if any(layout.holds(piece, at) for at in singular)]
+
     def is_layer(self, patch: int) -> bool:
         """Whether conditions fail beside a smooth function, as where a layer is not resolved."""
-        return self.falls.is_smooth(patch) and bool(
-            self.faces[patch].sum() > LAYER * self.squares[patch]
+        return (
+            patch not in self.singular
+            and self.falls.is_smooth(patch)
+            and bool(self.faces[patch].sum() > LAYER * self.squares[patch])
         )
 
     def axes(self, patch: int) -> list[int]:
         """Along which a patch is cut: across a layer, else where its coefficients fall slowly."""
+        if self.is_singular(patch):  # as fine towards the point along both
+            return [0, 1]
         faces = self.faces[patch]
         if self.is_layer(patch):
             return [i for i, face in enumerate(faces) if face >= LAYER * faces.max()]
@@ -174,7 +219,9 @@ def raised(facts: Facts) -> Iterator[Option]:
     d, squares = len(facts.network.layout.lower), facts.squares
     shares = squares / squares.sum()
     rate = sum(
-        float(s) * facts.falls.rate(k) for k, s in enumerate(shares) if not facts.is_layer(k)
+        float(s) * facts.falls.rate(k)
+        for k, s in enumerate(shares)
+        if not (facts.is_layer(k) or facts.is_singular(k))
     )
     enough = facts.wanted / max(rate, 1e-3)
     for more in RAISES:
@@ -191,16 +238,12 @@ def halved(facts: Facts, share: float) -> Option:
     squares, layout = facts.squares, facts.network.layout
     order = squares.argsort(descending=True, stable=True)
     part = squares[order].cumsum(0) / squares.sum()
-    marked = order[: int((part < share).sum()) + 1].tolist()
+    marked = facts.beside(order[: int((part < share).sum()) + 1].tolist())
     finer = Layout(layout.lower, layout.upper, layout.cuts)
     falling = 0.0
     for patch in marked:
-        rate = math.inf if facts.is_layer(patch) else facts.falls.rate(patch)
-        rate = min(rate, math.log(2))
-        falling += float(squares[patch]) * max(facts.degrees) * rate
-        pieces = [patch]
-        for axis in facts.axes(patch):
-            pieces += [finer.halve(piece, axis) for piece in list(pieces)]
+        falling += float(squares[patch]) * facts.halving(patch)
+        facts.halve(finer, patch)
     reached = float(squares[marked].sum())
     left = 1 - min(reached / float(squares.sum()), 1 - 1e-9)
     gain = facts.trust.cuts * min(-0.5 * math.log(left), falling / reached)

@@ -2,14 +2,12 @@
 
 The patches start few and coarse. A round is a solution by least squares on fixed patches. Its
 residuals at other points say where to refine; the fall of its coefficients says whether patches
-are halved or polynomials raised, whichever promises more for its cost. What a round changes tells
-the error that it began with, and the fall of the residual how much of that is left:
-
-    error ≈ |u_end − u_start| q/(1 − q),   q = |r_end| / |r_before|
+are halved or polynomials raised, whichever promises more for its cost. What a refinement changes
+tells the error, see `former`.
 """
 
-import copy
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import Tensor
@@ -22,6 +20,7 @@ from pinn.networks.patches import Patches
 from pinn.objective.local_least_squares import LocalLeastSquares
 from pinn.optim import LevenbergMarquardt
 from pinn.optim.budget import allowance
+from pinn.solution.plans import RegionPlan
 from pinn.solution.solution import Solution
 from pinn.training.amplification import held_back, with_hidden
 from pinn.training.best import Best
@@ -30,12 +29,14 @@ from pinn.training.change import changes, gauged, with_networks
 from pinn.training.continuation import PROMISED, Continuation
 from pinn.training.decay import decay
 from pinn.training.density import Degrees, Density
-from pinn.training.emphasis import MOST, WELL, Emphasis
+from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_degree
+from pinn.training.former import Former
 from pinn.training.next_patches import lay
-from pinn.training.noise import DATA, Noise
+from pinn.training.noise import Noise, weighed
 from pinn.training.options import SAFE, Facts, chosen, left_by
 from pinn.training.outcome import FULL, Outcome, Plan
+from pinn.training.singular_points import importance, singular_points
 from pinn.training.trust import UNPROVEN, Trust
 
 LEFT = 0.1  # of its loss that a solved round may still hope for
@@ -45,9 +46,6 @@ FREE = 1e-11  # damping below which a step is one of Gauss and Newton, along sof
 FAR = 0.01  # of the tolerance: a round that is expected to be below needs no other step
 HELD = 0.1  # of the tolerance: what damping holds back beyond it is worth another step
 FINE = 1e-20  # of the largest loss: below, the digits of an orthogonal factor count
-SLOW = 0.95  # the fall of the residual in a round at which the error is that of no convergence
-SURE = 10  # times what a round that went well has changed: the error before it was no larger
-FASTER = 2  # the power of the residual's fall that the error falls with, at most
 HELD_OUT = 104729  # seed of the points at which a round is not solved
 
 
@@ -58,14 +56,21 @@ class Rounds:
         solution: its networks are patches with polynomials, all on the same patches.
         tolerance: the largest relative L2 error of an unknown.
         memory: GiB that a round may take; by default half of what is available.
+        plans: what the residuals of each region read.
     """
 
-    def __init__(self, solution: Solution, tolerance: float, memory: float | None = None) -> None:
+    def __init__(
+        self,
+        solution: Solution,
+        tolerance: float,
+        memory: float | None = None,
+        plans: Mapping[str, RegionPlan] | None = None,
+    ) -> None:
         self.solution, self.tolerance, self.memory = solution, tolerance, memory
         self.networks: dict[str, Patches] = dict(solution.networks.items())  # type: ignore[arg-type]
         self.outcomes: list[Outcome] = []
         self.density, self.emphasis, self.trust = Density(), Emphasis(), Trust()
-        self.former: dict[str, Patches] = {}  # the networks of the round before
+        self.former = Former()
         self.errors: dict[str, float] = {}  # estimated, of the last round that could
         self.changed: dict[str, float] = {}  # what the last round changed, in relative L2
         self.next: Plan | None = None
@@ -73,6 +78,7 @@ class Rounds:
         self.continuation, self.best = Continuation(solution.problem), Best()
         self.noise, self.open = Noise(), list[str]()  # the components that nothing decides on
         self.eased = False  # whether this round has had its step with less damping
+        self.singular = singular_points(solution.problem.geometry, plans or {})
         self.left = 1.0  # the part of its unknowns that the equations leave to a patch
 
     @property
@@ -92,18 +98,15 @@ class Rounds:
         points = pieces(
             geometry,
             region,
-            [(lower, upper) for lower, upper in layout.sides],
+            layout.with_strips(),
             self.density.along(self.degrees) + more,
             self.density.drawn(self.degrees) + more,
             HELD_OUT if held_out else len(self.outcomes),
         )
         if geometry.is_measured(region):
-            given = points.importance
-            one = points.at.new_ones(len(points)) if given is None else given
-            return replace(points, importance=DATA * one)
-        if points.normal is None:
-            return points
-        return replace(points, importance=points.at.new_full((len(points),), self.emphasis.now))
+            return weighed(points)
+        count = 1.0 if points.normal is None else self.emphasis.now
+        return replace(points, importance=count * importance(region, points, self.singular))
 
     def is_solved(self, optimizer: LevenbergMarquardt, before: float) -> bool:
         """Whether another step would take next to nothing off the loss."""
@@ -127,7 +130,7 @@ class Rounds:
 
     def expected(self, loss: float) -> float:
         """The error of a round of which nothing but the loss is known yet."""
-        if not self.former or not self.outcomes[-1].errors:
+        if not self.former.networks or not self.outcomes[-1].errors:
             return math.inf
         return self.error * math.sqrt(loss / max(self.outcomes[-1].loss, 1e-300))
 
@@ -166,11 +169,10 @@ class Rounds:
             optimizer.loss,
             held_loss,
         )
-        if self.former:
+        if self.former.networks:
             errors = self.estimates(held)
             if max(errors.values()) <= self.tolerance and not self.is_lenient:
-                left = self.changed, system, optimizer, held_loss
-                errors, self.open = with_hidden(errors, *left)
+                errors, self.open = with_hidden(errors, self.changed, system, optimizer, held_loss)
             self.errors = outcome.errors = errors
         else:  # the first round, or that of another coefficient
             jump = max(self.emphasis.fall(MOST), 1.0)
@@ -190,17 +192,9 @@ class Rounds:
         """Unknown → estimated relative L2 error now."""
         placed = held.placed["interior"]
         now, at = held.unknowns("interior", placed), placed.points.at
-        before = with_networks(self.solution, self.former, at)
-        fall = min(self.emphasis.fall(), SLOW)
-        left = fall / (1 - fall)  # of a geometric series
-        constants = gauged(self.solution, at)
-        self.changed, errors = changes(now, before, constants, placed.points.weights), {}
-        for name, change in self.changed.items():
-            former = self.errors.get(name, 1.0)
-            if fall < WELL:  # what such a round has changed was the error before it
-                former = min(former, SURE * change)
-            least = former * min(self.emphasis.fall(MOST), 1.0) ** FASTER
-            errors[name] = max(change * left, least)
+        before = with_networks(self.solution, self.former.networks, at)
+        self.changed = changes(now, before, gauged(self.solution, at), placed.points.weights)
+        errors = self.former.errors(self.changed, self.emphasis)
         return dict(zip(errors, agreed_numbers([*errors.values()], self.like.device), strict=True))
 
     @property
@@ -236,7 +230,7 @@ class Rounds:
             first = first_degree(self.solution.problem.geometry)
             degrees = (first,) * len(self.degrees) if move.fresh else self.degrees
             return Plan([], degrees, self.density.now, move.value, move.fresh)
-        if self.former or self.is_fresh:
+        if self.former.networks or self.is_fresh:
             self.trust.judge(self.emphasis.fall())
         if self.density.follow(outcome.loss, outcome.held_out) and self.emphasis.fall() > 1:
             outcome.decision = "more points"
@@ -258,6 +252,7 @@ class Rounds:
             lambda degrees: self.width * self.density.count(degrees),
             allowance(self.like.device, self.memory),
             self.left,
+            [point.at for point in self.singular],
         )
         if (best := chosen(facts)) is None:
             outcome.decision = FULL
@@ -289,9 +284,14 @@ class Rounds:
         assert plan is not None
         self.eased, self.short = False, 0
         self.density.now = plan.density
-        self.former = {name: copy.deepcopy(network) for name, network in self.networks.items()}
+        if plan.cuts or plan.degree != self.degrees or not self.former.networks:
+            self.former = Former.of(self.networks, self.emphasis, self.errors)
         if plan.value is not None:
-            self.former, self.trust, self.best = {}, Trust(UNPROVEN), Best()  # of another problem
+            self.former, self.trust, self.best = (
+                Former(),
+                Trust(UNPROVEN),
+                Best(),
+            )  # of another problem
             if plan.fresh:
                 self.emphasis, self.trust, self.errors = Emphasis(), Trust(), {}
             self.continuation.enter(plan.value)

@@ -94,11 +94,11 @@ class Solver(PhasedModule):
         self.judge = Judge(self.solution, reference)
         self.reference: Reference | None = self.judge.reference(0)
         judged = self.reference is not None or len(problem.stages) > 1  # perhaps in another stage
-        self.rounds = None if accuracy is None else Rounds(self.solution, accuracy, memory)
-        phases = phases_of(self.solution, phases, accuracy)
-        self.schedule = Schedule(phases, judged, problem.stages)
+        self.schedule = Schedule(phases_of(self.solution, phases, accuracy), judged, problem.stages)
         self.derivatives, self.compile_mode = derivatives, compile
         self.choices, self.plans = dict[str, Choice](), plan_regions(self.solution)
+        rounds = partial(Rounds, self.solution, memory=memory, plans=self.plans)
+        self.rounds = None if accuracy is None else rounds(accuracy)
         self.free = {n for n, p in self.solution.named_parameters() if p.requires_grad}
         self.system: LeastSquares | None = None
         self.objective = Objective(self.solution, self.plans, memory=memory, tell=say)
