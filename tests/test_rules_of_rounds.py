@@ -19,6 +19,7 @@ from pinn.training.emphasis import LEAST as SMALL
 from pinn.training.emphasis import MOST, Emphasis
 from pinn.training.first_patches import first_patches
 from pinn.training.former import Former
+from pinn.training.kept_rounds import restore, state
 from pinn.training.options import Option, chosen
 from pinn.training.outcome import Outcome, Plan
 from pinn.training.rounds import Rounds
@@ -107,6 +108,18 @@ def test_more_points_alone_keep_the_former_solution(rounds):
     rounds.next = Plan([], (9, 9), 1.8)
     rounds.enter()
     assert rounds.former.rounds == 3
+
+
+def test_a_checkpoint_keeps_what_errors_are_measured_against(rounds):
+    rounds.former = Former.of(rounds.networks, emphasis((1.0, 0.0), (0.1, 0.0)), {"u": 1e-2})
+    rounds.density = Density(1.82, 1.82, True)
+    other = Rounds(rounds.solution, 1e-3)
+    restore(other, state(rounds))
+    assert (other.former.rounds, other.former.estimates) == (2, {"u": 1e-2})
+    assert other.density == rounds.density
+    weight = rounds.network.output.weight
+    (kept,) = other.former.networks.values()
+    assert torch.equal(kept.output.weight, weight)
 
 
 def test_points_that_were_too_few_once_do_not_become_fewer_again():

@@ -2,6 +2,7 @@
 
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -136,6 +137,44 @@ def test_where_a_flux_follows_on_a_value():
     assert found(TwoValues()) == []  # at a straight side, of one kind
 
 
+def test_ends_that_meet_but_for_rounding_are_one_point():
+    class Uneven(HalfInsulated):
+        geometry = (
+            Rectangle(x=(0, 1), y=(0, 1))
+            .part("cold", y=0, x=(0, 0.3))
+            .part("insulated", y=0, x=(0.1 + 0.2, 1))
+        )
+
+    (point,) = found(Uneven())
+    assert point.at[0] == pytest.approx(0.3)
+
+
+def test_a_disc_of_which_one_half_is_insulated():
+    class Half(HalfInsulated):
+        geometry = Disc((0, 0), 1).part("cold", x=(-1, 0)).part("insulated", without=("cold",))
+        edge = None
+
+    points = found(Half())
+    assert sorted(round(p.at[1], 9) for p in points) == [-1, 1]
+    assert all(abs(p.at[0]) < 1e-8 for p in points)
+
+
+def test_a_long_time_does_not_make_places_one():
+    class Slow(HalfInsulated):
+        coordinates = ("x", "y", "t")
+        geometry = (
+            Rectangle(x=(0, 1e-3), y=(0, 1e-3), time=(0, 1e6))
+            .part("cold", y=0, x=(0, 5e-4))
+            .part("insulated", y=0, x=(5e-4, 1e-3))
+        )
+
+        def exact(self, at):
+            return None
+
+    (point,) = found(Slow())
+    assert point.at == (5e-4, 0)
+
+
 def test_shipped_problems_have_those_that_they_should():
     assert [p.at for p in found(BackwardStep())] == [(0.0, 1.0)]
     for problem in (LidDrivenCavity(), CylinderFlow(), NaturalConvection()):
@@ -151,6 +190,7 @@ def test_equations_and_fluxes_count_less_nearby():
     flux = importance("insulated", Points(at, normal), points)
     torch.testing.assert_close(flux, torch.tensor([0.5, 1.0, 0.25], dtype=torch.float64))
     assert importance("cold", Points(at, normal), points).tolist() == [1, 1, 1]
+    assert importance("initial", Points(at, None), points).tolist() == [1, 1, 1]
 
 
 # --- patches
@@ -161,6 +201,10 @@ def test_patches_at_a_singular_point_are_halved_together_and_several_times():
     facts = Facts.__new__(Facts)
     facts.network = type("Laid", (), {"layout": layout})()
     facts.singular, facts.squares = [(0.0, 0.0)], torch.tensor([1.0, 0.5, 0.1, 0.0])
+    facts.falls = SimpleNamespace(axes=lambda _: [1, 2], is_smooth=lambda _: True)
+    assert facts.axes(0) == [0, 1, 2]  # both of space, and time if it needs it
+    facts.falls.axes = lambda _: [1]
+    assert not facts.is_layer(0)
     assert facts.beside([0]) == [0, 1, 2]  # the last one has no points: it lies outside
     finer = Layout(layout.lower, layout.upper, layout.cuts)
     facts.halve(finer, 0)

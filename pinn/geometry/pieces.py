@@ -203,7 +203,9 @@ def inside(
     distance, reach = float(shape.distance((lower + upper) / 2)), float((upper - lower).norm()) / 2
     if distance >= reach:
         return
-    whole, d = rule(region, box, degree, count, seed, box.ending(shape)), shape.dimensions
+    d, wide = shape.dimensions, max([0.0, *box.below, *box.above])
+    alone = box.ending(shape) if distance > -reach - wide else ()
+    whole = rule(region, box, degree, count, seed, alone)
     if distance <= -reach:
         yield whole, region.measure
         return

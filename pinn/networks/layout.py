@@ -17,6 +17,7 @@ from torch import Tensor
 from pinn.base.messages import echo
 from pinn.geometry.pieces import Box
 
+NEAR = 1e-9  # of the length of an axis: a point counts as one of a side
 OVERLAP = 1 / 3  # width of the strip about a cut, in widths of the thinnest patch beside it
 Cut = tuple[int, int, float]  # the patch, the axis, the position
 
@@ -94,8 +95,8 @@ class Layout:
 
     def holds(self, patch: int, at: Sequence[float]) -> bool:
         """Whether a point, or one with these first coordinates, lies in a patch or on its side."""
-        lower, upper = self.sides[patch]
-        return all(a <= x <= b for a, x, b in zip(lower, at, upper, strict=False))
+        ends = zip(*self.sides[patch], self.lower, self.upper, at, strict=False)
+        return all(a - NEAR * (v - u) <= x <= b + NEAR * (v - u) for a, b, u, v, x in ends)
 
     def widths(self) -> list[float]:
         """The width of the strip about every cut."""

@@ -151,16 +151,17 @@ class Facts:
     def halve(self, layout: Layout, patch: int) -> None:
         """Halve a patch of a finer layout; towards a singular point several times."""
         singular = [at for at in self.singular if self.network.layout.holds(patch, at)]
-        near = [patch]
+        near, axes = [patch], self.axes(patch)
         for _ in range(LEVELS if singular else 1):
-            for axis in self.axes(patch):
+            for axis in axes:
                 near += [layout.halve(piece, axis) for piece in list(near)]
+            axes = axes[:2]  # time once
             near = [piece for piece in near if any(layout.holds(piece, at) for at in singular)]
 
     def is_layer(self, patch: int) -> bool:
         """Whether conditions fail beside a smooth function, as where a layer is not resolved."""
         return (
-            patch not in self.singular
+            not self.is_singular(patch)
             and self.falls.is_smooth(patch)
             and bool(self.faces[patch].sum() > LAYER * self.squares[patch])
         )
@@ -168,7 +169,7 @@ class Facts:
     def axes(self, patch: int) -> list[int]:
         """Along which a patch is cut: across a layer, else where its coefficients fall slowly."""
         if self.is_singular(patch):  # as fine towards the point along both
-            return [0, 1]
+            return [0, 1, *(axis for axis in self.falls.axes(patch) if axis > 1)]
         faces = self.faces[patch]
         if self.is_layer(patch):
             return [i for i, face in enumerate(faces) if face >= LAYER * faces.max()]

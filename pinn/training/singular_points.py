@@ -1,8 +1,9 @@
 """Points of the boundary where derivatives of a solution are infinite, and what counts less there.
 
 In a corner that points inwards, and where one kind of condition ends and another begins, a solution
-is as r^s with s < 1. The square of its equation has no integral there: least squares of the
-equation do not lead to the solution. Those of r times the equation do, for every s > 0:
+behaves as r^s with s < 1. The square of its equation has no integral there: least squares of the
+equation do not lead to the solution. Those of r times the equation do, for every s > 0; of an
+equation of order m those of r^(m/2) times it, m/2 rounded down:
 
     |r ∇²u|² = r² |∇²u|²,   of a flux  r |∂u/∂n|²,   r the distance by its reach, at most 1
 
@@ -24,7 +25,7 @@ from pinn.geometry.shape import Part
 from pinn.solution.plans import RegionPlan
 
 SLACK = math.radians(20)  # beyond an angle: a circle of many edges has no corners
-NEAR = 1e-9  # of the longest side: the same point
+NEAR = 1e-7  # of the longest side: more than what `without` leaves between two parts
 
 
 class SingularPoint(NamedTuple):
@@ -33,12 +34,14 @@ class SingularPoint(NamedTuple):
     Args:
         at: where.
         reach: the distance from which on all counts in full.
-        fluxes: regions of the boundary whose conditions hold infinite derivatives.
+        fluxes: regions of the boundary with a condition on a flux; all of their conditions count r.
+        power: of r that the equations count.
     """
 
     at: Place
     reach: float
     fluxes: frozenset[str] = frozenset()
+    power: int = 1
 
     def distance(self, at: Tensor) -> Tensor:
         """r (N,) of points (N, D), by the reach; 1 beyond."""
@@ -72,21 +75,25 @@ def singular_points(geometry: Geometry, plans: Mapping[str, RegionPlan]) -> list
         geometry: of the problem.
         plans: what the residuals of each region read; without them, corners alone.
     """
-    found = corners(geometry.shape)
-    if not found:
+    shape = geometry.shape
+    if shape.dimensions != 2:
         return []
-    near = NEAR * max(b - a for a, b in zip(geometry.lower, geometry.upper, strict=True))
-    order = {name: highest(plan) for name, plan in plans.items()}
+    near = NEAR * max(b - a for a, b in zip(shape.lower, shape.upper, strict=True))
+    orders = {name: highest(plan) for name, plan in plans.items()}
     sides = [
-        Side(name, 2 * order[name] >= order.get("interior", math.inf), part.measure, ends(part))
+        Side(name, 2 * orders[name] >= orders.get("interior", math.inf), part.measure, ends(part))
         for name in plans
         for part in faces(geometry, name)
     ]
-    points = [p for p in (judged(c, sides, near) for c in found) if p is not None]
-    for at in {end for side in sides for end in side.ends}:
-        if all(apart(at, corner.at, near) for corner in found):
-            straight = judged(Corner(at, math.pi, math.inf), sides, near)
-            points += [] if straight is None else [straight]
+    found = corners(shape)
+    for end in (end for side in sides for end in side.ends):
+        if all(apart(end, corner.at, near) for corner in found):  # within a side
+            found.append(Corner(end, math.pi, math.inf))
+    points, power = list[SingularPoint](), max(orders.get("interior", 2) // 2, 1)
+    for corner in found:
+        point = judged(corner, sides, near)
+        if point is not None and all(apart(point.at, other.at, near) for other in points):
+            points.append(point._replace(power=power))
     return points
 
 
@@ -123,8 +130,8 @@ def importance(region: str, points: Points, singular: Sequence[SingularPoint]) -
     """What |residual|² counts (N,): r² by each point for equations, r for fluxes beside it."""
     count = points.at.new_ones(len(points))
     for point in singular:
-        if points.normal is None:
-            count = count * point.distance(points.at) ** 2
+        if region == "interior":
+            count = count * point.distance(points.at) ** (2 * point.power)
         elif region in point.fluxes:
             count = count * point.distance(points.at)
     return count
