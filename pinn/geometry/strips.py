@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pinn.geometry.sampling import gauss_points
 
-WITHIN = 2  # Gauss points that a strip needs: a value and a slope are told by two
-SHARE = 3  # a strip of its own has as many points as the rest divided by this
+SHARE = 3  # a strip that no point falls into has as many as the rest divided by this
+LEAST = 2  # points of it: a value and a slope are told by two
 
 
 class Strip(NamedTuple):
@@ -30,16 +30,15 @@ class Strip(NamedTuple):
     is_alone: bool = False
 
 
-def counts_of(strips: Sequence[Strip], count: int, within: int) -> list[tuple[float, float, int]]:
+def counts_of(strips: Sequence[Strip], count: int) -> list[tuple[float, float, int]]:
     """From where to where each piece of the axis reaches, and how many points it has.
 
     Args:
         strips: at most one at each end.
-        count: how many points there are on an axis without strips of its own.
-        within: a strip with fewer of these points has some of its own.
+        count: how many points there are on an axis without thin strips.
     """
-    thin = float(gauss_points(max(count, within), 1)[0][within - 1, 0])
-    few = max(math.ceil(count / SHARE), WITHIN)
+    thin = float(gauss_points(count, 1)[0][0, 0])  # where the first point is
+    few = max(math.ceil(count / SHARE), LEAST)
     own = {
         strip.end: count if strip.is_alone else few
         for strip in strips
@@ -56,7 +55,7 @@ def counts_of(strips: Sequence[Strip], count: int, within: int) -> list[tuple[fl
 def gauss_along(strips: Sequence[Strip], count: int) -> tuple[Tensor, Tensor]:
     """Gauss points (n,) of the axis or of its pieces, and weights (n,) of sum n."""
     ats, weights = [], []
-    for low, high, some in counts_of(strips, count, WITHIN):
+    for low, high, some in counts_of(strips, count):
         at, weight = gauss_points(some, 1)
         ats.append(low + (high - low) * at[:, 0])
         weights.append((high - low) / some * weight)
@@ -75,7 +74,7 @@ class Stretched:
     """
 
     def __init__(self, strips: Sequence[Strip], count: int) -> None:
-        self.pieces = counts_of(strips, count, 1)
+        self.pieces = counts_of(strips, count)
         self.more = sum(some for *_, some in self.pieces) / count  # times as many points
 
     def __call__(self, unit: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ RAISES = (1, 2, 3, 4, 6)  # degrees at a time
 SHARES = (0.5, 0.8, 0.95, 0.99)  # of the squared residual that the patches to be halved have
 ALL = 1.0  # in more than two dimensions, where higher degrees take far longer
 EACH = 1.0  # cost of a round in itself, as a logarithm, beside that of its size
-HALF = 0.5  # of the memory that an option may take which does not promise to be the last
+HALF = 0.5  # of the memory that halves may take which do not promise to be the last
 LONGEST = 4.0  # cost of higher degrees at most: some 20 times as long as the last round
 UNTRIED = 5.0  # and of halves while no error is known: some 50 times
 FIXED = 3e8  # operations that a round takes as long as, however small it is
@@ -266,6 +266,6 @@ def chosen(facts: Facts) -> Option | None:
     fitting = [(option, limit) for option, limit in limits if option.share <= 1]
     short = [option for option, limit in fitting if option.cost <= limit]
     some = short or [option for option, _ in fitting]
-    taller = [o for o in some if len(o.degrees) > FLAT and max(o.degrees) > max(facts.degrees)]
-    roomy = [o for o in some if o.share <= HALF or o.gain >= facts.wanted or o in taller]
+    now = max(facts.degrees)
+    roomy = [o for o in some if o.share <= HALF or o.gain >= facts.wanted or max(o.degrees) > now]
     return max(roomy or some, key=lambda option: option.promise, default=None)
