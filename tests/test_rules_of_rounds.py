@@ -120,6 +120,11 @@ def test_a_checkpoint_keeps_what_errors_are_measured_against(rounds):
     weight = rounds.network.output.weight
     (kept,) = other.former.networks.values()
     assert torch.equal(kept.output.weight, weight)
+    earlier = {name: value for name, value in state(rounds).items() if name != "former"}
+    earlier["emphasis"]["parts"] = [(1.0, 0.0), (0.1, 0.0), (0.2, 0.0)]
+    restore(other, earlier | {"density": 1.82})
+    assert other.former.rounds == 3  # the first round alone would make any later one look good
+    assert other.density == Density(1.82)
 
 
 def test_points_that_were_too_few_once_do_not_become_fewer_again():

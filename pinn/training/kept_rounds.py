@@ -58,7 +58,8 @@ def restore(rounds: Rounds, saved: Mapping[str, Any]) -> None:
     rounds.next = None if saved["next"] is None else Plan(**saved["next"])
     some = saved["networks"]
     former = {name: copy.deepcopy(rounds.networks[name]) for name in some["former"]}
-    rounds.former = Former(former, **saved.get("former", {}))  # of an earlier version: unknown
+    ended = {"rounds": len(rounds.emphasis.parts)}  # of an earlier version: the best of all counts
+    rounds.former = Former(former, **saved.get("former", ended))
     for when, networks in (("now", rounds.networks), ("former", former)):
         for name, own in some[when].items():
             take(networks[name], own)
